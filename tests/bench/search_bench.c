@@ -4,12 +4,14 @@
  *   search-bench [-n ROWS] [-r ROUNDS] [-f FILE]
  *
  * Fills FILE with ROWS items of one owner (150 bytes each, 1,000 namespaces)
- * and as many threads, and prints the median and the worst of ROUNDS searches
+ * and as many threads, each with a state of one value, and prints the median and the worst of ROUNDS searches
  * of each kind, from submit to answer, warm; then of histories while four
- * others search items without a pause.
+ * others search items without a pause; then of 1,000 changes of threads a second,
+ * in turns alone and beside sixteen searches that find nothing.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,23 +190,34 @@ beside_searchers(struct client *k, int rounds)
 
 /* ---- threads ---------------------------------------------------------------- */
 
-/* Each user has ten threads; one thread in 100 waits for somebody. */
+/* Each user has ten threads; one thread in ten waits for somebody, one in 10,000 has
+ * failed; `updated` goes through all in another order. */
+static const char threads_sql[] =
+"BEGIN; CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+"	FROM n WHERE i < %lld) SELECT i FROM n;"
+"INSERT INTO thread(seq, uuid, owner, status, checkpoint, created, updated, metadata,"
+"	config, state_updated) SELECT i + 10, CAST(printf('%%016d', i) AS BLOB), %d,"
+"	CASE WHEN i %% 10000 = 1 THEN 3 WHEN i %% 10 = 2 THEN 2 ELSE 0 END, i + 10, i,"
+"	i * 7919 %% %lld, printf('{\"graph_id\":\"agent\",\"tenth\":%%d,\"user\":\"u%%d\"}',"
+"	i %% 10, i %% %lld), '{}', i * 104729 %% %lld FROM n;"
+"INSERT INTO checkpoint(seq, uuid, thread, ns, parent, run, step, source, created,"
+"	channels) SELECT i + 10, CAST(printf('%%016d', i) AS BLOB), i + 10, '', 0, 0, 0, 1,"
+"	i, printf('{\"note\":%%d}', i + 10) FROM n;"
+"INSERT INTO channel SELECT i + 10, '', 'note', i + 10, 'json', printf("
+"	'{\"topic\":%%d,\"tags\":[\"a\",\"b%%d\"]}', i %% 10, i) FROM n;"
+"SELECT facets_make(owner, created, seq, metadata) FROM thread WHERE seq > 10;"
+"DELETE FROM thread_count; INSERT INTO thread_count SELECT owner, status + 1, count(*)"
+"	FROM thread GROUP BY owner, status UNION ALL SELECT owner, hash, count(*) FROM"
+"	facet GROUP BY owner, hash; COMMIT";
+
 static void
 fill_threads(struct db *db, int64_t n)
 {
 	struct err e = { 0 };
-	char sql[1024];
+	char sql[2048];
 
-	snprintf(sql, sizeof sql, "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
-	    " SELECT i + 1 FROM n WHERE i < %lld) INSERT INTO thread(seq, uuid, owner, status,"
-	    " checkpoint, created, updated, metadata, config) SELECT i + 10,"
-	    " CAST(printf('%%016d', i) AS BLOB), %d, CASE i %% 100 WHEN 1 THEN 2 ELSE 0"
-	    " END, 0, i, i, printf('{\"graph_id\":\"agent\",\"user\":\"u%%d\"}',"
-	    " i %% %lld), '{}' FROM n; SELECT facets_make(owner, created, seq, metadata)"
-	    " FROM thread WHERE seq > 10; DELETE FROM thread_count; INSERT INTO"
-	    " thread_count SELECT owner, status + 1, count(*) FROM thread GROUP BY owner,"
-	    " status UNION ALL SELECT owner, hash, count(*) FROM facet GROUP BY owner,"
-	    " hash; COMMIT", (long long)n, OWNER, (long long)n / 10);
+	snprintf(sql, sizeof sql, threads_sql, (long long)n, OWNER, (long long)n,
+	    (long long)n / 10, (long long)n);
 	if (store_migrate(db, &e) != OK ||
 	    db_exec(db, sql, &e) != OK)
 		die("fill threads", e.text);
@@ -220,7 +233,7 @@ measure_threads(struct client *k, const struct store_thread_search *what,
 		struct store_thread_search s = *what;
 		nsec took = client_do(k, &s, STORE_THREAD_SEARCH);
 
-		if (s.total == 0)
+		if (s.found_n == 0)
 			die(name, "nothing found");
 		if (i >= 0)
 			t[i] = took;
@@ -231,26 +244,146 @@ measure_threads(struct client *k, const struct store_thread_search *what,
 static void
 threads(struct client *k, int rounds)
 {
-	static const char twice[] = "<= twice that of 1,000";
+	static const struct { const char *name, *metadata, *values; int status;
+		enum store_sort sort; bool flat; } rows[] = {
+		{ "newest", "", "", -1, STORE_SORT_CREATED, true },
+		{ "1 in 10 by status", "", "", THREAD_INTERRUPTED, STORE_SORT_CREATED, true },
+		{ "1 in 10,000 by status", "", "", THREAD_ERROR, STORE_SORT_CREATED, true },
+		{ "1 in 10 by metadata", "{\"tenth\":3}", "", -1, STORE_SORT_CREATED, true },
+		{ "ten by metadata", "{\"user\":\"u7\"}", "", -1, STORE_SORT_CREATED, true },
+		{ "all by metadata", "{\"graph_id\":\"agent\"}", "", -1, STORE_SORT_CREATED, true },
+		{ "1 in 10 by both", "{\"graph_id\":\"agent\"}", "", THREAD_INTERRUPTED,
+		    STORE_SORT_CREATED, true },
+		{ "newest, updated_at", "", "", -1, STORE_SORT_UPDATED, true },
+		{ "1 in 10 by status, updated_at", "", "", THREAD_INTERRUPTED,
+		    STORE_SORT_UPDATED, true },
+		{ "1 in 10,000 by status, updated_at", "", "", THREAD_ERROR,
+		    STORE_SORT_UPDATED, true },
+		{ "1 in 10 by metadata, updated_at", "{\"tenth\":3}", "", -1,
+		    STORE_SORT_UPDATED, true },
+		{ "ten by metadata, updated_at", "{\"user\":\"u7\"}", "", -1,
+		    STORE_SORT_UPDATED, true },
+		{ "newest, state_updated_at", "", "", -1, STORE_SORT_STATE_UPDATED, true },
+		{ "1 in 10 by status, state_updated", "", "", THREAD_INTERRUPTED,
+		    STORE_SORT_STATE_UPDATED, true },
+		{ "1 in 10 by metadata, state_updated", "{\"tenth\":3}", "", -1,
+		    STORE_SORT_STATE_UPDATED, true },
+		{ "1 in 10 by value", "", "{\"note\":{\"topic\":3}}", -1,
+		    STORE_SORT_CREATED, false },
+		{ "one by containment of values", "", "{\"note\":{\"tags\":[\"b500\"]}}", -1,
+		    STORE_SORT_CREATED, false },
+	};
 
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10 },
-	    rounds, "threads: the newest 10", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = THREAD_IDLE,
-	    .page.limit = 10 }, rounds, "threads: idle", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = THREAD_INTERRUPTED,
-	    .page.limit = 10 }, rounds, "threads: interrupted", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
-	    .metadata_json = S("{\"user\":\"u7\"}") }, rounds,
-	    "threads: of a user", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
-	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
-	    "threads: of a graph (all)", twice);
-	measure_threads(k, &(struct store_thread_search){ .page.limit = 10,
-	    .status = THREAD_INTERRUPTED,
-	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
-	    "threads: interrupted, of a graph", "");
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
-	    .page.sort = STORE_SORT_UPDATED }, rounds, "threads: changed last (all)", "");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		measure_threads(k, &(struct store_thread_search){ .status = rows[i].status,
+		    .page = { .limit = 10, .sort = rows[i].sort },
+		    .metadata_json = str_of(rows[i].metadata),
+		    .values_json = str_of(rows[i].values) },
+		    rows[i].flat || rounds < 10 ? rounds : 10, rows[i].name,
+		    rows[i].flat ? "<= twice that of 1,000" : "");
+}
+
+/* ---- changes beside searches that find nothing --------------------------------- */
+
+#define HOSTILE   16
+#define SLICES    10
+#define SLICE     1000                       /* changes, one a millisecond */
+
+static void *
+hostile_main(void *arg)
+{
+	struct searcher *s = arg;
+
+	for (; !atomic_load(s->stop); s->done++) {
+		struct store_thread_search x = { .status = -1, .page.limit = 10,
+		    .values_json = S("{\"note\":{\"tags\":[\"none\"]}}") };
+		struct store_cmd *c = &x.cmd;
+
+		arena_clear(&s->client.arena);
+		*c = (struct store_cmd){ .op = STORE_THREAD_SEARCH, .owner = OWNER,
+		    .arena = &s->client.arena };
+		if (store_submit(s->client.st, s->client.shard, c, true) != OK)
+			die("submit", "refused");
+		while (c->under_way)
+			shard_turn(s->client.shard);
+		if (c->rc != OK && c->rc != ERR_TIMEOUT)
+			die("hostile search", c->err.text);
+	}
+	return NULL;
+}
+
+/* Create, change, read or delete a thread: the time from when it was due. */
+static void
+changes_slice(struct client *k, struct store_reader *r, nsec *t)
+{
+	nsec start = clock_mono();
+	struct uuid id = { { 0 } };
+
+	for (int i = 0; i < SLICE; i++) {
+		nsec due = start + i * NS_PER_MS, now = clock_mono();
+		struct store_thread_create c = { .t = { .id = uuid_v7(), .created = 1,
+		    .updated = 1, .metadata_json = S("{\"a\":1}"), .config_json = S("{}") } };
+		struct store_thread_update u = { .id = id, .metadata_json = S("{\"b\":2}") };
+		struct store_thread_delete d = { .id = id };
+		struct store_thread got;
+
+		if (now < due)
+			ppoll(NULL, 0, &(struct timespec){ .tv_nsec = due - now }, NULL);
+		if (i % 4 == 0) {
+			id = c.t.id;
+			client_do(k, &c, STORE_THREAD_CREATE);
+		} else if (i % 4 == 1) {
+			client_do(k, &u, STORE_THREAD_UPDATE);
+		} else if (i % 4 == 2) {
+			(void)store_thread_get(r, OWNER, &id, &k->arena, &got);
+		} else {
+			client_do(k, &d, STORE_THREAD_DELETE);
+		}
+		t[i] = clock_mono() - due;
+	}
+}
+
+static void
+show_tail(const char *what, nsec *t, size_t n)
+{
+	qsort(t, n, sizeof *t, by_time);
+	printf("%-34s p50 %9.3f ms   p99 %9.3f ms   max %9.3f ms\n", what,
+	    (double)t[n / 2] / NS_PER_MS, (double)t[n * 99 / 100] / NS_PER_MS,
+	    (double)t[n - 1] / NS_PER_MS);
+}
+
+static void
+beside_hostile(struct client *k)
+{
+	static nsec t[2][SLICES / 2 * SLICE];
+	static struct searcher s[HOSTILE];
+	struct store_reader *r;
+	struct err e = { 0 };
+	int64_t cut = 0;
+
+	if (store_reader_open(k->st, &r, &e) != OK)
+		die("reader", e.text);
+	for (int i = 0; i < SLICES; i++) {
+		_Atomic bool stop = false;
+
+		for (size_t j = 0; i % 2 == 1 && j < HOSTILE; j++) {
+			client_init(&s[j].client, k->st);
+			s[j].stop = &stop;
+			s[j].done = 0;
+			pthread_create(&s[j].thread, NULL, hostile_main, &s[j]);
+		}
+		changes_slice(k, r, &t[i % 2][i / 2 * SLICE]);
+		atomic_store(&stop, true);
+		for (size_t j = 0; i % 2 == 1 && j < HOSTILE; j++) {
+			pthread_join(s[j].thread, NULL);
+			arena_release(&s[j].client.arena);
+			cut += s[j].done;
+		}
+	}
+	show_tail("1,000 changes/s, alone", t[0], SLICES / 2 * SLICE);
+	show_tail("the same beside 16 searches", t[1], SLICES / 2 * SLICE);
+	printf("%lld searches that found nothing\n", (long long)cut);
+	store_reader_close(r);
 }
 
 /* ---- main ------------------------------------------------------------------ */
@@ -327,6 +460,7 @@ main(int argc, char **argv)
 	searches(&k, n, rounds);
 	threads(&k, rounds);
 	beside_searchers(&k, rounds);
+	beside_hostile(&k);
 	arena_release(&k.arena);
 	store_close(st);
 	return 0;

@@ -64,7 +64,6 @@ const requests = [
   ["POST", "/threads", { metadata: [] }, 422, "metadata: expected an object"],
   ["POST", "/threads", { if_exists: 7 }, 422, "if_exists"],
   ["POST", "/threads", { thread_id: thread }, 409, "Thread already exists"],
-  ["POST", "/threads", { ttl: { ttl: 1 } }, 422, "ttl"],
   ["POST", "/threads", { supersteps: [{ updates: [] }] }, 422, "supersteps"],
   ["GET", "/threads/abc", undefined, 422, "thread_id", "UUID"],
   ["GET", `/threads/${uuid}`, undefined, 404, `Thread with ID ${uuid} not found`],
@@ -218,8 +217,7 @@ const requests = [
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: "w".repeat(9000) }, 422, "query", "8192"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: 5 }, 422, "query: expected a string"],
   // what LangGraph has and is not here yet, by name
-  ...[["POST", "/threads/prune", "threads prune"], ["PATCH", `/threads/${thread}/state`, "threads state patch"],
-    ["GET", `/threads/${thread}/stream`, "threads stream"], ["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
+  ...[["GET", `/threads/${thread}/stream`, "threads stream"], ["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
     ["POST", `/threads/${thread}/stream/events`, "threads stream events (protocol v2)"],
     ["POST", "/runs/batch", "runs batch"], ["POST", "/runs/cancel", "runs cancel of many"],
     ["POST", "/assistants/agent/versions", "assistants versions"],

@@ -67,6 +67,8 @@ const rows = {
   "GET /threads/{thread_id}": [, 404],
   "PATCH /threads/{thread_id}": [{ metadata: { bob: 1 } }, 404],
   "DELETE /threads/{thread_id}": [, 404],
+  "POST /threads/prune": [{ thread_ids: [t] }, 200, (x) => x.json.pruned_count === 0],
+  "PATCH /threads/{thread_id}/state": [{ metadata: { bob: 1 } }, 404],
   "POST /threads/{thread_id}/copy": [, 409, (x) => x.json.detail === "Thread not found"],
   "GET /threads/{thread_id}/storage": [, 404],
   "GET /threads/{thread_id}/state": [, 404],
