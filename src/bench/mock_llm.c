@@ -279,6 +279,7 @@ static const struct {
 	const char *method, *path;
 	void (*handle)(struct mock_llm *m, struct http_req *r);
 } routes[] = {
+	{ "GET",  "/auth/v1/user",        mock_user },
 	{ "POST", "/v1/chat/completions", handle_chat },
 	{ "POST", "/chat/completions",    handle_chat },
 	{ "POST", "/v1/messages",         handle_messages },

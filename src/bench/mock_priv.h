@@ -5,6 +5,7 @@
  *   mock_fault.c   faults and their selection
  *   mock_answer.c  one answer on its schedule
  *   mock_openai.c, mock_anthropic.c, mock_gemini.c    its bytes
+ *   mock_user.c    a verifier of users beside it
  *
  * Threads: a mock_shard and its answers belong to one shard; only the
  * counters and the lag histogram are read by others.
@@ -96,6 +97,9 @@ struct mock_llm {
 	struct mock_tally *tallies;          /* of "mock:429x2" */
 	size_t tallies_n;
 };
+
+/* mock_user.c */
+void mock_user(struct mock_llm *m, struct http_req *r);
 
 /* mock_fault.c */
 int  mock_faults_parse(const char *text, double **rates, struct err *e);

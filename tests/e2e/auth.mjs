@@ -230,6 +230,18 @@ await scenario("a verifier", async () => {
   await server.stop();
 });
 
+await scenario("the mock's verifier", async () => {
+  const slow = await startMock(["--delay-ms", "300"]);
+  const server = await startServer({ mock, dir, memory: true, args: ["--auth-remote-url", `${slow.url}/auth/v1/user`] });
+  const timed = async (t) => { const began = Date.now(); return [await status(server, bearer(t)), Date.now() - began >= 290]; };
+  equal(await timed("ann"), [200, true], "a user, after its delay");
+  equal(await timed("ann"), [200, false], "whose answer is kept");
+  equal(await timed("bad"), [401, true], "a bad token");
+  equal((await call(slow, "GET", "/auth/v1/user")).status, 401, "none");
+  await server.stop();
+  await slow.stop();
+});
+
 await scenario("owners of organisations", async () => {
   const key = makeKey("k", "EC"), file = path.join(dir, "jwks.json");
   writeFileSync(file, JSON.stringify({ keys: [key.jwk] }));
