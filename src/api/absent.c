@@ -34,11 +34,6 @@ static const struct absent_field absent_fields[] = {
 	  .ignored = true },
 	{ "select", PLACE_THREAD_SEARCH, "a thread has no context of its own; its runs have",
 	  .words = { "context" }, .ignored = true },
-	{ "index", PLACE_ITEM, "items are found by namespace, filter and words",
-	  "false" },
-	{ "ttl", PLACE_ITEM, "items live until they are deleted" },
-	{ "refresh_ttl", PLACE_ITEM_GET | PLACE_ITEM_SEARCH, "items do not expire",
-	  .ignored = true },
 	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
 	  .words = { "json" } },
 };
@@ -106,7 +101,7 @@ absent_check(struct call *c, unsigned places)
 
 		if (here == 0 || f->ignored || f->accepted != NULL)
 			continue;
-		if (here < PLACE_ITEM_GET)
+		if (here < PLACE_METRICS)
 			check_body(c, f);
 		else
 			check_query(c, f);
@@ -136,7 +131,6 @@ const struct absent_route absent_routes[] = {
 	{ "POST", "/v1/conversations", "conversations of OpenAI; a thread is one" },
 	{ "POST", "/v1/completions", "completions without messages" },
 	{ "POST", "/v1/embeddings", "embeddings" },
-	{ "POST", "/store/namespaces", "store namespaces" },
 	{ "GET", "/docs", "docs page" },
 	{ "POST", "/internal/truncate", "internal truncate" },
 	{ "GET", "/ui/{assistant_id}", "ui" },
@@ -181,9 +175,6 @@ absent_route_name(struct str method, struct str path)
 static const struct { unsigned place; const char *text; } places[] = {
 	{ PLACE_RUN, "run create, wait, stream" },
 	{ PLACE_THREAD_SEARCH, "threads search" },
-	{ PLACE_ITEM, "store put" },
-	{ PLACE_ITEM_SEARCH, "store search" },
-	{ PLACE_ITEM_GET, "store get (query)" },
 	{ PLACE_METRICS, "metrics (query)" },
 };
 

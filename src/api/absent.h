@@ -20,11 +20,8 @@ struct call;
 enum place {
 	PLACE_RUN = 1,                       /* POST runs, wait, stream */
 	PLACE_THREAD_SEARCH = 2,             /* POST /threads/search */
-	PLACE_ITEM = 4,                      /* PUT /store/items */
-	PLACE_ITEM_SEARCH = 8,               /* POST /store/items/search */
 	/* queries */
-	PLACE_ITEM_GET = 16,                 /* GET /store/items */
-	PLACE_METRICS = 32                   /* GET /metrics */
+	PLACE_METRICS = 4                    /* GET /metrics */
 };
 
 /* Refuses what the request's places do not support: a failure of c->in that

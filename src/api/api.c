@@ -20,6 +20,7 @@
 #include "api/door.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "run/items.h"
 
 #define BODY_DEFAULT  (64 * KB)              /* of routes that read none */
 #define BODY_KEPT     (4 * KB)               /* while the answer is waited for */
@@ -361,11 +362,15 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
 	c->then = then;
-	rc = store_submit(c->api->shared->o.store, c->api->shard, &c->op.cmd, false);
+	rc = items_submit(c->api->runs, &c->op.cmd);
 	if (rc == OK)
 		return OK;
 	update_free(c->update);
 	c->update = NULL;
+	if (c->op.cmd.err.text[0] != '\0') {
+		c->err = c->op.cmd.err;
+		return rc;
+	}
 	return err_set(&c->err, rc, "the store is busy; try again");
 }
 

@@ -24,6 +24,7 @@
 #include "base/map.h"
 #include "run/update.h"
 #include "store/cron.h"
+#include "store/items.h"
 #include "store/mail.h"
 #include "work/host/guest.h"
 
@@ -104,6 +105,7 @@ struct call {
 	int status;                          /* of an answer without a body */
 	int64_t page;                        /* entries of a transcript */
 	int64_t done;                        /* by commands before this one */
+	bool truncated, refresh;             /* of a search of items */
 	const struct extracts *extracts;     /* what a search takes from each thread; or NULL */
 	union {
 		struct store_cmd cmd;
@@ -125,6 +127,8 @@ struct call {
 		struct store_item_put item_put;
 		struct store_item_delete item_delete;
 		struct store_item_search item_search;
+		struct store_item_refresh item_refresh;
+		struct store_namespace_list namespace_list;
 		struct store_history history;
 		struct store_state_update state_update;
 		struct store_thread_copy thread_copy;
@@ -389,7 +393,8 @@ handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
 handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,
     api_openai_response, api_openai_cancel, api_openai_delete;
-handler api_item_put, api_item_get, api_item_delete, api_item_search;
+handler api_item_put, api_item_get, api_item_delete, api_item_search,
+    api_namespace_list;
 
 /* ---- messages (messages.c) ----------------------------------------------------- */
 

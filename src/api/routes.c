@@ -370,19 +370,25 @@ const struct route routes[] = {
 	  "Get an assistant as a model, by its id, graph or name", NULL, "the model", 200 },
 
 	{ "PUT", "/store/items", STORE_PUT, ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
-	  api_item_put, "Put an item", "namespace*, key*, value*", "nothing", 204, PLACE_ITEM },
+	  api_item_put, "Put an item",
+	  "namespace*, key*, value*, ttl (minutes), index (false, or paths)",
+	  "nothing", 204 },
 	{ "GET", "/store/items", STORE_GET, ROUTE_READS, NONE, api_item_get,
-	  "Get an item", "namespace* (joined by dots), key*",
-	  "the item, or null", 200, PLACE_ITEM_GET },
+	  "Get an item", "namespace* (joined by dots), key*, refresh_ttl",
+	  "the item, or null", 200 },
 	{ "DELETE", "/store/items", STORE_DELETE,
 	  ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, api_item_delete,
 	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
 	{ "POST", "/store/items/search", STORE_SEARCH,
 	  ROUTE_BODY | ROUTE_READS, SMALL, api_item_search,
 	  "Search items",
-	  "namespace_prefix* (or namespace), filter, query (words), limit, offset",
-	  "{\"items\":[...]}, newest change first; \"truncated\":true and "
-	  "X-Search-Truncated when it was cut by time", 200, PLACE_ITEM_SEARCH },
+	  "namespace_prefix* (or namespace), filter, query, limit, offset, refresh_ttl",
+	  "{\"items\":[...]}, the best first, without a query the newest change; "
+	  "\"truncated\":true and X-Search-Truncated when it was cut by time", 200 },
+	{ "POST", "/store/namespaces", STORE_LIST_NAMESPACES,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_namespace_list,
+	  "List namespaces that have items", "prefix, suffix, max_depth, limit, offset",
+	  "{\"namespaces\":[[...]]}, in order; \"truncated\":true as in a search", 200 },
 };
 const size_t routes_n = COUNT(routes);
 

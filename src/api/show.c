@@ -280,12 +280,25 @@ add_namespace(struct buf *b, const char *key, const void *at)
 	buf_add_char(b, ']');
 }
 
+/* Of items that a query has found. */
+static void
+add_score(struct buf *b, const char *key, const void *at)
+{
+	const struct store_item *i = at;
+
+	if (!i->has_score)
+		return;
+	json_add_key(b, key);
+	json_add_double(b, i->score);
+}
+
 const struct member item_members[] = {
 	{ "namespace", add_namespace, AT(store_item, ns) },
 	{ "key", add_text, AT(store_item, key) },
 	{ "value", add_object, AT(store_item, value_json) },
 	{ "created_at", add_time, AT(store_item, created) },
 	{ "updated_at", add_time, AT(store_item, updated) },
+	{ "score", add_score, 0 },
 	{ NULL, NULL, 0 },
 };
 

@@ -32,6 +32,7 @@ extern struct account account_files;         /* open descriptors */
 extern struct account account_bodies;        /* buffered request bodies, bytes */
 extern struct account account_output;        /* encoded, unsent output, bytes */
 extern struct account account_mail;          /* messages that wait for agents, bytes */
+extern struct account account_vectors;       /* embeddings kept for searches, bytes */
 
 void   account_set_capacity(struct account *a, size_t capacity);
 /* Takes n when used + n stays within the capacity; else changes nothing and

@@ -115,6 +115,11 @@
 	X(PAGE_ROWS,           1000,      "rows",   "largest limit of a search") \
 	X(SCAN_MS,             2000,      "ms",     "a search takes no longer; one of store items ends with what it has and says so") \
 	X(NAMESPACE_LABELS,    32,        "labels", "of a store namespace") \
+	X(NAMESPACE_BYTES,     16416,     "bytes",  "labels of one store namespace at their longest, and what is between them") \
+	X(ITEM_PATHS,          32,        "paths",  "that one store item is found by") \
+	X(ITEM_PARTS,          64,        "parts",  "of one store item's value at these paths; each has a vector") \
+	X(ITEM_WORDS_BYTES,    262144,    "bytes",  "of one store item's texts that its words are taken from") \
+	X(ITEM_TTL_MS,         3153600000000, "ms", "longest ttl of a store item: a hundred years") \
 	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \
 	X(WRITER_OPS,          20000,     "operations", "queued writes; past it 503 with Retry-After") \
@@ -154,6 +159,12 @@
 	X(LLM_TURN_MS,         600000,    "ms",     "longest wait for a provider's requests_per_minute and tokens_per_minute; past it the next target, or error.llm.rate_limited") \
 	X(LLM_HERE_MS,         5000,      "ms",     "longest Retry-After that is waited for when there is another target; past it that one is asked") \
 	X(LLM_CIRCUITS,        256,       "targets", "that are left out until their Retry-After is over; the oldest is forgotten") \
+	X(EMBEDS,              64,        "calls",  "to the embedding model at once, of one event loop; more wait") \
+	X(EMBEDS_WAITING,      1000,      "calls",  "that wait for it, of one event loop; past it 503") \
+	X(EMBED_BYTES,         1048576,   "bytes",  "one request to the embedding model: the texts of one store item") \
+	X(EMBED_SILENCE_MS,    30000,     "ms",     "without a byte from the embedding model") \
+	X(VECTOR_DIMS,         8192,      "dims",   "of an embedding") \
+	X(VECTORS_BYTES,       268435456, "bytes",  "of embeddings that searches keep in memory; or a quarter of the memory, if that is less; an owner with more is searched on disk") \
 	X(CONFIG_VALUES,       20000,     "values", "of providers and models in cohort.yaml") \
 	X(PROVIDERS,           64,        "providers", "in cohort.yaml, with those built in") \
 	X(MODEL_ALIASES,       1000,      "aliases", "of models in cohort.yaml") \

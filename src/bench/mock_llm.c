@@ -45,6 +45,8 @@ const struct flag mock_llm_flags[] = {
 	    "what it says without a script", AT(response) },
 	{ "model", "MOCK_LLM_MODEL", FLAG_TEXT, "mock-gpt-4o", "NAME",
 	    "the model it lists, and is when a request names none", AT(model) },
+	{ "dims", "MOCK_LLM_DIMS", FLAG_INT, "384", "N",
+	    "of its embeddings, where a request names none", AT(dims), 1, LIMIT_VECTOR_DIMS },
 	{ "script", "MOCK_LLM_SCRIPT", FLAG_TEXT, NULL, "FILE",
 	    "answers by what was asked (JSON)", AT(script) },
 	{ "faults", "MOCK_LLM_FAULTS", FLAG_TEXT, NULL, "LIST",
@@ -158,6 +160,27 @@ ask_read(struct ask *k, struct http_req *r, jnode root, const char *model, struc
 	return OK;
 }
 
+/* Of embeddings: a text, or an array of them.  The last one may ask for a fault. */
+static int
+input_read(struct ask *k, struct http_req *r, jnode root, const char *model, struct err *e)
+{
+	jnode input = json_get(root, S("input"));
+	jnode last = json_is_array(input) && json_count(input) > 0 ?
+	    json_at(input, json_count(input) - 1) : input;
+	struct fields f;
+
+	fields_open(&f, root, "body", e);
+	if (!json_is_string(last))
+		fields_fail(&f, "input", ERR_INVALID,
+		    "expected a string, or an array of strings");
+	k->model = str_of(model);
+	fields_str(&f, "model", LIMIT_NAME_BYTES, &k->model);
+	k->role = S("user");
+	k->last = json_is_string(last) ? json_str(last) : STR_NONE;
+	k->prompt_tokens = 1 + (int64_t)(r->body.n / 4);
+	return f.rc;
+}
+
 static void
 ask_handle(struct mock_llm *m, struct http_req *r, struct ask k)
 {
@@ -175,7 +198,8 @@ ask_handle(struct mock_llm *m, struct http_req *r, struct ask k)
 	atomic_fetch_add_explicit(&ms->requests, 1, memory_order_relaxed);
 	rc = json_parse(&doc, r->body, &e);
 	if (rc == OK)
-		rc = ask_read(&k, r, doc.root, m->o.model, &e);
+		rc = wire == &mock_embeddings ? input_read(&k, r, doc.root, m->o.model, &e) :
+		    ask_read(&k, r, doc.root, m->o.model, &e);
 	if (rc == OK && wire->check != NULL)
 		wrong = wire->check(doc.root);
 	if (wrong != NULL)
@@ -193,6 +217,12 @@ static void
 handle_chat(struct mock_llm *m, struct http_req *r)
 {
 	ask_handle(m, r, (struct ask){ .wire = &mock_openai });
+}
+
+static void
+handle_embeddings(struct mock_llm *m, struct http_req *r)
+{
+	ask_handle(m, r, (struct ask){ .wire = &mock_embeddings });
 }
 
 static void
@@ -282,6 +312,7 @@ static const struct {
 	{ "GET",  "/auth/v1/user",        mock_user },
 	{ "POST", "/v1/chat/completions", handle_chat },
 	{ "POST", "/chat/completions",    handle_chat },
+	{ "POST", "/v1/embeddings",       handle_embeddings },
 	{ "POST", "/v1/messages",         handle_messages },
 	{ "GET",  "/v1/models",           handle_models },
 	{ "GET",  "/stats",               handle_stats },

@@ -35,6 +35,7 @@ struct mock_llm_options {
 	int64_t tokens;                      /* in an answer; 0: all of the response */
 	const char *response;
 	const char *model;
+	int64_t dims;                        /* of an embedding */
 	const char *script;                  /* a file; NULL: --response */
 	const char *faults;                  /* "429=0.1,reset=0.01"; NULL: none */
 	int64_t seed;                        /* of jitter and faults */

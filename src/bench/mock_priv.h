@@ -4,7 +4,7 @@
  *   mock_llm.c     life, routes, reading a request
  *   mock_fault.c   faults and their selection
  *   mock_answer.c  one answer on its schedule
- *   mock_openai.c, mock_anthropic.c, mock_gemini.c    its bytes
+ *   mock_openai.c, mock_anthropic.c, mock_gemini.c, mock_embed.c    its bytes
  *   mock_user.c    a verifier of users beside it
  *
  * Threads: a mock_shard and its answers belong to one shard; only the
@@ -57,7 +57,7 @@ struct mock_wire {
 	struct str messages, content;        /* how a request calls them */
 };
 
-extern const struct mock_wire mock_openai, mock_anthropic, mock_gemini;
+extern const struct mock_wire mock_openai, mock_anthropic, mock_gemini, mock_embeddings;
 
 /* What it thinks, if it is asked to, and its signature of a text. */
 #define MOCK_THOUGHT "Let me think about it."

@@ -104,6 +104,23 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_MAIL_BATCH_TIMEOUT] = { "mail.batch-timeout", TYPE_INT, "N", "0", 0,
 	    LIMIT_MAIL_BATCH_MS, "ms", .help = "a letter waits until batch-size of them are there; "
 	    "0: until the end of the turn" },
+	[SETTING_STORE_TTL_DEFAULT_TTL] = { "store.ttl.default-ttl", TYPE_TEXT, "MINUTES", "",
+	    .help = "store items without a ttl live so long, as in 90 or 0.5; empty: they do not end" },
+	[SETTING_STORE_TTL_REFRESH_ON_READ] = { "store.ttl.refresh-on-read", TYPE_BOOL, NULL,
+	    "true", .help = "reading a store item begins its ttl anew, where the request says nothing" },
+	[SETTING_STORE_TTL_SWEEP_INTERVAL_MINUTES] = { "store.ttl.sweep-interval-minutes",
+	    TYPE_TEXT, "MINUTES", "5", .help = "items whose time is over are removed so often; nobody "
+	    "finds them before" },
+	[SETTING_STORE_INDEX_EMBED] = { "store.index.embed", TYPE_TEXT, "MODEL", "",
+	    .help = "embedding model of store items, as in openai:text-embedding-3-small; empty: "
+	    "queries look for words" },
+	[SETTING_STORE_INDEX_DIMS] = { "store.index.dims", TYPE_INT, "N", "0", 0,
+	    LIMIT_VECTOR_DIMS, "dims", .help = "numbers of one of its vectors" },
+	[SETTING_STORE_INDEX_FIELDS] = { "store.index.fields", TYPE_TEXT, "LIST", "$",
+	    .help = "paths of what store items are found by, as in text,notes[*].title; $: all" },
+	[SETTING_STORE_INDEX_RESET] = { "store.index.reset", TYPE_BOOL, NULL, "false",
+	    .help = "drop the vectors of another model at the start; items get new ones when "
+	    "they are put" },
 	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
 	    .aliases = { "MODEL_NAME" },
 	    .help = "default model, as in openai:gpt-4o" },

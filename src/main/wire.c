@@ -24,6 +24,7 @@
 #include "mail/host/external.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
+#include "main/items.h"
 #include "main/models.h"
 #include "main/reload.h"
 #include "main/work_agent.h"
@@ -63,7 +64,7 @@ struct worker {
 struct node {
 	const struct config *config;
 	const struct models *models;
-	struct buf model;
+	struct buf model, fields;            /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct auth *auth;
@@ -137,6 +138,8 @@ worker_open(struct worker *w, struct err *e)
 		rc = llm_new(&w->llm, w->shard, w->client, &o, e);
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
+	if (rc == OK)
+		rc = items_open(w->runs, e);
 	if (rc == OK)
 		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS),
 		    config_bool(c, SETTING_HTTP_PRIVATE));
@@ -625,6 +628,7 @@ size_accounts(const struct config *c)
 	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
 	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
 	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
+	account_set_capacity(&account_vectors, account_share(memory, LIMIT_VECTORS_BYTES));
 }
 
 static void
@@ -636,6 +640,25 @@ set_sweeps(struct node *n)
 	sweep_set(n->shared, SWEEP_THREADS, test > 0 ? test :
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_INTERVAL) * 60 * 1000,
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
+}
+
+static int
+node_items(struct node *n, struct err *e)
+{
+	struct items_rules rules;
+	msec sweep = 0;
+	int rc;
+
+	n->fields = BUF(LIMIT_FILTER_BYTES * 2);
+	rc = items_read(n->config, &rules, &sweep, &n->fields, e);
+	if (rc == OK && rules.embed.n > 0)
+		rc = store_vectors_are(n->store, n->workers[0].shard, rules.embed, rules.dims,
+		    config_bool(n->config, SETTING_STORE_INDEX_RESET), e);
+	if (rc != OK)
+		return rc;
+	runs_shared_set_items(n->shared, &rules);
+	sweep_set(n->shared, SWEEP_ITEMS, sweep, INT64_MAX);
+	return OK;
 }
 
 static int
@@ -684,9 +707,10 @@ node_open(struct node *n, struct err *e)
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
+	rc = node_items(n, e);
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
-	if (config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
+	if (rc == OK && config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
 		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
 		    n->auth, n->store, n->workers_n, e);
 	if (rc == OK)
@@ -737,6 +761,7 @@ node_free(struct node *n)
 	script_free(n->script);
 	auth_free(n->auth);
 	buf_release(&n->model);
+	buf_release(&n->fields);
 	free(n->workers);
 	free(n->pending);
 	pthread_mutex_destroy(&n->lock);

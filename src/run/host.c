@@ -493,6 +493,12 @@ call_done(void *ctx, const struct tool_result *r)
 	run_returned(run);
 }
 
+static int
+on_item(void *runs, struct store_cmd *c)
+{
+	return items_submit(runs, c);
+}
+
 static void
 on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
     tool_done *done, void *arg)
@@ -503,7 +509,7 @@ on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
 	struct call *c = mem_new(struct call);
 	struct tool_env env = { .store = rs->sh->store, .reader = rs->reader,
 	    .shard = rs->shard, .owner = j->run->place.owner,
-	    .now = shard_wall(rs->shard) };
+	    .now = shard_wall(rs->shard), .submit = on_item, .submit_ctx = rs };
 
 	c->run = run_hold(j->run);
 	runs_busy(rs, 1);

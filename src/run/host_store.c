@@ -75,7 +75,7 @@ item_get(struct job_task *t, struct task_store *s)
 	struct store_item item;
 	struct err e = { 0 };
 	int rc = store_item_get(j->run->rs->reader, j->run->place.owner, s->ns, s->key,
-	    &a, &item);
+	    shard_wall(j->run->rs->shard), &a, &item);
 	struct val result = rc == OK ? saved_item(&item) : VAL_NIL;
 
 	if (rc != OK && rc != ERR_NOTFOUND)
@@ -109,7 +109,7 @@ item_fill(struct item_call *x, const struct task_store *s, msec now)
 	if (s->op == TASK_STORE_PUT) {
 		x->c.put.item = (struct store_item){ .ns = ns, .key = key,
 		    .value_json = value_text(&x->arena, s->value), .created = now,
-		    .updated = now };
+		    .updated = now, .ttl = ITEM_TTL_DEFAULT };
 		x->c.cmd.op = STORE_ITEM_PUT;
 	} else if (s->op == TASK_STORE_DELETE) {
 		x->c.del.ns = ns;
@@ -122,6 +122,7 @@ item_fill(struct item_call *x, const struct task_store *s, msec now)
 		x->c.search.query = arena_str(&x->arena, s->query);
 		x->c.search.limit = s->limit;
 		x->c.search.offset = s->offset;
+		x->c.search.now = now;
 		x->c.cmd.op = STORE_ITEM_SEARCH;
 	}
 }
@@ -152,7 +153,7 @@ host_store(void *ctx, struct task_store *s)
 	x->c.cmd.done = item_came;
 	s->host_data = x;
 	if (arena_rc(&x->arena) == OK &&
-	    store_submit(rs->sh->store, rs->shard, &x->c.cmd, false) == OK)
+	    items_submit(rs, &x->c.cmd) == OK)
 		return;
 	s->host_data = NULL;
 	s->done(s, ERR_BUSY, VAL_NIL, (err_set(&e, ERR_BUSY, "the value is too large, "

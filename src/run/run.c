@@ -184,6 +184,7 @@ runs_free(struct runs *rs)
 	admit_clear(rs);
 	sleep_close(rs);
 	sweep_close(rs);
+	embedder_free(rs->embedder);
 	map_release(&rs->runs);
 	mail_close(rs);
 	definitions_release(&rs->definitions);
@@ -231,6 +232,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		}
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
+	embedder_drain(rs->embedder);
 	admit_clear(rs);
 	runs_busy(rs, -1);
 }

@@ -28,6 +28,8 @@
 #include "run/definition_priv.h"
 #include "run/directory_priv.h"
 #include "run/stream_priv.h"
+#include "llm/embed.h"
+#include "run/items.h"
 #include "run/sweep.h"
 
 #define THREAD_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
@@ -42,6 +44,7 @@ struct runs_shared {
 		msec every;
 		int64_t limit;
 	} sweeps[SWEEPS];
+	struct items_rules items;
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	atomic_uint shards;
@@ -69,6 +72,7 @@ struct runs {
 	struct shard *shard;
 	struct store_reader *reader;
 	struct llm *llm;
+	struct embedder *embedder;           /* NULL: items have no vectors */
 	struct client *client;               /* of tasks; NULL: they may ask nobody */
 	struct str http_hosts;               /* whom they may */
 	bool http_private;                   /* names with private addresses, too */

@@ -9,7 +9,7 @@
 #define RUN_SAVED_PRIV_H
 
 #include "run/core_priv.h"
-#include "store/store.h"
+#include "store/items.h"
 
 #define LOAD_ARENA (8 * (size_t)LIMIT_STATE_BYTES)
 

@@ -24,6 +24,7 @@ static const struct sweep {
 	int64_t limit;
 	void (*gone)(struct runs *rs, const struct uuid *id);
 } sweeps[SWEEPS] = {
+	[SWEEP_ITEMS] = { "items", STORE_ITEM_SWEEP, EVERY_MS, 100 * ROUND, NULL },
 	[SWEEP_THREADS] = { "threads", STORE_THREAD_SWEEP, EVERY_MS, ROUND,
 	    runs_thread_deleted },
 };

@@ -20,7 +20,8 @@
 #include "run/run.h"
 
 #define SWEEP_MAP(X)                                                           \
-	X(THREADS)                           /* whose ttl is over */
+	X(THREADS)                           /* whose ttl is over */           \
+	X(ITEMS)                             /* likewise */
 
 enum sweep_id {
 #define X(name) SWEEP_##name,

@@ -1,10 +1,11 @@
 /*
- * filter.c - does a store item's value pass a filter and contain the words?
+ * filter.c - does a store item's value pass a filter?
  *
- * A filter names fields of the value.  Each must equal what is given, or pass
- * the operators given for it.  Numbers compare with numbers and texts with
- * texts; anything else neither precedes nor follows.  An absent field equals
- * nothing and differs from everything.
+ * A filter names fields of the value.  Each must equal what is given, pass the
+ * operators given for it, or, if an object is given, have an object whose fields
+ * pass that.  Numbers compare with numbers and texts with texts; anything else
+ * neither precedes nor follows.  An absent field equals nothing and differs from
+ * everything.
  *
  * A value is parsed only if its text can pass.  A key or string without
  * characters that JSON must escape occurs in the text as it is, between
@@ -125,7 +126,7 @@ op_lte(jnode have, jnode want, struct json_pace *p)
 static const struct {
 	const char *name;
 	bool (*test)(jnode have, jnode want, struct json_pace *p);
-} operators[] = {
+} operator_table[] = {
 	{ "$eq", op_eq }, { "$ne", op_ne }, { "$gt", op_gt }, { "$gte", op_gte },
 	{ "$lt", op_lt }, { "$lte", op_lte },
 };
@@ -133,66 +134,100 @@ static const struct {
 static bool
 (*operator_find(struct str name))(jnode have, jnode want, struct json_pace *p)
 {
-	for (size_t i = 0; i < COUNT(operators); i++)
-		if (str_eq(name, str_of(operators[i].name)))
-			return operators[i].test;
+	for (size_t i = 0; i < COUNT(operator_table); i++)
+		if (str_eq(name, str_of(operator_table[i].name)))
+			return operator_table[i].test;
 	return NULL;
 }
 
-/* An object whose first key begins with '$' holds operators. */
+/* An object with a key that begins with '$' holds operators, and nothing else. */
 static bool
 has_operators(jnode want)
 {
 	struct json_iter it = json_each(want);
 
-	return json_is_object(want) && json_next(&it) &&
-	    str_starts(json_str(it.key), S("$"));
+	while (json_is_object(want) && json_next(&it))
+		if (str_starts(json_str(it.key), S("$")))
+			return true;
+	return false;
 }
 
 static bool
-field_passes(jnode have, jnode want, struct json_pace *p)
+filter_passes(jnode have, jnode want, struct json_pace *p);
+
+static bool
+elements_pass(jnode have, jnode want, struct json_pace *p)
 {
+	struct json_iter a = json_each(have), b = json_each(want);
+
+	if (!json_is_array(have) || json_count(have) != json_count(want))
+		return false;
+	while (json_next(&a) && json_next(&b))
+		if (!filter_passes(a.value, b.value, p))
+			return false;
+	return true;
+}
+
+static bool
+filter_passes(jnode have, jnode want, struct json_pace *p)
+{
+	bool operators = has_operators(want);
 	struct json_iter it;
 
-	if (!has_operators(want))
+	if (json_is_array(want))
+		return elements_pass(have, want, p);
+	if (!json_is_object(want))
 		return op_eq(have, want, p);
-	for (it = json_each(want); json_next(&it); )
-		if (!operator_find(json_str(it.key))(have, it.value, p))
+	if (!operators && !json_is_object(have))
+		return false;
+	for (it = json_each(want); json_next(&it); ) {
+		struct str key = json_str(it.key);
+
+		if (!json_pace_steps(p, 1 + json_count(have)))
 			return false;
+		if (operators ? !operator_find(key)(have, it.value, p) :
+		    !filter_passes(json_get(have, key), it.value, p))
+			return false;
+	}
 	return true;
 }
 
-static bool
-filter_passes(jnode value, jnode filter, struct json_pace *p)
+/* path: of want in the filter, for people. */
+static int
+filter_check(jnode want, struct str path, struct err *e)
 {
+	bool operators = has_operators(want);
+	struct buf b = BUF(LIMIT_FILTER_BYTES * 2);
 	struct json_iter it;
+	int rc = OK;
 
-	for (it = json_each(filter); json_next(&it); )
-		if (!json_pace_steps(p, json_count(value)) ||
-		    !field_passes(json_get(value, json_str(it.key)), it.value, p))
-			return false;
-	return true;
+	for (it = json_each(want); rc == OK && json_next(&it); ) {
+		struct str key = json_is_object(want) ? json_str(it.key) : S("[]");
+
+		buf_clear(&b);
+		buf_add(&b, path);
+		buf_add_char(&b, '.');
+		buf_add(&b, key);
+		if (operators && operator_find(key) == NULL)
+			rc = err_set(e, ERR_INVALID, "%.*s: expected $eq, $ne, $gt, $gte, "
+			    "$lt or $lte, got '%.*s'", FMT(path), FMT(key));
+		else if (!operators)
+			rc = filter_check(it.value, buf_str(&b), e);
+	}
+	buf_release(&b);
+	return rc;
 }
 
 static int
-filter_check(jnode filter, struct err *e)
+root_check(jnode filter, struct err *e)
 {
-	struct json_iter field, o;
-
 	if (!json_is_object(filter))
 		return err_set(e, ERR_INVALID, "filter: expected an object, got %s",
 		    json_kind(filter));
-	for (field = json_each(filter); json_next(&field); ) {
-		if (!has_operators(field.value))
-			continue;
-		for (o = json_each(field.value); json_next(&o); )
-			if (operator_find(json_str(o.key)) == NULL)
-				return err_set(e, ERR_INVALID, "filter.%.*s: "
-				    "expected $eq, $ne, $gt, $gte, $lt or $lte, "
-				    "got '%.*s'", FMT(json_str(field.key)),
-				    FMT(json_str(o.key)));
-	}
-	return OK;
+	if (has_operators(filter))
+		return err_set(e, ERR_INVALID, "filter: expected names of fields, got an "
+		    "operator; write {\"field\": {\"$eq\": value}}");
+	return filter_check(filter, S("filter"), e);
 }
 
 /* ---- what its text must contain ------------------------------------------ */
@@ -259,76 +294,12 @@ text_can_pass(const struct filter *f, struct str value)
 	return true;
 }
 
-/* ---- words --------------------------------------------------------------- */
-
-static char
-char_lower(char c)
-{
-	return (char)(c + (c >= 'A' && c <= 'Z' ? 'a' - 'A' : 0));
-}
-
-void
-filter_lower(struct buf *out, struct str s)
-{
-	char *p;
-
-	buf_clear(out);
-	p = buf_room(out, s.n);
-	if (p == NULL)
-		return;
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = char_lower(s.p[i]);
-	buf_added(out, s.n);
-}
-
-/* Words are compared with the value's JSON text, so they are escaped like it. */
 static int
-words_parse(struct filter *f, struct str query, struct err *e)
-{
-	size_t ends[QUERY_WORDS];
-	struct str word;
-
-	while (str_next(&query, ' ', &word)) {
-		word = str_trim(word);
-		if (word.n == 0)
-			continue;
-		if (f->words_n == QUERY_WORDS)
-			return err_set(e, ERR_INVALID, "query: over %d words",
-			    QUERY_WORDS);
-		json_add_escaped(&f->words, word);
-		ends[f->words_n++] = f->words.n;
-	}
-	if (f->words.failed)
-		return err_set(e, ERR_TOOBIG, "query: over %zu bytes", f->words.max);
-	for (size_t i = 0; i < f->words.n; i++)
-		f->words.p[i] = char_lower(f->words.p[i]);
-	for (size_t i = 0, at = 0; i < f->words_n; at = ends[i++])
-		f->word[i] = (struct str){ f->words.p + at, ends[i] - at };
-	return OK;
-}
-
-/* In lower case first, so that each word takes linear time. */
-static bool
-words_pass(struct filter *f, struct str value)
-{
-	if (f->words_n > 0)
-		filter_lower(&f->lower, value);
-	for (size_t i = 0; i < f->words_n; i++)
-		if (!json_pace_steps(&f->pace, value.n / PACE_PARSED) ||
-		    !str_contains(buf_str(&f->lower), f->word[i]))
-			return false;
-	return true;
-}
-
-static int
-words_and_fields_test(struct filter *f, struct str value, bool *yes)
+fields_test(struct filter *f, struct str value, bool *yes)
 {
 	struct json_doc d = { 0 };
 	int rc;
 
-	*yes = words_pass(f, value);
-	if (!*yes || json_count(f->doc.root) == 0)
-		return OK;
 	*yes = text_can_pass(f, value) &&
 	    json_pace_steps(&f->pace, value.n / PACE_PARSED);
 	if (!*yes)
@@ -342,23 +313,18 @@ words_and_fields_test(struct filter *f, struct str value, bool *yes)
 /* ---- the door -------------------------------------------------------------- */
 
 int
-filter_init(struct filter *f, struct str filter_json, struct str query,
-    struct db *db, struct err *e)
+filter_init(struct filter *f, struct str filter_json, struct db *db, struct err *e)
 {
 	int rc = OK;
 
-	*f = (struct filter){ .words = BUF(LIMIT_NAME_BYTES * 8),
-	    .text = BUF(2 * LIMIT_FILTER_BYTES),
-	    .lower = BUF(LIMIT_HTTP_BODY_BYTES), .db = db,
+	*f = (struct filter){ .text = BUF(2 * LIMIT_FILTER_BYTES), .db = db,
 	    .pace = { .go_on = db_go_on, .ctx = db->on } };
 	if (filter_json.n > 0)
 		rc = json_parse(&f->doc, filter_json, e);
 	if (rc == OK && f->doc.root != NULL)
-		rc = filter_check(f->doc.root, e);
+		rc = root_check(f->doc.root, e);
 	if (rc == OK && f->doc.root != NULL)
 		probes_make(f);
-	if (rc == OK)
-		rc = words_parse(f, query, e);
 	return rc;
 }
 
@@ -366,21 +332,19 @@ void
 filter_release(struct filter *f)
 {
 	json_release(&f->doc);
-	buf_release(&f->words);
 	buf_release(&f->text);
-	buf_release(&f->lower);
 }
 
 bool
 filter_is_open(const struct filter *f)
 {
-	return f->words_n == 0 && json_count(f->doc.root) == 0;
+	return json_count(f->doc.root) == 0;
 }
 
 int
 filter_test(struct filter *f, struct str value, bool *yes)
 {
-	int rc = words_and_fields_test(f, value, yes);
+	int rc = fields_test(f, value, yes);
 
 	return f->pace.stopped ? f->db->on->pace_rc : rc;
 }

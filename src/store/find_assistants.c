@@ -84,12 +84,27 @@ struct search {
 	size_t n, cap;
 };
 
+/* ASCII only; replaces what is in out. */
+static void
+name_lower(struct buf *out, struct str s)
+{
+	char *p;
+
+	buf_clear(out);
+	p = buf_room(out, s.n);
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = (char)(s.p[i] + (s.p[i] >= 'A' && s.p[i] <= 'Z' ? 'a' - 'A' : 0));
+	buf_added(out, s.n);
+}
+
 static bool
 name_matches(struct search *s, struct str name)
 {
 	if (s->x->name.n == 0)
 		return true;
-	filter_lower(&s->lower, name);
+	name_lower(&s->lower, name);
 	return str_contains(buf_str(&s->lower), buf_str(&s->name));
 }
 
@@ -172,7 +187,7 @@ assistant_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
-	filter_lower(&s.name, x->name);
+	name_lower(&s.name, x->name);
 	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
 	if (rc == OK)
 		rc = arena_rc(c->arena);

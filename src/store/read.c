@@ -56,28 +56,6 @@ store_cron_get(struct store_reader *r, owner_t o, const struct uuid *id,
 	    &store_cron_record, out, a);
 }
 
-int
-store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
-    struct arena *a, struct store_item *out)
-{
-	struct query q = query_of(reader_db(r), SQL_ITEM_GET, db_i64(o), db_text(ns),
-	    db_text(key));
-	int rc = query_row(&q);
-
-	if (rc == OK) {
-		*out = (struct store_item){
-			.ns = arena_str(a, ns),
-			.key = arena_str(a, key),
-			.value_json = query_str(&q, 0, a),
-			.created = query_i64(&q, 1),
-			.updated = query_i64(&q, 2),
-		};
-		rc = arena_rc(a);
-	}
-	query_end(&q);
-	return rc;
-}
-
 static int
 checkpoint_one(struct db *db, struct query q, int64_t thread, struct arena *a,
     struct store_checkpoint *out)

@@ -24,17 +24,9 @@
 #define SCAN_FIRST 65536
 #define WIDE       100000
 
-struct finder {
-	struct db *db;
-	struct store_item_search *x;
-	struct filter filter;
-	int64_t skip, left;
-	uint64_t tested;
-};
-
 /* ---- one row -------------------------------------------------------------- */
 
-/* Columns: ns, key, value, created, updated. */
+/* Columns: ns, key, value, created, updated, seq, ttl, expires. */
 static int
 row_keep(struct finder *f, const struct query *q)
 {
@@ -46,6 +38,9 @@ row_keep(struct finder *f, const struct query *q)
 		.value_json = query_str(q, 2, x->cmd.arena),
 		.created = query_i64(q, 3),
 		.updated = query_i64(q, 4),
+		.seq = query_i64(q, 5),
+		.ttl = query_i64(q, 6),
+		.expires = query_i64(q, 7),
 	};
 	f->left--;
 	return arena_rc(x->cmd.arena);
@@ -93,7 +88,8 @@ scan(struct finder *f, int64_t rows)
 	bool skips = f->x->ns.n == 0 && filter_is_open(&f->filter);
 	int rc = OK;
 	struct query q = query_of(f->db, SQL_ITEM_NEWEST,
-	    db_i64(f->x->cmd.owner), db_i64(skips ? f->skip : 0));
+	    db_i64(f->x->cmd.owner), db_i64(skips ? f->skip : 0),
+	    db_i64(f->x->now));
 
 	if (skips)
 		f->skip = 0;
@@ -112,11 +108,6 @@ scan(struct finder *f, int64_t rows)
 
 /* ---- by places ------------------------------------------------------------ */
 
-struct places {
-	int64_t *at;
-	size_t n, cap;
-};
-
 static int
 newest_first(const void *a, const void *b)
 {
@@ -125,8 +116,7 @@ newest_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* The seqs of all that is under the prefix; ERR_AGAIN: more than max. */
-static int
+int
 places_load(struct finder *f, struct places *p, size_t max)
 {
 	int rc = OK;
@@ -151,17 +141,38 @@ places_load(struct finder *f, struct places *p, size_t max)
 	return OK;
 }
 
-static int
-place_test(struct finder *f, int64_t seq)
+/* row_test tells by `left` whether it has kept the row. */
+int
+finder_try(struct finder *f, int64_t seq, double score)
 {
+	int64_t left = f->left;
 	struct query q = query_of(f->db, SQL_ITEM_AT, db_i64(f->x->cmd.owner),
-	    db_i64(seq));
+	    db_i64(seq), db_i64(f->x->now));
 	int rc = query_row(&q);
 
 	if (rc == OK)
 		rc = row_test(f, &q);
 	query_end(&q);
-	return rc;
+	if (rc == OK && f->left < left) {
+		f->x->items[f->x->items_n - 1].has_score = true;
+		f->x->items[f->x->items_n - 1].score = score;
+	}
+	if (rc == ERR_NOTFOUND)              /* replaced, deleted or over */
+		rc = OK;
+	return rc == OK ? deadline_check(f) : rc;
+}
+
+static int
+place_test(struct finder *f, int64_t seq)
+{
+	struct query q = query_of(f->db, SQL_ITEM_AT, db_i64(f->x->cmd.owner),
+	    db_i64(seq), db_i64(f->x->now));
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		rc = row_test(f, &q);
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int
@@ -169,13 +180,8 @@ by_places(struct finder *f, size_t max)
 {
 	struct places p = { 0 };
 	int rc = places_load(f, &p, max);
-	size_t i = 0;
 
-	if (rc == OK && filter_is_open(&f->filter)) {
-		i = (size_t)f->skip < p.n ? (size_t)f->skip : p.n;
-		f->skip = 0;
-	}
-	for (; rc == OK && f->left > 0 && i < p.n; i++) {
+	for (size_t i = 0; rc == OK && f->left > 0 && i < p.n; i++) {
 		rc = place_test(f, p.at[i]);
 		if (rc == OK)
 			rc = deadline_check(f);
@@ -198,18 +204,24 @@ begin_anew(struct finder *f)
 static int
 items_find_shortly(struct finder *f)
 {
-	if (!filter_is_open(&f->filter) || f->x->offset > READ_SHORT_ROWS)
+	if (!filter_is_open(&f->filter) || f->x->query.n > 0 || f->x->vector.n > 0 ||
+	    f->x->offset > READ_SHORT_ROWS)
 		return ERR_AGAIN;
 	return f->x->ns.n == 0 ? scan(f, READ_SHORT_ROWS) :
 	    by_places(f, READ_SHORT_ROWS);
 }
 
 static int
-items_find(struct finder *f)
+items_find(struct finder *f, struct store *st)
 {
 	bool all = f->x->ns.n == 0;
-	int rc = all ? ERR_AGAIN : by_places(f, NARROW);
+	int rc;
 
+	if (f->x->vector.n > 0)
+		return vectors_find(f, st);
+	if (str_trim(f->x->query).n > 0)
+		return words_find(f);
+	rc = all ? ERR_AGAIN : by_places(f, NARROW);
 	if (!all && rc == ERR_AGAIN) {
 		rc = scan(f, SCAN_FIRST);
 		if (rc == ERR_AGAIN) {
@@ -235,10 +247,9 @@ item_search(struct store *st, struct store_cmd *c)
 	x->items = arena_alloc(c->arena, ((size_t)f.left + 1) * sizeof *x->items);
 	rc = arena_rc(c->arena);
 	if (rc == OK)
-		rc = filter_init(&f.filter, x->filter_json, x->query,
-		    f.db, &c->err);
+		rc = filter_init(&f.filter, x->filter_json, f.db, &c->err);
 	if (rc == OK)
-		rc = f.db == &st->quick ? items_find_shortly(&f) : items_find(&f);
+		rc = f.db == &st->quick ? items_find_shortly(&f) : items_find(&f, st);
 	filter_release(&f.filter);
 	x->truncated = rc == ERR_TIMEOUT;
 	return x->truncated ? OK : rc;

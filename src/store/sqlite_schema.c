@@ -406,7 +406,50 @@ static const char version_7[] =
 /* Webhooks that are to be delivered. */
 #define HOOKS_8 ""
 /* Items that expire, their words and their vectors. */
-#define ITEMS_8 ""
+#define ITEMS_8                                                                \
+	"ALTER TABLE item RENAME TO item_7;"                                   \
+	"CREATE TABLE item ("                                                  \
+	"	owner INTEGER NOT NULL,"                                       \
+	"	seq INTEGER NOT NULL,"           /* the change; counts up */   \
+	"	ns TEXT NOT NULL,"                                             \
+	"	key TEXT NOT NULL,"                                            \
+	"	created INTEGER NOT NULL,"                                     \
+	"	updated INTEGER NOT NULL,"                                     \
+	"	ttl INTEGER,"                    /* ms; NULL: it does not end */ \
+	"	expires INTEGER,"                /* ms; NULL likewise */       \
+	"	paths TEXT,"                     /* it is found by; JSON; NULL: $ */ \
+	"	value TEXT NOT NULL,"                                          \
+	"	PRIMARY KEY (owner, seq)) STRICT, WITHOUT ROWID;"              \
+	"INSERT INTO item SELECT owner, seq, ns, key, created, updated, NULL, NULL," \
+	"	NULL, value FROM item_7;"                                      \
+	"DROP TABLE item_7;"                                                   \
+	"CREATE UNIQUE INDEX item_key ON item(owner, ns, key);"                \
+	"CREATE INDEX item_expires ON item(expires) WHERE expires IS NOT NULL;" \
+	"CREATE TABLE item_total ("                                            \
+	"	owner INTEGER PRIMARY KEY,"                                    \
+	"	seq INTEGER NOT NULL,"           /* the last one given */      \
+	"	items INTEGER NOT NULL,"                                       \
+	"	vectors INTEGER NOT NULL) STRICT;"       /* items that have any */ \
+	"INSERT INTO item_total SELECT owner, max(seq), count(*), 0 FROM item" \
+	"	GROUP BY owner;"                                               \
+	"CREATE TABLE namespace ("                                             \
+	"	owner INTEGER NOT NULL,"                                       \
+	"	path BLOB NOT NULL,"             /* labels, NUL between them */ \
+	"	items INTEGER NOT NULL,"                                       \
+	"	mortal INTEGER NOT NULL,"        /* of them, those that end */ \
+	"	PRIMARY KEY (owner, path)) STRICT, WITHOUT ROWID;"             \
+	"INSERT INTO namespace SELECT owner, namespace_path(ns), count(*), 0 FROM item" \
+	"	GROUP BY owner, ns;"                                           \
+	"CREATE VIRTUAL TABLE word USING fts5(text, content='',"               \
+	"	tokenize='unicode61 remove_diacritics 2');"    /* words.c */   \
+	"INSERT INTO word(rowid, text) SELECT (owner << 40) + seq,"            \
+	"	item_words(value) FROM item WHERE item_words(value) <> '';"    \
+	"CREATE TABLE vector ("                                                \
+	"	key INTEGER PRIMARY KEY,"        /* owner * 2^40 + seq of the item */ \
+	"	body BLOB NOT NULL) STRICT;"     /* float32, one after another */ \
+	"CREATE TABLE vector_index ("            /* at most one row */         \
+	"	embed TEXT NOT NULL,"            /* the model they are of */   \
+	"	dims INTEGER NOT NULL) STRICT;"
 /* Schedules. */
 #define CRONS_8                                                                \
 	"CREATE TABLE cron ("                                                  \
@@ -486,16 +529,54 @@ call_task(sqlite3_context *c, int n, sqlite3_value **v)
 	sqlite3_result_blob(c, id.b, sizeof id.b, SQLITE_TRANSIENT);
 }
 
+/* namespace_path(ns) */
+static void
+path_of_ns(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	struct str ns = { (const char *)sqlite3_value_text(v[0]), 0 };
+	struct buf b = BUF(LIMIT_NAMESPACE_BYTES);
+
+	(void)n;
+	ns.n = (size_t)sqlite3_value_bytes(v[0]);
+	namespace_path(&b, ns);
+	sqlite3_result_blob(c, b.n > 0 ? b.p : "", (int)b.n, SQLITE_TRANSIENT);
+	buf_release(&b);
+}
+
+/* item_words(value): of an item that all of its value finds. */
+static void
+words_of_value(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	struct str value = { (const char *)sqlite3_value_text(v[0]), 0 };
+	struct buf b = BUF(2 * LIMIT_ITEM_WORDS_BYTES);
+
+	(void)n;
+	value.n = (size_t)sqlite3_value_bytes(v[0]);
+	if (words_text(&b, value, STR_NONE) == OK)
+		sqlite3_result_text(c, b.n > 0 ? b.p : "", (int)b.n, SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error(c, "an item's value is no JSON", -1);
+	buf_release(&b);
+}
+
+static const struct {
+	const char *name;
+	int n;
+	void (*run)(sqlite3_context *c, int n, sqlite3_value **v);
+} functions[] = {
+	{ "facets_make", 4, facets_make }, { "call_task", 2, call_task },
+	{ "namespace_path", 1, path_of_ns }, { "item_words", 1, words_of_value },
+};
+
 int
 store_migrate(struct db *db, struct err *e)
 {
 	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
 
-	if (sqlite3_create_function(sqlite_of(db), "facets_make", 4, flags, db,
-	    facets_make, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_create_function(sqlite_of(db), "call_task", 2, flags, NULL,
-	    call_task, NULL, NULL) != SQLITE_OK)
-		return err_set(e, ERR_IO, "%s: %s", db_path(db),
-		    sqlite3_errmsg(sqlite_of(db)));
+	for (size_t i = 0; i < COUNT(functions); i++)
+		if (sqlite3_create_function(sqlite_of(db), functions[i].name,
+		    functions[i].n, flags, db, functions[i].run, NULL, NULL) != SQLITE_OK)
+			return err_set(e, ERR_IO, "%s: %s", db_path(db),
+			    sqlite3_errmsg(sqlite_of(db)));
 	return db_migrate(db, &store_format, e);
 }

@@ -196,6 +196,7 @@ store_close(struct store *st)
 		pthread_join(st->writer, NULL);
 	}
 	guests_close(st);
+	vectors_close(st);
 	db_close(&st->check);
 	db_close(&st->quick);
 	db_close(&st->slow);

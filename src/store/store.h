@@ -15,7 +15,8 @@
  * owner-checked read gives; definitions of agents belong to nobody.
  *
  * What a thread's state is made of stands in state.h: checkpoints, channels,
- * lists, tasks, interrupts; messages between agents stand in mail.h, crons in cron.h.
+ * lists, tasks, interrupts; store items stand in items.h, messages between agents in
+ * mail.h, crons in cron.h.
  *
  * Drivers: "sqlite" (WAL, synchronous FULL) and "memory" (the same tables
  * without a durable medium, gone with the process).
@@ -156,12 +157,6 @@ struct store_agent {
 	struct str hash, id, body;           /* bytes; its name; its text */
 };
 
-struct store_item {
-	struct str ns;                       /* labels joined by '.' */
-	struct str key, value_json;
-	msec created, updated;
-};
-
 /* ---- point reads: the shard's thread, inline ----------------------------- */
 
 int  store_reader_open(struct store *st, struct store_reader **out, struct err *e);
@@ -176,8 +171,6 @@ int store_thread_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_thread *out);
 int store_run_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_run *out);
-int store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
-    struct arena *a, struct store_item *out);
 /* seq 0: the latest of the thread. */
 int store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t seq, struct arena *a, struct store_checkpoint *out);
@@ -268,9 +261,12 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(CRON_CREATE, cron_create) X(CRON_UPDATE, cron_update)                \
 	X(CRON_DELETE, cron_delete) X(CRON_MISS, cron_miss)                    \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
+	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
+	X(VECTOR_INDEX, vector_index)                                          \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	/* slow reads */                                                       \
-	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
+	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
+	X(THREAD_SEARCH, thread_search)                                        \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
 	X(CRON_SEARCH, cron_search)                                            \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
@@ -543,16 +539,6 @@ struct store_ask_later {
 	msec due;
 };
 
-struct store_item_put {
-	struct store_cmd cmd;
-	struct store_item item;
-};
-
-struct store_item_delete {
-	struct store_cmd cmd;
-	struct str ns, key;                  /* OK also when absent */
-};
-
 /* Frames with ids first_id..last_id of a resumable run. */
 struct store_stream_append {
 	struct store_cmd cmd;
@@ -571,20 +557,6 @@ struct store_events_append {
 	int64_t first, last;
 	int64_t next;                        /* > last */
 	struct str bytes;
-};
-
-/* ns is a prefix (whole labels; empty: all).  Past LIMIT_SCAN_MS it ends with
- * what it has found, and truncated is set.  filter_json: {} or
- * {"k": v | {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte": v}}.  query: words that
- * must occur in the value's text, case-insensitive; empty: none.  Newest
- * change first. */
-struct store_item_search {
-	struct store_cmd cmd;
-	struct str ns, filter_json, query;
-	int64_t limit, offset;
-	struct store_item *items;            /* out */
-	size_t items_n;
-	bool truncated;
 };
 
 /* Newest first.  before 0: from the latest.  messages[i] is the state's whole

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "store/commit.h"
 #include "store/db.h"
+#include "store/items.h"
 #include "store/sql_priv.h"
 #include "store/store.h"
 #include "store/vfs_priv.h"
@@ -133,6 +134,7 @@ struct store {
 	struct tally tally;
 
 	struct db slow, quick;       /* the reader thread's */
+	struct matrix *matrices;             /* the same; the last asked for first */
 	msec scan_ms;
 	bool scan_cpu;
 	struct store_ttl thread_ttl;         /* of new threads */
@@ -230,27 +232,62 @@ struct uuid records_assistant(struct str metadata);
 #define FILTER_PROBES 64
 struct filter {
 	struct json_doc doc;
-	struct buf words;                    /* escaped as in JSON text, lower case */
-	struct str word[QUERY_WORDS];
-	size_t words_n;
 	struct buf text;                     /* what the value's text must contain */
 	size_t probe[FILTER_PROBES], probe_bytes[FILTER_PROBES];
 	size_t probes_n;
-	struct buf lower;                    /* the value in lower case */
 	const struct db *db;
 	struct json_pace pace;
 };
-/* Either text may be empty.  db is the one whose rows are tested.
- * ERR_INVALID, ERR_SYNTAX, ERR_TOOBIG.  Release also after errors. */
-int  filter_init(struct filter *f, struct str filter_json, struct str query,
-    struct db *db, struct err *e);
+/* The text may be empty.  db is the one whose rows are tested.  ERR_INVALID,
+ * ERR_SYNTAX, ERR_TOOBIG.  Release also after errors. */
+int  filter_init(struct filter *f, struct str filter_json, struct db *db,
+    struct err *e);
 void filter_release(struct filter *f);
 bool filter_is_open(const struct filter *f);         /* everything passes */
 /* db->pace_rc when it takes too long. */
 int  filter_test(struct filter *f, struct str value, bool *yes);
 
-/* ASCII only. */
-void filter_lower(struct buf *out, struct str s);      /* replaces what is in it */
+/* search.c: a search of items under way. */
+struct finder {
+	struct db *db;
+	struct store_item_search *x;
+	struct filter filter;
+	int64_t skip, left;
+	uint64_t tested;
+};
+/* Keeps the item with this number, if it is there still and passes.  ERR_TIMEOUT. */
+int  finder_try(struct finder *f, int64_t seq, double score);
+/* The seqs of all items under the prefix, newest first; ERR_AGAIN: more than max. */
+struct places {
+	int64_t *at;
+	size_t n, cap;
+};
+int  places_load(struct finder *f, struct places *p, size_t max);
+
+/* An item's number among those of all owners: of its row in the indexes of words and
+ * vectors.  An owner's lie together. */
+#define ITEM_SEQS   ((int64_t)1 << 40)
+#define ITEM_OWNERS ((int64_t)1 << 22)
+#define ITEM_KEY(owner, seq) ((owner) * ITEM_SEQS + (seq))
+#define ITEM_SEQ(key)        ((key) % ITEM_SEQS)
+
+/* words.c: the text that an item's words are taken from; replaces what is in b.
+ * ERR_IO: the value is no JSON. */
+int  words_text(struct buf *b, struct str value_json, struct str paths_json);
+/* Puts it into the index, or takes it out. */
+int  words_change(struct store *st, enum sql text, owner_t owner, int64_t seq,
+    struct str value_json, struct str paths_json);
+/* The best of them first. */
+int  words_find(struct finder *f);
+/* FTS5's query for these words, appended; nothing: there are none in it. */
+int  words_query(struct buf *b, struct str query, struct err *e);
+
+/* vectors.c: the nearest first. */
+int  vectors_find(struct finder *f, struct store *st);
+void vectors_close(struct store *st);
+
+/* namespaces.c: labels joined by '.', with NUL between them; replaces what is in b. */
+void namespace_path(struct buf *b, struct str ns);
 
 /* wanted.c: the metadata that objects must contain.  Bytes parsed in a step of
  * a pace: */

@@ -1,5 +1,5 @@
 /*
- * threads.c - threads, store items and stream blocks: the
+ * threads.c - threads and stream blocks: the
  * commands that are one or two statements.
  *
  * SPDX-License-Identifier: MIT
@@ -206,37 +206,6 @@ thread_delete(struct store *st, struct store_cmd *c)
 	return rc == OK ? threads_drop(st, c->owner, &t, &budget) : rc;
 }
 const struct op store_op_thread_delete = { .run = thread_delete };
-
-/* ---- items --------------------------------------------------------------- */
-
-static int
-item_put(struct store *st, struct store_cmd *c)
-{
-	struct store_item_put *x = (struct store_item_put *)c;
-	const struct store_item *it = &x->item;
-	int rc = db_run(&st->w, SQL_ITEM_CHANGE, db_i64(c->owner),
-	    db_text(it->ns), db_text(it->key), db_i64(it->updated),
-	    db_json(it->value_json));
-
-	if (rc != OK || db_changes(&st->w) > 0)
-		return rc;                   /* it was there */
-	return db_run(&st->w, SQL_ITEM_INSERT, db_i64(c->owner),
-	    db_text(it->ns), db_text(it->key), db_i64(it->updated),
-	    db_json(it->value_json), db_i64(it->created));
-}
-const struct op store_op_item_put = { .run = item_put,
-    .texts = OP_TEXTS(OP_TEXT(item_put, item.ns), OP_TEXT(item_put, item.key),
-    OP_TEXT(item_put, item.value_json)) };
-
-static int
-item_delete(struct store *st, struct store_cmd *c)
-{
-	struct store_item_delete *x = (struct store_item_delete *)c;
-
-	return db_run(&st->w, SQL_ITEM_DELETE, db_i64(c->owner), db_text(x->ns),
-	    db_text(x->key));
-}
-const struct op store_op_item_delete = { .run = item_delete };
 
 /* ---- streams --------------------------------------------------------------- */
 

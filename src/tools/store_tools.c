@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/items.h"
 
 #define SEARCH_DEFAULT 10
 #define SEARCH_MAX     100                   /* as in the schema below */
@@ -119,7 +120,8 @@ submit(struct tool_call *c, struct store_cmd *cmd, enum store_op op,
 	cmd->owner = env->owner;
 	cmd->arena = tool_arena(c);
 	cmd->done = done;
-	return store_submit(env->store, env->shard, cmd, false);
+	return env->submit != NULL ? env->submit(env->submit_ctx, cmd) :
+	    store_submit(env->store, env->shard, cmd, false);
 }
 
 /* ---- store_put -------------------------------------------------------------- */
@@ -159,6 +161,7 @@ put_read(struct tool_call *c, struct store_item *item, struct err *e)
 		    LIMIT_STORE_VALUE_BYTES);
 	item->value_json = arena_str(tool_arena(c), buf_str(&value));
 	item->created = item->updated = tool_env(c)->now;
+	item->ttl = ITEM_TTL_DEFAULT;
 	buf_release(&value);
 	return rc;
 }
@@ -259,6 +262,7 @@ search_start(struct tool_call *c)
 	if (s == NULL)
 		return ERR_LIMIT;
 	s->call = c;
+	s->cmd.now = tool_env(c)->now;
 	s->cmd.query = json_str(json_get(args, S("query")));
 	s->cmd.limit = json_is_null(limit) ? SEARCH_DEFAULT : (int64_t)json_number(limit);
 	assert(s->cmd.limit > 0 && s->cmd.limit <= SEARCH_MAX);
@@ -277,12 +281,12 @@ search_start(struct tool_call *c)
 const struct tool tool_store_search = {
 	.name = "store_search",
 	.description = "Finds remembered objects under a namespace, newest first; with a "
-	    "query only those in which all its words occur.",
+	    "query those that fit it best, first.",
 	.parameters_json = "{\"type\":\"object\",\"properties\":{"
 	    "\"namespace\":{\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\"},"
 	    "\"description\":\"Its first labels, as [\\\"users\\\"] or \\\"users\\\"; [] for "
 	    "everything.\"},"
-	    "\"query\":{\"type\":\"string\",\"description\":\"Words to look for.\"},"
+	    "\"query\":{\"type\":\"string\",\"description\":\"What to look for.\"},"
 	    "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,"
 	    "\"description\":\"At most so many; 10 if not given.\"}},"
 	    "\"required\":[\"namespace\"],\"additionalProperties\":false}",

@@ -39,6 +39,9 @@ struct tool_env {
 	/* The same when this call is made again after a crash, and of no other
 	 * call: for tools that keep their answer under a key. */
 	struct str once;
+	/* Takes commands about store items, as store_submit; NULL: that itself. */
+	int (*submit)(void *ctx, struct store_cmd *c);
+	void *submit_ctx;
 };
 
 struct tool_result {

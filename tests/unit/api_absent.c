@@ -23,7 +23,6 @@ TEST(fields_refused_ones_are_named)
 {
 	static const struct { const char *body, *name; unsigned places; } rows[] = {
 		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
-		{ "{\"index\":[\"x\"]}", "index", PLACE_ITEM },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -37,7 +36,6 @@ TEST(fields_refused_ones_are_named)
 TEST(fields_of_a_query_are_refused_when_they_carry_something)
 {
 	static const struct { const char *query; unsigned places; int rc; } rows[] = {
-		{ "refresh_ttl=1", PLACE_ITEM_GET, OK },
 		{ "format=json", PLACE_METRICS, ERR_INVALID },
 	};
 
@@ -60,7 +58,6 @@ TEST(fields_defaults_and_strangers_pass)
 	    "\"langsmith_tracer\":{\"project_name\":\"x\"},"
 	    "\"checkpoint_during\":true,\"assistantId\":\"x\"}", PLACE_RUN, &e), OK);
 	CHECK_RC(check("", "{\"select\":[\"context\",\"ttl\"]}", PLACE_THREAD_SEARCH, &e), OK);
-	CHECK_RC(check("", "{\"index\":false}", PLACE_ITEM, &e), OK);
 	/* A field belongs to its place: a thread's ttl is no run's business. */
 	CHECK_RC(check("", "{\"ttl\":5}", PLACE_RUN, &e), OK);
 }

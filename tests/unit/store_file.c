@@ -34,7 +34,7 @@ has(struct fix *f, unsigned n)
 {
 	struct store_item got;
 
-	return store_item_get(f->r, 0, S("n"), arena_fmt(&f->a, "%u", n), &f->a,
+	return store_item_get(f->r, 0, S("n"), arena_fmt(&f->a, "%u", n), 0, &f->a,
 	    &got) == OK;
 }
 
@@ -435,8 +435,8 @@ TEST(file_cut_short)
 TEST(migration)
 {
 	static const char *const more[] = {
-	    "ALTER TABLE item ADD COLUMN ttl INTEGER",
-	    "CREATE TABLE x(a); UPDATE item SET ttl = 5;",
+	    "ALTER TABLE item ADD COLUMN later INTEGER",
+	    "CREATE TABLE x(a); UPDATE item SET later = 5;",
 	    "CREATE TABLE y(a); INSERT INTO nowhere VALUES (1)" };
 	const char *steps[16];
 	const int now = store_format.sqlite.n;
@@ -459,7 +459,7 @@ TEST(migration)
 	CHECK_RC(db_version(&db, &good, &version, &f.e), OK);
 	CHECK_INT(version, now);
 	CHECK_RC(db_migrate(&db, &good, &f.e), OK);
-	CHECK_RC(db_read_i64(&db, "SELECT ttl FROM item", &n, &f.e), OK);
+	CHECK_RC(db_read_i64(&db, "SELECT later FROM item", &n, &f.e), OK);
 	CHECK_INT(n, 5);
 	CHECK(file_exists(copy) && !file_exists(part));
 	CHECK_RC(db_version(&db, &broken, &version, &f.e), OK);

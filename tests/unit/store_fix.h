@@ -11,7 +11,7 @@
 #include <semaphore.h>
 
 #include "harness/test.h"
-#include "store/store.h"
+#include "store/items.h"
 #include "store/store_priv.h"
 
 struct fix {

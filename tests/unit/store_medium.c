@@ -29,7 +29,7 @@ has(struct fix *f, const char *key)
 {
 	struct store_item got;
 
-	return store_item_get(f->r, 0, S("n"), str_of(key), &f->a, &got) == OK;
+	return store_item_get(f->r, 0, S("n"), str_of(key), 0, &f->a, &got) == OK;
 }
 
 static bool

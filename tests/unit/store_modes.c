@@ -49,7 +49,7 @@ TEST(files_are_for_their_owner_only)
 
 	for (int i = 0; i < now; i++)
 		steps[i] = store_format.sqlite.text[i];
-	steps[now] = "ALTER TABLE item ADD COLUMN ttl INTEGER";
+	steps[now] = "ALTER TABLE item ADD COLUMN later INTEGER";
 	umask(022);
 	fix_open(&f, "sqlite");
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 0), OK);

@@ -282,15 +282,15 @@ CONTRACT(item_put_get_delete)
 	q.item.value_json = S("{\"v\":2}");
 	q.item.created = q.item.updated = 20;
 	CHECK_RC(fix_do(f, &q, STORE_ITEM_PUT, 7), OK);
-	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), &f->a, &got), OK);
+	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), 0, &f->a, &got), OK);
 	CHECK_STR(got.value_json, "{\"v\":2}");
 	CHECK_STR(got.ns, "a.b");
 	CHECK_INT(got.created, 10);
 	CHECK_INT(got.updated, 20);
-	CHECK_RC(store_item_get(f->r, 8, S("a.b"), S("k"), &f->a, &got), ERR_NOTFOUND);
+	CHECK_RC(store_item_get(f->r, 8, S("a.b"), S("k"), 0, &f->a, &got), ERR_NOTFOUND);
 	CHECK_RC(fix_do(f, &d, STORE_ITEM_DELETE, 8), OK);
-	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), &f->a, &got), OK);
+	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), 0, &f->a, &got), OK);
 	CHECK_RC(fix_do(f, &d, STORE_ITEM_DELETE, 7), OK);
 	CHECK_RC(fix_do(f, &d, STORE_ITEM_DELETE, 7), OK);
-	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), &f->a, &got), ERR_NOTFOUND);
+	CHECK_RC(store_item_get(f->r, 7, S("a.b"), S("k"), 0, &f->a, &got), ERR_NOTFOUND);
 }

@@ -46,6 +46,9 @@ fill(struct fix *f, int n, int spread)
 	    " 1, printf('{\"kind\":\"%%s\",\"n\":%%d}', CASE i WHEN 2 THEN"
 	    " 'rare' ELSE 'usual' END, i) FROM n", n, spread);
 	change_file(f, sql);
+	change_file(f, "INSERT INTO item_total SELECT 7, max(seq), count(*), 0 FROM item");
+	change_file(f, "INSERT INTO word(rowid, text) SELECT 7 * (1 << 40) + seq, value ->>"
+	    " 'kind' || ' ' || seq || ' ' FROM item");
 }
 
 /* Goal: the newest item is the first and the oldest is found, however many
@@ -67,6 +70,8 @@ TEST(search_loses_nothing)
 	CHECK_STR(s.items[0].key, "k2");
 	s = search(&f, "", "", "RARE", 10, 0);
 	CHECK_INT(s.items_n, 1);
+	CHECK_STR(s.items[0].key, "k2");
+	CHECK(s.items[0].has_score && s.items[0].score > 0);
 	s = search(&f, "", "{}", "", 10, MANY - 2);
 	CHECK_INT(s.items_n, 3);
 	CHECK_STR(s.items[2].key, "k1");
@@ -299,7 +304,7 @@ TEST(items_of_an_old_file)
 	CHECK_STR(s.items[2].key, "b");
 	CHECK_STR(s.items[3].key, "d");
 	CHECK_STR(s.items[3].value_json, "{\"v\":4}");
-	CHECK_RC(store_item_get(f.r, 8, S("n"), S("e"), &f.a, &got), OK);
+	CHECK_RC(store_item_get(f.r, 8, S("n"), S("e"), 0, &f.a, &got), OK);
 	CHECK_INT(got.created, 5);
 	put(&f, "n", "d", "{}");
 	s = search(&f, "", "", "", 1, 0);

@@ -247,8 +247,8 @@ CONTRACT(one_fails_the_others_do_not)
 	CHECK_RC(bad.cmd.rc, ERR_CONFLICT);
 	CHECK_RC(after.cmd.rc, OK);
 	CHECK_INT(count_rows(f, "thread"), 1);
-	CHECK_RC(store_item_get(f->r, 7, S("n"), S("1"), &f->a, &got), OK);
-	CHECK_RC(store_item_get(f->r, 7, S("n"), S("2"), &f->a, &got), OK);
+	CHECK_RC(store_item_get(f->r, 7, S("n"), S("1"), 0, &f->a, &got), OK);
+	CHECK_RC(store_item_get(f->r, 7, S("n"), S("2"), 0, &f->a, &got), OK);
 }
 
 /* Goal: the log does not grow without end while the writer is never idle. */
@@ -379,9 +379,9 @@ TEST(sync_fails)
 	p = item_new(&f, 1);
 	x.fail_sync = x.syncs + 1;
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), ERR_IO);
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), ERR_NOTFOUND);
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), OK);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), OK);
 	fix_close(&f);
 }
 
@@ -412,8 +412,8 @@ TEST(disk_full)
 		CHECK_RC(p[i].cmd.rc, ERR_BUSY);
 		CHECK(str_contains(str_of(p[i].cmd.err.text), S("full")));
 	}
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("0"), &f.a, &got), OK);
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("0"), 0, &f.a, &got), OK);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), ERR_NOTFOUND);
 	x.full = false;
 	CHECK_RC(fix_do(&f, &p[0], STORE_ITEM_PUT, 7), OK);
 	store_stats(f.st, &s);
@@ -446,7 +446,7 @@ TEST(batch_fails_as_one)
 	fix_wait(&f, 2);
 	CHECK_RC(warm.cmd.rc, ERR_IO);
 	CHECK_RC(cold.cmd.rc, ERR_IO);
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), ERR_NOTFOUND);
 	CHECK_RC(fix_do(&f, &warm, STORE_ITEM_PUT, 7), OK);
 	CHECK_RC(fix_do(&f, &cold, STORE_ASSISTANT_CREATE, 7), OK);
 	fix_close(&f);
@@ -464,8 +464,8 @@ TEST(read_fails)
 	p = item_new(&f, 1);
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
 	x.fail_read = x.reads + 1;
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_IO);
-	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), OK);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), ERR_IO);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), 0, &f.a, &got), OK);
 	fix_close(&f);
 }
 

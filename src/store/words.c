@@ -1,0 +1,184 @@
+/*
+ * words.c - store items by the words of their values.
+ *
+ * An index of SQLite's (FTS5) has the words of each item's texts and numbers, under a
+ * number made of its owner and its change (item_key).  It keeps no texts: what is taken
+ * out of it must be the very text that was put in, so this is made by one function, of
+ * the value and of the paths that are kept beside it.
+ *
+ * A word matches without regard to case and accents.  All words of a query must occur;
+ * `word*` is the beginning of one.  The best come first, by bm25.  How rare a word is it
+ * knows from the items of all owners, but a row is only ever found by its own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "store/store_priv.h"
+
+/* ---- what is indexed ---------------------------------------------------------- */
+
+static void
+text_add(struct buf *b, jnode n)
+{
+	struct json_iter it;
+
+	if (json_is_string(n)) {
+		struct str s = json_str(n);
+
+		/* Whole characters, and no NUL, which would end the text. */
+		s = str_cut(s, LIMIT_ITEM_WORDS_BYTES - (b->n < LIMIT_ITEM_WORDS_BYTES ?
+		    b->n : LIMIT_ITEM_WORDS_BYTES));
+		for (struct str part; str_next(&s, '\0', &part); ) {
+			buf_add(b, part);
+			buf_add_char(b, ' ');
+		}
+	} else if (json_is_number(n)) {
+		json_add_node(b, n);
+		buf_add_char(b, ' ');
+	}
+	for (it = json_each(n); b->n < LIMIT_ITEM_WORDS_BYTES && json_next(&it); )
+		text_add(b, it.value);
+}
+
+int
+words_text(struct buf *b, struct str value_json, struct str paths_json)
+{
+	struct json_doc value = { 0 }, paths = { 0 };
+	jnode parts[LIMIT_ITEM_PARTS];
+	size_t n = 0;
+	int rc = json_parse(&value, value_json, NULL);
+
+	buf_clear(b);
+	if (rc == OK && paths_json.n > 0)
+		rc = json_parse(&paths, paths_json, NULL);
+	if (rc == OK)
+		n = item_parts(value.root, paths.root, parts, COUNT(parts));
+	for (size_t i = 0; i < n && b->n < LIMIT_ITEM_WORDS_BYTES; i++)
+		text_add(b, parts[i]);
+	json_release(&value);
+	json_release(&paths);
+	return rc == OK && !b->failed ? OK : ERR_IO; /* stored JSON does not parse */
+}
+
+int
+words_change(struct store *st, enum sql text, owner_t owner, int64_t seq,
+    struct str value_json, struct str paths_json)
+{
+	int rc = words_text(&st->pack, value_json, paths_json);
+
+	if (rc != OK || st->pack.n == 0)
+		return rc;
+	return db_run(&st->w, text, db_i64(ITEM_KEY(owner, seq)),
+	    db_text(buf_str(&st->pack)));
+}
+
+/* ---- what is asked for --------------------------------------------------------- */
+
+/* Code points past ASCII that are in no word: punctuation, symbols, emoji. */
+static const struct { uint32_t from, to; } marks[] = {
+	{ 0x80, 0xa9 }, { 0xab, 0xb1 }, { 0xb4, 0xb4 }, { 0xb6, 0xb8 }, { 0xbb, 0xbb },
+	{ 0xbf, 0xbf }, { 0xd7, 0xd7 }, { 0xf7, 0xf7 }, { 0x2000, 0x206f },
+	{ 0x20a0, 0x20cf }, { 0x2190, 0x245f }, { 0x2500, 0x2775 }, { 0x2794, 0x2bff },
+	{ 0x2e00, 0x2e2e }, { 0x3000, 0x3004 }, { 0x3008, 0x3020 }, { 0x3030, 0x3030 },
+	{ 0xfe00, 0xfe6f }, { 0xff01, 0xff0f }, { 0x1f000, 0x1faff },
+};
+
+static bool
+in_words(uint32_t c)
+{
+	if (c < 0x80)
+		return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+	for (size_t i = 0; i < COUNT(marks); i++)
+		if (c >= marks[i].from && c <= marks[i].to)
+			return false;
+	return true;
+}
+
+static uint32_t
+code_point(struct str s, size_t n)
+{
+	static const uint8_t first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t c = (uint8_t)s.p[0] & first[n];
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((uint8_t)s.p[i] & 0x3f);
+	return c;
+}
+
+/* A phrase without a letter or digit would match nothing at all. */
+static bool
+has_word(struct str s)
+{
+	while (s.n > 0) {
+		size_t n = str_utf8_step(s);
+
+		if (n == 0 || in_words(code_point(s, n)))
+			return true;
+		s = str_sub(s, n, s.n);
+	}
+	return false;
+}
+
+/* A word as FTS5's string: no character of it means anything else there. */
+static void
+phrase_add(struct buf *b, struct str word)
+{
+	bool begins = word.n > 1 && word.p[word.n - 1] == '*';
+
+	if (b->n > 0)
+		buf_lit(b, " AND ");
+	buf_add_char(b, '"');
+	for (size_t i = 0; i < word.n - begins; i++) {
+		if (word.p[i] == '"')
+			buf_add_char(b, '"');
+		if (word.p[i] != '\0')
+			buf_add_char(b, word.p[i]);
+	}
+	buf_add_char(b, '"');
+	if (begins)
+		buf_add_char(b, '*');
+}
+
+int
+words_query(struct buf *b, struct str query, struct err *e)
+{
+	size_t n = 0;
+
+	for (struct str word; str_next(&query, ' ', &word); ) {
+		word = str_trim(word);
+		if (!has_word(word))
+			continue;
+		if (++n > QUERY_WORDS)
+			return err_set(e, ERR_INVALID, "query: over %d words", QUERY_WORDS);
+		phrase_add(b, word);
+	}
+	return b->failed ? err_set(e, ERR_TOOBIG, "query: over %zu bytes", b->max) : OK;
+}
+
+/* ---- finding ---------------------------------------------------------------------- */
+
+int
+words_find(struct finder *f)
+{
+	owner_t owner = f->x->cmd.owner;
+	struct buf b = BUF(4 * LIMIT_FILTER_BYTES);
+	int rc = words_query(&b, f->x->query, &f->x->cmd.err);
+	struct query q;
+
+	if (rc != OK || b.n == 0) {
+		buf_release(&b);
+		return rc;
+	}
+	q = query_of(f->db, SQL_WORD_FIND, db_str(buf_str(&b)), db_i64(ITEM_KEY(owner, 0)),
+	    db_i64(ITEM_KEY(owner + 1, 0) - 1));
+	while (rc == OK && f->left > 0) {
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = finder_try(f, ITEM_SEQ(query_i64(&q, 0)),
+			    (double)query_i64(&q, 1) / 1e6);
+	}
+	query_end(&q);
+	buf_release(&b);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}

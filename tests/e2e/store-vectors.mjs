@@ -1,0 +1,86 @@
+// store-vectors.mjs - store items found by how near they are: an embeddings endpoint,
+// its failures, other models, restarts.
+import { call, check, equal, finish, freePort, scenario, scratch, startMock, startServer } from "./lib.mjs";
+
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--dims", "64"]);
+const index = ["--store-index-embed", "openai:mock-embed", "--store-index-dims", "64"];
+const dir = scratch();
+let server = await startServer({ mock, dir, args: index });
+const put = (namespace, key, value, more = {}) => call(server, "PUT", "/store/items", { namespace, key, value, ...more });
+const search = async (body) => (await call(server, "POST", "/store/items/search", body)).json;
+const keys = async (body) => (await search(body)).items?.map((i) => i.key);
+
+await scenario("the mock's vectors: by text, near for alike texts", async () => {
+  const r = await call(mock, "POST", "/v1/embeddings", { model: "m", input: ["green tea", "green teas", "steel bridge"] });
+  const [a, b, c] = r.json.data.map((d) => d.embedding);
+  const cos = (x, y) => x.reduce((s, v, i) => s + v * y[i], 0);
+  equal([r.status, a.length, r.json.data.map((d) => d.index)], [200, 64, [0, 1, 2]], "shape");
+  check(Math.abs(cos(a, a) - 1) < 1e-4 && cos(a, b) > 0.4 && cos(a, c) < 0.4, "near and far", [cos(a, b), cos(a, c)]);
+  equal((await call(mock, "POST", "/v1/embeddings", { input: "one", dimensions: 8 })).json.data[0].embedding.length, 8, "dimensions");
+  equal((await call(mock, "POST", "/v1/embeddings", { input: [5] })).status, 400, "no text");
+});
+
+await scenario("the nearest first, under a prefix, with a filter, exactly", async () => {
+  const v = ["v"];
+  await put([...v, "a"], "tea", { text: "drinking green tea in the morning", kind: 1 });
+  await put([...v, "a"], "bridge", { text: "a bridge of steel over the river", kind: 2 });
+  await put([...v, "b"], "coffee", { text: "drinking black coffee in the morning", kind: 2 });
+  await put([...v, "b"], "off", { text: "drinking green tea in the morning" }, { index: false });
+  await put(["vx"], "other", { text: "drinking green tea in the morning" });
+  const s = await search({ namespace_prefix: v, query: "green tea in the morning" });
+  equal(s.items.map((i) => i.key), ["tea", "coffee", "bridge"], "in order, without index: false");
+  check(s.items[0].score > s.items[1].score && s.items[1].score > s.items[2].score && s.items[0].score <= 1.0001, "scores", s.items.map((i) => i.score));
+  equal(await keys({ namespace_prefix: ["v", "b"], query: "green tea" }), ["coffee"], "under a prefix");
+  equal(await keys({ namespace_prefix: v, query: "drinking green tea in the morning", filter: { kind: 2 } }), ["coffee", "bridge"], "with a filter");
+  equal(await keys({ namespace_prefix: v, query: "drinking green tea in the morning", limit: 1, offset: 1 }), ["coffee"], "a page");
+  equal((await keys({ namespace_prefix: [], query: "green tea" })).length, 4, "of all: from memory");
+  await put([...v, "a"], "tea", { text: "now about bridges of steel" });
+  equal((await keys({ namespace_prefix: [], query: "green tea in the morning" }))[0], "other", "a put replaces its vectors");
+  await call(server, "DELETE", "/store/items", { namespace: ["vx"], key: "other" });
+  equal((await keys({ namespace_prefix: [], query: "green tea in the morning" }))[0], "coffee", "a delete takes them");
+});
+
+await scenario("parts: the nearest of an item's vectors counts, each item once", async () => {
+  await put(["p"], "many", { title: "about ships", notes: [{ t: "sailing at night" }, { t: "repairing a mast" }] }, { index: ["title", "notes[*].t"] });
+  await put(["p"], "one", { title: "about trains" }, { index: ["title"] });
+  const s = await search({ namespace_prefix: ["p"], query: "repairing a mast" });
+  equal(s.items.map((i) => i.key), ["many", "one"], "once");
+  check(s.items[0].score > 0.99, "of the very part", s.items[0]);
+});
+
+await scenario("what is acknowledged is on disk with its vectors", async () => {
+  await put(["k"], "kept", { text: "an unmistakable sentence" });
+  await server.stop("SIGKILL");
+  server = await startServer({ mock, dir, args: index });
+  equal((await search({ namespace_prefix: ["k"], query: "an unmistakable sentence" })).items.map((i) => i.key), ["kept"], "after kill -9");
+});
+
+await scenario("a model that fails: nothing is half written, and the words say who", async () => {
+  const r = await put(["bad"], "a", { text: "mock:400" }, { index: ["text"] });
+  equal([r.status, /embedding model openai:mock-embed failed/.test(r.json.detail)], [502, true], "refused by it");
+  equal((await call(server, "GET", "/store/items?namespace=bad&key=a")).json, null, "nothing there");
+  const q = await call(server, "POST", "/store/items/search", { namespace_prefix: ["bad"], query: "mock:400" });
+  equal(q.status, 502, "a query likewise");
+  equal((await put(["bad"], "a", { text: "mock:400" }, { index: false })).status, 204, "what is not embedded needs no model");
+  equal((await call(server, "PUT", "/store/items", { namespace: ["bad"], key: "b", value: { text: "x".repeat(2000000) } })).status >= 400, true, "too long to embed");
+});
+
+await scenario("dims, models, and addresses that do not fit", async () => {
+  const wrong = await startServer({ mock, memory: true, args: ["--store-index-embed", "openai:mock-embed", "--store-index-dims", "32"] });
+  const r = await call(wrong, "PUT", "/store/items", { namespace: ["d"], key: "k", value: { a: "x" } });
+  equal([r.status, r.json.detail.includes("64 dims") && r.json.detail.includes("store.index.dims is 32")], [502, true], "other dims");
+  await wrong.stop();
+  const down = await startServer({ memory: true, env: { OPENAI_BASE_URL: `http://127.0.0.1:${await freePort()}/v1`, OPENAI_API_KEY: "sk-secret" }, args: index });
+  const d = await call(down, "PUT", "/store/items", { namespace: ["d"], key: "k", value: { a: "x" } });
+  equal([d.status, d.text.includes("sk-secret")], [503, false], "nobody there, after its tries");
+  await down.stop();
+  await server.stop();
+  const start = (args) => startServer({ mock, dir, args }).then((s) => s.stop().then(() => "started"), (e) => String(e));
+  check(/store has vectors of openai:mock-embed with 64 dims/.test(await start(["--store-index-embed", "openai:other", "--store-index-dims", "64"])), "another model is refused");
+  equal(await start(["--store-index-embed", "openai:other", "--store-index-dims", "64", "--store-index-reset"]), "started", "unless the vectors may go");
+  for (const [args, word] of [[["--store-index-embed", "openai:x"], "store.index.dims"], [["--store-index-dims", "5"], "store.index.embed"],
+    [[...index, "--store-index-fields", "a..b"], "store.index.fields"], [["--store-index-embed", "anthropic:x", "--store-index-dims", "5"], "OpenAI"]])
+    check((await start(args)).includes(word), `refused by name: ${word}`);
+});
+
+finish();
