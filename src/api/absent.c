@@ -28,7 +28,6 @@ struct absent_field {
 };
 
 static const struct absent_field absent_fields[] = {
-	{ "webhook", PLACE_RUN, "use wait, join or stream" },
 	{ "feedback_keys", PLACE_RUN, "no feedback event is sent", .ignored = true },
 	{ "langsmith_tracer", PLACE_RUN, "nothing is sent to LangSmith",
 	  .ignored = true },

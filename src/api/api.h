@@ -65,6 +65,10 @@ void api_free(struct api *a);                /* after the shard has stopped */
 /* For http_server_new; valid as long as sh. */
 const struct http_hooks *api_hooks(struct api_shared *sh);
 
+/* Of a run for its webhook: the members that GET shows, without braces. */
+struct store_hook;
+void api_add_hook_run(struct buf *b, const struct store_hook *h);
+
 /* ---- the tables, for documentation --------------------------------------- */
 
 /* Markdown of the routes, of the fields that are refused or ignored, and of the

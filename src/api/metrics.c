@@ -15,6 +15,7 @@
 #include "mail/host/office.h"
 #include "net/client.h"
 #include "net/files.h"
+#include "run/hook.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
 	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
@@ -61,6 +62,7 @@ load(const _Atomic uint64_t *counter)
 /* What one reading of the process has; a row of SERIES_MAP names a part of it. */
 struct reading {
 	struct runs_stats runs;
+	struct hooks_stats hooks;
 	struct office_stats mail;
 	struct client_pool pool;
 	struct store_stats store;
@@ -113,6 +115,13 @@ agents_live(const struct office_stats *s)
 	X(cohort_model_cost_usd_total, counter,                               \
 	    "What models cost, by the prices of the configuration.",          \
 	    (double)f->runs.cost_nano / 1e9)                                  \
+	X(cohort_webhooks_delivered_total, counter,                           \
+	    "Messages to other servers that were answered with 2xx.",         \
+	    f->hooks.delivered)                                               \
+	X(cohort_webhooks_failed_total, counter, "Tries that were not.",      \
+	    f->hooks.failed)                                                  \
+	X(cohort_webhooks_dropped_total, counter,                             \
+	    "Messages given up after their last try.", f->hooks.dropped)      \
 	/* A letter between two shards is pending: so the books balance. */       \
 	X(cohort_mail_sent_total, counter, "Letters: messages, once for each " \
 	    "receiver. Is delivered + dead + expired + pending.",             \
@@ -301,6 +310,7 @@ read_runs(const struct api_shared *sh, struct reading *f)
 		if (sh->at[s] == NULL)
 			continue;
 		runs_stats(sh->at[s]->runs, &one);
+		hooks_stats(sh->at[s]->runs, &f->hooks);
 		f->runs.live += one.live;
 		f->runs.pending += one.pending;
 		f->runs.started += one.started;

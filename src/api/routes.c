@@ -16,11 +16,11 @@
 	"command, checkpoint, checkpoint_id, interrupt_before, "               \
 	"interrupt_after, strict_resume, stream_mode, stream_subgraphs, "      \
 	"stream_resumable, multitask_strategy, on_disconnect, if_not_exists, " \
-	"durability, after_seconds"
+	"durability, after_seconds, webhook"
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
 	"stream_subgraphs, stream_resumable, on_disconnect, on_completion, " \
-	"after_seconds"
+	"after_seconds, webhook"
 #define CRON_BODY "schedule*, assistant_id*, timezone, end_time, enabled, input, "    \
 	"config, context, metadata, interrupt_before, interrupt_after, "       \
 	"multitask_strategy, stream_mode, stream_subgraphs, stream_resumable, " \

@@ -264,6 +264,7 @@ read_streams(struct call *c, struct run_request *q)
 	read_modes(c, q);
 	fields_bool(c->in, "stream_resumable", &q->resumable);
 	fields_bool(c->in, "stream_subgraphs", &q->subgraphs);
+	fields_str(c->in, "webhook", LIMIT_HOOK_URL_BYTES, &q->webhook);
 	c->namespaces = read_namespaces(c);
 }
 

@@ -268,6 +268,16 @@ const struct member cron_members[] = {
 	{ NULL, NULL, 0 },
 };
 
+void
+api_add_hook_run(struct buf *b, const struct store_hook *h)
+{
+	for (const struct member *m = run_members; m->name != NULL; m++)
+		if (m->add == add_run_status && h->rolled_back)
+			json_add_fmt(b, ",'status':'rollback'");
+		else if (m->add != NULL)
+			m->add(b, m->name, (const char *)&h->run + m->at);
+}
+
 static void
 add_namespace(struct buf *b, const char *key, const void *at)
 {

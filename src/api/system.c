@@ -36,8 +36,9 @@ api_system_info(struct call *c)
 	json_add_fmt(call_out(c), "{'name':'cohort','version':'" COHORT_VERSION "',"
 	    "'context':'c','flags':{'assistants':true,'crons':true,"
 	    "'langsmith':false,'langsmith_tracing_replicas':false},"
-	    "'metadata':{'store':%s,'auth':%hhd,'shards':%u,'model':%.*s}}",
-	    store_driver(o->store), auth_enabled(o->auth), o->shards, FMT(o->model));
+	    "'metadata':{'store':%s,'auth':%hhd,'auth_tier':%s,'shards':%u,'model':%.*s}}",
+	    store_driver(o->store), auth_enabled(o->auth), auth_tier(o->auth), o->shards,
+	    FMT(o->model));
 	return call_json(c, STR_NONE);
 }
 

@@ -161,6 +161,12 @@ auth_enabled(const struct auth *a)
 	    a->verifier != NULL;
 }
 
+const char *
+auth_tier(const struct auth *a)
+{
+	return a->verifier != NULL ? "integration" : auth_enabled(a) ? "local" : "none";
+}
+
 static int
 no_credentials(struct err *e)
 {

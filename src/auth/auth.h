@@ -71,6 +71,9 @@ int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
 int  auth_reload(struct auth *a, struct err *e);
 void auth_free(struct auth *a);
 bool auth_enabled(const struct auth *a);     /* some kind of credentials is asked for */
+/* Where credentials are checked: "none", "local" (in this process) or "integration"
+ * (another server is asked). */
+const char *auth_tier(const struct auth *a);
 
 /* A shard and its HTTP client, on its thread, before its first request; the first one
  * asks the issuer for all.  Detached when no request is under way on any shard. */

@@ -127,6 +127,15 @@
 	X(WRITER_LINGER_MS,    20,        "ms",     "a write nobody waits for may wait so long for company") \
 	X(LIVE_RUNS,           131072,    "runs",   "sessions in memory; past it a run stays pending") \
 	X(LIVE_RUN_BYTES,      16384,     "bytes",  "of memory for each of them: a machine with less has fewer") \
+	X(HOOK_TRIES,          5,         "tries",  "of a message to another server, the last one within the hour; then it is given up") \
+	X(HOOK_MS,             10000,     "ms",     "of one try, from the name to the end of the answer") \
+	X(HOOK_BODY_BYTES,     33554432,  "bytes",  "of such a message; values of a run that do not fit are left out, and it says so") \
+	X(HOOK_HEADER_BYTES,   16384,     "bytes",  "of the setting webhooks.headers, once its variables are filled in") \
+	X(HOOK_ANSWER_BYTES,   65536,     "bytes",  "of its answer, which is read over; past them the connection is cut") \
+	X(HOOK_URL_BYTES,      8192,      "bytes",  "largest webhooks.max-url-length") \
+	X(HOOKS_SENDING,       64,        "messages", "that are being sent, of the process") \
+	X(HOOKS_RECEIVER,      8,         "messages", "of them to one scheme, host and port: others are not held up") \
+	X(HOOKS_BYTES,         67108864,  "bytes",  "of them; past it only those under way are sent") \
 	X(RUN_SLEEP_MS,        5000,      "ms",     "a run whose tasks all wait for longer, and that nobody watches, leaves memory") \
 	X(WAKE_BATCH,          256,       "runs",   "that fell due are taken up at once; then the next") \
 	X(CLOCK_CHECK_MS,      60000,     "ms",     "the wall clock is looked at so often while something waits for it") \

@@ -103,6 +103,28 @@ p99_mark(const struct hist *h)
 	return h->count < 1000 ? "~" : "";
 }
 
+/* What the server says of itself, of which times depend: its store, and where it checks
+ * credentials.  Another program's server may say neither. */
+static void
+add_server(const struct report *r, struct buf *out, bool json)
+{
+	static const char *const keys[] = { "store", "auth_tier" };
+	struct json_doc d = { 0 };
+	jnode about = NULL;
+
+	if (r->server_info.n > 0 && json_parse(&d, r->server_info, NULL) == OK)
+		about = json_get(d.root, S("metadata"));
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		struct str said = json_str(json_get(about, str_of(keys[i])));
+
+		if (said.n > 0 && json)
+			json_add_fmt(out, ",%s:%.*s", keys[i], FMT(said));
+		else if (said.n > 0)
+			buf_add_fmt(out, "%-28s %.*s\n", keys[i], FMT(said));
+	}
+	json_release(&d);
+}
+
 void
 report_add_table(const struct report *r, struct buf *out)
 {
@@ -122,6 +144,7 @@ report_add_table(const struct report *r, struct buf *out)
 	for (size_t i = 0; i < r->values_n; i++)
 		buf_add_fmt(out, "%-28s %.*f\n", r->value[i].key, r->value[i].digits,
 		    r->value[i].value);
+	add_server(r, out, false);
 	for (size_t i = 0; i < r->checks_n; i++)
 		buf_add_fmt(out, "%s  %s\n", r->check[i].passed ? "ok  " : "FAIL",
 		    r->check[i].text);
@@ -330,6 +353,7 @@ report_add_result(const struct report *r, struct buf *out)
 	}
 	json_add_fmt(out, "RESULT {'workload':%s,'passed':%hhd", r->workload,
 	    report_passed(r));
+	add_server(r, out, true);
 	add_values_json(r, out);
 	for (size_t i = 0; i < r->metrics_n; i++) {
 		const struct report_metric *m = &r->metric[i];

@@ -1,6 +1,6 @@
 /*
- * cmd_token.c - `cohort token`: a signed token, or an API key with the line
- * for the keys file.
+ * cmd_token.c - `cohort token`: a signed token, one that another server gives for a
+ * password, or an API key with the line for the keys file.
  *
  * The secret is that of `cohort serve`: from the environment or cohort.yaml,
  * never a flag, which other users of the machine could read.
@@ -8,10 +8,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "auth/auth.h"
 #include "main/cmd.h"
 #include "main/config.h"
+#include "main/login.h"
 
 #define TTL_DEFAULT 3600
 #define TTL_MAX     ((int64_t)100 * 366 * 24 * 3600)
@@ -27,6 +29,8 @@ const struct flag cmd_token_flags[] = {
 	TEXT("email", "ADDRESS", "claim email"),
 	TEXT("iss", "NAME", "claim iss [jwt.issuer]"),
 	TEXT("ttl", "SECONDS", "how long it is good; below 0: has expired [3600]"),
+	TEXT("login", "URL", "fetch a token by GoTrue's password grant instead; with --email"),
+	TEXT("anon-key", "KEY", "of the project at that URL [$SUPABASE_ANON_KEY]"),
 	{ "api-key", .help = "make an API key and its keys-file line instead" },
 	TEXT("limits", "WORDS", "of the key: \"concurrency=2 requests-per-second=5 "
 	    "tokens-per-day=100000 scopes=threads:read\""),
@@ -110,6 +114,38 @@ make_token(const struct flag_line *line, struct err *e)
 	return rc;
 }
 
+/* What a server at another place says, we cannot choose. */
+static int
+check_login(const struct flag_line *line, struct err *e)
+{
+	static const char *const others[] = { "sub", "aud", "role", "iss", "ttl" };
+
+	if (line_text(line, "email").n == 0)
+		return err_set(e, ERR_INVALID, "--login needs --email ADDRESS");
+	if (line_has(line, "api-key"))
+		return err_set(e, ERR_INVALID, "--login and --api-key: one of them");
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (line_text(line, others[i]).p != NULL)
+			return err_set(e, ERR_INVALID, "--%s: the server at --login decides "
+			    "that", others[i]);
+	return OK;
+}
+
+static int
+fetch_token(const struct flag_line *line, struct err *e)
+{
+	struct buf token = BUF(64 * KB);
+	int rc = check_login(line, e);
+
+	if (rc == OK)
+		rc = login_token(line_text(line, "login"), line_text(line, "email"),
+		    get_or(line, "anon-key", str_of(getenv("SUPABASE_ANON_KEY"))), &token, e);
+	if (rc == OK)
+		printf("%.*s\n", FMT(buf_str(&token)));
+	buf_release(&token);
+	return rc;
+}
+
 int
 cmd_token(const struct flag_command *cmd, int argc, char **argv)
 {
@@ -120,7 +156,8 @@ cmd_token(const struct flag_command *cmd, int argc, char **argv)
 
 	rc = line_parse(&line, cmd, argc, argv, &a, &e);
 	if (rc == OK)
-		rc = line_has(&line, "api-key") ? make_key(&line, &e) :
+		rc = line_text(&line, "login").p != NULL ? fetch_token(&line, &e) :
+		    line_has(&line, "api-key") ? make_key(&line, &e) :
 		    make_token(&line, &e);
 	arena_release(&a);
 	return rc < 0 ? command_usage_error(cmd->name, &e) : 0;

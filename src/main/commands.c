@@ -60,7 +60,8 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_config] = { .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
 	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
-	    "cohort.yaml." },
+	    "cohort.yaml.  With --login it is fetched: the password is $COHORT_PASSWORD, or "
+	    "is asked for, or is the first line of stdin." },
 	[COMMAND_transcript] = { .min = 1, .max = 1, .own = cmd_transcript_flags },
 	[COMMAND_replay] = { .min = 1, .max = 1, .own = cmd_replay_flags },
 	[COMMAND_fork] = { .min = 1, .max = 1, .own = cmd_fork_flags },

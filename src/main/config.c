@@ -141,6 +141,28 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_MCP_HOSTS] = { "mcp-hosts", TYPE_TEXT, "LIST", "",
 	    .help = "hosts of MCP servers that clients may name in mcp_config, as in "
 	    "mcp.example.com,127.0.0.1:8080" },
+	[SETTING_WEBHOOKS_SECRET] = { "webhooks.secret", TYPE_SECRET, "SECRET", "",
+	    .filled = true, .help = "sign webhooks with this" },
+	[SETTING_WEBHOOKS_ALLOWED_DOMAINS] = { "webhooks.allowed-domains", TYPE_TEXT,
+	    "LIST", "", .help = "hosts that webhooks may go to, as in a.example,*.b.example; "
+	    "empty: any public one" },
+	[SETTING_WEBHOOKS_ALLOWED_PORTS] = { "webhooks.allowed-ports", TYPE_TEXT, "LIST", "",
+	    .help = "their ports; empty: any" },
+	[SETTING_WEBHOOKS_REQUIRE_HTTPS] = { "webhooks.require-https", TYPE_BOOL, NULL,
+	    "false", .help = "refuse http: URLs of webhooks" },
+	[SETTING_WEBHOOKS_DISABLE_LOOPBACK] = { "webhooks.disable-loopback", TYPE_BOOL, NULL,
+	    "true", .help = "refuse webhooks to this machine: 127.0.0.0/8, ::1, localhost" },
+	[SETTING_WEBHOOKS_ALLOW_PRIVATE] = { "webhooks.allow-private", TYPE_BOOL, NULL,
+	    "false", .help = "let webhooks go to private networks: 10.0.0.0/8, fc00::/7, ..." },
+	[SETTING_WEBHOOKS_MAX_URL_LENGTH] = { "webhooks.max-url-length", TYPE_INT, "N", "2048",
+	    16, LIMIT_HOOK_URL_BYTES, "bytes", .help = "of a webhook" },
+	[SETTING_WEBHOOKS_HEADERS] = { "webhooks.headers", TYPE_SECRET, "JSON", "",
+	    .help = "sent with webhooks: {\"Authorization\": \"Bearer ${{ env.LG_WEBHOOK_X }}\"}" },
+	[SETTING_WEBHOOKS_ENV_PREFIX] = { "webhooks.env-prefix", TYPE_TEXT, "PREFIX",
+	    "LG_WEBHOOK_", .filled = true,
+	    .help = "only variables that begin so may be used in webhooks.headers" },
+	[SETTING_WEBHOOKS_PAYLOAD_FIELDS] = { "webhooks.payload-fields", TYPE_TEXT, "LIST", "",
+	    .help = "members of a webhook's body, as in run_id,status; empty: all" },
 	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",
@@ -374,7 +396,7 @@ env_at(size_t i)
 /* Variables of the tracker's commands (src/workcli, src/work), which may be set
  * in the shell that starts a server. */
 static const char *const tracker_env[] = {
-	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_TIMEOUT",
+	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_PASSWORD", "COHORT_TIMEOUT",
 	"COHORT_TOKEN", "COHORT_WORK_DB", "COHORT_WORK_GIT_TIMEOUT",
 	"COHORT_WORK_IDLE", "COHORT_WORK_PROJECT", "COHORT_WORK_SERVER",
 	"COHORT_WORK_SYNC",

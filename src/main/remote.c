@@ -6,6 +6,7 @@
 #include "main/remote.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -49,15 +50,13 @@ url_check(struct str url, struct err *e)
 	return OK;
 }
 
-/* Adds a header from the environment, if the variable is set. */
+/* name: of where the value comes from, for errors. */
 static int
-header_env(struct remote *r, const char *name, const char *head, struct err *e)
+header_add(struct remote *r, const char *name, const char *head, struct str value,
+    struct err *e)
 {
-	struct str value = str_of(getenv(name));
 	struct buf b = BUF(LIMIT_HTTP_HEADER_BYTES);
 
-	if (value.n == 0)
-		return OK;
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
 			return err_set(e, ERR_INVALID,
@@ -68,6 +67,24 @@ header_env(struct remote *r, const char *name, const char *head, struct err *e)
 		r->headers = curl_slist_append(r->headers, b.p);
 	buf_release(&b);
 	return OK;
+}
+
+/* Adds a header from the environment, if the variable is set. */
+static int
+header_env(struct remote *r, const char *name, const char *head, struct err *e)
+{
+	struct str value = str_of(getenv(name));
+
+	return value.n == 0 ? OK : header_add(r, name, head, value, e);
+}
+
+int
+remote_add_header(struct remote *r, const char *name, struct str value, struct err *e)
+{
+	char head[64];
+
+	snprintf(head, sizeof head, "%s: ", name);
+	return header_add(r, name, head, value, e);
 }
 
 static size_t
@@ -215,7 +232,7 @@ remote_set_token(struct remote *r, struct str token)
 }
 
 int
-remote_open(struct remote **out, struct str url, size_t max, struct err *e)
+remote_open_bare(struct remote **out, struct str url, size_t max, struct err *e)
 {
 	struct remote *r = mem_new(struct remote);
 	int rc = url_check(url, e);
@@ -230,13 +247,25 @@ remote_open(struct remote **out, struct str url, size_t max, struct err *e)
 	r->base = mem_cstr(url);
 	r->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	r->headers = curl_slist_append(r->headers, "Expect:");
-	if (rc == OK)
-		rc = header_env(r, "COHORT_API_KEY", "x-api-key: ", e);
-	if (rc == OK)
-		rc = header_env(r, "COHORT_TOKEN", "Authorization: Bearer ", e);
 	*out = r;
 	if (rc != OK) {
 		remote_close(r);
+		*out = NULL;
+	}
+	return rc;
+}
+
+int
+remote_open(struct remote **out, struct str url, size_t max, struct err *e)
+{
+	int rc = remote_open_bare(out, url, max, e);
+
+	if (rc == OK)
+		rc = header_env(*out, "COHORT_API_KEY", "x-api-key: ", e);
+	if (rc == OK)
+		rc = header_env(*out, "COHORT_TOKEN", "Authorization: Bearer ", e);
+	if (rc != OK) {
+		remote_close(*out);
 		*out = NULL;
 	}
 	return rc;

@@ -19,6 +19,10 @@ struct remote;
 /* max: bytes of the largest answer.  ERR_INVALID: url is none, or a variable of the
  * environment has bytes that no header may have. */
 int  remote_open(struct remote **out, struct str url, size_t max, struct err *e);
+/* The same without what the environment has: for a server that is not Cohort's. */
+int  remote_open_bare(struct remote **out, struct str url, size_t max, struct err *e);
+int  remote_add_header(struct remote *r, const char *name, struct str value,
+    struct err *e);                          /* ERR_INVALID: control characters */
 void remote_close(struct remote *r);         /* NULL: nothing */
 /* Instead of COHORT_TOKEN. */
 void remote_set_token(struct remote *r, struct str token);

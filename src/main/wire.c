@@ -30,6 +30,7 @@
 #include "main/work_agent.h"
 #include "main/work_tools.h"
 #include "net/host.h"
+#include "run/hook.h"
 #include "run/sweep.h"
 #include "tools/mcp.h"
 #include "work/host/guest.h"
@@ -70,6 +71,8 @@ struct node {
 	struct auth *auth;
 	struct tools *tools;
 	struct llm_script *script;
+	struct hook_rules hooks;
+	struct buf hook_headers;
 	struct folder *folder;               /* of agents */
 	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct runs_shared *shared;
@@ -525,6 +528,29 @@ open_auth(struct node *n, struct err *e)
 }
 
 static int
+read_hooks(struct node *n, struct err *e)
+{
+	const struct config *c = n->config;
+	int rc;
+
+	n->hook_headers = BUF((size_t)LIMIT_HOOK_HEADER_BYTES);
+	rc = hook_headers_read(config_str(c, SETTING_WEBHOOKS_HEADERS),
+	    config_str(c, SETTING_WEBHOOKS_ENV_PREFIX), &n->hook_headers, e);
+	n->hooks = (struct hook_rules){
+		.allowed_domains = config_str(c, SETTING_WEBHOOKS_ALLOWED_DOMAINS),
+		.allowed_ports = config_str(c, SETTING_WEBHOOKS_ALLOWED_PORTS),
+		.require_https = config_bool(c, SETTING_WEBHOOKS_REQUIRE_HTTPS),
+		.allow_loopback = !config_bool(c, SETTING_WEBHOOKS_DISABLE_LOOPBACK),
+		.allow_private = config_bool(c, SETTING_WEBHOOKS_ALLOW_PRIVATE),
+		.max_url_bytes = (size_t)config_int(c, SETTING_WEBHOOKS_MAX_URL_LENGTH),
+		.payload_fields = config_str(c, SETTING_WEBHOOKS_PAYLOAD_FIELDS),
+		.secret = config_str(c, SETTING_WEBHOOKS_SECRET),
+		.headers = buf_str(&n->hook_headers),
+	};
+	return rc == OK ? hook_rules_check(&n->hooks, e) : rc;
+}
+
+static int
 check_exposure(const struct node *n, struct err *e)
 {
 	const struct config *c = n->config;
@@ -682,6 +708,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = read_script(n, e);
 	if (rc == OK)
+		rc = read_hooks(n, e);
+	if (rc == OK)
 		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
 		    n->models, buf_str(&n->model), e);
 	if (rc == OK)
@@ -704,6 +732,7 @@ node_open(struct node *n, struct err *e)
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	set_sweeps(n);
+	runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
@@ -762,6 +791,7 @@ node_free(struct node *n)
 	auth_free(n->auth);
 	buf_release(&n->model);
 	buf_release(&n->fields);
+	buf_release(&n->hook_headers);
 	free(n->workers);
 	free(n->pending);
 	pthread_mutex_destroy(&n->lock);

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -188,6 +189,23 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	return n;
 }
 
+/* What is really connected to: the last word on it. */
+static bool
+is_refused(struct client_call *call, const struct curl_sockaddr *a)
+{
+	const struct sockaddr_in *v4 = (const void *)&a->addr;
+	const struct sockaddr_in6 *v6 = (const void *)&a->addr;
+	enum host_kind kind = a->family == AF_INET ?
+	    host_kind_bytes((const uint8_t *)&v4->sin_addr, 4) :
+	    a->family == AF_INET6 ? host_kind_bytes(v6->sin6_addr.s6_addr, 16) : HOST_NAME;
+
+	if (call->proxy != NULL || (call->refuse & HOST_BIT(kind)) == 0)
+		return false;
+	call->fault = err_set(&call->why, ERR_DENIED, "the host has a %s address",
+	    host_kind_names[kind]);
+	return true;
+}
+
 static curl_socket_t
 on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -196,7 +214,7 @@ on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 
 	(void)purpose;
 	check_client_call(call);
-	if (!client_call_open(call))
+	if (is_refused(call, a) || !client_call_open(call))
 		return CURL_SOCKET_BAD;
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    a->protocol);
@@ -356,6 +374,7 @@ client_call_set(struct client_call *call, const struct client_request *req)
 	call->body_n = req->body.n;
 	lines_set(call, headers, req->headers.n);
 	call->public_only = req->public_only;
+	call->refuse = req->refuse;
 	call->body_max = req->body_max > 0 ? req->body_max : LIMIT_LLM_BODY_BYTES;
 	call->silence_ms = req->silence_ms > 0 ? req->silence_ms : LIMIT_LLM_SILENCE_MS;
 	SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(req->connect_ms > 0 ?
@@ -401,8 +420,11 @@ client_call_arm(struct client_call *call)
 	SET(easy, CURLOPT_PROXY, call->proxy != NULL ? call->proxy->url : "");
 	SET(easy, CURLOPT_HTTP_VERSION, (long)(call->tls ? CURL_HTTP_VERSION_2TLS :
 	    CURL_HTTP_VERSION_1_1));
+	/* A connection that is there was not asked for its address. */
+	SET(easy, CURLOPT_FRESH_CONNECT, call->refuse != 0 ? 1L : 0L);
+	SET(easy, CURLOPT_FORBID_REUSE, call->refuse != 0 ? 1L : 0L);
 	/* The first calls to a host wait to see whether it speaks HTTP/2. */
-	SET(easy, CURLOPT_PIPEWAIT, call->tls ? 1L : 0L);
+	SET(easy, CURLOPT_PIPEWAIT, call->tls && call->refuse == 0 ? 1L : 0L);
 	SET(easy, CURLOPT_RESOLVE, call->addresses_serial != 0 ? &call->addresses : NULL);
 }
 

@@ -310,21 +310,24 @@ silence_fired(struct wheel_timer *t)
 
 /* The addresses of the answer are those that libcurl connects to. */
 static int
-check_public(struct client_call *call, const struct resolved *a)
+check_addresses(struct client_call *call, const struct resolved *a)
 {
 	struct str rest = str_of(a->line), address;
+	bool public_only = call->public_only && !host_is_loopback(call->name);
+	unsigned refuse = call->refuse | (public_only ? HOST_NOT_PUBLIC : 0);
 
-	if (!call->public_only || call->proxy != NULL || host_is_loopback(call->name))
+	if (refuse == 0 || call->proxy != NULL)
 		return OK;
 	(void)str_next(&rest, ':', &address);        /* "+host:port:address,..." */
 	(void)str_next(&rest, ':', &address);
 	while (str_next(&rest, ',', &address)) {
 		if (str_starts(address, S("[")))
 			address = str_sub(address, 1, address.n - 2);
-		if (host_is_private(address))
-			return err_set(&call->why, ERR_DENIED, "%.*s has the private address "
-			    "%.*s; the setting http-private allows it", FMT(call->name),
-			    FMT(address));
+		if (refuse & HOST_BIT(host_kind(address)))
+			return err_set(&call->why, ERR_DENIED, "%.*s has the %s address "
+			    "%.*s%s", FMT(call->name), public_only ? "private" :
+			    host_kind_names[host_kind(address)], FMT(address), public_only ?
+			    "; the setting http-private allows it" : "");
 	}
 	return OK;
 }
@@ -335,7 +338,7 @@ name_known(struct client_call *call, const struct resolved *a)
 	check_client_call(call);
 	assert(call->state == CALL_RESOLVING);
 	if (a->rc == OK) {
-		call->fault = check_public(call, a);
+		call->fault = check_addresses(call, a);
 		if (call->fault == OK)
 			client_call_addresses(call, a);
 	} else {

@@ -29,6 +29,10 @@ struct client_request {
 	bool public_only;                    /* a name that has a private address (host.h) is
 	                                        not asked: ERR_DENIED; an address, localhost
 	                                        and what a proxy asks may be */
+	unsigned refuse;                     /* HOST_BIT of kinds of addresses that are not
+	                                        connected to, however they are named:
+	                                        ERR_DENIED.  Then the connection is this
+	                                        call's alone.  A proxy asks whom it will */
 	size_t body_max;                     /* of the answer; past it ERR_TOOBIG;
 	                                        0: LIMIT_LLM_BODY_BYTES */
 };
@@ -49,7 +53,7 @@ struct client_hooks {
 	/* The end; nothing is called after it and the call is gone.  rc: OK (any
 	 * status), ERR_TIMEOUT, ERR_CLOSED (connect failed, reset, cut short,
 	 * no HTTP),
-	 * ERR_TOOBIG, ERR_INVALID (the URL), ERR_DENIED (public_only).  e says which. */
+	 * ERR_TOOBIG, ERR_INVALID (the URL), ERR_DENIED (public_only, refuse).  e says which. */
 	void (*done)(void *ctx, int rc, const struct client_answer *a,
 	    const struct err *e);
 	void *ctx;

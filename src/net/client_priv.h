@@ -63,6 +63,7 @@ struct client_call {
 	const struct proxy *proxy;
 	bool tls, added;                     /* added: libcurl has it */
 	bool public_only;
+	unsigned refuse;
 
 	char *text;                          /* URL, method, header lines, body */
 	size_t text_cap;

@@ -47,45 +47,95 @@ host_is_loopback(struct str host)
 	    str_eq_nocase(str_sub(host, host.n - 10, 10), S(".localhost"));
 }
 
+const char *const host_kind_names[] = { "unknown", "public", "loopback", "private",
+	"link-local", "reserved", NULL };
+
+/* The one table of addresses: what is in no row is public in IPv4 and in 2000::/3. */
+static const struct {
+	uint8_t net[16];
+	unsigned n, bits;                    /* n: 4 or 16 bytes */
+	enum host_kind kind;
+} nets[] = {
+	{ { 0 }, 4, 8, HOST_RESERVED }, { { 10 }, 4, 8, HOST_PRIVATE },
+	{ { 100, 64 }, 4, 10, HOST_PRIVATE }, { { 127 }, 4, 8, HOST_LOOPBACK },
+	{ { 169, 254 }, 4, 16, HOST_LINK_LOCAL }, { { 172, 16 }, 4, 12, HOST_PRIVATE },
+	{ { 192, 0, 0 }, 4, 24, HOST_RESERVED }, { { 192, 168 }, 4, 16, HOST_PRIVATE },
+	{ { 198, 18 }, 4, 15, HOST_RESERVED }, { { 224 }, 4, 4, HOST_RESERVED },
+	{ { 240 }, 4, 4, HOST_RESERVED },
+	{ { [15] = 1 }, 16, 128, HOST_LOOPBACK },
+	{ { 0xfc }, 16, 7, HOST_PRIVATE }, { { 0xfe, 0x80 }, 16, 10, HOST_LINK_LOCAL },
+	{ { 0x20, 0x01 }, 16, 32, HOST_RESERVED },   /* Teredo: hides an IPv4 address */
+};
+
+/* Where an IPv4 address stands in an IPv6 one. */
+static const struct { uint8_t net[12]; unsigned bits, at; } inside[] = {
+	{ { [10] = 0xff, [11] = 0xff }, 96, 12 },    /* mapped */
+	{ { 0x00, 0x64, 0xff, 0x9b }, 96, 12 },      /* NAT64 */
+	{ { 0x20, 0x02 }, 16, 2 },                   /* 6to4 */
+};
+
 static bool
-is_private_v4(const uint8_t *b)
+is_in(const uint8_t *address, const uint8_t *net, unsigned bits)
 {
-	static const struct { uint8_t net[4]; unsigned bits; } nets[] = {
-		{ { 0 }, 8 }, { { 10 }, 8 }, { { 100, 64 }, 10 }, { { 127 }, 8 },
-		{ { 169, 254 }, 16 }, { { 172, 16 }, 12 }, { { 192, 0, 0 }, 24 },
-		{ { 192, 168 }, 16 }, { { 198, 18 }, 15 }, { { 224 }, 4 }, { { 240 }, 4 },
-	};
-	uint32_t address = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 |
-	    b[3];
+	unsigned whole = bits / 8, rest = bits % 8;
 
-	for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
-		const uint8_t *n = nets[i].net;
-		uint32_t net = (uint32_t)n[0] << 24 | (uint32_t)n[1] << 16 |
-		    (uint32_t)n[2] << 8 | n[3];
+	return memcmp(address, net, whole) == 0 && (rest == 0 ||
+	    ((address[whole] ^ net[whole]) >> (8 - rest)) == 0);
+}
 
-		if (((address ^ net) >> (32 - nets[i].bits)) == 0)
-			return true;
-	}
-	return false;
+enum host_kind
+host_kind_bytes(const uint8_t *address, size_t n)
+{
+	for (size_t i = 0; i < COUNT(nets); i++)
+		if (nets[i].n == n && is_in(address, nets[i].net, nets[i].bits))
+			return nets[i].kind;
+	if (n == 4)
+		return HOST_PUBLIC;
+	for (size_t i = 0; i < COUNT(inside); i++)
+		if (is_in(address, inside[i].net, inside[i].bits))
+			return host_kind_bytes(address + inside[i].at, 4);
+	return (address[0] & 0xe0) == 0x20 ? HOST_PUBLIC : HOST_RESERVED;
+}
+
+enum host_kind
+host_kind(struct str address)
+{
+	uint8_t bytes[16];
+	size_t n = host_bytes(address, bytes);
+
+	return n == 0 ? HOST_NAME : host_kind_bytes(bytes, n);
 }
 
 bool
 host_is_private(struct str address)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-	static const uint8_t zero[12];
-	uint8_t b[16];
-	size_t n = host_bytes(address, b);
+	return host_kind(address) > HOST_PUBLIC;
+}
 
-	if (n == 4)
-		return is_private_v4(b);
-	if (n == 0)
+static bool
+all_of(struct str s, const char *digits)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\0' || strchr(digits, s.p[i]) == NULL)
+			return false;
+	return s.n > 0;
+}
+
+bool
+host_is_number(struct str host)
+{
+	struct str last = host;
+
+	if (host_is_literal(host))
 		return false;
-	if (memcmp(b, mapped, sizeof mapped) == 0 || memcmp(b, nat64, sizeof nat64) == 0 ||
-	    memcmp(b, zero, sizeof zero) == 0)
-		return is_private_v4(b + 12);
-	if (b[0] == 0x20 && b[1] == 0x02)    /* 6to4 */
-		return is_private_v4(b + 2);
-	return (b[0] & 0xe0) != 0x20;        /* 2000::/3 is the public part */
+	if (last.n > 0 && last.p[last.n - 1] == '.')
+		last.n--;
+	for (size_t i = last.n; i > 0; i--)
+		if (last.p[i - 1] == '.') {
+			last = str_sub(last, i, last.n - i);
+			break;
+		}
+	if (last.n > 2 && last.p[0] == '0' && (last.p[1] == 'x' || last.p[1] == 'X'))
+		return all_of(str_sub(last, 2, last.n - 2), "0123456789abcdefABCDEF");
+	return all_of(last, "0123456789");
 }

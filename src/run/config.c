@@ -255,6 +255,8 @@ write_kwargs(struct run_texts *x, const struct run_request *q,
 	add_flag(b, "subgraphs", q->subgraphs);
 	add_flag(b, "resumable", q->resumable);
 	add_text(b, "durability", str_of(durability_names[q->durability]));
+	if (q->webhook.n > 0)
+		add_text(b, "webhook", q->webhook);
 	write_jump(b, q);
 	buf_add_char(b, '}');
 }

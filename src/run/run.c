@@ -10,6 +10,7 @@
 #include "base/account.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "run/hook_priv.h"
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
 
@@ -185,6 +186,7 @@ runs_free(struct runs *rs)
 	sleep_close(rs);
 	sweep_close(rs);
 	embedder_free(rs->embedder);
+	hooks_free(rs);
 	map_release(&rs->runs);
 	mail_close(rs);
 	definitions_release(&rs->definitions);
@@ -219,6 +221,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 	rs->draining = true;
 	sleep_close(rs);
 	sweep_drain(rs);
+	hooks_close(rs);
 	rs->drained = done;
 	rs->drained_ctx = ctx;
 	runs_busy(rs, 1);
@@ -332,10 +335,18 @@ void
 thread_values(struct runs *rs, owner_t owner, int64_t thread_seq, struct buf *out)
 {
 	static const struct uuid head;
+
+	thread_values_at(rs, owner, thread_seq, &head, out);
+}
+
+void
+thread_values_at(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *id, struct buf *out)
+{
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_state st;
 
-	if (store_state_get(rs->reader, owner, thread_seq, STR_NONE, &head,
+	if (store_state_get(rs->reader, owner, thread_seq, STR_NONE, id,
 	    STATE_CHANNELS, &a, &st) != OK)
 		st.channels_n = 0;
 	buf_add_char(out, '{');
@@ -452,6 +463,8 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		placed = false;
 	}
 	leave(run);
+	if (rc == OK)
+		hooks_look(rs);
 	tell_end(run, rc, &end, e);
 	job_free(run->job);
 	run->job = NULL;

@@ -84,7 +84,8 @@ void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
     const struct uuid *thread_id);
 
 /* The same for what fell due while nobody served: from now on parked runs are
- * taken up in time.  On each shard; the first one does it for all. */
+ * taken up in time, and messages to other servers go out (hook.h).  On each shard;
+ * the first one does it for all. */
 void runs_wake_due(struct runs *rs);
 
 /* ---- stream modes -------------------------------------------------------- */
@@ -171,6 +172,7 @@ struct run_request {
 	unsigned modes;                      /* asked stream modes */
 	struct str modes_json;               /* as in the run's kwargs: ["values"] */
 	bool resumable;
+	struct str webhook;                  /* told when the run has ended; or empty */
 	enum multitask multitask;
 	enum durability durability;
 	struct uuid times_out;               /* not zero: the server's own run that ends

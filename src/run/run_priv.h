@@ -51,9 +51,15 @@ struct runs_shared {
 	pthread_mutex_t lock;                /* of what follows */
 	struct agents *agents;               /* the newest; held */
 	struct runs *at[LIMIT_SHARDS];
+	const struct hook_rules *hook_rules; /* NULL: messages to other servers are off */
+	void (*hook_run)(struct buf *b, const struct store_hook *h);
+	atomic_bool hooks_used, hooks_asked; /* see hooks_expect, hooks_look */
+	atomic_ullong hooks_delivered, hooks_failed, hooks_dropped;
 };
 
 struct create;
+struct hook_rules;
+struct hooks;
 
 /* Waits for a place among the live runs: a run without a thread, or a thread
  * whose oldest run is to be taken. */
@@ -93,6 +99,7 @@ struct runs {
 	size_t busy;                         /* commands and calls under way */
 	struct sleeper *sleeper;             /* of the process: shard 0's; or NULL */
 	struct sweeper *sweeper;             /* the same */
+	struct hooks *hooks;                 /* likewise */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -325,6 +332,9 @@ void watch_end(struct run_watch *w, int rc, const struct run_end *end,
 /* The thread's messages as values, from the store. */
 void thread_values(struct runs *rs, owner_t owner, int64_t thread_seq,
     struct buf *out);
+/* The same at a checkpoint; zero: the newest. */
+void thread_values_at(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *id, struct buf *out);
 
 struct cancel;
 void cancel_finish(struct cancel *o, int rc);

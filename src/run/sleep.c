@@ -29,6 +29,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "run/hook_priv.h"
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
 
@@ -425,6 +426,7 @@ runs_wake_due(struct runs *rs)
 {
 	struct sleeper *s;
 
+	hooks_open(rs);
 	if (rs->index != 0 || rs->sleeper != NULL)
 		return;
 	s = rs->sleeper = mem_new(struct sleeper);

@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "run/hook_priv.h"
 #include "run/job_priv.h"
 #include "run/mcp_priv.h"
 
@@ -314,6 +315,8 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 			err_set(e, rc, rc == ERR_NOTFOUND ? "Thread not found" :
 			    "the thread could not be read");
 	}
+	if (rc == OK && q->webhook.n > 0)
+		rc = runs_check_hook(rs, q->webhook, e);
 	if (rc == OK && there && !json_is_null(q->command) && uuid_is_zero(&q->times_out))
 		rc = resume_check(rs, q->owner, t.seq, json_get(q->command, S("resume")), e);
 	if (rc == OK)
@@ -372,6 +375,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.create_thread = q->create_thread;
 	c->c.temporary = q->temporary;
 	c->c.payer = q->payer;
+	c->c.webhook = arena_str(&c->arena, q->webhook);
 	c->c.times_out = q->times_out;
 	c->c.firing = q->firing;
 	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;
@@ -431,9 +435,11 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 	if (rs->draining)
 		return err_set(e, ERR_BUSY, "the server is stopping");
 	if (q->stateless) {
-		/* What is acknowledged before its end is stored, on a thread of its own. */
+		/* What is acknowledged before its end, or leaves a message, is stored, on
+		 * a thread of its own. */
 		request.thread_id = uuid_v7();
-		request.stateless = !q->keep && q->after == 0 && w != NULL;
+		request.stateless = !q->keep && q->after == 0 && w != NULL &&
+		    q->webhook.n == 0;
 		request.temporary = !q->keep;
 		request.create_thread = !request.stateless;
 	}
@@ -451,6 +457,8 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 	c->run = run_new(&run_id, &request.thread_id, request.owner);
 	c->run->stateless = request.stateless;
 	c->run->payer = request.payer;
+	if (request.webhook.n > 0)
+		hooks_expect(rs->sh);
 	run_hold(c->run);                    /* c's own */
 	if (w != NULL) {
 		w->runs = rs;

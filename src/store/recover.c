@@ -81,8 +81,7 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	error = arena_fmt(&st->scratch, "{\"error\":\"RunInterrupted\","
 	    "\"message\":\"The server stopped %lld times while this run was under "
 	    "way; it is not tried again\"}", (long long)cut->attempt);
-	rc = db_run(&st->w, SQL_RUN_END, db_i64(RUN_ERROR), db_str(error),
-	    db_i64(now), db_null(), db_i64(cut->run));
+	rc = run_ends(st, cut->run, RUN_ERROR, error, STR_NONE, now);
 	if (rc == OK)
 		rc = thread_active(st, cut->thread, &all);
 	if (rc == OK)
@@ -115,8 +114,8 @@ run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 	if (rc != OK)
 		return rc;
 	if (how == MULTITASK_INTERRUPT)
-		return db_run(&st->w, SQL_RUN_END, db_i64(RUN_INTERRUPTED), db_null(),
-		    db_i64(now), db_str(S("interrupt: superseded by another run")), db_i64(cut->run));
+		return run_ends(st, cut->run, RUN_INTERRUPTED, STR_NONE,
+		    S("interrupt: superseded by another run"), now);
 	rc = run_rollback(st, c, cut->owner, cut->run, cut->thread, &newest);
 	return rc != OK ? rc : db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest),
 	    db_i64(0), db_i64(cut->thread), db_i64(cut->owner));

@@ -187,8 +187,10 @@ run_erase(struct store *st, int64_t run, int64_t thread)
 {
 	static const enum sql rows[] = { SQL_STREAM_ERASE, SQL_EVENT_ERASE,
 	    SQL_TRANSCRIPT_ERASE };
-	int rc = db_run(&st->w, SQL_RECORDS_OF_RUN, db_i64(thread), db_i64(run));
+	int rc = hook_of_rollback(st, run);
 
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_RECORDS_OF_RUN, db_i64(thread), db_i64(run));
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_WAITS_OF_RUN, db_i64(thread), db_i64(run));
 	if (rc == OK)

@@ -46,8 +46,7 @@ runs_active(struct store *st, int64_t thread, struct active *out)
 static int
 run_cancelled(struct store *st, int64_t run, struct str reason, msec now)
 {
-	return db_run(&st->w, SQL_RUN_END, db_i64(RUN_INTERRUPTED), db_null(),
-	    db_i64(now), db_str(reason.n == 0 ? STR_NONE : reason), db_i64(run));
+	return run_ends(st, run, RUN_INTERRUPTED, STR_NONE, reason, now);
 }
 
 /* The thread's pending runs, oldest first. */
@@ -245,7 +244,11 @@ run_begin(struct store *st, struct store_run_create *x)
 		rc = db_run(&st->w, SQL_AGENT_PUT, db_blob(x->agent.hash),
 		    db_text(x->agent.id), db_text(x->agent.body),
 		    db_i64(x->run.created));
-	return rc == OK ? run_insert(st, x) : rc;
+	if (rc == OK)
+		rc = run_insert(st, x);
+	if (rc == OK && x->webhook.n > 0)
+		rc = db_run(&st->w, SQL_RUN_WEBHOOK, db_text(x->webhook), db_i64(x->run.seq));
+	return rc;
 }
 
 static int
@@ -298,7 +301,8 @@ run_create(struct store *st, struct store_cmd *c)
 const struct op store_op_run_create = { .run = run_create,
     .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
     OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
-    OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, agent.body)) };
+    OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, webhook),
+    OP_TEXT(run_create, agent.body)) };
 
 /* ---- take ---------------------------------------------------------------- */
 

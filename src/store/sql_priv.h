@@ -499,7 +499,8 @@
 	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
 	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
 	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)"           \
-	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)")          \
+	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)"           \
+	    " | (EXISTS(SELECT 1 FROM hook WHERE thread = ?1) << 6)")          \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	X(WAIT_PUT, "INSERT INTO wait(thread, run, due) VALUES (?, ?, ?)"      \
 	    " ON CONFLICT DO UPDATE SET run = excluded.run, due = excluded.due") \
@@ -644,6 +645,43 @@
 	X(ITEM_VECTORS, "SELECT vectors FROM item_total WHERE owner = ?")      \
 	X(ITEM_VECTORS_DROP, "UPDATE item_total SET vectors = 0")              \
 	X(VECTOR_ANY, "SELECT 1 FROM vector LIMIT 1")                          \
+	/* messages to servers of others; the numbers are of rows that were read */ \
+	X(RUN_WEBHOOK, "UPDATE run SET webhook = ? WHERE seq = ?")             \
+	X(HOOK_OF_RUN, "INSERT INTO hook(owner, thread, id, url, headers,"     \
+	    " tries, due, assistant, status, multitask, created, started,"     \
+	    " ended, kwargs, metadata, error, cancel_reason, checkpoint)"      \
+	    " SELECT t.owner, r.thread, r.uuid, r.webhook, '', 0, ?5,"         \
+	    " r.assistant, ?2, r.multitask, r.created, CASE r.status WHEN 1"   \
+	    " THEN r.updated END, ?5, r.kwargs, r.metadata, ?3, ?4, (SELECT"   \
+	    " max(c.uuid) FROM checkpoint c WHERE c.thread = r.thread AND"     \
+	    " c.ns = '') FROM run r CROSS JOIN thread t ON t.seq = r.thread"   \
+	    " WHERE r.seq = ?1 AND r.webhook IS NOT NULL AND r.status < 2")    \
+	X(HOOK_INSERT, "INSERT INTO hook(owner, thread, id, url, headers,"     \
+	    " body, tries, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)")              \
+	X(HOOK_ANY, "SELECT 1 FROM hook WHERE thread = ?")                     \
+	X(HOOK_DONE, "DELETE FROM hook WHERE seq = ?")                         \
+	X(HOOK_LATER, "UPDATE hook SET tries = ?, due = ? WHERE seq = ?")      \
+	X(HOOK_ERASE, "DELETE FROM hook WHERE seq IN (SELECT seq FROM hook"    \
+	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(HOOK_RECEIVER, "SELECT min(receiver) FROM hook WHERE receiver > ?")  \
+	X(HOOKS_DUE, "SELECT h.seq, h.thread, h.owner, h.id, h.url, h.headers," \
+	    " h.body, h.tries, t.uuid, h.assistant, h.status, h.multitask,"    \
+	    " h.created, h.started, h.ended, h.kwargs, h.metadata, h.error,"   \
+	    " h.cancel_reason, h.checkpoint"                                   \
+	    " FROM hook h INDEXED BY hook_receiver LEFT JOIN thread t"         \
+	    " ON t.seq = h.thread WHERE h.receiver = ? AND h.due <= ?"         \
+	    " AND (h.thread = 0 OR t.owner = h.owner) ORDER BY h.due LIMIT ?") \
+	X(HOOK_NEXT, "SELECT min(due) FROM hook WHERE due > ?")                \
+	X(HOOKS_WANTED, "SELECT EXISTS (SELECT 1 FROM hook) OR EXISTS (SELECT 1" \
+	    " FROM run INDEXED BY run_active WHERE status < 2"                 \
+	    " AND webhook IS NOT NULL)")                                       \
+	X(SIZE_HOOK, "SELECT count(*), coalesce(sum(80 +"                      \
+	    " length(CAST(url AS BLOB)) +"                                     \
+	    " coalesce(length(CAST(body AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(kwargs AS BLOB)), 0) +"                     \
+	    " coalesce(length(CAST(metadata AS BLOB)), 0) +"                   \
+	    " coalesce(length(CAST(error AS BLOB)), 0)), 0) FROM hook"         \
+	    " WHERE thread = ?")                                               \
 	/* streams */                                                          \
 	X(STREAM_INSERT, "INSERT INTO stream(run, last, first, body)"          \
 	    " SELECT r.seq, ?3, ?4, ?5 FROM run r CROSS JOIN thread t"         \

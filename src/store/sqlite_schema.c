@@ -404,7 +404,34 @@ static const char version_7[] =
 "CREATE INDEX run_held ON run(held) WHERE held > 0;"                           \
 "ALTER TABLE thread ADD COLUMN temporary INTEGER NOT NULL DEFAULT 0;"
 /* Webhooks that are to be delivered. */
-#define HOOKS_8 ""
+#define HOOKS_8                                                                \
+"ALTER TABLE run ADD COLUMN webhook TEXT;"                                     \
+"CREATE TABLE hook ("                                                          \
+"	seq INTEGER PRIMARY KEY,"                                              \
+"	owner INTEGER NOT NULL,"                                               \
+"	thread INTEGER NOT NULL,"                /* seq; 0: none */            \
+"	id BLOB NOT NULL,"                       /* of a run: its own */       \
+"	url TEXT NOT NULL,"                                                    \
+"	receiver TEXT GENERATED ALWAYS AS (lower(substr(url, 1,"               \
+"	    instr(substr(url, 9) || '/', '/') + 7))) VIRTUAL,"                 \
+"	headers TEXT NOT NULL,"                                                \
+"	body TEXT,"                              /* NULL: made of what follows */ \
+"	tries INTEGER NOT NULL,"                                               \
+"	due INTEGER NOT NULL,"                   /* ms */                      \
+"	assistant BLOB,"                         /* of a run, as it ended */   \
+"	status INTEGER,"                         /* -1: it was rolled back */  \
+"	multitask INTEGER,"                                                    \
+"	created INTEGER,"                                                      \
+"	started INTEGER,"                        /* NULL: it did not */        \
+"	ended INTEGER,"                                                        \
+"	kwargs TEXT,"                                                          \
+"	metadata TEXT,"                                                        \
+"	error TEXT,"                                                           \
+"	cancel_reason TEXT,"                                                   \
+"	checkpoint BLOB) STRICT;"                /* uuid of the thread's newest */ \
+"CREATE INDEX hook_receiver ON hook(receiver, due);"                           \
+"CREATE INDEX hook_due ON hook(due);"                                          \
+"CREATE INDEX hook_thread ON hook(thread);"
 /* Items that expire, their words and their vectors. */
 #define ITEMS_8                                                                \
 	"ALTER TABLE item RENAME TO item_7;"                                   \

@@ -84,10 +84,8 @@ thread_end_run(struct changing *w, const struct ending *e, int64_t checkpoint)
 static int
 run_finished(struct changing *w, const struct ending *e)
 {
-	int rc = db_run(&w->st->w, SQL_RUN_END, db_i64(e->status),
-	    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json), db_i64(e->now),
-	    db_str(e->cancel_reason.n == 0 ? STR_NONE : e->cancel_reason),
-	    db_i64(w->run));
+	int rc = run_ends(w->st, w->run, e->status, e->error_json, e->cancel_reason,
+	    e->now);
 
 	return rc == OK ? thread_end_run(w, e, place_root(w)->seq) : rc;
 }

@@ -29,6 +29,7 @@ sections_read(struct db *db, int64_t thread, struct store_storage *x)
 		{ SQL_SIZE_RECORD, STORE_OF_WRITES }, { SQL_SIZE_WAIT, STORE_OF_WRITES },
 		{ SQL_SIZE_RUN, STORE_OF_RUNS }, { SQL_SIZE_STREAM, STORE_OF_RUNS },
 		{ SQL_SIZE_EVENT, STORE_OF_RUNS }, { SQL_SIZE_TRANSCRIPT, STORE_OF_RUNS },
+		{ SQL_SIZE_HOOK, STORE_OF_RUNS },
 	};
 	int rc = OK;
 

@@ -222,6 +222,29 @@ int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n);
 /* When the first of all falls due; INT64_MAX: there is none. */
 int store_due_next(struct store_reader *r, msec *out);
+/* Messages for servers of others.  of_run: a webhook, whose body is made of `run` as it
+ * ended and of the values at `checkpoint`. */
+struct store_hook {
+	int64_t seq, thread_seq;             /* thread_seq 0: none */
+	owner_t owner;
+	struct uuid id;
+	struct str url, headers, body;
+	int64_t tries;                       /* that failed */
+	bool of_run, rolled_back;
+	struct store_run run;
+	msec started, ended;                 /* started 0: it did not */
+	struct uuid checkpoint;              /* zero: there was none */
+};
+/* The scheme, host and port for which rows are there, the next one after `after` in the
+ * order of their bytes.  ERR_NOTFOUND: there is none. */
+int store_hook_receiver(struct store_reader *r, struct str after, struct arena *a,
+    struct str *out);
+int store_hooks_due(struct store_reader *r, struct str receiver, msec now, size_t max,
+    struct arena *a, struct store_hook **out, size_t *n);
+/* When the first that is not due yet is; INT64_MAX: there is none. */
+int store_hook_next(struct store_reader *r, msec now, msec *out);
+/* Is there such a row, or a run under way that will leave one? */
+int store_hooks_wanted(struct store_reader *r, bool *out);
 /* Encoded event blocks of a resumable run with last_id > after (-1: all), at
  * most max_bytes; n_out blocks, each whole frames. */
 int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
@@ -260,6 +283,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
 	X(CRON_CREATE, cron_create) X(CRON_UPDATE, cron_update)                \
 	X(CRON_DELETE, cron_delete) X(CRON_MISS, cron_miss)                    \
+	X(HOOK_PUT, hook_put) X(HOOK_SET, hook_set)                            \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
 	X(VECTOR_INDEX, vector_index)                                          \
@@ -428,6 +452,7 @@ struct store_run_create {
 	bool hold;                           /* over the cap: stay pending */
 	bool temporary;                      /* a thread made here goes when none of its
 	                                        runs is under way any more */
+	struct str webhook;                  /* where its end is told; or empty */
 	struct str thread_config_json;       /* merged into the thread's config */
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
 	struct store_agent agent;            /* hash empty: none; body empty: it is
@@ -536,6 +561,23 @@ struct store_ask_later {
 	struct store_cmd cmd;
 	int64_t thread_seq;
 	struct uuid id;
+	msec due;
+};
+
+/* A message for a server of somebody else: a row until HOOK_SET says that it is over. */
+struct store_hook_put {
+	struct store_cmd cmd;
+	int64_t thread_seq;                  /* it goes with this thread; 0: with none */
+	struct uuid id;
+	struct str url, headers, body;
+	msec now;
+};
+
+struct store_hook_set {
+	struct store_cmd cmd;
+	int64_t seq, thread_seq;             /* of the row */
+	bool over;                           /* the row goes; else: */
+	int64_t tries;
 	msec due;
 };
 

@@ -546,6 +546,14 @@ int erase_find(struct store *st);                    /* sets st->dead */
 int run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t run,
     int64_t thread, int64_t *newest);
 int run_erase(struct store *st, int64_t run, int64_t thread);
+
+/* hooks.c: the run has ended, however: its row, and its webhook's.  Either text may be
+ * empty. */
+int run_ends(struct store *st, int64_t run, enum run_status status, struct str error,
+    struct str cancel_reason, msec now);
+#define HOOK_ROLLBACK (-1)                   /* hook.status */
+/* It is about to be erased.  Nothing if it has ended. */
+int hook_of_rollback(struct store *st, int64_t run);
 /* A task that begins anew: what it left goes. */
 int task_drop(struct store *st, int64_t thread, const struct uuid *task);
 

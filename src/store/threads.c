@@ -187,6 +187,9 @@ threads_settled(struct store *st, owner_t owner, int64_t seq)
 
 	if (rc != OK || temporary == 0)
 		return rc;
+	rc = query_any(query_of(&st->w, SQL_HOOK_ANY, db_i64(seq)));
+	if (rc != ERR_NOTFOUND)              /* its webhook tells of it first */
+		return rc;
 	rc = query_one(query_of(&st->w, SQL_THREAD_AT, db_i64(seq), db_i64(owner)),
 	    &store_thread_record, &t, &st->scratch);
 	return rc == OK ? threads_drop(st, owner, &t, &budget) : rc;

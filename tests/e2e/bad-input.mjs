@@ -156,7 +156,7 @@ const requests = [
   ["POST", "/runs/wait", { ...run, checkpoint_id: uuid }, 422, "checkpoint_id"],
   ["POST", `/threads/${thread}/runs`, { ...run, interrupt_before: "agent" }, 422, "interrupt_before"],
   ["POST", `/threads/${thread}/runs`, { ...run, interrupt_after: [1] }, 422, "interrupt_after[0]"],
-  ["POST", `/threads/${thread}/runs`, { ...run, webhook: "http://x" }, 422, "webhook"],
+  ["POST", `/threads/${thread}/runs`, { ...run, webhook: "http://127.0.0.1/" }, 422, "webhook"],
   ["POST", `/threads/${thread}/runs`, { ...run, after_seconds: -1 }, 422, "after_seconds: expected a number from 0 to"],
   ["POST", `/threads/${thread}/runs`, { ...run, after_seconds: 1e9 }, 422, "after_seconds: expected a number from 0 to"],
   ["POST", `/threads/${thread}/runs`, { ...run, after_seconds: "5" }, 422, "after_seconds: expected a number, got a string"],

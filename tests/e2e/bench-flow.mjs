@@ -27,8 +27,19 @@ await scenario("a model of the registry", async () => {
   check(r.result.server_time_p50_ms > 0 && r.result.server_time_p50_ms < r.result.model_time_p50_ms, "and the server's", r.result.server_time_p50_ms);
   check(r.result.model_tokens_per_s > 100 && r.result.model_tokens_per_s < 520, "tokens a second", r.result.model_tokens_per_s);
   equal(r.result.model_tokens_out, 4 * 2 * 42, "tokens of the runs on threads");
+  equal([r.result.store, r.result.auth_tier], ["sqlite", "none"], "what the server is");
   const usd = (r.result.model_tokens_in * 1 + r.result.model_tokens_out * 10) / 1e6;
   check(Math.abs(r.result.model_cost_usd - usd) < 2e-6, "what they cost", [r.result.model_cost_usd, usd]);
+});
+
+await scenario("a server that checks tokens", async () => {
+  const env = { COHORT_JWT_SECRET: "a secret of the test, 32 bytes and more" };
+  const s = await startServer({ mock, env });
+  const token = (await new Promise((f) => execFile(binary, ["token"], { env: { PATH: process.env.PATH, ...env } }, (e, out) => f(out)))).trim();
+  const r = await bench("--url", s.url, "--token", token, "--iterations", "1", "--warmup", "0");
+  equal([r.code, r.result?.auth_tier], [0, "local"], `in its own process (${r.stdout.slice(-600)})`);
+  check(/^auth_tier +local$/m.test(r.stdout), "the table has it too", r.stdout.slice(-900));
+  await s.stop();
 });
 
 await scenario("a model that breaks off", async () => {
