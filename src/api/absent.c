@@ -29,8 +29,6 @@ struct absent_field {
 
 static const struct absent_field absent_fields[] = {
 	{ "feedback_keys", PLACE_RUN, "no feedback event is sent", .ignored = true },
-	{ "langsmith_tracer", PLACE_RUN, "nothing is sent to LangSmith",
-	  .ignored = true },
 	{ "select", PLACE_THREAD_SEARCH, "a thread has no context of its own; its runs have",
 	  .words = { "context" }, .ignored = true },
 	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
@@ -115,7 +113,6 @@ absent_check(struct call *c, unsigned places)
 const struct absent_route absent_routes[] = {
 	{ "POST", ASSISTANT "/versions", "assistants versions" },
 	{ "POST", ASSISTANT "/latest", "assistants latest" },
-	{ "GET", THREAD "/stream", "threads stream" },
 	{ "POST", THREAD "/commands", "threads commands (protocol v2)" },
 	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },

@@ -86,6 +86,40 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 
 /* ---- handling ------------------------------------------------------------ */
 
+/* \u0000 becomes \ufffd: no string of a client's has a NUL in it. */
+static void
+add_without_nul(struct buf *out, struct str body)
+{
+	static const struct str nul = { "\\u0000", 6 };
+	size_t from = 0;
+
+	for (size_t i = 0; i + nul.n <= body.n; i++) {
+		if (body.p[i] != '\\')
+			continue;
+		if (str_starts(str_sub(body, i, body.n), nul)) {
+			buf_add(out, str_sub(body, from, i));
+			buf_lit(out, "\\ufffd");
+			from = i + nul.n;
+		}
+		i++;                         /* what is escaped begins nothing */
+	}
+	buf_add(out, str_sub(body, from, body.n));
+}
+
+static int
+text_parse(struct str body, struct json_doc *doc, struct err *why)
+{
+	struct buf clean = BUF(SIZE_MAX / 2);
+	int rc;
+
+	if (memmem(body.p, body.n, "\\u0000", 6) == NULL)
+		return json_parse(doc, body, why);
+	add_without_nul(&clean, body);
+	rc = json_parse(doc, buf_str(&clean), why);
+	buf_release(&clean);
+	return rc;
+}
+
 static int
 body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 {
@@ -98,7 +132,7 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 		return OK;
 	if (c->r->body.n == 0)
 		return err_set(e, ERR_INVALID, "body: expected an object, got nothing");
-	rc = json_parse(doc, c->r->body, &why);
+	rc = text_parse(c->r->body, doc, &why);
 	return rc == OK ? OK : err_set(e, rc, "%s%s", rc == ERR_SYNTAX ?
 	    "Malformed JSON in request body: " : "", why.text);
 }

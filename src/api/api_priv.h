@@ -381,7 +381,7 @@ handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
-handler api_run_batch, api_run_cancel_many;
+handler api_run_batch, api_run_cancel_many, api_thread_stream;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 handler api_cron_create, api_cron_get, api_cron_update, api_cron_delete, api_cron_search,

@@ -16,11 +16,11 @@
 	"command, checkpoint, checkpoint_id, interrupt_before, "               \
 	"interrupt_after, strict_resume, stream_mode, stream_subgraphs, "      \
 	"stream_resumable, multitask_strategy, on_disconnect, if_not_exists, " \
-	"durability, after_seconds, webhook"
+	"durability, after_seconds, webhook, langsmith_tracer (project_name, example_id)"
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
 	"stream_subgraphs, stream_resumable, on_disconnect, on_completion, " \
-	"after_seconds, webhook"
+	"after_seconds, webhook, langsmith_tracer (project_name, example_id)"
 #define CRON_BODY "schedule*, assistant_id*, timezone, end_time, enabled, input, "    \
 	"config, context, metadata, interrupt_before, interrupt_after, "       \
 	"multitask_strategy, stream_mode, stream_subgraphs, stream_resumable, " \
@@ -166,6 +166,10 @@ const struct route routes[] = {
 	  "response_schema, thread_id, run_id, task_id, checkpoint_id, checkpoint_ns, "
 	  "created_at", 200 },
 
+	{ "GET", "/threads/{thread_id}/stream", THREADS_READ, ROUTE_STREAM, NONE,
+	  api_thread_stream, "Stream the events of all runs of a thread, from Last-Event-ID "
+	  "on (- for all that is kept)", "stream_modes or stream_mode (run_modes, lifecycle, "
+	  "state_update)", "server-sent events, without an end", 200 },
 	{ "POST", "/threads/{thread_id}/runs", THREADS_CREATE_RUN,
 	  ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },

@@ -170,6 +170,18 @@ read_after(struct call *c, struct run_request *q)
 		q->after = (msec)(s * 1000);
 }
 
+/* It is kept with the run and shown; nothing is sent to anybody. */
+static void
+read_tracer(struct call *c, struct run_request *q)
+{
+	struct fields tracer;
+
+	if (!fields_object(c->in, "langsmith_tracer", &tracer))
+		return;
+	fields_str(&tracer, "project_name", LIMIT_NAME_BYTES, &q->tracer_project);
+	fields_str(&tracer, "example_id", LIMIT_NAME_BYTES, &q->tracer_example);
+}
+
 static void
 read_headers(struct call *c, struct run_request *q)
 {
@@ -296,6 +308,7 @@ call_read_asked(struct call *c, struct run_ask *ask)
 	read_streams(c, q);
 	read_choices(c, ask);
 	read_after(c, q);
+	read_tracer(c, q);
 	read_assistant(c, &q->assistant);
 	if (c->in->rc == OK) {
 		a = agent_of(c, q);

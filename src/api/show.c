@@ -8,6 +8,8 @@
  */
 #include "api/api_priv.h"
 
+#include <string.h>
+
 #include "run/view.h"
 
 /* ---- one member, with its key -------------------------------------------- */
@@ -196,6 +198,23 @@ add_multitask(struct buf *b, const char *key, const void *at)
 	json_add_str(b, str_of(multitask_names[*(const enum multitask *)at]));
 }
 
+/* Few runs have one: most are not read for it. */
+static void
+add_session(struct buf *b, const char *key, const void *at)
+{
+	const struct str *kwargs = at;
+	struct json_doc d = { 0 };
+	jnode n = NULL;
+
+	if (kwargs->n > 0 && memmem(kwargs->p, kwargs->n, RUN_TRACER_PROJECT,
+	    sizeof RUN_TRACER_PROJECT - 1) != NULL && json_parse(&d, *kwargs, NULL) == OK)
+		n = json_get(json_get(json_get(d.root, S("config")), S("configurable")),
+		    S(RUN_TRACER_PROJECT));
+	json_add_key(b, key);
+	json_add_node(b, json_is_string(n) ? n : NULL);
+	json_release(&d);
+}
+
 const struct member run_members[] = {
 	{ "run_id", add_uuid, AT(store_run, id) },
 	{ "thread_id", add_uuid, AT(store_run, thread_id) },
@@ -206,7 +225,8 @@ const struct member run_members[] = {
 	{ "multitask_strategy", add_multitask, AT(store_run, multitask) },
 	{ "created_at", add_time, AT(store_run, created) },
 	{ "updated_at", add_time, AT(store_run, updated) },
-	{ "cancel_reason", add_text, AT(store_run, cancel_reason) }, { "langsmith_session_name", NULL, 0 },
+	{ "cancel_reason", add_text, AT(store_run, cancel_reason) },
+	{ "langsmith_session_name", add_session, AT(store_run, kwargs_json) },
 	{ NULL, NULL, 0 },
 };
 

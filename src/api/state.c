@@ -14,6 +14,7 @@
 
 #include "base/scan.h"
 #include "run/child.h"
+#include "run/listen.h"
 #include "run/view.h"
 
 #define HISTORY_DEFAULT 10
@@ -330,6 +331,7 @@ state_updated(struct call *c)
 	json_add_fmt(b, "','checkpoint_ns':%.*s,'checkpoint_id':'", FMT(c->made.ns));
 	uuid_add(b, &c->made.id);
 	buf_lit(b, "\"}}");
+	thread_updated(c->api->runs, &c->thread_id, buf_str(b));
 	return call_json(c, STR_NONE);
 }
 

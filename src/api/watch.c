@@ -253,14 +253,14 @@ send_frame(struct sse *s, struct str name, struct str data)
 
 /* A frame without an id does not move the client's cursor. */
 static void
-send_end(struct watcher *wa, enum run_status status)
+send_end(struct watcher *wa, const struct run_end *end)
 {
 	struct buf data = BUF(256);
 	char id[UUID_TEXT];
 
 	uuid_format(&wa->w.run_id, id);
 	json_add_fmt(&data, "{'run_id':%.*s,'status':%s}", UUID_TEXT, id,
-	    run_status_names[status]);
+	    run_end_name(end));
 	send_frame(wa->sse, S("end"), buf_str(&data));
 	buf_release(&data);
 }
@@ -286,7 +286,7 @@ end_stream(struct watcher *wa, int rc, const struct run_end *end)
 	if (rc == ERR_NOTFOUND)
 		send_unknown(wa);
 	else if (wa->api->shared->o.end_event && !failed)
-		send_end(wa, end->status);
+		send_end(wa, end);
 	sse_end(wa->sse);
 }
 

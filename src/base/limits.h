@@ -143,6 +143,9 @@
 	X(AFTER_SECONDS,       31536000,  "s",      "that a run may begin later than it is made: a year; what is planned for longer is a cron's") \
 	X(BATCH_RUNS,          200,       "runs",   "in one request that starts many") \
 	X(CANCEL_RUNS,         1000,      "runs",   "named in one request that cancels many; by status they are cancelled so many at a time") \
+	X(LISTENERS,           10000,     "streams", "of threads, open at once; more get 429") \
+	X(THREAD_LISTENERS,    100,       "streams", "of one thread; more are closed at once") \
+	X(REPLAY_RUNS,         20,        "runs",   "of a thread whose kept events a stream of it repeats, the newest") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often, and did not leave memory in between, becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \

@@ -23,6 +23,12 @@ static const char *const server_keys[] = {
 	"langgraph_auth_user", "langgraph_auth_user_id", "langgraph_auth_permissions",
 	"checkpoint_id", "checkpoint_ns", "checkpoint_map", "cron_id", NULL
 };
+/* Members of a run's metadata that say what only the server knows. */
+static const char *const reserved_keys[] = {
+	"run_id", "thread_id", "run_attempt", "langgraph_version", "langgraph_plan",
+	"langgraph_host", "langgraph_api_url", "langgraph_auth_user",
+	"langgraph_auth_user_id", "langgraph_auth_permissions", NULL
+};
 static const char *const config_keys[] = { "configurable", "metadata", NULL };
 static const char *const member_keys[] = {
 	"ls_integration", "run_attempt", "langgraph_version", "langgraph_plan",
@@ -150,7 +156,7 @@ write_metadata(struct buf *b, const struct run_request *q, const struct sources 
 		q->metadata, s->own.root };
 
 	buf_add_char(b, '{');
-	add_members(b, all, COUNT(all), NULL);
+	add_members(b, all, COUNT(all), reserved_keys);
 	buf_add_char(b, '}');
 }
 
@@ -191,6 +197,10 @@ write_configurable(struct buf *b, const struct run_request *q,
 	add_uuid(b, "assistant_id", &q->assistant.id);
 	if (!uuid_is_zero(&q->firing.cron))
 		add_uuid(b, "cron_id", &q->firing.cron);
+	if (q->tracer_project.p != NULL)
+		add_text(b, RUN_TRACER_PROJECT, q->tracer_project);
+	if (q->tracer_example.p != NULL)
+		add_text(b, "langsmith_example_id", q->tracer_example);
 	if (q->subject.n > 0)
 		write_user(b, q->subject, named);
 	buf_add_char(b, '}');

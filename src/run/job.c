@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/scan.h"
 #include "run/frame_priv.h"
+#include "run/listen_priv.h"
 #include "run/mail_priv.h"
 
 /* ---- telling ------------------------------------------------------------------- */
@@ -688,6 +689,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	assert(run->job == NULL);
 	j = run->job = job_new(run, row);
 	run_set_phase(run, PHASE_LIVE);
+	listen_begins(run);
 	run->attempt = row->attempt;
 	j->has_checkpoints = has_checkpoints;
 	rc = job_read(j, row, plan, d, &e);

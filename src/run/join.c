@@ -190,6 +190,7 @@ proxy_end(struct run_watch *w, int rc, const struct run_end *end,
 	n->err = *e;
 	if (end != NULL) {
 		n->end.status = end->status;
+		n->end.rolled_back = end->rolled_back;
 		n->end.values_json = note_text(n, &at, end->values_json);
 		n->end.error_json = note_text(n, &at, end->error_json);
 		n->end.interrupts_json = note_text(n, &at, end->interrupts_json);

@@ -11,6 +11,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "run/listen_priv.h"
 #include "run/mail_priv.h"
 
 #include <assert.h>
@@ -169,11 +170,12 @@ static void
 gone_open(void *ctx, struct parcel *p)
 {
 	struct gone *x = CONTAINER_OF(p, struct gone, parcel);
-	const struct runs *here = ctx;
+	struct runs *here = ctx;
 	struct mailer *m = map_get(&here->mailers, &x->thread_id);
 
 	if (m != NULL && !m->over && is_gone(m))
 		ended(m, OK, STR_NONE);
+	listen_gone(here, &x->thread_id);
 	free(x);
 }
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "run/hook_priv.h"
 #include "run/job_priv.h"
+#include "run/listen_priv.h"
 #include "run/mail_priv.h"
 
 /* ---- shared -------------------------------------------------------------- */
@@ -150,6 +151,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
 	mail_open(rs);
+	listen_init(rs);
 	pthread_mutex_lock(&sh->lock);
 	rs->agents = agents_hold(sh->agents);
 	sh->at[index] = rs;
@@ -189,6 +191,7 @@ runs_free(struct runs *rs)
 	hooks_free(rs);
 	map_release(&rs->runs);
 	mail_close(rs);
+	listen_release(rs);
 	definitions_release(&rs->definitions);
 	agents_free(rs->agents);
 	free(rs);
@@ -236,6 +239,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
 	embedder_drain(rs->embedder);
+	listen_end(rs);
 	admit_clear(rs);
 	runs_busy(rs, -1);
 }
@@ -386,6 +390,12 @@ write_values(struct run *run, struct buf *out)
 		thread_values(run->rs, run->place.owner, run->thread_seq, out);
 }
 
+const char *
+run_end_name(const struct run_end *end)
+{
+	return end->rolled_back ? "rollback" : run_status_names[end->status];
+}
+
 static void
 count_end(struct run *run, int rc, enum run_status status)
 {
@@ -443,7 +453,8 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 {
 	struct runs *rs = run->rs;
 	struct buf values = BUF(2u * LIMIT_STATE_BYTES), waits = BUF(LIMIT_STATE_BYTES);
-	struct run_end end = { .status = status, .error_json = error_json };
+	struct run_end end = { .status = status, .error_json = error_json,
+	    .rolled_back = run->rollback };
 	bool placed = run->placed;
 
 	assert(run->phase != PHASE_GONE);

@@ -108,7 +108,10 @@ struct run_end {
 	struct str interrupts_json;          /* [{id, value}]: what it waits for; or empty */
 	struct llm_usage usage;              /* of all calls of models since it began, or
 	                                        since it goes on after a crash */
+	bool rolled_back;                    /* it was cancelled, and is gone */
 };
+/* As clients read it: a status, or rollback. */
+const char *run_end_name(const struct run_end *end);
 
 /* One reader of one run, embedded in the caller's own struct.  All callbacks
  * run on the watcher's shard. */
@@ -175,11 +178,15 @@ struct run_request {
 	struct str webhook;                  /* told when the run has ended; or empty */
 	enum multitask multitask;
 	enum durability durability;
+	struct str tracer_project, tracer_example;   /* langsmith_tracer; p NULL: none */
 	struct uuid times_out;               /* not zero: the server's own run that ends
 	                                        this question, whose time is over */
 	struct store_firing firing;          /* of the cron whose run it is */
 	bool temporary;                      /* run_start's: the thread goes with the run */
 };
+
+/* The member of kwargs.config.configurable that has tracer_project. */
+#define RUN_TRACER_PROJECT "langsmith_project"
 
 /* Checks what can be checked without the store (input's messages, config's
  * values, the model) and gives ERR_INVALID at once with the path; else OK and

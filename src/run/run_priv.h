@@ -48,6 +48,7 @@ struct runs_shared {
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	atomic_uint shards;
+	atomic_uint listeners;               /* to threads (listen.c) */
 	pthread_mutex_t lock;                /* of what follows */
 	struct agents *agents;               /* the newest; held */
 	struct runs *at[LIMIT_SHARDS];
@@ -92,6 +93,7 @@ struct runs {
 	struct map runs;                     /* by run id */
 	struct office *office;               /* NULL: no messages between agents */
 	struct map mailers;                  /* by thread: agents that are runs (mail.c) */
+	struct map ears;                     /* by thread: those who listen (listen.c) */
 	struct courier courier;
 	size_t live, live_max;               /* max 0: a share of the process's */
 	struct waiting *waiting, **waiting_end;

@@ -56,6 +56,36 @@ store_cron_get(struct store_reader *r, owner_t o, const struct uuid *id,
 	    &store_cron_record, out, a);
 }
 
+int
+run_names_read(struct query *q, struct arena *a, struct store_run_name **out, size_t *n)
+{
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	for (rc = query_row(q); rc == OK; rc = query_row(q)) {
+		if (!arena_grow(a, *out, *n, cap)) {
+			rc = ERR_TOOBIG;
+			break;
+		}
+		(*out)[(*n)++] = (struct store_run_name){ query_i64(q, 0), query_uuid(q, 1),
+		    query_uuid(q, 2), (enum run_status)query_i64(q, 3) };
+	}
+	query_end(q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_runs_newest(struct store_reader *r, owner_t o, int64_t thread_seq, size_t max,
+    struct arena *a, struct store_run_name **out, size_t *n)
+{
+	struct query q = query_of(reader_db(r), SQL_RUNS_NEWEST, db_i64(thread_seq),
+	    db_i64(o), db_i64((int64_t)max));
+
+	return run_names_read(&q, a, out, n);
+}
+
 static int
 checkpoint_one(struct db *db, struct query q, int64_t thread, struct arena *a,
     struct store_checkpoint *out)

@@ -123,20 +123,7 @@ run_active(struct store *st, struct store_cmd *c)
 	struct store_run_active *x = (struct store_run_active *)c;
 	struct query q = query_of(&st->quick, SQL_RUNS_ACTIVE, db_i64(c->owner),
 	    db_i64(x->status), db_i64(x->after), db_i64(x->limit));
-	size_t cap = 0;
-	int rc;
 
-	x->found = NULL;
-	x->found_n = 0;
-	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
-		if (!arena_grow(c->arena, x->found, x->found_n, cap)) {
-			rc = ERR_TOOBIG;
-			break;
-		}
-		x->found[x->found_n++] = (struct store_run_name){ query_i64(&q, 0),
-		    query_uuid(&q, 1), query_uuid(&q, 2) };
-	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	return run_names_read(&q, c->arena, &x->found, &x->found_n);
 }
 const struct op store_op_run_active = { .run = run_active, .lane = OP_READ_SHORT };

@@ -271,7 +271,10 @@
 	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
 	    " AND (?3 < 0 OR r.status = ?3)"                                   \
 	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
-	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid FROM run r"               \
+	X(RUNS_NEWEST, "SELECT r.seq, t.uuid, r.uuid, r.status FROM thread t"  \
+	    " CROSS JOIN run r ON r.thread = t.seq WHERE t.seq = ? AND t.owner = ?" \
+	    " ORDER BY r.seq DESC LIMIT ?")                                    \
+	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid, r.status FROM run r"     \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
 	    " WHERE r.status < 2 AND t.owner = ?1 AND (?2 < 0 OR r.status = ?2)" \
 	    " AND r.seq > ?3 ORDER BY r.seq LIMIT ?4")                         \

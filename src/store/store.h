@@ -207,6 +207,14 @@ int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t 
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out);
+/* A thread's runs, the newest first, at most max. */
+struct store_run_name {
+	int64_t seq;
+	struct uuid thread_id, run_id;
+	enum run_status status;
+};
+int store_runs_newest(struct store_reader *r, owner_t o, int64_t thread_seq, size_t max,
+    struct arena *a, struct store_run_name **out, size_t *n);
 /* What is due at `now`, the earliest first: parked runs, runs that are held, questions
  * whose time is over, and crons.  n: `max` at most of each. */
 struct store_due {
@@ -721,10 +729,7 @@ struct store_run_active {
 	int64_t after;                       /* only those behind this seq */
 	int64_t limit;
 	void *ctx;                           /* the caller's */
-	struct store_run_name {
-		int64_t seq;
-		struct uuid thread_id, run_id;
-	} *found;                            /* out */
+	struct store_run_name *found;        /* out */
 	size_t found_n;
 };
 

@@ -506,7 +506,8 @@ int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
 /* None of its runs is under way any more: a temporary thread goes. */
 int threads_settled(struct store *st, owner_t owner, int64_t seq);
 
-/* read.c */
+/* read.c: rows of (seq, thread, run, status), to the end of q. */
+int run_names_read(struct query *q, struct arena *a, struct store_run_name **out, size_t *n);
 struct db *reader_db(struct store_reader *r);
 
 /* state.c: a row of a CHECKPOINT_SELECT. */

@@ -65,7 +65,7 @@ await scenario("aegra 90, 44; ag-ui 1220: assistants are found, the system's too
 await scenario("langgraph 1878: U+0000 in messages and metadata", async () => {
   const t = await client.threads.create({ metadata: { s: "a\u0000b" } });
   const r = await client.runs.wait(t.thread_id, "agent", { input: say("what's \u0000 the weather") });
-  equal(r.messages[0].content, "what's \u0000 the weather", "the message");
+  equal(r.messages[0].content, "what's \ufffd the weather", "the message");
   equal(ids(await client.threads.search({ metadata: { s: "a\u0000b" } })), [t.thread_id], "found by it");
   equal(await client.threads.search({ metadata: { s: "a" } }), [], "the text does not end there");
 });
@@ -171,9 +171,64 @@ await scenario("open-swe 2164, 244: what runs is found by status, and by graph",
   equal(await client.threads.search({ status: "busy" }), [], "no longer");
 });
 
-await scenario("aegra 537: what is missing is named, and not tried for 19 seconds", async () => {
-  const r = await post("/runs/cancel?action=interrupt", { status: "all" });
-  equal([r.status, r.json.detail], [404, "runs cancel of many is not supported yet"], "by name");
+const record = async (r) => (await call(server, "GET", `/threads/${r.thread_id}/runs/${r.run_id}`)).json;
+const ended = (r) => until(async () => !["pending", "running"].includes((await record(r)).status), "the run to end");
+
+await scenario("aegra 537: runs are cancelled together", async () => {
+  const t = (await post("/threads", {})).json.thread_id;
+  const r = (await post(`/threads/${t}/runs`, { assistant_id: "agent", input: say("mock:stall") })).json;
+  equal((await post("/runs/cancel?action=interrupt", { status: "all" })).status, 204, "all of them");
+  equal((await record(r)).status, "interrupted", "and stored by then");
+});
+
+await scenario("aegra 573, langgraph 5196: a batch with a bad entry makes nothing; what is kept has its values", async () => {
+  const before = (await post("/threads/count", {})).json, one = { assistant_id: "agent", input: say("hi"), stream_mode: ["values"], on_completion: "keep" };
+  equal((await post("/runs/batch", [one, { ...one, assistant_id: "" }, one])).status, 422, "refused");
+  equal((await post("/threads/count", {})).json, before, "nothing was made");
+  const made = (await post("/runs/batch", [one, one, one])).json;
+  for (const r of made) {
+    await ended(r);
+    equal((await client.threads.getState(r.thread_id)).values.messages.length, 2, "values of a thread that is kept");
+  }
+});
+
+await scenario("aegra 574, 580: cancelled while it is delayed, again and again; joined meanwhile", async () => {
+  const t = (await post("/threads", {})).json.thread_id;
+  for (let i = 0; i < 3; i++) {
+    const r = (await post(`/threads/${t}/runs`, { assistant_id: "agent", input: say("hi"), after_seconds: 600 })).json;
+    const join = call(server, "GET", `/threads/${t}/runs/${r.run_id}/join`);
+    equal([(await record(r)).status, (await post(`/threads/${t}/runs/${r.run_id}/cancel?wait=1`)).status, (await join).status, (await record(r)).status], ["pending", 204, 200, "interrupted"], "delayed, then cancelled");
+  }
+  equal((await client.threads.get(t)).status, "idle", "its thread is idle");
+});
+
+await scenario("aegra 462: a queued run is cancelled as its predecessor is", async () => {
+  const t = (await post("/threads", {})).json.thread_id, run = (text) => post(`/threads/${t}/runs`, { assistant_id: "agent", input: say(text) }).then((r) => r.json);
+  const a = await run("mock:stall"), b = await run("b"), c = await run("c");
+  await Promise.all([a, b].map((r) => post(`/threads/${t}/runs/${r.run_id}/cancel?wait=1`)));
+  await ended(c);
+  equal([(await record(a)).status, (await record(b)).status, (await record(c)).status], ["interrupted", "interrupted", "success"], "the next one runs");
+});
+
+await scenario("langgraphjs 864: waits that roll each other back", async () => {
+  const t = (await post("/threads", {})).json.thread_id;
+  const wait = (text) => post(`/threads/${t}/runs/wait`, { assistant_id: "agent", input: say(text), multitask_strategy: "rollback" });
+  const first = wait("mock:stall first");
+  await until(async () => (await client.runs.list(t)).length === 1, "the first");
+  const second = wait("mock:stall second");
+  await until(async () => (await client.runs.list(t))[0]?.kwargs.input.messages[0].content === "mock:stall second", "the second");
+  const third = await wait("third");
+  await Promise.all([first, second]);
+  equal(third.json.messages.filter((m) => m.type === "human").map((m) => m.content), ["third"], "as if the others had not been");
+  equal((await client.runs.list(t)).length, 1, "one run is left");
+});
+
+await scenario("docs 1823: every field at its example value", async () => {
+  const t = (await post("/threads", {})).json.thread_id;
+  const r = await post(`/threads/${t}/runs/wait`, { assistant_id: "agent", checkpoint: { thread_id: t, checkpoint_ns: "", checkpoint_id: "", checkpoint_map: {} }, input: say("hi"), metadata: {}, config: { tags: [""], recursion_limit: 5, configurable: {} }, context: {}, interrupt_before: [], interrupt_after: [], stream_mode: ["values"], stream_subgraphs: false, stream_resumable: false, on_disconnect: "cancel", multitask_strategy: "enqueue", if_not_exists: "reject", after_seconds: 0.01, checkpoint_during: false, durability: "async" });
+  equal([r.status, r.json.messages?.length], [200, 2], "runs");
+  const bad = await post(`/threads/${t}/runs/wait`, { assistant_id: "agent", input: say("hi"), command: { update: null, resume: null, goto: { node: "", input: null } } });
+  check(bad.status === 422 && /^command/.test(bad.json.detail), "a command beside an input is refused by name", bad.text);
 });
 
 await scenario("aegra 486: many make the same thread at once", async () => {

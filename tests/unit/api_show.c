@@ -28,7 +28,7 @@ TEST(members_show_what_is_selected)
 	static const struct { const char *query, *shown; } rows[] = {
 		{ "s=status&s=run_id&s=status", "{\"run_id\":\"" T "\",\"status\":\"success\"}" },
 		{ "s=kwargs&s=cancel_reason", "{\"kwargs\":{},\"cancel_reason\":null}" },
-		{ "s=langsmith_session_name", "{}" },
+		{ "s=langsmith_session_name", "{\"langsmith_session_name\":null}" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
