@@ -107,12 +107,9 @@ absent_check(struct call *c, unsigned places)
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-#define ASSISTANT "/assistants/{assistant_id}"
 #define THREAD "/threads/{thread_id}"
 
 const struct absent_route absent_routes[] = {
-	{ "POST", ASSISTANT "/versions", "assistants versions" },
-	{ "POST", ASSISTANT "/latest", "assistants latest" },
 	{ "POST", THREAD "/commands", "threads commands (protocol v2)" },
 	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },

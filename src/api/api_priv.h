@@ -113,6 +113,8 @@ struct call {
 		struct store_assistant_create assistant_create;
 		struct store_assistant_update assistant_update;
 		struct store_assistant_delete assistant_delete;
+		struct store_assistant_latest assistant_latest;
+		struct store_assistant_versions assistant_versions;
 		struct store_thread_create thread_create;
 		struct store_thread_update thread_update;
 		struct store_thread_delete thread_delete;
@@ -320,9 +322,10 @@ struct shown_thread {
 	struct str extracted;                /* JSON; empty: nothing was asked for */
 };
 
-/* Of struct shown_thread, store_assistant, store_run, store_item, store_cron. */
-extern const struct member thread_members[], assistant_members[], run_members[],
-    item_members[], cron_members[];
+/* Of struct shown_thread, store_assistant (as it is, and a version of it), store_run,
+ * store_item, store_cron. */
+extern const struct member thread_members[], assistant_members[], version_members[],
+    run_members[], item_members[], cron_members[];
 enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7,          /* rows, from the state */
 	THREAD_EXTRACTED = 11, THREAD_TTL = 12 };         /* those that are asked for */
 #define THREAD_USUAL (~(1u << THREAD_EXTRACTED | 1u << THREAD_TTL))
@@ -374,7 +377,8 @@ handler api_system_page, api_system_ok, api_system_info, api_system_health,
     api_system_metrics, api_system_openapi;
 handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_delete, api_assistant_search, api_assistant_count,
-    api_assistant_graph, api_assistant_schemas, api_assistant_subgraphs;
+    api_assistant_versions, api_assistant_latest, api_assistant_graph,
+    api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
 handler api_thread_prune, api_thread_patch_state;

@@ -11,6 +11,8 @@
 #include "agent/agent.h"
 #include "base/mem.h"
 
+#define VERSIONS_DEFAULT 10
+
 /* ---- finding ------------------------------------------------------------- */
 
 bool
@@ -132,6 +134,54 @@ api_assistant_update(struct call *c)
 	if (op->a.graph_id.p != NULL)
 		graph_check(c, op->a.graph_id);
 	return call_submit(c, STORE_ASSISTANT_UPDATE, assistant_updated);
+}
+
+/* ---- versions ------------------------------------------------------------ */
+
+static int
+versions_found(struct call *c)
+{
+	const struct store_assistant_versions *op = &c->op.assistant_versions;
+	int64_t next = op->offset + (int64_t)op->found_n;
+
+	c->select = MEMBERS_ALL;
+	return call_list(c, version_members, op->found, sizeof *op->found, op->found_n,
+	    op->more ? arena_fmt(&c->r->arena, "x-pagination-next: %lld\r\n",
+	    (long long)next) : STR_NONE);
+}
+
+int
+api_assistant_versions(struct call *c)
+{
+	struct store_assistant_versions *op = &c->op.assistant_versions;
+
+	*op = (struct store_assistant_versions){ .limit = VERSIONS_DEFAULT };
+	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
+	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	fields_int(c->in, "offset", 0, INT32_MAX, &op->offset);
+	if (!assistant_id_parse(c->api, c->param[0], &op->id))
+		return ERR_NOTFOUND;
+	return call_submit(c, STORE_ASSISTANT_VERSIONS, versions_found);
+}
+
+static int
+latest_set(struct call *c)
+{
+	return call_object(c, assistant_members, &c->op.assistant_latest.a);
+}
+
+int
+api_assistant_latest(struct call *c)
+{
+	struct store_assistant_latest *op = &c->op.assistant_latest;
+
+	*op = (struct store_assistant_latest){ .now = shard_wall(c->api->shard) };
+	fields_int(c->in, "version", 1, INT64_MAX, &op->version);
+	if (op->version == 0)
+		fields_fail(c->in, "version", ERR_INVALID, "expected a number, got nothing");
+	if (!assistant_id_parse(c->api, c->param[0], &op->id))
+		return ERR_NOTFOUND;
+	return call_submit(c, STORE_ASSISTANT_LATEST, latest_set);
 }
 
 /* ---- deleting ------------------------------------------------------------ */

@@ -77,6 +77,13 @@ const struct route routes[] = {
 	{ "DELETE", "/assistants/{assistant_id}", ASSISTANTS_DELETE,
 	  0, NONE, api_assistant_delete,
 	  "Delete an assistant", "delete_threads", "[\"<id>\"]", 200 },
+	{ "POST", "/assistants/{assistant_id}/versions", ASSISTANTS_READ, ROUTE_BODY |
+	  ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_assistant_versions,
+	  "The versions of an assistant, newest first", "metadata, limit, offset",
+	  "an array of versions; X-Pagination-Next", 200 },
+	{ "POST", "/assistants/{assistant_id}/latest", ASSISTANTS_UPDATE, ROUTE_BODY, SMALL,
+	  api_assistant_latest, "Go back to a version of an assistant", "version*",
+	  "the assistant, with that version's number", 200 },
 	{ "GET", "/assistants/{assistant_id}/graph", ASSISTANTS_READ, ROUTE_READS, NONE,
 	  api_assistant_graph, "Draw an assistant's graph",
 	  "xray (true, or levels of sub-agents)", "nodes, edges", 200 },

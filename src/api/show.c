@@ -184,6 +184,19 @@ const struct member assistant_members[] = {
 	{ NULL, NULL, 0 },
 };
 
+const struct member version_members[] = {
+	{ "assistant_id", add_uuid, AT(store_assistant, id) },
+	{ "version", add_int, AT(store_assistant, version) },
+	{ "graph_id", add_text, AT(store_assistant, graph_id) },
+	{ "config", add_object, AT(store_assistant, config_json) },
+	{ "context", add_object, AT(store_assistant, context_json) },
+	{ "created_at", add_time, AT(store_assistant, created) },
+	{ "metadata", add_object, AT(store_assistant, metadata_json) },
+	{ "name", add_text, AT(store_assistant, name) },
+	{ "description", add_text, AT(store_assistant, description) },
+	{ NULL, NULL, 0 },
+};
+
 static void
 add_run_status(struct buf *b, const char *key, const void *at)
 {

@@ -106,6 +106,18 @@ assistant_merge(struct store_assistant_update *x, const struct store_assistant *
 }
 
 static int
+versions_have_room(struct store *st, struct store_cmd *c, int64_t assistant)
+{
+	int64_t n = 0;
+	int rc = query_one_i64(query_of(&st->w, SQL_VERSIONS_COUNT, db_i64(assistant)),
+	    &n);
+
+	return rc != OK || n < LIMIT_ASSISTANT_VERSIONS ? rc :
+	    err_set(&c->err, ERR_CONFLICT, "the assistant has %d versions, the most "
+	    "there can be; create another", LIMIT_ASSISTANT_VERSIONS);
+}
+
+static int
 assistant_update(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_update *x = (struct store_assistant_update *)c;
@@ -121,6 +133,8 @@ assistant_update(struct store *st, struct store_cmd *c)
 		version = query_i64(&q, 12) + 1;
 	}
 	query_end(&q);
+	if (rc == OK)
+		rc = versions_have_room(st, c, seq);
 	if (rc == OK)
 		rc = assistant_merge(x, &old);
 	if (rc == OK)

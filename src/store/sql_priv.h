@@ -23,6 +23,13 @@
 	" FROM assistant a CROSS JOIN assistant_version v"                     \
 	" ON v.assistant = a.seq AND v.version = a.version "
 
+/* A version as the assistant that it was. */
+#define VERSION_SELECT                                                         \
+	"SELECT a.uuid, v.graph, v.name, v.description, v.config, v.context,"  \
+	" v.metadata, v.version, v.created, 0"                                 \
+	" FROM assistant a CROSS JOIN assistant_version v"                     \
+	" ON v.assistant = a.seq "
+
 #define THREAD_SELECT                                                          \
 	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
 	" t.created, t.updated, t.checkpoint, t.state_updated, t.ttl,"         \
@@ -143,6 +150,15 @@
 	X(VERSION_INSERT, "INSERT INTO assistant_version(assistant, version,"  \
 	    " graph, name, description, config, context, metadata, created)"   \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                             \
+	X(ASSISTANT_LATEST, "UPDATE assistant SET version = ?, updated = ?"    \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(VERSION_AT, VERSION_SELECT                                           \
+	    "WHERE a.seq = ? AND v.version = ?")                               \
+	X(VERSIONS_OF, VERSION_SELECT                                          \
+	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)"               \
+	    " ORDER BY v.version DESC")                                        \
+	X(VERSIONS_COUNT, "SELECT count(*) FROM assistant_version"             \
+	    " WHERE assistant = ?")                                            \
 	X(VERSION_ERASE, "DELETE FROM assistant_version WHERE assistant = ?1"  \
 	    " AND version < coalesce((SELECT version FROM assistant_version"   \
 	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 1 << 62)") \

@@ -277,6 +277,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	/* writes */                                                           \
 	X(OWNER_INTERN, owner_intern) X(ASSISTANT_CREATE, assistant_create)    \
 	X(ASSISTANT_UPDATE, assistant_update)                                  \
+	X(ASSISTANT_LATEST, assistant_latest)                                  \
 	X(ASSISTANT_DELETE, assistant_delete)                                  \
 	X(THREAD_CREATE, thread_create) X(THREAD_UPDATE, thread_update)        \
 	X(THREAD_DELETE, thread_delete) X(RUN_CREATE, run_create)              \
@@ -299,7 +300,8 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
 	X(THREAD_SEARCH, thread_search)                                        \
-	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
+	X(ASSISTANT_SEARCH, assistant_search)                                  \
+	X(ASSISTANT_VERSIONS, assistant_versions) X(HISTORY, history)          \
 	X(CRON_SEARCH, cron_search)                                            \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
 	X(RUN_LIST, run_list) X(RUN_ACTIVE, run_active)                        \
@@ -357,11 +359,21 @@ struct store_assistant_create {
 	bool system;                         /* visible to every owner; start-up only */
 };
 
-/* Fields with p == NULL stay; metadata merges shallowly.  A new version. */
+/* Fields with p == NULL stay; metadata merges shallowly.  A new version, numbered
+ * after the highest there is.  ERR_CONFLICT: there are LIMIT_ASSISTANT_VERSIONS. */
 struct store_assistant_update {
 	struct store_cmd cmd;
 	struct store_assistant a;            /* id in; all out */
 	msec now;
+};
+
+/* A version of before becomes the current one, under its number.  ERR_NOTFOUND. */
+struct store_assistant_latest {
+	struct store_cmd cmd;
+	struct uuid id;
+	int64_t version;
+	msec now;
+	struct store_assistant a;            /* out */
 };
 
 struct store_assistant_delete {
@@ -711,6 +723,18 @@ struct store_assistant_search {
 	struct store_assistant *found;       /* out */
 	size_t found_n;
 	int64_t total;
+};
+
+/* Of an assistant that the owner may see, the newest first.  `created` of each is
+ * its own, `updated` 0.  ERR_NOTFOUND: no such assistant. */
+struct store_assistant_versions {
+	struct store_cmd cmd;
+	struct uuid id;
+	struct str metadata_json;            /* containment; empty: all */
+	int64_t limit, offset;
+	struct store_assistant *found;       /* out */
+	size_t found_n;
+	bool more;                           /* out: there are others behind */
 };
 
 struct store_run_list {
