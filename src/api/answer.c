@@ -58,13 +58,15 @@ call_reply(struct call *c, int status, struct str content_type,
 	struct api *a = c->api;
 
 	api_call_check(c);
-	if (extra.n == 0) {
+	if (extra.n == 0 && !c->repeated) {
 		http_reply(c->r, status, content_type, S(API_CORS), body);
 		api_trim(a);
 		return;
 	}
 	buf_lit(&head, API_CORS);
 	buf_add(&head, extra);
+	if (c->repeated)
+		buf_lit(&head, "idempotency-replayed: true\r\n");
 	assert(!head.failed);
 	http_reply(c->r, status, content_type, buf_str(&head), body);
 	buf_release(&head);

@@ -18,6 +18,7 @@
 
 #include "api/absent.h"
 #include "api/door.h"
+#include "api/once.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/items.h"
@@ -160,7 +161,7 @@ call_begin(struct call *c)
 		rc = in.rc;
 	}
 	if (rc == OK)
-		rc = c->route->handle(c);
+		rc = once_handle(c);
 	json_release(&doc);
 	buf_release(&body);
 	return rc;
@@ -395,6 +396,7 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->op.cmd.owner = c->owner;
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
+	c->op.cmd.once = c->with_key && op != STORE_OWNER_INTERN ? &c->once : NULL;
 	c->then = then;
 	rc = items_submit(c->api->runs, &c->op.cmd);
 	if (rc == OK)

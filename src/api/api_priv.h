@@ -102,6 +102,8 @@ struct call {
 	                                        zero: at the start */
 	const struct llm_usage *usage;       /* of a stored response; or NULL */
 	struct str lines;                    /* header lines of the answer */
+	bool with_key, repeated;             /* it brings an idempotency key, not used */
+	struct store_once once;              /* yet, or used; see once.h */
 	int status;                          /* of an answer without a body */
 	int64_t page;                        /* entries of a transcript */
 	int64_t done;                        /* by commands before this one */
@@ -156,7 +158,8 @@ extern const size_t routes_n;
 #define API_CORS                                                              \
 	"access-control-allow-origin: *\r\n"                                  \
 	"access-control-expose-headers: content-location,location,"           \
-	"x-pagination-total,x-pagination-next,x-search-truncated,warning\r\n"
+	"x-pagination-total,x-pagination-next,x-search-truncated,warning,"          \
+	"idempotency-replayed\r\n"
 
 /* The HTTP status of a code: the only place where one becomes the other. */
 int  api_status(int rc);
@@ -385,6 +388,7 @@ handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
+handler api_thread_again, api_assistant_again, api_run_again;       /* see once.c */
 handler api_run_batch, api_run_cancel_many, api_thread_stream;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;

@@ -116,6 +116,15 @@ api_assistant_create(struct call *c)
 	return call_submit(c, STORE_ASSISTANT_CREATE, assistant_created);
 }
 
+int
+api_assistant_again(struct call *c)
+{
+	struct store_assistant a;
+	int rc = store_assistant_get(c->api->reader, c->owner, &c->once.id, &c->r->arena, &a);
+
+	return rc < 0 ? rc : call_object(c, assistant_members, &a);
+}
+
 static int
 assistant_updated(struct call *c)
 {

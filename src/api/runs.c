@@ -299,6 +299,7 @@ call_read_asked(struct call *c, struct run_ask *ask)
 	const struct agent *a;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
+	    .once = c->with_key ? &c->once : NULL,
 	    .subject = c->who.subject, .payer = c->who.payer, .stateless = is_stateless(c),
 	    .thread_id = c->thread_id } };
 	q->keep = q->stateless && str_eq(S("keep"),
@@ -413,6 +414,30 @@ api_run_list(struct call *c)
 		return rc;
 	op->thread_seq = t.seq;
 	return call_submit(c, STORE_RUN_LIST, runs_found);
+}
+
+/* The run that the request made before. */
+int
+api_run_again(struct call *c)
+{
+	enum watch_kind kind = (enum watch_kind)c->route->arg;
+	struct run_ask ask = { .q = { .stateless = false } };
+	struct store_run run;
+	int rc;
+
+	c->run_id = c->once.id;
+	rc = run_find(c, &run);
+	if (rc < 0)
+		return rc;
+	if (kind == WATCH_NONE) {
+		run_created(c, OK, &run, NULL);
+		return OK;
+	}
+	read_streams(c, &ask.q);
+	read_choices(c, &ask);
+	if (c->in->rc == OK)
+		watch_join(c, kind, true, ask.q.modes, -1, ask.cancel_on_gone);
+	return c->in->rc;
 }
 
 /* ---- joining ------------------------------------------------------------- */

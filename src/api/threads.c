@@ -136,6 +136,13 @@ api_thread_get(struct call *c)
 	return rc < 0 ? rc : answer_thread(c, &t);
 }
 
+int
+api_thread_again(struct call *c)
+{
+	c->thread_id = c->once.id;
+	return api_thread_get(c);
+}
+
 static int
 thread_updated(struct call *c)
 {

@@ -150,6 +150,8 @@
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often, and did not leave memory in between, becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \
 	X(ASSISTANT_VERSIONS,  10000,     "versions", "of one assistant; every change is one, and none is ever lost") \
+	X(ONCE_KEYS,           1000000,   "keys",   "of requests (Idempotency-Key) that are kept, of all owners, some 150 bytes each; the oldest go") \
+	X(ONCE_MS,             86400000,  "ms",     "that a key is kept") \
 	X(RECURSION_MAX,       10000,     "steps",  "largest recursion_limit") \
 	X(LLM_BODY_BYTES,      33554432,  "bytes",  "answer of a model") \
 	X(LLM_LINE_BYTES,      16777216,  "bytes",  "one line of a model's stream; some servers send a whole image or all arguments in one") \

@@ -151,6 +151,7 @@ enum durability { DURABILITY_ASYNC, DURABILITY_SYNC, DURABILITY_EXIT };
  * run_start returns. */
 struct run_request {
 	owner_t owner;
+	const struct store_once *once;       /* its idempotency key; NULL: none */
 	struct str subject;                  /* auth user id; empty without auth */
 	struct uuid payer;                   /* whose tokens it takes, for a limit on them
 	                                        (auth.h); zero: nobody's */

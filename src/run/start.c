@@ -23,6 +23,7 @@ struct create {
 	struct parcel parcel;
 	struct arena arena;
 	struct run_texts texts;
+	struct store_once once;
 	struct definition definition;
 	struct buf definition_text;          /* for the store; empty: it has it */
 	char *graph;
@@ -383,6 +384,10 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.cmd.owner = q->owner;
 	c->c.cmd.arena = &c->arena;
 	c->c.cmd.done = create_done;
+	if (q->once != NULL) {
+		c->once = *q->once;
+		c->c.cmd.once = &c->once;
+	}
 }
 
 /* Sends it on its way.  On failure nobody was told. */

@@ -27,6 +27,8 @@ static const struct sweep {
 	[SWEEP_ITEMS] = { "items", STORE_ITEM_SWEEP, EVERY_MS, 100 * ROUND, NULL },
 	[SWEEP_THREADS] = { "threads", STORE_THREAD_SWEEP, EVERY_MS, ROUND,
 	    runs_thread_deleted },
+	[SWEEP_ONCE] = { "idempotency_keys", STORE_ONCE_SWEEP, EVERY_MS,
+	    LIMIT_ONCE_KEYS, NULL },
 };
 
 /* One row at work. */

@@ -21,7 +21,8 @@
 
 #define SWEEP_MAP(X)                                                           \
 	X(THREADS)                           /* whose ttl is over */           \
-	X(ITEMS)                             /* likewise */
+	X(ITEMS)                             /* likewise */                    \
+	X(ONCE)                              /* keys of requests, past their time */
 
 enum sweep_id {
 #define X(name) SWEEP_##name,

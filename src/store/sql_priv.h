@@ -162,6 +162,14 @@
 	X(VERSION_ERASE, "DELETE FROM assistant_version WHERE assistant = ?1"  \
 	    " AND version < coalesce((SELECT version FROM assistant_version"   \
 	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 1 << 62)") \
+	/* keys of requests */                                                 \
+	X(ONCE_GET, "SELECT request, id FROM once WHERE owner = ? AND key = ?") \
+	X(ONCE_PUT, "INSERT INTO once(owner, key, request, id, created)"       \
+	    " VALUES (?, ?, ?, ?, ?)")                                         \
+	X(ONCE_COUNT, "SELECT count(*) FROM once INDEXED BY once_created")     \
+	X(ONCE_SWEEP, "DELETE FROM once WHERE (owner, key) IN (SELECT owner, key" \
+	    " FROM once INDEXED BY once_created WHERE created < ?"             \
+	    " ORDER BY created LIMIT ?)")                                      \
 	/* threads */                                                          \
 	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND t.owner = ?")        \
 	X(THREAD_AT, THREAD_SELECT "WHERE t.seq = ? AND t.owner = ?")          \

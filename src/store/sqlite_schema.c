@@ -503,7 +503,15 @@ static const char version_7[] =
 	"CREATE INDEX cron_thread ON cron(thread) WHERE thread IS NOT NULL;"   \
 	"CREATE INDEX cron_next ON cron(next) WHERE next IS NOT NULL;"
 /* Answers to requests with an idempotency key. */
-#define ONCE_8 ""
+#define ONCE_8                                                                 \
+"CREATE TABLE once ("                                                          \
+"	owner INTEGER NOT NULL,"                                                 \
+"	key BLOB NOT NULL,"                      /* hash; with method and path */ \
+"	request BLOB NOT NULL,"                  /* hash of the body */          \
+"	id BLOB NOT NULL,"                       /* of what it made */           \
+"	created INTEGER NOT NULL,"                                               \
+"	PRIMARY KEY (owner, key)) STRICT, WITHOUT ROWID;"                        \
+"CREATE INDEX once_created ON once(created);"
 /* What keys took, and what was changed by whom. */
 #define AUTH_8                                                                 \
 "ALTER TABLE run ADD COLUMN payer BLOB;" /* NULL: no limit counts its tokens */ \

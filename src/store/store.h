@@ -38,6 +38,7 @@ struct db_format;
 struct store;
 struct store_reader;
 struct store_cmd;
+struct store_once;
 typedef int64_t owner_t;
 
 /* ---- a guest ------------------------------------------------------------- */
@@ -266,6 +267,8 @@ int store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
 /* The number of the last entry of a run's transcript; 0: there is none. */
 int store_transcript_last(struct store_reader *r, owner_t o, int64_t run_seq,
     int64_t *out);
+/* What came with x->key: x->request and x->id.  ERR_NOTFOUND. */
+int store_once_get(struct store_reader *r, owner_t o, struct store_once *x);
 /* The number that a thread's next event may have. */
 int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t *out);
@@ -295,7 +298,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(HOOK_PUT, hook_put) X(HOOK_SET, hook_set)                            \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
-	X(VECTOR_INDEX, vector_index)                                          \
+	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
@@ -319,6 +322,18 @@ enum store_op {
 /* A write comes back with ERR_BUSY, and words, while the disk is full or the
  * file was deleted or replaced; with ERR_IO when the medium fails otherwise. */
 
+/* A key with which a client may repeat a request (api/once.h).  Beside a write that
+ * makes an object it is written too, if the write succeeds.  ERR_CONFLICT: it is there
+ * already, and nothing was done. */
+enum { STORE_HASH = 32 };
+struct store_once {
+	uint8_t key[STORE_HASH];             /* hash of the method, the path and the key */
+	uint8_t request[STORE_HASH];         /* of the body */
+	size_t id_at;                        /* where the command has the object's id */
+	msec now;
+	struct uuid id;                      /* out of store_once_get */
+};
+
 /* The head of every command.  The struct and all texts in it stay valid and
  * untouched until it comes back.  Results that need memory use `arena`, which
  * belongs to the command while it is under way. */
@@ -327,6 +342,7 @@ struct store_cmd {
 	const struct store_guest *guest;     /* of GUEST_WRITE, GUEST_READ */
 	owner_t owner;
 	bool lazy;                           /* nobody waits: it may wait for others */
+	const struct store_once *once;       /* of a write; NULL: none */
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
 	bool long_read;                      /* set by the store: it is no short one */

@@ -289,6 +289,10 @@ void vectors_close(struct store *st);
 /* namespaces.c: labels joined by '.', with NUL between them; replaces what is in b. */
 void namespace_path(struct buf *b, struct str ns);
 
+/* once.c: before and after a command that brings a key. */
+int once_check(struct store *st, struct store_cmd *c);
+int once_keep(struct store *st, struct store_cmd *c);
+
 /* wanted.c: the metadata that objects must contain.  Bytes parsed in a step of
  * a pace: */
 #define PACE_PARSED 4

@@ -132,7 +132,13 @@ command_run(void *ctx, size_t i)
 
 	on->err.text[0] = c->err.text[0] = '\0';
 	c->undone = false;
-	c->rc = store_ops[c->op]->run(b->st, c);
+	c->rc = c->once != NULL ? once_check(b->st, c) : OK;
+	if (c->rc != OK)
+		c->undone = true;            /* nothing was written */
+	else
+		c->rc = store_ops[c->op]->run(b->st, c);
+	if (c->rc == OK && c->once != NULL)
+		c->rc = once_keep(b->st, c);
 	if (fault_due(b, i) && c->rc == OK)
 		c->rc = err_set(&c->err, ERR_IO, "a fault for testing");
 	if (c->rc != OK && c->err.text[0] == '\0')
