@@ -503,7 +503,7 @@ int threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
 /* prune.c: only its newest state stays, and what it needs.  The thread is idle.  ERR_AGAIN:
  * the budget of checkpoints was not enough. */
 int prune_thread(struct store *st, const struct store_thread *t, int64_t *budget);
-#define PRUNE_ROWS    500                    /* checkpoints in a transaction */
+#define PRUNE_ROWS    250                    /* checkpoints in a transaction */
 #define PRUNE_THREADS 64
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
