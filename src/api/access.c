@@ -1,5 +1,10 @@
 /*
- * access.c - what the caller may do.
+ * access.c - what the caller may do: what the policy gives for the route's action,
+ * and for what a handler does beyond it.
+ *
+ * An object that the policy hides does not exist for the request: its handler looks
+ * among the things of an owner who has none, and answers as it does when nothing is
+ * there.  So each route has one way to say so, and none can tell the two apart.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,11 +12,411 @@
 
 #include <assert.h>
 
+#include "auth/audit.h"
+#include "auth/policy.h"
+#include "base/json.h"
+#include "store/guard.h"
+
+#define OWNER_NOBODY INT64_MAX               /* numbers are given from 1 on */
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+static int
+ask(struct call *c, enum access a, struct grant *out)
+{
+	struct policy *p = c->api->shared->o.policy;
+
+	*out = (struct grant){ .filter_json = STR_NONE };
+	return p == NULL ? OK :
+	    policy_ask(p, a, &c->who, &c->r->arena, out, &c->err);
+}
+
+int
+call_authorise(struct call *c)
+{
+	return c->route->access == ACCESS_NONE ? OK : ask(c, c->route->access, &c->grant);
+}
+
 int
 call_may(struct call *c, enum access a, struct str metadata_json)
 {
-	(void)metadata_json;
-	api_call_check(c);
-	assert(a != ACCESS_NONE);
+	struct grant g;
+	int rc = ask(c, a, &g);
+
+	if (rc == OK && metadata_json.n > 0 && !guard_test(g.filter_json, metadata_json))
+		rc = ERR_NOTFOUND;
+	return rc;
+}
+
+int
+call_may_thread(struct call *c, enum access a, const struct uuid *id)
+{
+	struct store_thread t;
+	struct grant g;
+	int rc = ask(c, a, &g);
+
+	if (rc < 0 || g.filter_json.n == 0)
+		return rc;
+	rc = store_thread_get(c->api->reader, c->owner, id, &c->r->arena, &t);
+	return rc == OK && !guard_test(g.filter_json, t.metadata_json) ? ERR_NOTFOUND :
+	    rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* ---- objects that are hidden --------------------------------------------------------- */
+
+/* The metadata of what a request names; empty: there is nothing, or it has none. */
+typedef struct str find_metadata(struct call *c, struct str id);
+
+static struct str
+thread_metadata(struct call *c, struct str id)
+{
+	struct store_thread t;
+	struct uuid uuid;
+
+	return uuid_parse(id, &uuid) && store_thread_get(c->api->reader, c->owner, &uuid,
+	    &c->r->arena, &t) == OK ? t.metadata_json : STR_NONE;
+}
+
+/* A run's is its thread's. */
+static struct str
+run_metadata(struct call *c, struct str id)
+{
+	struct store_run run;
+	struct store_thread t;
+	struct uuid uuid;
+
+	return uuid_parse(id, &uuid) && store_run_get(c->api->reader, c->owner, &uuid,
+	    &c->r->arena, &run) == OK && store_thread_get(c->api->reader, c->owner,
+	    &run.thread_id, &c->r->arena, &t) == OK ? t.metadata_json : STR_NONE;
+}
+
+static struct str
+assistant_metadata(struct call *c, struct str id)
+{
+	struct store_assistant a;
+
+	return api_assistant_load(c, id, &a) == OK ? a.metadata_json : STR_NONE;
+}
+
+/* What a path's parameter names, and the action that its use in a route that makes
+ * something else is. */
+static const struct {
+	const char *param;
+	find_metadata *find;
+	enum access create, read;
+} named[] = {
+	{ "{thread_id}", thread_metadata, THREADS_CREATE, THREADS_READ },
+	{ "{run_id}", run_metadata, THREADS_CREATE, THREADS_READ },
+	{ "{assistant_id}", assistant_metadata, ASSISTANTS_CREATE, ASSISTANTS_READ },
+};
+
+static int
+screen_param(struct call *c, struct str part, struct str value)
+{
+	for (size_t i = 0; i < COUNT(named); i++) {
+		struct grant g = c->grant;
+		struct str metadata;
+		int rc = OK;
+
+		if (!str_eq(part, str_of(named[i].param)))
+			continue;
+		/* A copy: its source is read. */
+		if (c->route->access == named[i].create)
+			rc = ask(c, named[i].read, &g);
+		if (rc < 0)
+			return rc;
+		metadata = g.filter_json.n > 0 ? named[i].find(c, value) : STR_NONE;
+		if (metadata.n > 0 && !guard_test(g.filter_json, metadata))
+			c->owner = OWNER_NOBODY;
+	}
 	return OK;
+}
+
+/* if_exists: do_nothing answers with what is there, which is read then. */
+static void
+screen_body(struct call *c, enum access create, enum access read, const char *field,
+    find_metadata *find)
+{
+	struct str metadata;
+
+	if (c->route->access != create)
+		return;
+	metadata = find(c, json_str(json_get(c->in->node, str_of(field))));
+	if (metadata.n > 0 && call_may(c, read, metadata) < 0)
+		c->owner = OWNER_NOBODY;
+	c->err = (struct err){ .code = OK };
+}
+
+int
+call_screen(struct call *c)
+{
+	struct str rest = str_of(c->route->path), part;
+	size_t n = 0;
+	int rc = OK;
+
+	if (c->api->shared->o.policy == NULL || c->route->access == ACCESS_NONE)
+		return OK;
+	while (rc == OK && str_next(&rest, '/', &part))
+		if (part.n > 0 && part.p[0] == '{')
+			rc = screen_param(c, part, c->param[n++]);
+	screen_body(c, THREADS_CREATE, THREADS_READ, "thread_id", thread_metadata);
+	screen_body(c, ASSISTANTS_CREATE, ASSISTANTS_READ, "assistant_id",
+	    assistant_metadata);
+	return rc;
+}
+
+/* ---- stamps -------------------------------------------------------------------------- */
+
+/* Is `key` stamped when the caller makes such a thing, or, as he may not, when others
+ * do? */
+static bool
+is_stamped(struct call *c, enum access create, jnode stamp, struct str key)
+{
+	return stamp != NULL ? json_get(stamp, key) != NULL :
+	    policy_stamps(c->api->shared->o.policy, create, key);
+}
+
+/* Of a change: what stands in `metadata_json` without the keys that are stamped; they
+ * stay as they are. */
+static struct str
+without_stamps(struct call *c, enum access create, struct str metadata_json)
+{
+	struct json_doc d = { 0 }, stamp = { 0 };
+	struct grant g;
+	struct err was = c->err;
+	bool makes = ask(c, create, &g) == OK;
+	struct buf b = BUF(LIMIT_METADATA_BYTES);
+	struct json_iter it;
+	bool stamped = false;
+
+	c->err = was;
+	if (makes)
+		json_parse(&stamp, g.stamp_json.n > 0 ? g.stamp_json : S("{}"), NULL);
+	if (json_parse(&d, metadata_json, NULL) == OK) {
+		it = json_each(d.root);
+		buf_add_char(&b, '{');
+		while (json_next(&it)) {
+			if (is_stamped(c, create, stamp.root, json_str(it.key)))
+				stamped = true;
+			else
+				json_add_fmt(&b, ",%.*s:%p", FMT(json_str(it.key)),
+				    (void *)it.value);
+		}
+		buf_add_char(&b, '}');
+	}
+	if (stamped && !b.failed)
+		metadata_json = arena_str(&c->r->arena, buf_str(&b));
+	json_release(&d);
+	json_release(&stamp);
+	buf_release(&b);
+	return metadata_json;
+}
+
+static struct str
+with_stamps(struct call *c, struct str stamp_json, struct str metadata_json)
+{
+	struct json_doc d = { 0 }, stamp = { 0 };
+	struct buf b = BUF(2 * (size_t)LIMIT_METADATA_BYTES);
+
+	if ((metadata_json.n == 0 || json_parse(&d, metadata_json, NULL) == OK) &&
+	    json_parse(&stamp, stamp_json, NULL) == OK)
+		json_add_merged(&b, d.root, stamp.root);
+	metadata_json = arena_str(&c->r->arena, buf_str(&b));
+	json_release(&d);
+	json_release(&stamp);
+	buf_release(&b);
+	return metadata_json;
+}
+
+/* The metadata that a command writes. */
+static const struct {
+	enum store_op op;
+	bool changes;                        /* what is there; else it is made */
+	enum access create;
+	size_t at;
+} stamped[] = {
+	{ STORE_ASSISTANT_CREATE, false, ASSISTANTS_CREATE,
+	    offsetof(struct store_assistant_create, a.metadata_json) },
+	{ STORE_ASSISTANT_UPDATE, true, ASSISTANTS_CREATE,
+	    offsetof(struct store_assistant_update, a.metadata_json) },
+	{ STORE_THREAD_CREATE, false, THREADS_CREATE,
+	    offsetof(struct store_thread_create, t.metadata_json) },
+	{ STORE_THREAD_COPY, false, THREADS_CREATE,
+	    offsetof(struct store_thread_copy, metadata_json) },
+	{ STORE_THREAD_UPDATE, true, THREADS_CREATE,
+	    offsetof(struct store_thread_update, metadata_json) },
+};
+
+static const struct { enum store_op op; enum access access; } searches[] = {
+	{ STORE_ASSISTANT_SEARCH, ASSISTANTS_SEARCH },
+	{ STORE_THREAD_SEARCH, THREADS_SEARCH },
+	{ STORE_INTERRUPT_SEARCH, THREADS_SEARCH },
+	{ STORE_ITEM_SEARCH, STORE_SEARCH },
+};
+
+/* What the caller may not search is hidden from him, too, where a route of another
+ * kind looks for it. */
+static struct str
+search_guard(struct call *c, enum access a)
+{
+	struct grant g = c->grant;
+	struct err was = c->err;
+	int rc = c->route->access == a ? OK : ask(c, a, &g);
+
+	c->err = was;
+	return rc == OK ? g.filter_json : S("{\"$or\":[]}");
+}
+
+void
+call_guard(struct call *c)
+{
+	struct store_cmd *cmd = &c->op.cmd;
+
+	if (c->api->shared->o.policy == NULL)
+		return;
+	for (size_t i = 0; i < COUNT(searches); i++)
+		if (searches[i].op == cmd->op)
+			cmd->guard = search_guard(c, searches[i].access);
+	for (size_t i = 0; i < COUNT(stamped); i++) {
+		struct str *metadata = (struct str *)((char *)cmd + stamped[i].at);
+
+		if (stamped[i].op != cmd->op)
+			continue;
+		if (stamped[i].changes && metadata->n > 0)
+			*metadata = without_stamps(c, stamped[i].create, *metadata);
+		if (!stamped[i].changes && c->grant.stamp_json.n > 0)
+			*metadata = with_stamps(c, c->grant.stamp_json, *metadata);
+	}
+}
+
+struct str
+call_stamp(struct call *c)
+{
+	struct err was = c->err;
+	struct grant g;
+	int rc = ask(c, THREADS_CREATE, &g);
+
+	c->err = was;
+	return rc == OK ? g.stamp_json : c->grant.stamp_json;
+}
+
+/* ---- the store's namespaces ---------------------------------------------------------- */
+
+static bool
+is_under(struct str ns, struct str prefix)
+{
+	return prefix.n == 0 || (str_starts(ns, prefix) &&
+	    (ns.n == prefix.n || ns.p[prefix.n] == '.'));
+}
+
+void
+call_namespace(struct call *c, bool search, struct str *ns)
+{
+	struct str within = c->grant.within, prepend = c->grant.prepend;
+
+	if (c->in->rc < 0)
+		return;
+	if (prepend.n > 0)
+		*ns = ns->n == 0 ? prepend :
+		    arena_join(&c->r->arena, prepend, S("."), *ns);
+	if (is_under(*ns, within))
+		return;
+	/* What a search asks for and may see: the narrower of the two. */
+	if (search && is_under(within, *ns))
+		*ns = within;
+	else
+		c->in->rc = err_set(&c->err, ERR_DENIED, "Not authorized");
+}
+
+int
+call_may_item(struct call *c, struct str ns, struct str key, struct str value_json)
+{
+	struct str filter = c->grant.filter_json;
+	struct store_item item;
+	int rc;
+
+	if (filter.n == 0)
+		return OK;
+	if (value_json.n > 0 && !guard_item(filter, ns, key, value_json))
+		return err_set(&c->err, ERR_DENIED, "Not authorized");
+	rc = store_item_get(c->api->reader, c->owner, ns, key,
+	    shard_wall(c->api->shard), &c->r->arena, &item);
+	if (rc == OK && !guard_item(filter, ns, key, item.value_json))
+		return err_set(&c->err, ERR_DENIED, "Not authorized");
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* ---- what is written down ------------------------------------------------------------ */
+
+/* Actions that others, or what was, depend on. */
+static bool
+is_audited(enum access a)
+{
+	static const enum access all[] = { ASSISTANTS_CREATE, ASSISTANTS_UPDATE,
+	    ASSISTANTS_DELETE, THREADS_DELETE, CRONS_CREATE, CRONS_UPDATE, CRONS_DELETE,
+	    ADMIN_TRUNCATE };
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (all[i] == a)
+			return true;
+	return false;
+}
+
+static struct audit_line
+line_of(const struct call *c, const char *action, const char *phase, int status)
+{
+	return (struct audit_line){ .id = c->audited, .at = shard_wall(c->r->shard),
+	    .phase = phase, .who = &c->who, .action = action,
+	    .method = c->r->method, .object = c->r->path, .remote = c->r->peer,
+	    .status = status };
+}
+
+int
+call_audit(struct call *c)
+{
+	return is_audited(c->route->access) ?
+	    call_audit_as(c, access_name(c->route->access)) : OK;
+}
+
+int
+call_audit_as(struct call *c, const char *action)
+{
+	struct audit *a = c->api->shared->o.audit;
+	struct audit_line x;
+
+	if (a == NULL)
+		return OK;
+	c->audited = uuid_v7();
+	c->audited_as = action;
+	x = line_of(c, action, "begins", 0);
+	if (audit_write(a, &x) == OK)
+		return OK;
+	c->audited = (struct uuid){ { 0 } };
+	return err_set(&c->err, ERR_BUSY, "the audit log cannot be written, so nothing was "
+	    "done; try again");
+}
+
+void
+call_audit_end(struct call *c, int status)
+{
+	struct audit_line x;
+
+	if (uuid_is_zero(&c->audited))
+		return;
+	x = line_of(c, c->audited_as, "ends", status);
+	audit_write(c->api->shared->o.audit, &x);
+}
+
+void
+call_audit_denied(struct call *c, const struct err *e)
+{
+	struct audit *a = c->api->shared->o.audit;
+	struct audit_line x;
+
+	if (a == NULL || c->route == NULL || c->route->access == ACCESS_NONE)
+		return;
+	x = line_of(c, access_name(c->route->access), "denied", api_status(ERR_DENIED));
+	x.id = uuid_v7();
+	x.error = str_of(e->text);
+	audit_write(a, &x);
 }

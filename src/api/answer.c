@@ -189,6 +189,8 @@ call_fail(struct call *c, int rc, const struct err *e)
 	struct str type;
 
 	assert(rc < 0);
+	if (rc == ERR_DENIED)
+		call_audit_denied(c, e);
 	if (shown.text[0] == '\0' || str_eq(str_of(shown.text), str_of(rc_text(rc))))
 		add_words(c, rc, &shown);
 	if (status == 500)

@@ -161,6 +161,10 @@ call_begin(struct call *c)
 		rc = in.rc;
 	}
 	if (rc == OK)
+		rc = call_screen(c);
+	if (rc == OK)
+		rc = call_audit(c);
+	if (rc == OK)
 		rc = once_handle(c);
 	json_release(&doc);
 	buf_release(&body);
@@ -227,16 +231,17 @@ parse_ids(struct call *c)
 	return OK;
 }
 
-/* Who it is; ERR_AGAIN: somebody has to be asked first. */
+/* Who it is, and what he may do; ERR_AGAIN: somebody has to be asked first. */
 static int
 call_identify(struct call *c, bool asked)
 {
 	struct credentials shown = { .r = c->r, .asked = asked,
 		.authorization = http_header(c->r, S("authorization")),
 		.api_key = http_header(c->r, S("x-api-key")) };
-
-	return auth_check(c->api->shared->o.auth, &shown, shard_wall(c->r->shard),
+	int rc = auth_check(c->api->shared->o.auth, &shown, shard_wall(c->r->shard),
 	    &c->r->arena, &c->who, &c->err);
+
+	return rc == OK ? call_authorise(c) : rc;
 }
 
 /* From the head alone, where that is possible; else handle() asks, when the body is
@@ -397,6 +402,7 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
 	c->op.cmd.once = c->with_key && op != STORE_OWNER_INTERN ? &c->once : NULL;
+	call_guard(c);
 	c->then = then;
 	rc = items_submit(c->api->runs, &c->op.cmd);
 	if (rc == OK)
@@ -448,6 +454,8 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	call_leave(sh, r);
 	if (tag != NULL)
 		route = (size_t)(tag - routes);
+	if (r->user != NULL)
+		call_audit_end(r->user, status);
 	metrics_count(&a->metrics, route, status, took, bytes_out);
 	log_at(sh->o.access_log ? LOG_INFO : LOG_DEBUG, "api", "request",
 	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",

@@ -32,6 +32,8 @@ struct offices;
 struct api_options {
 	struct store *store;
 	struct auth *auth;
+	struct policy *policy;               /* NULL: none */
+	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
 	struct origin_rules origin;
 	bool plain_errors;                   /* text/plain, the bare message */

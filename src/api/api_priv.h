@@ -19,6 +19,7 @@
 #include "api/api.h"
 #include "api/metrics.h"
 #include "api/router.h"
+#include "auth/policy.h"
 #include "base/fields.h"
 #include "base/limits.h"
 #include "base/map.h"
@@ -81,6 +82,9 @@ struct call {
 	bool unknown;                        /* who it is: somebody has to be asked */
 	struct auth_wait asking;
 	int64_t retry_s;                     /* of a 429; 0: 1 */
+	struct grant grant;                  /* for the route's action */
+	struct uuid audited;                 /* the id of its lines; zero: it has none */
+	const char *audited_as;
 	owner_t owner;
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
@@ -216,6 +220,25 @@ void api_trim(struct api *a);
  * not; ERR_NOTFOUND: not with an object of this metadata (STR_NONE: there is no
  * object yet, or any). */
 int  call_may(struct call *c, enum access a, struct str metadata_json);
+/* The same with a thread that a body names.  OK too when there is none. */
+int  call_may_thread(struct call *c, enum access a, const struct uuid *id);
+/* With an item of the store: by c->grant.  ERR_DENIED: what is there is hidden, or
+ * value_json (empty: nothing is put) may not be. */
+int  call_may_item(struct call *c, struct str ns, struct str key, struct str value_json);
+/* Where the policy has the caller's namespaces; labels with dots between. */
+void call_namespace(struct call *c, bool search, struct str *ns);
+/* What metadata a thread must have that a run of this call makes; or empty. */
+struct str call_stamp(struct call *c);
+/* For api.c: once the caller is known; before the handler; before a command. */
+int  call_authorise(struct call *c);
+int  call_screen(struct call *c);
+void call_guard(struct call *c);
+/* Writes the action down, if it is one of those.  ERR_BUSY: that failed, and nothing
+ * is to be done. */
+int  call_audit(struct call *c);
+int  call_audit_as(struct call *c, const char *action);
+void call_audit_end(struct call *c, int status);
+void call_audit_denied(struct call *c, const struct err *e);
 
 /* ---- limits of callers (quota.c) ------------------------------------------ */
 
@@ -352,7 +375,9 @@ unsigned members_select(struct call *c, const struct member *m, struct words lis
 
 /* The UUID that a UUID or a graph id names; false: it is neither. */
 bool api_assistant_id(const struct api *api, struct str s, struct uuid *id);
-/* By UUID or graph id.  ERR_NOTFOUND. */
+/* By UUID or graph id.  ERR_NOTFOUND.  find: one that the caller may read;
+ * ERR_DENIED. */
+int  api_assistant_load(struct call *c, struct str id, struct store_assistant *out);
 int  api_assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path.  ERR_NOTFOUND. */
 int  api_thread_find(struct call *c, struct store_thread *out);

@@ -27,13 +27,21 @@ api_assistant_id(const struct api *api, struct str s, struct uuid *id)
 }
 
 int
-api_assistant_find(struct call *c, struct str s, struct store_assistant *out)
+api_assistant_load(struct call *c, struct str s, struct store_assistant *out)
 {
 	struct uuid id;
 
 	if (!api_assistant_id(c->api, s, &id))
 		return ERR_NOTFOUND;
 	return store_assistant_get(c->api->reader, c->owner, &id, &c->r->arena, out);
+}
+
+int
+api_assistant_find(struct call *c, struct str s, struct store_assistant *out)
+{
+	int rc = api_assistant_load(c, s, out);
+
+	return rc == OK ? call_may(c, ASSISTANTS_READ, out->metadata_json) : rc;
 }
 
 int

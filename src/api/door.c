@@ -243,10 +243,24 @@ headers_json(struct call *c)
 	return arena_str(&c->r->arena, buf_str(b));
 }
 
+/* As for POST /threads/{thread_id}/runs, whatever the door's route is about. */
+static int
+may_run(struct call *c, const struct door_ask *ask)
+{
+	int rc = call_may(c, THREADS_CREATE_RUN, STR_NONE);
+
+	if (rc == OK && ask->create_thread)
+		rc = call_may(c, THREADS_CREATE, STR_NONE);
+	if (rc == OK && !uuid_is_zero(&ask->thread_id))
+		rc = call_may_thread(c, THREADS_CREATE_RUN, &ask->thread_id);
+	return rc;
+}
+
 static struct run_request
 request_of(struct call *c, const struct door_ask *ask)
 {
-	return (struct run_request){ .owner = c->owner, .subject = c->who.subject, .payer = c->who.payer,
+	return (struct run_request){ .owner = c->owner, .subject = c->who.subject,
+	    .payer = c->who.payer, .stamp_json = call_stamp(c),
 	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
 	    .create_thread = ask->create_thread, .assistant = ask->assistant,
 	    .input = ask->input, .command = ask->command, .config = ask->config,
@@ -274,9 +288,12 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 {
 	struct run_request q = request_of(c, ask);
 	static const struct door_events nothing;
-	struct door *d = mem_new(struct door);
-	int rc;
+	int rc = may_run(c, ask);
+	struct door *d;
 
+	if (rc < 0)
+		return rc;
+	d = mem_new(struct door);
 	d->api = c->api;
 	d->call = c;
 	d->on = on;
@@ -307,8 +324,9 @@ door_start_background(struct call *c, const struct door_ask *ask,
     void *ctx)
 {
 	struct run_request q = request_of(c, ask);
+	int rc = may_run(c, ask);
 
-	return run_start(c->api->runs, &q, NULL, created, ctx, &c->err);
+	return rc < 0 ? rc : run_start(c->api->runs, &q, NULL, created, ctx, &c->err);
 }
 
 /* ---- asking the store first --------------------------------------------------------- */

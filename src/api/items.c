@@ -157,6 +157,9 @@ api_item_put(struct call *c)
 		    "expected an object, got nothing");
 	ttl_read(c, &op->item.ttl);
 	index_read(c, &op->paths_json);
+	call_namespace(c, false, &op->item.ns);
+	if (c->in->rc == OK)
+		c->in->rc = call_may_item(c, op->item.ns, op->item.key, op->item.value_json);
 	return call_submit(c, STORE_ITEM_PUT, NULL);
 }
 
@@ -176,11 +179,14 @@ api_item_get(struct call *c)
 	int rc;
 
 	place_query(c, &ns, &key);
+	call_namespace(c, false, &ns);
 	param_bool(c, "refresh_ttl", &refresh);
 	if (c->in->rc < 0)
 		return c->in->rc;
 	rc = item == NULL ? ERR_TOOBIG : store_item_get(c->api->reader, c->owner, ns, key,
 	    now, &c->r->arena, item);
+	if (rc == OK && call_may_item(c, ns, key, STR_NONE) != OK)
+		rc = ERR_NOTFOUND;
 	if (rc == OK && refresh && store_item_refreshes(item, now)) {
 		c->op.item_refresh = (struct store_item_refresh){ .items = item,
 		    .items_n = 1, .now = now };
@@ -204,6 +210,9 @@ api_item_delete(struct call *c)
 		place_read(c, &op->ns, &op->key);
 	else
 		place_query(c, &op->ns, &op->key);
+	call_namespace(c, false, &op->ns);
+	if (c->in->rc == OK)
+		c->in->rc = call_may_item(c, op->ns, op->key, STR_NONE);
 	return call_submit(c, STORE_ITEM_DELETE, NULL);
 }
 
@@ -253,6 +262,7 @@ api_item_search(struct call *c)
 	    .now = shard_wall(c->api->shard), .filter_json = S("{}") };
 	c->refresh = runs_items(c->api->runs)->refresh;
 	namespace_read(c, old ? "namespace" : "namespace_prefix", &op->ns);
+	call_namespace(c, true, &op->ns);
 	call_read_object(c, "filter", LIMIT_FILTER_BYTES, &op->filter_json);
 	call_read_str(c, "query", LIMIT_FILTER_BYTES, &op->query);
 	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);

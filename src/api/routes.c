@@ -324,7 +324,7 @@ const struct route routes[] = {
 	{ "PATCH", "/work/items/{id}", WORK_UPDATE, ROUTE_BODY, OBJECT, api_work_operation,
 	  "Change a work item", "actor", "the item", 200,
 	  .operation = "update" },
-	{ "DELETE", "/work/items/{id}", WORK_ADMIN, 0, NONE, api_work_delete,
+	{ "DELETE", "/work/items/{id}", WORK_UPDATE, 0, NONE, api_work_delete,
 	  "Delete a work item", "project", "what went with it", 200,
 	  .operation = "delete" },
 	{ "POST", "/work/items/{id}/close", WORK_UPDATE,

@@ -105,6 +105,8 @@ read_assistant(struct call *c, struct store_assistant *out)
 		c->in->rc = err_set(&c->err, rc, "No assistant found for \"%.*s\". "
 		    "Make sure the assistant ID is for a valid assistant or a "
 		    "valid graph ID.", FMT(id));
+	else if (rc == ERR_DENIED)
+		c->in->rc = rc;
 	else if (rc < 0)
 		fields_fail(c->in, "assistant_id", rc, "%s", rc_text(rc));
 }
@@ -149,6 +151,8 @@ read_choices(struct call *c, struct run_ask *ask)
 		durability = during ? DURABILITY_ASYNC : DURABILITY_EXIT;
 	ask->q.multitask = (enum multitask)multitask;
 	ask->q.create_thread = if_not_exists == 1;
+	if (ask->q.create_thread && c->in->rc == OK)
+		c->in->rc = call_may(c, THREADS_CREATE, STR_NONE);
 	ask->q.durability = (enum durability)durability;
 	ask->cancel_on_gone = on_disconnect == 1;
 }
@@ -300,7 +304,8 @@ call_read_asked(struct call *c, struct run_ask *ask)
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .once = c->with_key ? &c->once : NULL,
-	    .subject = c->who.subject, .payer = c->who.payer, .stateless = is_stateless(c),
+	    .subject = c->who.subject, .stamp_json = call_stamp(c),
+	    .payer = c->who.payer, .stateless = is_stateless(c),
 	    .thread_id = c->thread_id } };
 	q->keep = q->stateless && str_eq(S("keep"),
 	    json_str(json_get(c->in->node, S("on_completion"))));

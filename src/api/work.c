@@ -80,6 +80,13 @@ api_work_send(struct call *c, struct str operation, int (*then)(struct call *c))
 	struct work_cmd *w = &c->op.work;
 	int rc;
 
+	if (c->in->rc == OK)
+		c->in->rc = call_may(c, work_operation_writes(operation) ? WORK_UPDATE :
+		    WORK_READ, STR_NONE);
+	if (c->in->rc == OK && str_eq(operation, S("delete")))
+		c->in->rc = call_audit_as(c, "work:delete");
+	if (c->in->rc == OK && str_eq(operation, S("config_set")))
+		c->in->rc = call_audit_as(c, "work:config_set");
 	if (c->in->rc < 0)
 		return c->in->rc;
 	c->in = NULL;

@@ -43,7 +43,6 @@
 	X(MESSAGES_UPDATE,       "messages:update")  /* dead letters */        \
 	X(WORK_READ,             "work:read")                                  \
 	X(WORK_UPDATE,           "work:update")                                \
-	X(WORK_ADMIN,            "work:admin")       /* of a whole project */  \
 	X(USAGE_READ,            "usage:read")                                 \
 	X(ADMIN_TRUNCATE,        "admin:truncate")
 

@@ -33,19 +33,19 @@ check_mode(int fd, struct str path, struct err *e)
 		return OK;                   /* a pipe of the caller's: /dev/fd/3 */
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, ERR_DENIED, "%.*s: owned by another user (uid %u), "
-		    "who could add keys; chown it", FMT(path),
+		    "who could grant access; chown it", FMT(path),
 		    (unsigned)st.st_uid);
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(e, ERR_DENIED, "%.*s: writable by others, who could "
-		    "add keys; chmod 600 it", FMT(path));
+		    "grant access; chmod 600 it", FMT(path));
 	if ((st.st_mode & (S_IRGRP | S_IROTH)) != 0)
-		log_warn("auth", "keys_readable", "file=%.*s "
+		log_warn("auth", "file_readable", "file=%.*s "
 		    "reason=\"others can read it; better chmod 600\"", FMT(path));
 	return OK;
 }
 
-static int
-read_file(struct str path, struct buf *b, struct err *e)
+int
+auth_file_add(struct str path, struct buf *b, struct err *e)
 {
 	char *name = mem_cstr(path);
 	int fd = open(name, O_RDONLY | O_CLOEXEC), rc;
@@ -164,7 +164,7 @@ keys_load(struct keys *k, struct str path, struct err *e)
 	struct buf text = BUF(LIMIT_KEYS_FILE_BYTES);
 	struct str rest, line;
 	const char *wrong = NULL;
-	int rc = read_file(path, &text, e), number = 0;
+	int rc = auth_file_add(path, &text, e), number = 0;
 
 	*k = (struct keys){ NULL, 0, 0 };
 	rest = buf_str(&text);

@@ -26,6 +26,9 @@ struct keys {
 	size_t n, cap;
 };
 
+/* Appends a file that says who may do what.  ERR_DENIED: others can write it. */
+int  auth_file_add(struct str path, struct buf *b, struct err *e);
+
 int  keys_load(struct keys *k, struct str path, struct err *e);
 void keys_release(struct keys *k);
 /* The key of this hash, borrowed from k; NULL: it is not in the table. */

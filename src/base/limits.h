@@ -296,6 +296,8 @@
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
+	X(POLICY_BYTES,        262144,    "bytes",  "a policy file") \
+	X(POLICY_RULES,        256,       "rules",  "of a policy; each request looks at all of them") \
 	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven") \
 	X(JWKS_KEYS,           100,       "keys",   "in a JWK set") \
 	X(JWKS_BYTES,          1048576,   "bytes",  "a JWK set") \

@@ -26,6 +26,7 @@
 #include "main/agents.h"
 #include "main/items.h"
 #include "main/models.h"
+#include "main/oversight.h"
 #include "main/reload.h"
 #include "main/work_agent.h"
 #include "main/work_tools.h"
@@ -69,6 +70,7 @@ struct node {
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct auth *auth;
+	struct oversight oversight;
 	struct tools *tools;
 	struct llm_script *script;
 	struct hook_rules hooks;
@@ -344,6 +346,7 @@ agents_changed(void *ctx, struct agents *set, struct agents *before)
 	struct shard *s = n->workers[0].shard;
 	struct publish *p = mem_new(struct publish);
 
+	oversight_note(&n->oversight, "agents", &(struct err){ .text = "" });
 	p->node = n;
 	p->agents = agents_hold(set);
 	api_seed_begin(n->api, s, set, before, shard_wall(s), agents_seeded, p);
@@ -385,6 +388,8 @@ node_reload(struct node *n)
 		    n->config->at[SETTING_AUTH_JWKS].text);
 	else
 		log_error("main", "reload_failed", "error=%s", e.text);
+	oversight_reload(&n->oversight);
+	oversight_note(&n->oversight, "keys", &e);
 	if (n->reload != NULL)
 		reload_now(n->reload);
 }
@@ -620,7 +625,9 @@ static int
 make_api(struct node *n, struct err *e)
 {
 	struct api_options o = {
-		.store = n->store, .auth = n->auth, .offices = n->offices,
+		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
+		.audit = n->oversight.audit,
+		.offices = n->offices,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
@@ -704,6 +711,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = open_auth(n, e);
 	if (rc == OK)
+		rc = oversight_open(&n->oversight, n->config, auth_enabled(n->auth), e);
+	if (rc == OK)
 		rc = check_exposure(n, e);
 	if (rc == OK)
 		rc = read_script(n, e);
@@ -741,7 +750,7 @@ node_open(struct node *n, struct err *e)
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
 	if (rc == OK && config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
 		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
-		    n->auth, n->store, n->workers_n, e);
+		    n->auth, n->oversight.policy, n->store, n->workers_n, e);
 	if (rc == OK)
 		rc = make_api(n, e);
 	if (rc == OK)
@@ -788,6 +797,7 @@ node_free(struct node *n)
 	folder_free(n->folder);
 	tools_free(n->tools);
 	script_free(n->script);
+	oversight_close(&n->oversight);
 	auth_free(n->auth);
 	buf_release(&n->model);
 	buf_release(&n->fields);

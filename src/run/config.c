@@ -310,6 +310,19 @@ write_thread_config(struct run_texts *x, const struct run_request *q,
 	buf_lit(b, "}}");
 }
 
+/* Of a thread that is made for the run. */
+static void
+write_thread_metadata(struct buf *b, const struct run_request *q)
+{
+	struct json_doc stamp = { 0 };
+
+	if (q->stamp_json.n > 0 && json_parse(&stamp, q->stamp_json, NULL) < 0)
+		b->failed = true;
+	if ((q->metadata != NULL && !q->passing) || stamp.root != NULL)
+		json_add_merged(b, q->passing ? NULL : q->metadata, stamp.root);
+	json_release(&stamp);
+}
+
 int
 run_texts_write(struct run_texts *x, const struct run_request *q,
     const struct store_thread *t, const struct uuid *run_id, struct err *e)
@@ -334,8 +347,8 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 		write_kwargs(x, q, &s, run_id);
 		write_base(x, q, &s, run_id);
 		write_thread_config(x, q, &s);
-		if (t == NULL && q->metadata != NULL && !q->passing)
-			json_add_node(&x->thread_metadata, q->metadata);
+		if (t == NULL)
+			write_thread_metadata(&x->thread_metadata, q);
 		if (x->kwargs.failed || x->metadata.failed || x->base.failed ||
 		    x->thread_config.failed || x->thread_metadata.failed)
 			rc = err_set(e, ERR_TOOBIG, "config and metadata of assistant, "

@@ -164,6 +164,8 @@ struct run_request {
 	struct store_assistant assistant;
 	jnode input;                         /* object, or NULL: continue */
 	jnode config, context, metadata;     /* of the request; NULL: none */
+	struct str stamp_json;               /* over the metadata of a thread made for it;
+	                                        or empty */
 	struct str headers_json;             /* {"x-...":..,"user-agent":..} for
 	                                        configurable; "{}" */
 	bool passing;                        /* the thread keeps neither its config nor

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/guard.h"
 #include "store/store_priv.h"
 
 #define FNV_BASIS 0xcbf29ce484222325u
@@ -193,4 +194,24 @@ facets_insert(struct db *db, const struct thread_key *k, struct str json)
 	for (size_t i = 0; rc == OK && i < f.n; i++)
 		rc = facet_run(db, SQL_FACET_INSERT, k, f.hash[i]);
 	return rc;
+}
+
+void
+facets_wanted(const struct wanted *w, struct facets *f)
+{
+	struct buf needed = BUF(LIMIT_METADATA_BYTES), all = BUF(2 * LIMIT_METADATA_BYTES);
+	struct json_doc guard = { 0 }, both = { 0 };
+
+	if (wanted_is_guarded(w)) {
+		guard_add_needed(&needed, w->guard.root);
+		if (json_parse(&guard, buf_str(&needed), NULL) == OK)
+			json_add_merged(&all, w->doc.root, guard.root);
+		if (!all.failed)
+			json_parse(&both, buf_str(&all), NULL);
+	}
+	facets_of(both.root != NULL ? both.root : w->doc.root, f);
+	json_release(&guard);
+	json_release(&both);
+	buf_release(&needed);
+	buf_release(&all);
 }

@@ -191,7 +191,8 @@ by_status(struct seek *s, int64_t count, int64_t *at)
 static bool
 leaf_is_all(const struct seek *s)
 {
-	return s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
+	return s->facets.n == 1 && !s->facets.coarse && !s->facets.large &&
+	    !wanted_is_guarded(&s->want);
 }
 
 static int
@@ -373,12 +374,12 @@ thread_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
-	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
+	rc = wanted_init(&s.want, x->metadata_json, c->guard, s.db, &c->err);
 	if (rc == OK)
 		rc = wanted_values_init(&s.values, x->values_json, s.db, &c->err);
 	s.compares = !wanted_is_open(&s.want);
 	if (rc == OK && s.compares)
-		facets_of(s.want.doc.root, &s.facets);
+		facets_wanted(&s.want, &s.facets);
 	if (rc == OK)
 		rc = arena_rc(c->arena);
 	if (rc == OK)

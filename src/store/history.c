@@ -212,7 +212,7 @@ thread_history(struct store *st, struct store_cmd *c)
 	x->items = NULL;
 	x->states = NULL;
 	x->items_n = x->states_n = 0;
-	rc = wanted_init(&p.want, x->metadata_json, p.db, &c->err);
+	rc = wanted_init(&p.want, x->metadata_json, STR_NONE, p.db, &c->err);
 	if (rc == OK)
 		rc = page_load(&p);
 	wanted_release(&p.want);

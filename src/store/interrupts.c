@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 
+#include "store/guard.h"
 #include "store/store_priv.h"
 
 int
@@ -164,20 +165,60 @@ interrupts_load(struct query *q, struct arena *a, size_t max,
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+static struct query
+waiting_of(struct db *db, const struct store_interrupt_search *x, int64_t limit,
+    int64_t offset)
+{
+	return x->assignee.n > 0 ? query_of(db, SQL_INTERRUPTS_BY_ASSIGNEE,
+	    db_i64(x->cmd.owner), db_text(x->assignee), db_i64(limit), db_i64(offset)) :
+	    query_of(db, SQL_INTERRUPTS_BY_OWNER, db_i64(x->cmd.owner), db_i64(limit),
+	    db_i64(offset));
+}
+
+/* Those whose threads pass the guard. */
+static int
+guarded_load(struct db *db, struct store_interrupt_search *x, size_t limit)
+{
+	struct query q = waiting_of(db, x, INT64_MAX, 0);
+	int64_t skip = x->offset;
+	size_t cap = 0;
+	int rc = OK;
+
+	while (rc == OK && x->found_n < limit) {
+		struct store_interrupt found = { .created = 0 };
+		struct store_thread t;
+
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = query_read(&q, &interrupt_record, &found, x->cmd.arena);
+		if (rc == OK)
+			rc = query_one(query_of(db, SQL_THREAD_AT, db_i64(found.thread_seq),
+			    db_i64(x->cmd.owner)), &store_thread_record, &t, x->cmd.arena);
+		if (rc != OK || !guard_test(x->cmd.guard, t.metadata_json) || skip-- > 0)
+			continue;
+		if (!arena_grow(x->cmd.arena, x->found, x->found_n, cap))
+			rc = ERR_TOOBIG;
+		else
+			x->found[x->found_n++] = found;
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 interrupt_search(struct store *st, struct store_cmd *c)
 {
 	struct store_interrupt_search *x = (struct store_interrupt_search *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct query q = x->assignee.n > 0 ? query_of(slow_db(st, c),
-	    SQL_INTERRUPTS_BY_ASSIGNEE, db_i64(c->owner), db_text(x->assignee),
-	    db_i64(limit), db_i64(x->offset)) : query_of(slow_db(st, c),
-	    SQL_INTERRUPTS_BY_OWNER, db_i64(c->owner), db_i64(limit), db_i64(x->offset));
+	struct query q;
 	size_t cap = 0;
 
 	assert(limit >= 0 && x->offset >= 0);
 	x->found = NULL;
 	x->found_n = 0;
+	if (c->guard.n > 0)
+		return guarded_load(slow_db(st, c), x, (size_t)limit);
+	q = waiting_of(slow_db(st, c), x, limit, x->offset);
 	return interrupts_load(&q, c->arena, (size_t)limit, &x->found, &x->found_n, &cap);
 }
 const struct op store_op_interrupt_search = { .run = interrupt_search,

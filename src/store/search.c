@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/guard.h"
 #include "store/store_priv.h"
 
 #define NARROW     4096
@@ -54,10 +55,18 @@ is_under(struct str ns, struct str prefix)
 	    (ns.n == prefix.n || ns.p[prefix.n] == '.');
 }
 
+static bool
+passes_all(const struct finder *f)
+{
+	return f->x->cmd.guard.n == 0 && filter_is_open(&f->filter);
+}
+
 static int
 row_test(struct finder *f, const struct query *q)
 {
-	bool yes = f->x->ns.n == 0 || is_under(query_borrow(q, 0), f->x->ns);
+	bool yes = (f->x->ns.n == 0 || is_under(query_borrow(q, 0), f->x->ns)) &&
+	    guard_item(f->x->cmd.guard, query_borrow(q, 0), query_borrow(q, 1),
+	    query_borrow(q, 2));
 	int rc = OK;
 
 	if (yes && !filter_is_open(&f->filter))
@@ -85,7 +94,7 @@ deadline_check(struct finder *f)
 static int
 scan(struct finder *f, int64_t rows)
 {
-	bool skips = f->x->ns.n == 0 && filter_is_open(&f->filter);
+	bool skips = f->x->ns.n == 0 && passes_all(f);
 	int rc = OK;
 	struct query q = query_of(f->db, SQL_ITEM_NEWEST,
 	    db_i64(f->x->cmd.owner), db_i64(skips ? f->skip : 0),
@@ -204,7 +213,7 @@ begin_anew(struct finder *f)
 static int
 items_find_shortly(struct finder *f)
 {
-	if (!filter_is_open(&f->filter) || f->x->query.n > 0 || f->x->vector.n > 0 ||
+	if (!passes_all(f) || f->x->query.n > 0 || f->x->vector.n > 0 ||
 	    f->x->offset > READ_SHORT_ROWS)
 		return ERR_AGAIN;
 	return f->x->ns.n == 0 ? scan(f, READ_SHORT_ROWS) :

@@ -341,6 +341,8 @@ struct store_cmd {
 	enum store_op op;
 	const struct store_guest *guest;     /* of GUEST_WRITE, GUEST_READ */
 	owner_t owner;
+	struct str guard;                    /* of searches: only objects on whose
+	                                        metadata this holds (guard.h) */
 	bool lazy;                           /* nobody waits: it may wait for others */
 	const struct store_once *once;       /* of a write; NULL: none */
 	struct arena *arena;

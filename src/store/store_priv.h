@@ -298,15 +298,16 @@ int once_keep(struct store *st, struct store_cmd *c);
 #define PACE_PARSED 4
 struct wanted {
 	const struct db *db;
-	struct json_doc doc;
+	struct json_doc doc, guard;          /* guard.h; or empty */
 	struct json_pace pace;
 };
-/* metadata may be empty; db is the one whose rows are tested.  ERR_INVALID,
- * ERR_SYNTAX.  Release also after errors. */
-int  wanted_init(struct wanted *w, struct str metadata, struct db *db,
-    struct err *e);
+/* metadata and guard (guard.h) may be empty; db is the one whose rows are
+ * tested.  ERR_INVALID, ERR_SYNTAX.  Release also after errors. */
+int  wanted_init(struct wanted *w, struct str metadata, struct str guard,
+    struct db *db, struct err *e);
 void wanted_release(struct wanted *w);
 bool wanted_is_open(const struct wanted *w);         /* everything passes */
+bool wanted_is_guarded(const struct wanted *w);
 /* db->pace_rc when it takes too long. */
 int  wanted_test(struct wanted *w, struct str stored, bool *yes);
 
@@ -344,6 +345,8 @@ struct thread_key {
 	int64_t seq;
 };
 void facets_of(jnode metadata, struct facets *f);
+/* Of what a search and its guard ask for: candidates for both are among theirs. */
+void facets_wanted(const struct wanted *w, struct facets *f);
 /* Takes the rows of a thread from one metadata object to another; either may
  * be empty.  Fails only by the medium. */
 int  facets_change(struct store *st, const struct thread_key *k,

@@ -74,7 +74,7 @@ assistant_versions(struct store *st, struct store_cmd *c)
 	x->more = false;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
-	rc = wanted_init(&want, x->metadata_json, db, &c->err);
+	rc = wanted_init(&want, x->metadata_json, c->guard, db, &c->err);
 	if (rc == OK)
 		rc = arena_rc(c->arena);
 	if (rc == OK) {

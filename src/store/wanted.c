@@ -5,8 +5,11 @@
  */
 #include "store/store_priv.h"
 
+#include "store/guard.h"
+
 int
-wanted_init(struct wanted *w, struct str metadata, struct db *db, struct err *e)
+wanted_init(struct wanted *w, struct str metadata, struct str guard,
+    struct db *db, struct err *e)
 {
 	int rc = OK;
 
@@ -16,6 +19,8 @@ wanted_init(struct wanted *w, struct str metadata, struct db *db, struct err *e)
 	if (rc == OK && w->doc.root != NULL && !json_is_object(w->doc.root))
 		rc = err_set(e, ERR_INVALID, "metadata: expected an object, got %s",
 		    json_kind(w->doc.root));
+	if (rc == OK && guard.n > 0)
+		rc = json_parse(&w->guard, guard, e);
 	return rc;
 }
 
@@ -23,12 +28,19 @@ void
 wanted_release(struct wanted *w)
 {
 	json_release(&w->doc);
+	json_release(&w->guard);
+}
+
+bool
+wanted_is_guarded(const struct wanted *w)
+{
+	return w->guard.root != NULL;
 }
 
 bool
 wanted_is_open(const struct wanted *w)
 {
-	return json_count(w->doc.root) == 0;
+	return json_count(w->doc.root) == 0 && !wanted_is_guarded(w);
 }
 
 int
@@ -42,7 +54,8 @@ wanted_test(struct wanted *w, struct str stored, bool *yes)
 		return OK;
 	if (json_pace_steps(&w->pace, stored.n / PACE_PARSED))
 		rc = json_parse(&have, stored, NULL);
-	*yes = rc == OK && json_contains(have.root, w->doc.root, &w->pace);
+	*yes = rc == OK && guard_holds(w->guard.root, have.root) &&
+	    (w->doc.root == NULL || json_contains(have.root, w->doc.root, &w->pace));
 	json_release(&have);
 	if (w->pace.stopped)
 		return w->db->on->pace_rc;
@@ -60,7 +73,7 @@ wanted_values_init(struct wanted_values *w, struct str values, struct db *db,
 {
 	struct buf name = BUF(8 * LIMIT_FILTER_BYTES);
 	struct json_iter it;
-	int rc = wanted_init(&w->want, values, db, e);
+	int rc = wanted_init(&w->want, values, STR_NONE, db, e);
 
 	w->db = db;
 	w->names_n = 0;

@@ -165,6 +165,14 @@ work_operation(size_t i)
 	return o == NULL ? NULL : o->name;
 }
 
+bool
+work_operation_writes(struct str operation)
+{
+	const struct operation *o = work_operation_find(operation);
+
+	return o != NULL && (o->flags & OP_WRITES) != 0;
+}
+
 /* Asked several times a call. */
 const struct operation *
 work_operation_find(struct str name)

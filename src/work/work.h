@@ -101,6 +101,7 @@ int work_run(struct work *w, struct work_call *c);
 
 /* The names of all operations; NULL past the end. */
 const char *work_operation(size_t i);
+bool work_operation_writes(struct str operation);        /* false: unknown, too */
 
 /* ---- what an operation takes ------------------------------------------------- */
 

@@ -397,7 +397,7 @@ on_opened(void *ctx, struct pipe_conn *pipe)
 
 int
 mail_socket_new(struct mail_socket **out, const char *path, struct auth *auth,
-    struct store *st, unsigned shards, struct err *e)
+    struct policy *policy, struct store *st, unsigned shards, struct err *e)
 {
 	static const struct pipe_hooks hooks = { on_opened, on_bytes, on_sent, on_closed };
 	const struct pipe_options o = { .path = path, .shards = shards,
@@ -406,6 +406,7 @@ mail_socket_new(struct mail_socket **out, const char *path, struct auth *auth,
 	int rc;
 
 	ms->auth = auth;
+	ms->policy = policy;
 	ms->store = st;
 	ms->shards = shards;
 	*out = ms;

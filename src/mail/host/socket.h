@@ -22,13 +22,14 @@
 #define MAIL_HOST_SOCKET_H
 
 #include "auth/auth.h"
+#include "auth/policy.h"
 #include "mail/host/office.h"
 
 struct mail_socket;
 
 /* Takes the name path; see net/pipe.h for what may be wrong with it. */
 int  mail_socket_new(struct mail_socket **out, const char *path, struct auth *auth,
-    struct store *st, unsigned shards, struct err *e);
+    struct policy *policy, struct store *st, unsigned shards, struct err *e);
 /* On each shard; when all are there, clients are let in. */
 void mail_socket_attach(struct mail_socket *ms, struct office *o, struct store_reader *r);
 /* Hangs up; done: nothing of this shard's connections is under way. */

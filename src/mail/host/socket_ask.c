@@ -141,6 +141,20 @@ find_owner(struct client *c)
 	}
 }
 
+/* Whoever comes here registers, sends and reads. */
+static int
+authorise(struct client *c, const struct principal *who, struct err *e)
+{
+	static const enum access all[] = { AGENTS_CREATE, MESSAGES_SEND, MESSAGES_READ };
+	struct policy *p = c->bay->ms->policy;
+	struct grant g;
+	int rc = OK;
+
+	for (size_t i = 0; p != NULL && rc == OK && i < COUNT(all); i++)
+		rc = policy_ask(p, all[i], who, &c->arena, &g, e);
+	return rc;
+}
+
 static void
 known(struct client *c, const struct principal *who)
 {
@@ -168,6 +182,8 @@ auth_asked(struct auth_wait *w)
 
 	c->shows.asked = true;
 	rc = auth_check(c->bay->ms->auth, &c->shows, office_now(c->bay->o), &c->arena, &who, &e);
+	if (rc == OK)
+		rc = authorise(c, &who, &e);
 	if (rc < 0 || c->pipe == NULL)
 		refuse(c, rc, &e);
 	else
@@ -184,6 +200,8 @@ authenticate(struct client *c, struct str token)
 	c->shows = (struct credentials){ .authorization = token.n > 0 ?
 	    arena_join(&c->arena, S("Bearer "), STR_NONE, token) : STR_NONE };
 	rc = auth_check(c->bay->ms->auth, &c->shows, office_now(c->bay->o), &c->arena, &who, &e);
+	if (rc == OK)
+		rc = authorise(c, &who, &e);
 	if (rc == OK) {
 		known(c, &who);
 		return;

@@ -30,6 +30,7 @@ struct bay {
 
 struct mail_socket {
 	struct auth *auth;
+	struct policy *policy;               /* NULL: none */
 	struct store *store;
 	struct pipe_server *pipe;
 	unsigned shards;

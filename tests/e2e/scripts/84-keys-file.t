@@ -5,7 +5,7 @@ cohort  serve --port 0 --store memory --api-keys keys -> 1, has "keys: writable 
 file    keys 644
         | fdf6d4fcd0356ad7131fedc1403fc01254298ea2af80eda70c5a28f0ff2437e6 ann
 server  start --api-keys keys
-log     has "warn auth keys_readable file=keys"
+log     has "warn auth file_readable file=keys"
 get     /threads/00000000-0000-0000-0000-000000000000 with x-api-key "ck_ann" -> 404
 get     /threads/00000000-0000-0000-0000-000000000000 with x-api-key "ck_bob" -> 401
 file    keys 600

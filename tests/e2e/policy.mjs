@@ -1,0 +1,199 @@
+// policy.mjs - who may do what by a policy file: readers, writers and admins of one
+// organisation, stamps and filters, the store's namespaces, the audit log.
+import { Client } from "sdk-1.15";
+import { createHmac } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+
+const secret = "0123456789abcdef0123456789abcdef";
+const b64 = (x) => Buffer.from(JSON.stringify(x)).toString("base64url");
+const sign = (claims) => {
+  const text = `${b64({ alg: "HS256", typ: "JWT" })}.${b64({ org_id: "acme", ...claims })}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+};
+const as = (claims) => ({ authorization: `Bearer ${sign(claims)}` });
+const dir = scratch(), file = path.join(dir, "policy.yaml"), audit = path.join(dir, "audit.jsonl");
+const text = `default: deny
+rules:
+  - scope: admin
+    allow: "*"
+  - scope: [writer, reader]
+    allow: ["*:read", "*:search", "*:get"]
+  - scope: [writer, reader]
+    allow: [assistants:read, assistants:search]
+    filter: { $or: [ { created_by: system }, { team: { $contains: "\${claims.team}" } } ] }
+  - scope: writer
+    allow: threads
+    filter: { owner: "\${subject}" }
+    stamp: { owner: "\${subject}" }
+  - scope: writer
+    allow: [store:put, store:delete, store:get, store:search]
+    namespace: [users, "\${subject}"]
+  - scope: own
+    allow: store
+    prepend: ["\${subject}"]
+  - scope: runs
+    allow: threads:create_run
+`;
+writeFileSync(file, text);
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
+const args = ["--jwt-secret", secret, "--auth-policy", file, "--auth-scope", "org", "--audit-file", audit];
+const server = await startServer({ mock, dir, args });
+const ada = as({ sub: "ada", scope: "admin" }), wes = as({ sub: "wes", scope: "writer", team: "blue" }), wim = as({ sub: "wim", scope: "writer", team: "red" });
+const rita = as({ sub: "rita", scope: "reader", team: "blue" }), none = as({ sub: "nora" });
+const sdk = (headers) => new Client({ apiUrl: server.url, defaultHeaders: headers, callerOptions: { maxRetries: 0 } });
+const run = { assistant_id: "agent", input: { messages: [{ role: "user", content: "hi" }] } };
+const status = async (promise) => { try { await promise; return 200; } catch (e) { return e.status ?? Number(/HTTP (\d+)/.exec(e.message)?.[1]); } };
+const lines = () => readFileSync(audit, "utf8").trim().split("\n").filter((x) => x).map((x) => JSON.parse(x));
+
+let thread, foreign;
+await scenario("roles, by the official SDK", async () => {
+  thread = (await sdk(wes).threads.create({ metadata: { a: 1, owner: "ada" } })).thread_id;
+  equal((await sdk(wes).threads.get(thread)).metadata, { a: 1, owner: "wes" }, "what is created is stamped, whatever the client says");
+  foreign = (await sdk(wim).threads.create()).thread_id;
+  equal((await sdk(rita).threads.get(thread)).thread_id, thread, "a reader reads");
+  equal(await status(sdk(rita).threads.create()), 403, "and makes nothing");
+  equal(await status(sdk(rita).threads.delete(thread)), 403, "and deletes nothing");
+  equal(await status(sdk(rita).runs.wait(thread, "agent", { input: run.input })), 403, "and runs nothing");
+  equal((await sdk(rita).threads.search()).length, 2, "a reader finds all");
+  equal((await sdk(wes).threads.search()).map((x) => x.thread_id), [thread], "a writer finds his own");
+  equal((await sdk(wes).threads.search({ metadata: { owner: "wim" } })).length, 0, "and no other's by asking for them");
+  equal((await sdk(wes).threads.search({ metadata: { a: 1 } })).length, 1, "a filter beside the policy's");
+  equal(await sdk(wes).threads.count({}), 1, "the count is of what he sees");
+  const { messages } = await sdk(wes).runs.wait(thread, "agent", { input: run.input });
+  equal(messages.length, 2, "his run");
+  equal((await sdk(ada).threads.search()).length, 2, "an admin finds all");
+});
+
+await scenario("what is hidden is not there", async () => {
+  const rid = (await call(server, "GET", `/threads/${thread}/runs`, undefined, wes)).json[0].run_id;
+  for (const [method, target, body, expected] of [["GET", `/threads/${thread}`, , 404], ["PATCH", `/threads/${thread}`, { metadata: { x: 1 } }, 404], ["DELETE", `/threads/${thread}`, , 404],
+    ["POST", `/threads/${thread}/copy`, , 409], ["GET", `/threads/${thread}/state`, , 404], ["POST", `/threads/${thread}/state`, { values: {} }, 404], ["POST", `/threads/${thread}/history`, {}, 404],
+    ["POST", `/threads/${thread}/runs`, run, 404], ["POST", `/threads/${thread}/runs/wait`, run, 404], ["POST", `/threads/${thread}/runs/stream`, run, 404], ["POST", `/threads/${thread}/runs/wait`, { ...run, if_not_exists: "create" }, 404],
+    ["GET", `/threads/${thread}/runs`, , 404], ["GET", `/threads/${thread}/runs/${rid}`, , 404], ["GET", `/threads/${thread}/runs/${rid}/join`, , 404], ["POST", `/threads/${thread}/runs/${rid}/cancel`, , 404],
+    ["DELETE", `/threads/${thread}/runs/${rid}`, , 404], ["GET", `/runs/${rid}/join`, , 404], ["GET", `/threads/${thread}/transcript`, , 404], ["GET", `/threads/${thread}/storage`, , 404],
+    ["POST", "/threads", { thread_id: thread }, 409], ["POST", "/threads", { thread_id: thread, if_exists: "do_nothing" }, 409]])
+    equal((await call(server, method, target, body, wim)).status, expected, `${method} ${target.replace(/[0-9a-f-]{36}/g, "ID")} ${JSON.stringify(body)}: another writer`);
+  const joined = await call(server, "GET", `/threads/${thread}/runs/${rid}/stream`, undefined, wim);
+  check(joined.status === 200 && joined.text.includes("404"), "a stream tells it as the official server does", joined.text);
+  equal((await sdk(wes).threads.get(thread)).metadata.a, 1, "and it is as it was");
+});
+
+// GHSA-747p-whpj-mv7h's kind: if_not_exists=create makes a thread without threads:create.
+await scenario("a run that makes its thread needs threads:create", async () => {
+  const id = crypto.randomUUID(), only = as({ sub: "ron", scope: "runs reader", team: "x" });
+  equal((await call(server, "POST", `/threads/${id}/runs/wait`, { ...run, if_not_exists: "create" }, only)).status, 403, "create_run alone");
+  equal((await call(server, "GET", `/threads/${id}`, undefined, ada)).status, 404, "and no thread was made");
+  equal((await call(server, "POST", `/threads/${id}/runs/wait`, { ...run, if_not_exists: "create", metadata: { owner: "ada" } }, wes)).status, 200, "with both");
+  equal((await call(server, "GET", `/threads/${id}`, undefined, wes)).json?.metadata?.owner, "wes", "the thread that it made is stamped");
+});
+
+await scenario("a run executes an assistant that the caller may read", async () => {
+  const red = (await call(server, "POST", "/assistants", { graph_id: "agent", name: "red", metadata: { team: ["red"] } }, ada)).json.assistant_id;
+  equal((await call(server, "GET", `/assistants/${red}`, undefined, wim)).status, 200, "the red team's, for a red writer");
+  equal((await call(server, "GET", `/assistants/${red}`, undefined, wes)).status, 404, "not for a blue one");
+  equal((await call(server, "POST", `/threads/${thread}/runs/wait`, { ...run, assistant_id: red }, wes)).status, 404, "nor to run");
+  equal((await call(server, "POST", "/runs/wait", { ...run, assistant_id: red }, wes)).status, 404, "nor without a thread");
+  equal((await call(server, "POST", "/runs/wait", { ...run, assistant_id: red }, wim)).status, 200, "the red one runs it");
+  equal((await call(server, "POST", "/assistants/search", {}, wes)).json.some((x) => x.name === "red"), false, "searches hide it");
+  equal((await call(server, "POST", "/assistants/search", {}, wim)).json.some((x) => x.name === "red"), true, "or find it");
+  equal((await call(server, "POST", "/assistants", { graph_id: "agent" }, wes)).status, 403, "a writer makes none");
+});
+
+await scenario("stamps stay", async () => {
+  const { owner, b } = (await sdk(wes).threads.update(thread, { metadata: { owner: "wim", b: 2 } })).metadata;
+  equal({ owner, b }, { owner: "wes", b: 2 }, "an update leaves them");
+  equal((await sdk(ada).threads.update(thread, { metadata: { owner: "wim" } })).metadata.owner, "wim", "who stamps nothing may change them");
+  equal(await status(sdk(wes).threads.get(thread)), 404, "and the thread is another's now");
+  equal((await sdk(ada).threads.update(thread, { metadata: { owner: "wes" } })).metadata.owner, "wes", "and his again");
+  const copy = (await call(server, "POST", `/threads/${thread}/copy`, undefined, wes)).json;
+  equal(copy.metadata?.owner, "wes", "a copy is stamped");
+});
+
+await scenario("no scopes, and none that is known", async () => {
+  for (const who of [none, as({ sub: "x", scope: "adm" }), as({ sub: "x", scope: "admin2 Admin" }), as({ sub: "x", scope: "" })])
+    for (const [method, target, body] of [["POST", "/threads", {}], ["POST", "/threads/search", {}], ["POST", "/assistants", { graph_id: "agent" }], ["GET", "/usage"], ["GET", "/work/items"], ["POST", "/work/rpc", { operation: "list" }], ["GET", "/agents/x"]]) {
+      const x = await call(server, method, target, body, who);
+      equal([x.status, x.json], [403, { detail: "Not authorized" }], `${method} ${target}`);
+    }
+  equal((await call(server, "POST", "/work/rpc", { operation: "list" }, rita)).status, 200, "work:read reads by rpc");
+  equal((await call(server, "POST", "/work/rpc", { operation: "create", args: { title: "x" } }, rita)).status, 403, "and does not write by it");
+  equal((await call(server, "POST", "/threads", {}, as({ sub: "t", scope: "writer" }))).status, 200, "a writer without a team");
+  equal((await call(server, "GET", "/assistants/agent", undefined, as({ sub: "t", scope: "writer" }))).status, 403, "has no claim that a filter needs");
+});
+
+await scenario("namespaces", async () => {
+  const put = (who, ...namespace) => call(server, "PUT", "/store/items", { namespace, key: "k", value: { v: namespace.join() } }, who);
+  equal((await put(wes, "users", "wes", "notes")).status, 204, "one's own");
+  for (const ns of [["users", "wim"], ["users", "wes2"], ["users"], ["wes"], ["users", "we_"], ["users", "%"]])
+    equal((await put(wes, ...ns)).status, 403, `foreign: ${ns}`);
+  equal((await put(wim, "users", "wim")).status, 204, "the other's own");
+  equal((await call(server, "GET", "/store/items?namespace=users.wim&key=k", undefined, wes)).status, 403, "read");
+  equal((await call(server, "DELETE", "/store/items", { namespace: ["users", "wim"], key: "k" }, wes)).status, 403, "delete");
+  const found = async (who, prefix) => { const x = await call(server, "POST", "/store/items/search", { namespace_prefix: prefix }, who); return x.status === 200 ? x.json.items.map((i) => i.namespace.join(".")) : x.status; };
+  equal(await found(wes, []), ["users.wes.notes"], "a search over all is of one's own");
+  equal(await found(wes, ["users"]), ["users.wes.notes"], "of a part above it, too");
+  equal(await found(wes, ["users", "wim"]), 403, "of another's not");
+  equal((await found(ada, [])).length, 2, "an admin's finds both");
+  const own = as({ sub: "olga", scope: "own" }), dotted = as({ sub: "ol.ga", scope: "own" });
+  equal((await put(own, "a")).status, 204, "prepended");
+  equal(await found(own, []), ["olga.a"], "and found there");
+  equal((await put(dotted, "a")).status, 422, "a subject with a dot is no label");
+});
+
+await scenario("the audit log", async () => {
+  const before = lines().length;
+  const made = (await call(server, "POST", "/assistants", { graph_id: "agent" }, ada)).json.assistant_id;
+  equal((await call(server, "DELETE", `/assistants/${made}`, undefined, ada)).status, 200, "an admin deletes");
+  equal((await call(server, "DELETE", `/assistants/${made}`, undefined, rita)).status, 403, "a reader does not");
+  const told = await until(() => { const x = lines().slice(before); return x.length >= 5 && x; }, "the lines");
+  equal(told.map((x) => [x.phase, x.action, x.user, x.status]), [["begins", "assistants:create", "ada", undefined], ["ends", "assistants:create", "ada", 200],
+    ["begins", "assistants:delete", "ada", undefined], ["ends", "assistants:delete", "ada", 200], ["denied", "assistants:delete", "rita", 403]], "who did what, and with what result");
+  const w = (await call(server, "POST", "/work/items", { title: "x" }, ada)).json.id;
+  equal((await call(server, "POST", "/work/rpc", { operation: "delete", args: { ids: [w] } }, ada)).status, 200, "a work item is deleted");
+  equal((await until(() => { const x = lines().slice(before + 5); return x.length >= 2 && x; }, "its lines")).map((x) => [x.phase, x.action]), [["begins", "work:delete"], ["ends", "work:delete"]], "by rpc, too");
+  check(told[0].id === told[1].id && told[1].id !== told[2].id && told[2].object === `/assistants/${made}` && /^127\.0\.0\.1:/.test(told[0].remote) && Date.parse(told[0].time) > 0, "an id, what, from where, when", told);
+  check(!readFileSync(audit, "utf8").includes("eyJ"), "no token in it");
+  equal(statSync(audit).mode & 0o777, 0o600, "for its owner alone");
+});
+
+await scenario("a file is read again, or kept", async () => {
+  renameSync(audit, `${audit}.1`);
+  writeFileSync(file, "default: deny\nrules:\n  - allow: thread\n");
+  server.child.kill("SIGHUP");
+  await until(() => server.log.includes("policy.yaml:3:12: rules[0].allow: no action is called"), "the mistake");
+  equal((await call(server, "GET", `/threads/${thread}`, undefined, wes)).status, 200, "the old rules stay");
+  writeFileSync(file, "default: deny\nrules:\n  - allow: threads:search\n");
+  server.child.kill("SIGHUP");
+  await until(async () => (await call(server, "GET", `/threads/${thread}`, undefined, wes)).status === 403, "the new ones");
+  equal((await call(server, "POST", "/threads/search", {}, none)).status, 200, "count at once");
+  check(server.log.includes("policy_uncovered") && server.log.includes("threads:create_run"), "what no rule is about is told");
+  const again = lines();
+  check(again.some((x) => x.phase === "reloaded" && x.action === "policy" && !x.error) && again.some((x) => x.action === "policy" && /no action/.test(x.error)), "the log is a new file, and has both", again);
+});
+await server.stop();
+
+await scenario("what cannot be written down is not done", async () => {
+  writeFileSync(file, text);
+  const full = await startServer({ mock, args: ["--jwt-secret", secret, "--auth-policy", file, "--auth-scope", "org", "--audit-file", "/dev/full"] });
+  const x = await call(full, "POST", "/assistants", { graph_id: "agent", name: "lost" }, ada);
+  equal(x.status, 503, "a change is refused");
+  equal((await call(full, "POST", "/assistants/search", { name: "lost" }, ada)).json, [], "and was not made");
+  equal((await call(full, "POST", "/threads", {}, ada)).status, 200, "what is not written down goes on");
+  check(full.log.includes("audit_failed"), "the log says why", full.log);
+  await full.stop();
+});
+
+await scenario("a wrong start", async () => {
+  const starts = (...more) => { try { execFileSync(binary, ["serve", "--port", "0", "--store", "memory", ...more], { stdio: "pipe", timeout: 10000, cwd: scratch() }); return ""; } catch (e) { return String(e.stderr); } };
+  check(starts("--auth-policy", file).includes("nobody has credentials"), "a policy needs credentials");
+  const open = path.join(dir, "open.yaml");
+  writeFileSync(open, text, { mode: 0o666 });
+  execFileSync("chmod", ["666", open]);
+  check(starts("--jwt-secret", secret, "--auth-policy", open).includes("writable by others"), "a policy that others can write is refused");
+  check(starts("--jwt-secret", secret, "--auth-policy", "/nowhere/p").includes("/nowhere/p"), "none at all, too");
+  check(starts("--jwt-secret", secret, "--audit-file", "/nowhere/a").includes("/nowhere/a"), "an audit log that cannot be");
+});
+finish();
