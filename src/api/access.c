@@ -62,6 +62,19 @@ call_may_thread(struct call *c, enum access a, const struct uuid *id)
 	    rc == ERR_NOTFOUND ? OK : rc;
 }
 
+int
+call_may_run(struct call *c, enum access a, const struct uuid *id)
+{
+	struct store_run run;
+	int rc;
+
+	if (c->api->shared->o.policy == NULL)
+		return OK;
+	rc = store_run_get(c->api->reader, c->owner, id, &c->r->arena, &run);
+	return rc == OK ? call_may_thread(c, a, &run.thread_id) :
+	    rc == ERR_NOTFOUND ? OK : rc;
+}
+
 /* ---- objects that are hidden --------------------------------------------------------- */
 
 /* The metadata of what a request names; empty: there is nothing, or it has none. */
@@ -98,17 +111,38 @@ assistant_metadata(struct call *c, struct str id)
 	return api_assistant_load(c, id, &a) == OK ? a.metadata_json : STR_NONE;
 }
 
-/* What a path's parameter names, and the action that its use in a route that makes
- * something else is. */
+static struct str
+cron_metadata(struct call *c, struct str id)
+{
+	struct store_cron cron;
+	struct uuid uuid;
+
+	return uuid_parse(id, &uuid) && store_cron_get(c->api->reader, c->owner, &uuid,
+	    &c->r->arena, &cron) == OK ? cron.metadata_json : STR_NONE;
+}
+
+/* What a path's parameter names.  In a route that makes another of its kind it is read,
+ * and `used` in one that is about things of another kind. */
 static const struct {
 	const char *param;
 	find_metadata *find;
-	enum access create, read;
+	enum access create, read, used;
 } named[] = {
-	{ "{thread_id}", thread_metadata, THREADS_CREATE, THREADS_READ },
-	{ "{run_id}", run_metadata, THREADS_CREATE, THREADS_READ },
-	{ "{assistant_id}", assistant_metadata, ASSISTANTS_CREATE, ASSISTANTS_READ },
+	{ "{thread_id}", thread_metadata, THREADS_CREATE, THREADS_READ, THREADS_CREATE_RUN },
+	{ "{run_id}", run_metadata, THREADS_CREATE, THREADS_READ, THREADS_READ },
+	{ "{assistant_id}", assistant_metadata, ASSISTANTS_CREATE, ASSISTANTS_READ,
+	    ASSISTANTS_READ },
+	{ "{cron_id}", cron_metadata, CRONS_CREATE, CRONS_READ, CRONS_READ },
 };
+
+static bool
+same_resource(enum access a, enum access b)
+{
+	struct str x = str_of(access_name(a)), y = str_of(access_name(b));
+
+	return str_eq(str_sub(x, 0, (size_t)str_index(x, ':')),
+	    str_sub(y, 0, (size_t)str_index(y, ':')));
+}
 
 static int
 screen_param(struct call *c, struct str part, struct str value)
@@ -120,9 +154,10 @@ screen_param(struct call *c, struct str part, struct str value)
 
 		if (!str_eq(part, str_of(named[i].param)))
 			continue;
-		/* A copy: its source is read. */
 		if (c->route->access == named[i].create)
 			rc = ask(c, named[i].read, &g);
+		else if (!same_resource(c->route->access, named[i].read))
+			rc = ask(c, named[i].used, &g);
 		if (rc < 0)
 			return rc;
 		metadata = g.filter_json.n > 0 ? named[i].find(c, value) : STR_NONE;
@@ -245,6 +280,10 @@ static const struct {
 	    offsetof(struct store_thread_copy, metadata_json) },
 	{ STORE_THREAD_UPDATE, true, THREADS_CREATE,
 	    offsetof(struct store_thread_update, metadata_json) },
+	{ STORE_CRON_CREATE, false, CRONS_CREATE,
+	    offsetof(struct store_cron_create, c.metadata_json) },
+	{ STORE_CRON_UPDATE, true, CRONS_CREATE,
+	    offsetof(struct store_cron_update, c.metadata_json) },
 };
 
 static const struct { enum store_op op; enum access access; } searches[] = {
@@ -252,6 +291,7 @@ static const struct { enum store_op op; enum access access; } searches[] = {
 	{ STORE_THREAD_SEARCH, THREADS_SEARCH },
 	{ STORE_INTERRUPT_SEARCH, THREADS_SEARCH },
 	{ STORE_ITEM_SEARCH, STORE_SEARCH },
+	{ STORE_CRON_SEARCH, CRONS_SEARCH },
 };
 
 /* What the caller may not search is hidden from him, too, where a route of another

@@ -222,6 +222,7 @@ void api_trim(struct api *a);
 int  call_may(struct call *c, enum access a, struct str metadata_json);
 /* The same with a thread that a body names.  OK too when there is none. */
 int  call_may_thread(struct call *c, enum access a, const struct uuid *id);
+int  call_may_run(struct call *c, enum access a, const struct uuid *id);
 /* With an item of the store: by c->grant.  ERR_DENIED: what is there is hidden, or
  * value_json (empty: nothing is put) may not be. */
 int  call_may_item(struct call *c, struct str ns, struct str key, struct str value_json);

@@ -334,6 +334,11 @@ cancel_one(struct cancels *x, const struct uuid *thread_id, const struct uuid *r
 {
 	struct call *c = x->c;
 
+	/* Hidden by the policy: it is not there. */
+	if (call_may_run(c, THREADS_UPDATE, run_id) < 0) {
+		x->rc = x->rc < 0 ? x->rc : ERR_NOTFOUND;
+		return;
+	}
 	x->left++;
 	x->found++;
 	run_cancel(c->api->runs, c->owner, thread_id, run_id, x->rollback,

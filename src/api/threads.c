@@ -240,7 +240,8 @@ api_thread_prune(struct call *c)
 		return c->in->rc;
 	qsort(ids, list.n, sizeof *ids, by_bytes);           /* each counts once */
 	for (size_t i = 0; i < list.n; i++)
-		if (n == 0 || !uuid_eq(&ids[i], &ids[n - 1]))
+		if ((n == 0 || !uuid_eq(&ids[i], &ids[n - 1])) &&
+		    call_may_thread(c, THREADS_DELETE, &ids[i]) == OK)
 			ids[n++] = ids[i];
 	*op = (struct store_thread_prune){ .ids = ids, .n = n,
 	    .strategy = (enum thread_ttl)strategy };

@@ -105,7 +105,7 @@ cron_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
-	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
+	rc = wanted_init(&s.want, x->metadata_json, c->guard, s.db, &c->err);
 	if (rc == OK)
 		rc = arena_rc(c->arena);
 	if (rc == OK)

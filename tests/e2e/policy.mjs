@@ -74,10 +74,12 @@ await scenario("what is hidden is not there", async () => {
     ["POST", `/threads/${thread}/runs`, run, 404], ["POST", `/threads/${thread}/runs/wait`, run, 404], ["POST", `/threads/${thread}/runs/stream`, run, 404], ["POST", `/threads/${thread}/runs/wait`, { ...run, if_not_exists: "create" }, 404],
     ["GET", `/threads/${thread}/runs`, , 404], ["GET", `/threads/${thread}/runs/${rid}`, , 404], ["GET", `/threads/${thread}/runs/${rid}/join`, , 404], ["POST", `/threads/${thread}/runs/${rid}/cancel`, , 404],
     ["DELETE", `/threads/${thread}/runs/${rid}`, , 404], ["GET", `/runs/${rid}/join`, , 404], ["GET", `/threads/${thread}/transcript`, , 404], ["GET", `/threads/${thread}/storage`, , 404],
+    ["POST", "/threads/" + thread + "/runs/crons", { assistant_id: "agent", schedule: "0 0 1 1 *" }, 403], ["POST", "/runs/cancel", { thread_id: thread, run_ids: [rid] }, 404],
     ["POST", "/threads", { thread_id: thread }, 409], ["POST", "/threads", { thread_id: thread, if_exists: "do_nothing" }, 409]])
     equal((await call(server, method, target, body, wim)).status, expected, `${method} ${target.replace(/[0-9a-f-]{36}/g, "ID")} ${JSON.stringify(body)}: another writer`);
   const joined = await call(server, "GET", `/threads/${thread}/runs/${rid}/stream`, undefined, wim);
   check(joined.status === 200 && joined.text.includes("404"), "a stream tells it as the official server does", joined.text);
+  equal((await call(server, "POST", "/threads/prune", { thread_ids: [thread] }, wim)).json, { pruned_count: 0 }, "prune passes it by");
   equal((await sdk(wes).threads.get(thread)).metadata.a, 1, "and it is as it was");
 });
 
