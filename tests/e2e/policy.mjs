@@ -175,6 +175,30 @@ await scenario("a file is read again, or kept", async () => {
   const again = lines();
   check(again.some((x) => x.phase === "reloaded" && x.action === "policy" && !x.error) && again.some((x) => x.action === "policy" && /no action/.test(x.error)), "the log is a new file, and has both", again);
 });
+
+// Each route asks for the action that it names, and for no other: a new route is tried
+// without a line here.
+await scenario("every route by its action", async () => {
+  const spec = (await call(server, "GET", "/openapi.json")).json.paths;
+  const routes = Object.entries(spec).flatMap(([path, methods]) => Object.entries(methods).map(([method, x]) => ({ method: method.toUpperCase(), path, x })));
+  const actions = [...new Set(routes.map(({ x }) => x["x-access"]).filter((x) => x))];
+  check(routes.length > 80 && actions.length > 20, "the routes of /openapi.json", [routes.length, actions]);
+  const all = path.join(scratch(), "all.yaml");
+  writeFileSync(all, `default: allow\nrules:\n${actions.map((x) => `  - scope: "no-${x}"\n    deny: ${x}\n`).join("")}`);
+  const every = await startServer({ mock, args: ["--jwt-secret", secret, "--auth-policy", all] });
+  const without = (action) => as({ sub: "eve", scope: actions.filter((x) => x === action).map((x) => `no-${x}`).join(" ") });
+  const others = (action) => as({ sub: "eve", scope: actions.filter((x) => x.split(":")[0] !== action.split(":")[0]).map((x) => `no-${x}`).join(" ") });
+  for (const { method, path: route, x } of routes) {
+    const target = route.replace(/\{[a-z_]+\}/g, crypto.randomUUID()), body = method === "GET" || method === "DELETE" ? undefined : {};
+    if (x.security) { check(x["x-access"] === undefined, `${method} ${route}: open`); continue; }
+    equal((await call(every, method, target, body)).status, 401, `${method} ${route}: nobody`);
+    equal((await call(every, method, target, body, without(x["x-access"]))).status, 403, `${method} ${route}: without ${x["x-access"]}`);
+    if (x.responses["200"]?.content?.["text/event-stream"]) continue;
+    const y = await call(every, method, target, body, others(x["x-access"]));
+    check(y.status !== 401 && (y.status !== 403 || route.includes("/runs/crons")), `${method} ${route}: with it alone`, y.text);
+  }
+  await every.stop();
+});
 await server.stop();
 
 await scenario("what cannot be written down is not done", async () => {
