@@ -104,6 +104,24 @@ await scenario("a run executes an assistant that the caller may read", async () 
   equal((await call(server, "POST", "/assistants", { graph_id: "agent" }, wes)).status, 403, "a writer makes none");
 });
 
+// aegra#485 (filters forgotten where an id is given), aegra#401 (and by an assistant's
+// schemas, graph and sub-graphs), aegra#336 (runs on another's thread), aegra#275 (the
+// store), aegra#435 (another's run by one's own thread), langchain-ai/docs#2420 (stamps).
+await scenario("what was reported of others", async () => {
+  const blue = (await call(server, "POST", "/assistants", { graph_id: "agent", name: "blue", metadata: { team: ["blue"] } }, ada)).json.assistant_id;
+  for (const more of ["", "/graph", "/schemas", "/subgraphs", "/subgraphs/x"]) {
+    equal((await call(server, "GET", `/assistants/${blue}${more}`, undefined, wim)).status, 404, `a hidden assistant's ${more || "row"}`);
+    equal((await call(server, "GET", `/assistants/${blue}${more}`, undefined, wes)).status, 200, `a seen assistant's ${more || "row"}`);
+  }
+  const rid = (await call(server, "GET", `/threads/${thread}/runs`, undefined, wes)).json[0].run_id;
+  for (const more of ["", "/join"]) equal((await call(server, "GET", `/threads/${foreign}/runs/${rid}${more}`, undefined, wim)).status, 404, `another's run by one's own thread: ${more}`);
+  check((await call(server, "GET", `/threads/${foreign}/runs/${rid}/stream`, undefined, wim)).text.includes("404"), "nor its stream");
+  check((await call(server, "GET", `/runs/${rid}/stream`, undefined, wim)).text.includes("404"), "nor without a thread");
+  equal((await call(server, "POST", `/threads/${foreign}/runs/wait`, { ...run, checkpoint: { thread_id: thread } }, wim)).status, 422, "another's checkpoint is no start");
+  equal((await sdk(wes).threads.search({ metadata: { owner: "wes" } })).length > 0, true, "a stamp is found");
+  equal((await call(server, "GET", "/interrupts", undefined, wim)).json, [], "nobody's questions");
+});
+
 await scenario("stamps stay", async () => {
   const { owner, b } = (await sdk(wes).threads.update(thread, { metadata: { owner: "wim", b: 2 } })).metadata;
   equal({ owner, b }, { owner: "wes", b: 2 }, "an update leaves them");
@@ -124,6 +142,13 @@ await scenario("no scopes, and none that is known", async () => {
   equal((await call(server, "POST", "/work/rpc", { operation: "create", args: { title: "x" } }, rita)).status, 403, "and does not write by it");
   equal((await call(server, "POST", "/threads", {}, as({ sub: "t", scope: "writer" }))).status, 200, "a writer without a team");
   equal((await call(server, "GET", "/assistants/agent", undefined, as({ sub: "t", scope: "writer" }))).status, 403, "has no claim that a filter needs");
+});
+
+await scenario("any origin, and never with credentials", async () => {
+  for (const [method, target] of [["GET", "/ok"], ["OPTIONS", "/threads"], ["POST", "/threads/search"]]) {
+    const x = await call(server, method, target, method === "POST" ? {} : undefined, { ...wes, origin: "http://localhost:3000" });
+    equal([x.headers.get("access-control-allow-origin"), x.headers.get("access-control-allow-credentials")], ["*", null], `${method} ${target}`);
+  }
 });
 
 await scenario("namespaces", async () => {
