@@ -176,7 +176,7 @@ api_assistant_versions(struct call *c)
 	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
 	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	fields_int(c->in, "offset", 0, INT32_MAX, &op->offset);
-	if (!assistant_id_parse(c->api, c->param[0], &op->id))
+	if (!api_assistant_id(c->api, c->param[0], &op->id))
 		return ERR_NOTFOUND;
 	return call_submit(c, STORE_ASSISTANT_VERSIONS, versions_found);
 }
@@ -196,7 +196,7 @@ api_assistant_latest(struct call *c)
 	fields_int(c->in, "version", 1, INT64_MAX, &op->version);
 	if (op->version == 0)
 		fields_fail(c->in, "version", ERR_INVALID, "expected a number, got nothing");
-	if (!assistant_id_parse(c->api, c->param[0], &op->id))
+	if (!api_assistant_id(c->api, c->param[0], &op->id))
 		return ERR_NOTFOUND;
 	return call_submit(c, STORE_ASSISTANT_LATEST, latest_set);
 }

@@ -21,7 +21,7 @@ struct listening {
 	struct thread_ear e;
 	struct api *api;
 	struct sse *sse;                     /* NULL: it leaves */
-	struct wheel_timer expiry;
+	struct standing standing;            /* its token ends */
 	struct shard_job leave;
 };
 
@@ -41,7 +41,7 @@ leave_soon(struct listening *x)
 {
 	assert(x->sse != NULL);
 	x->sse = NULL;
-	shard_timer_cancel(x->api->shard, &x->expiry);
+	standing_end(&x->standing);
 	x->leave.run = leave;
 	shard_at_turn_end(x->api->shard, &x->leave);
 }
@@ -53,9 +53,9 @@ client_gone(void *ctx)
 }
 
 static void
-on_expiry(struct wheel_timer *t)
+on_expiry(struct standing *s)
 {
-	struct listening *x = CONTAINER_OF(t, struct listening, expiry);
+	struct listening *x = CONTAINER_OF(s, struct listening, standing);
 	struct sse *sse = x->sse;
 
 	leave_soon(x);
@@ -165,8 +165,7 @@ api_thread_stream(struct call *c)
 		return err_set(&c->err, rc, "%d streams of threads are open already; try "
 		    "again", LIMIT_LISTENERS);
 	}
-	x->expiry.fire = on_expiry;
-	call_expires(c, &x->expiry);
+	standing_begin(&x->standing, c, on_expiry);
 	x->sse = sse_begin(c->r, location(c), client_gone, x);
 	return OK;
 }
