@@ -281,3 +281,32 @@ TEST(threads_without_a_ttl_get_the_default)
 	make(&f, 7, 4, 0);
 	fix_close(&f);
 }
+
+/* Goal: threads of version 7 live until they are deleted, and are found in the new orders;
+ * one without a state has the time that it was made. */
+TEST(threads_of_version_7)
+{
+	const struct db_format old = fix_format(7);
+	struct store_thread_search x = { .status = -1, .page = { .limit = 1,
+	    .sort = STORE_SORT_STATE_UPDATED } };
+	struct db db;
+	struct fix f;
+
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_exec(&db, store_v6, &f.e), OK);
+	CHECK_RC(db_exec(&db, "PRAGMA application_id = 1131374706; PRAGMA user_version = 6;"
+	    " UPDATE thread SET state_updated = 0 WHERE seq = 1; UPDATE thread SET updated ="
+	    " updated + 9000 WHERE seq = 1", &f.e), OK);
+	CHECK_RC(db_migrate(&db, &old, &f.e), OK);
+	db_close(&db);
+	fix_open(&f, "sqlite");
+	CHECK_INT(sweep(&f, INT64_MAX, 10).removed, 0);
+	CHECK_RC(fix_do(&f, &x, STORE_THREAD_SEARCH, 0), OK);
+	CHECK(x.found_n == 1 && x.found[0].t.seq != 1 && x.total == 3);
+	x.page = (struct store_page){ .limit = 1, .sort = STORE_SORT_UPDATED };
+	CHECK_RC(fix_do(&f, &x, STORE_THREAD_SEARCH, 0), OK);
+	CHECK(x.found_n == 1 && x.found[0].t.seq == 1);
+	CHECK_INT(x.found[0].t.state_updated, x.found[0].t.created);
+	CHECK(x.found[0].t.ttl.ms == 0 && x.found[0].t.expires == 0);
+	fix_close(&f);
+}
