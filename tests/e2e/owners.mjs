@@ -38,6 +38,9 @@ await scenario("alice's things", async () => {
   const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
   equal(item.status, 200, "alice's work item");
   made.item = item.json.id;
+  const cron = await call(server, "POST", "/runs/crons", { ...run, assistant_id: made.assistant, schedule: "0 0 1 1 *", metadata: { secret: "alice's cron" } }, alice);
+  equal(cron.status, 200, `alice's cron ${cron.text}`);
+  made.cron = cron.json.cron_id;
   // an agent, a conversation and a dead letter
   made.agent = (await call(server, "POST", "/agents", { kind: "external", name: "alices" }, alice)).json.agent_id;
   const lost = (await call(server, "POST", "/agents", { kind: "external", name: "lost" }, alice)).json.agent_id;
@@ -94,6 +97,15 @@ const rows = {
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
   "GET /runs/{run_id}/stream": [, 200, noRun],
   "GET /runs/{run_id}/join": [, 404],
+  "POST /runs/batch": [[{ ...run, assistant_id: a }], 404],
+  "POST /runs/cancel": [{ thread_id: t, run_ids: [r] }, 404],
+  "POST /runs/crons": [{ assistant_id: a, schedule: "0 0 1 1 *" }, 404],
+  "POST /threads/{thread_id}/runs/crons": [{ assistant_id: "agent", schedule: "0 0 1 1 *" }, 404],
+  "POST /runs/crons/search": [{}, 200, (x) => x.json.length === 0],
+  "POST /runs/crons/count": [{}, 200, (x) => x.json === 0],
+  "GET /runs/crons/{cron_id}": [, 404],
+  "PATCH /runs/crons/{cron_id}": [{ enabled: false }, 404],
+  "DELETE /runs/crons/{cron_id}": [, 404],
   "GET /threads/{thread_id}/transcript": [, 404],
   "GET /threads/{thread_id}/runs/{run_id}/agent": [, 404],
   "POST /threads/{thread_id}/runs/{run_id}/inject": [{ message: { role: "user", content: "bob's" } }, 404],
@@ -153,7 +165,7 @@ await scenario("the matrix", async () => {
         equal((await call(server, method.toUpperCase(), path)).status, 401, `${route}: nobody is 401`);
         continue;
       }
-      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{conversation_id}", "alices-talk").replace("{response_id}", `resp_${r}`).replace("{model}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{cron_id}", made.cron).replace("{conversation_id}", "alices-talk").replace("{response_id}", `resp_${r}`).replace("{model}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
       const nobody = await call(server, method.toUpperCase(), target, row[0]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
       const x = await call(server, method.toUpperCase(), target, row[0], bob);

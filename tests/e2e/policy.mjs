@@ -122,6 +122,20 @@ await scenario("what was reported of others", async () => {
   equal((await call(server, "GET", "/interrupts", undefined, wim)).json, [], "nobody's questions");
 });
 
+await scenario("OpenAI's door", async () => {
+  const ask = { model: "agent", messages: [{ role: "user", content: "hi" }] };
+  for (const [who, expected] of [[wes, 200], [rita, 403], [none, 403]])
+    equal((await call(server, "POST", "/v1/chat/completions", ask, who)).status, expected, "chat");
+  equal((await call(server, "POST", "/v1/chat/completions", { ...ask, model: "red" }, wes)).status, 404, "a hidden assistant is no model");
+  check(!(await call(server, "GET", "/v1/models", undefined, wes)).text.includes("red"), "nor in the list");
+  const made = await call(server, "POST", "/v1/responses", { model: "agent", input: "hi" }, wes);
+  equal(made.status, 200, "a response");
+  equal((await call(server, "GET", `/v1/responses/${made.json.id}`, undefined, wes)).status, 200, "is its maker's");
+  for (const [method, more] of [["GET", ""], ["DELETE", ""], ["POST", "/cancel"]])
+    equal((await call(server, method, `/v1/responses/${made.json.id}${more}`, undefined, wim)).status, 404, `another's: ${method}${more}`);
+  equal((await call(server, "POST", "/v1/responses", { model: "agent", input: "hi", previous_response_id: made.json.id }, wim)).status, 404, "and nothing to go on from");
+});
+
 await scenario("stamps stay", async () => {
   const { owner, b } = (await sdk(wes).threads.update(thread, { metadata: { owner: "wim", b: 2 } })).metadata;
   equal({ owner, b }, { owner: "wes", b: 2 }, "an update leaves them");
