@@ -1,7 +1,7 @@
 // door.mjs - what a streamed token costs the server, through OpenAI's interface and
 // through runs.stream: processor time of the server over tokens that clients heard.
 //
-//   COHORT=build-o2/cohort node tests/bench/door.mjs [STREAMS [TOKENS]]
+//   COHORT=$PWD/build-o2/cohort node tests/bench/door.mjs [STREAMS [TOKENS]]
 import { readFileSync } from "node:fs";
 import { startMock, startServer } from "../e2e/lib.mjs";
 
