@@ -17,7 +17,7 @@
 
 /* What its runs are asked with; null in a change takes one away. */
 static const char *const payload_names[] = {
-	"assistant_id", "input", "config", "context", "webhook", "interrupt_before",
+	"assistant_id", "input", "config", "context", "interrupt_before",
 	"interrupt_after", "multitask_strategy", "stream_mode", "stream_subgraphs",
 	"stream_resumable", "durability", NULL
 };

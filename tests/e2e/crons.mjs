@@ -137,6 +137,7 @@ await scenario("bad inputs", async () => {
     [{ ...ok, multitask_strategy: "queue" }, 422, "multitask_strategy"], [{ ...ok, interrupt_before: 5 }, 422, "interrupt_before"],
     [{ ...ok, shedule: "* * * * *" }, 422, "shedule", "did you mean schedule"], [{ ...ok, command: { resume: 1 } }, 422, "command"],
     [{ ...ok, checkpoint_id: t }, 422, "checkpoint_id"], [{ ...ok, if_not_exists: "create" }, 422, "if_not_exists"], [{ ...ok, thread_id: t }, 422, "thread_id"],
+    [{ ...ok, webhook: "https://example.com/" }, 422, "webhook"],
     [{ ...ok, input: { who: "x".repeat(300000) } }, 413, ""], [[], 422, ""], ["{", 400, ""],
   ];
   for (const [body, status, ...words] of cases) {
