@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "run/update.h"
+#include "store/assistant.h"
 #include "store/cron.h"
 #include "store/items.h"
 #include "store/mail.h"

@@ -26,6 +26,7 @@
 #include "main/agents.h"
 #include "main/items.h"
 #include "main/models.h"
+#include "main/options.h"
 #include "main/oversight.h"
 #include "main/reload.h"
 #include "main/work_agent.h"
@@ -457,45 +458,11 @@ read_script(struct node *n, struct err *e)
 	return rc;
 }
 
-/* The folder of the database must exist: a misspelt path would put the data
- * somewhere else. */
-static int
-check_folder(const struct config *c, struct err *e)
-{
-	char *path = mem_cstr(config_str(c, SETTING_DB)), *slash = strrchr(path, '/');
-	struct stat st;
-	int rc = OK;
-
-	if (slash != NULL && slash != path &&
-	    !str_eq(config_str(c, SETTING_STORE), S("memory"))) {
-		*slash = '\0';
-		if (stat(path, &st) < 0)
-			rc = err_set(e, ERR_NOTFOUND, "%s: the folder %s: %s",
-			    c->at[SETTING_DB].origin, path, strerror(errno));
-		else if (!S_ISDIR(st.st_mode))
-			rc = err_set(e, ERR_INVALID, "%s: %s is not a folder",
-			    c->at[SETTING_DB].origin, path);
-	}
-	free(path);
-	return rc;
-}
-
 static int
 open_store(struct node *n, struct err *e)
 {
-	const struct config *c = n->config;
-	struct store_options o = {
-		.driver = config_str(c, SETTING_STORE),
-		.path = config_str(c, SETTING_DB),
-		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
-		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
-		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
-		.thread_ttl = { config_int(c, SETTING_THREADS_TTL_DEFAULT_TTL) * 60 * 1000,
-		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?
-		    TTL_KEEP_LATEST : TTL_DELETE },
-	};
-
-	int rc = check_folder(c, e);
+	struct store_options o;
+	int rc = options_store(n->config, &o, e);
 
 	if (rc < 0)
 		return rc;
@@ -508,51 +475,9 @@ open_store(struct node *n, struct err *e)
 static int
 open_auth(struct node *n, struct err *e)
 {
-	const struct config *c = n->config;
-	struct auth_options o = {
-		.jwt_secret = config_str(c, SETTING_JWT_SECRET),
-		.issuer = config_str(c, SETTING_JWT_ISSUER),
-		.audience = config_str(c, SETTING_JWT_AUDIENCE),
-		.keys_file = config_str(c, SETTING_API_KEYS),
-		.org_claim = config_str(c, SETTING_AUTH_ORG_CLAIM),
-		.org_owns = str_eq(config_str(c, SETTING_AUTH_SCOPE), S("org")),
-		.jwks = config_str(c, SETTING_AUTH_JWKS),
-		.remote_url = config_str(c, SETTING_AUTH_REMOTE_URL),
-		.remote_key = config_str(c, SETTING_AUTH_REMOTE_KEY),
-		.cache_keys = config_str(c, SETTING_AUTH_CACHE_KEYS),
-		.cache_ttl = config_int(c, SETTING_AUTH_CACHE_TTL_SECONDS) * 1000,
-		.cache_max = (size_t)config_int(c, SETTING_AUTH_CACHE_MAX_SIZE),
-		.limits = {
-			.concurrency = config_int(c, SETTING_AUTH_LIMITS_CONCURRENCY),
-			.requests_per_second = config_int(c, SETTING_AUTH_LIMITS_REQUESTS),
-			.tokens_per_day = config_int(c, SETTING_AUTH_LIMITS_TOKENS),
-		},
-	};
+	struct auth_options o = options_auth(n->config);
 
 	return auth_new(&n->auth, &o, e);
-}
-
-static int
-read_hooks(struct node *n, struct err *e)
-{
-	const struct config *c = n->config;
-	int rc;
-
-	n->hook_headers = BUF((size_t)LIMIT_HOOK_HEADER_BYTES);
-	rc = hook_headers_read(config_str(c, SETTING_WEBHOOKS_HEADERS),
-	    config_str(c, SETTING_WEBHOOKS_ENV_PREFIX), &n->hook_headers, e);
-	n->hooks = (struct hook_rules){
-		.allowed_domains = config_str(c, SETTING_WEBHOOKS_ALLOWED_DOMAINS),
-		.allowed_ports = config_str(c, SETTING_WEBHOOKS_ALLOWED_PORTS),
-		.require_https = config_bool(c, SETTING_WEBHOOKS_REQUIRE_HTTPS),
-		.allow_loopback = !config_bool(c, SETTING_WEBHOOKS_DISABLE_LOOPBACK),
-		.allow_private = config_bool(c, SETTING_WEBHOOKS_ALLOW_PRIVATE),
-		.max_url_bytes = (size_t)config_int(c, SETTING_WEBHOOKS_MAX_URL_LENGTH),
-		.payload_fields = config_str(c, SETTING_WEBHOOKS_PAYLOAD_FIELDS),
-		.secret = config_str(c, SETTING_WEBHOOKS_SECRET),
-		.headers = buf_str(&n->hook_headers),
-	};
-	return rc == OK ? hook_rules_check(&n->hooks, e) : rc;
 }
 
 static int
@@ -650,20 +575,6 @@ make_api(struct node *n, struct err *e)
 	return rc;
 }
 
-/* Sizes the memory of all connections together. */
-static void
-size_accounts(const struct config *c)
-{
-	uint64_t memory = (uint64_t)config_int(c, SETTING_TEST_MEMORY_BYTES);
-
-	if (memory == 0)
-		memory = account_memory_limit();
-	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
-	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
-	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
-	account_set_capacity(&account_vectors, account_share(memory, LIMIT_VECTORS_BYTES));
-}
-
 static void
 set_sweeps(struct node *n)
 {
@@ -703,7 +614,7 @@ node_open(struct node *n, struct err *e)
 	if (seed != 0)
 		id_seed_random((uint64_t)seed);
 	clock_set_ahead(config_int(n->config, SETTING_TEST_CLOCK_MS));
-	size_accounts(n->config);
+	options_set_accounts(n->config);
 	models_default(&n->model, n->models, n->config);
 	rc = plan_files(n, e);
 	if (rc == OK)
@@ -717,7 +628,7 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = read_script(n, e);
 	if (rc == OK)
-		rc = read_hooks(n, e);
+		rc = options_hooks(n->config, &n->hooks, &n->hook_headers, e);
 	if (rc == OK)
 		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
 		    n->models, buf_str(&n->model), e);

@@ -24,7 +24,7 @@
 
 #include "base/buf.h"
 #include "base/rc.h"
-#include "store/store.h"
+#include "store/hook.h"
 
 struct runs;
 struct runs_shared;

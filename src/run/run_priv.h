@@ -34,6 +34,8 @@
 
 #define THREAD_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
 
+struct hook_rules;
+struct store_hook;
 struct runs_shared {
 	struct store *store;
 	const struct tools *tools;
@@ -59,7 +61,6 @@ struct runs_shared {
 };
 
 struct create;
-struct hook_rules;
 struct hooks;
 
 /* Waits for a place among the live runs: a run without a thread, or a thread

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/clock.h"
+#include "store/hook.h"
 #include "store/store_priv.h"
 
 /* ---- the end of a run ---------------------------------------------------------- */

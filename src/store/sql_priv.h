@@ -17,6 +17,9 @@
 #ifndef STORE_SQL_PRIV_H
 #define STORE_SQL_PRIV_H
 
+#include "store/sql_item_priv.h"
+#include "store/sql_mail_priv.h"
+
 #define ASSISTANT_SELECT                                                       \
 	"SELECT a.uuid, v.graph, v.name, v.description, v.config, v.context,"  \
 	" v.metadata, a.version, a.created, a.updated, a.seq, a.owner, a.latest" \
@@ -109,19 +112,7 @@
 	" LEFT JOIN checkpoint c ON c.seq = i.checkpoint"                      \
 	" LEFT JOIN run r ON r.seq = i.run "
 
-/* Letters l of messages m; those of a message have the keys that follow its own.  A
- * conversation shows a message also when its first letter was pruned. */
-#define LETTER_COLUMNS                                                         \
-	"SELECT l.key, m.owner, m.id, m.sender, l.receiver, m.conversation,"   \
-	" coalesce(l.state, 2), l.reason, l.tries, m.created, m.expires,"      \
-	" l.since, m.body "
-#define LETTER_COUNTS                                                          \
-	", m.letters, (SELECT count(*) FROM letter o WHERE o.key >= m.key"     \
-	" AND o.key < m.key + m.letters AND o.state = 0), (SELECT count(*)"    \
-	" FROM letter o WHERE o.key >= m.key AND o.key < m.key + m.letters"    \
-	" AND o.state = 1) "
-
-#define SQL_MAP(X)                                                             \
+#define SQL_CORE_MAP(X)                                                        \
 	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
 	/* owners */                                                           \
 	X(OWNER_FIND, "SELECT seq FROM owner WHERE subject = ?")               \
@@ -619,59 +610,6 @@
 	X(AGENT_PUT, "INSERT INTO agent(hash, id, body, created)"              \
 	    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")                     \
 	X(AGENT_GET, "SELECT id, body FROM agent WHERE hash = ?")              \
-	/* items */                                                            \
-	X(ITEM_GET, "SELECT value, created, updated, seq, ttl, expires"        \
-	    " FROM item INDEXED BY item_key WHERE owner = ? AND ns = ? AND key = ?" \
-	    " AND (expires IS NULL OR expires > ?)")                           \
-	/* the newest change has the highest seq of its owner */               \
-	X(ITEM_OLD, "SELECT seq, created, expires, paths, value"               \
-	    " FROM item INDEXED BY item_key WHERE owner = ? AND ns = ? AND key = ?") \
-	X(ITEM_INSERT, "INSERT INTO item(owner, seq, ns, key, created, updated," \
-	    " ttl, expires, paths, value) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
-	X(ITEM_ERASE, "DELETE FROM item WHERE owner = ? AND seq = ?")          \
-	X(ITEM_REFRESH, "UPDATE item SET expires = ?3 + ttl"                   \
-	    " WHERE owner = ?1 AND seq = ?2 AND expires > ?3")                 \
-	X(ITEM_EXPIRED, "SELECT owner, seq, ns, paths, value"                  \
-	    " FROM item INDEXED BY item_expires WHERE expires <= ?"            \
-	    " ORDER BY expires LIMIT 1")                                       \
-	X(ITEM_TOTAL, "SELECT seq, items, vectors FROM item_total WHERE owner = ?") \
-	X(ITEM_TOTAL_SET, "INSERT OR REPLACE INTO item_total(owner, seq, items," \
-	    " vectors) VALUES(?, ?, ?, ?)")                                    \
-	X(ITEM_NEWEST, "SELECT ns, key, value, created, updated, seq, ttl, expires" \
-	    " FROM item WHERE owner = ?1 AND (expires IS NULL OR expires > ?3)" \
-	    " ORDER BY seq DESC LIMIT -1 OFFSET ?2")                           \
-	X(ITEM_AT, "SELECT ns, key, value, created, updated, seq, ttl, expires" \
-	    " FROM item WHERE owner = ? AND seq = ?"                           \
-	    " AND (expires IS NULL OR expires > ?)")                           \
-	X(ITEM_UNDER, "SELECT seq FROM item INDEXED BY item_key"               \
-	    " WHERE owner = ?1 AND ns = ?3 UNION ALL"                          \
-	    " SELECT seq FROM item INDEXED BY item_key"                        \
-	    " WHERE owner = ?1 AND ns >= ?3 || '.' AND ns < ?3 || '/'"         \
-	    " LIMIT ?2")                                                       \
-	X(NAMESPACE_COUNT, "INSERT INTO namespace VALUES(?1, ?2, ?3, ?4)"      \
-	    " ON CONFLICT DO UPDATE SET items = items + ?3, mortal = mortal + ?4") \
-	X(NAMESPACE_DROP, "DELETE FROM namespace WHERE owner = ? AND path = ?" \
-	    " AND items <= 0")                                                 \
-	X(NAMESPACE_FROM, "SELECT path, items = mortal FROM namespace"         \
-	    " WHERE owner = ? AND path >= ? ORDER BY path")                    \
-	X(NAMESPACE_ALIVE, "SELECT 1 FROM item INDEXED BY item_key"            \
-	    " WHERE owner = ? AND ns = ? AND (expires IS NULL OR expires > ?)") \
-	X(WORD_INSERT, "INSERT INTO word(rowid, text) VALUES(?, ?)")           \
-	X(WORD_ERASE, "INSERT INTO word(word, rowid, text) VALUES('delete', ?, ?)") \
-	X(WORD_FIND, "SELECT rowid, CAST(rank * -1e6 AS INTEGER) FROM word"    \
-	    " WHERE word MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rank")     \
-	X(VECTOR_INSERT, "INSERT INTO vector(key, body) VALUES(?, ?)")         \
-	X(VECTOR_ERASE, "DELETE FROM vector WHERE key = ?")                    \
-	X(VECTOR_AT, "SELECT body FROM vector WHERE key = ?")                  \
-	X(VECTOR_FROM, "SELECT key, body FROM vector WHERE key > ? AND key < ?" \
-	    " ORDER BY key")                                                   \
-	X(VECTOR_INDEX, "SELECT embed, dims FROM vector_index")                \
-	X(VECTOR_INDEX_SET, "INSERT INTO vector_index(embed, dims) VALUES(?, ?)") \
-	X(VECTOR_INDEX_DROP, "DELETE FROM vector_index")                       \
-	X(VECTOR_DROP, "DELETE FROM vector")                                   \
-	X(ITEM_VECTORS, "SELECT vectors FROM item_total WHERE owner = ?")      \
-	X(ITEM_VECTORS_DROP, "UPDATE item_total SET vectors = 0")              \
-	X(VECTOR_ANY, "SELECT 1 FROM vector LIMIT 1")                          \
 	/* messages to servers of others; the numbers are of rows that were read */ \
 	X(RUN_WEBHOOK, "UPDATE run SET webhook = ? WHERE seq = ?")             \
 	X(HOOK_OF_RUN, "INSERT INTO hook(owner, thread, id, url, headers,"     \
@@ -757,61 +695,6 @@
 	X(TRANSCRIPT_ERASE, "DELETE FROM transcript WHERE run = ?1 AND last <" \
 	    " coalesce((SELECT last FROM transcript WHERE run = ?1"            \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
-	/* messages between agents */                                          \
-	X(MAIL_INSERT, "INSERT INTO mail(key, owner, id, letters, sender,"     \
-	    " conversation, created, expires, body)"                           \
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")      \
-	X(LETTER_INSERT, "INSERT INTO letter(key, mail, owner, receiver, state," \
-	    " reason, tries, since) VALUES (?, ?, ?, ?, 0, 0, 0, ?)")          \
-	X(LETTER_TAKEN, "UPDATE letter SET state = 2, since = ?3"              \
-	    " WHERE key = ?1 AND owner = ?2 AND state = 0")                    \
-	/* the next two by numbers that only who wrote or recovered them has */ \
-	X(LETTER_BECAME, "UPDATE letter SET state = ?2, reason = ?3, tries = ?4," \
-	    " since = ?5 WHERE key = ?1 AND state = 0")                        \
-	/* unless another receiver needs it */                                 \
-	X(MAIL_CUT, "UPDATE mail SET body = NULL WHERE key = (SELECT mail"     \
-	    " FROM letter WHERE key = ?1) AND length(body) > ?2"               \
-	    " AND NOT EXISTS (SELECT 1 FROM letter o WHERE o.key >= mail.key"  \
-	    " AND o.key < mail.key + mail.letters AND o.state < 2)")           \
-	/* of all owners */                                                    \
-	X(LETTERS_OLD, "SELECT key, mail FROM (SELECT l.key, l.mail, m.created" \
-	    " FROM letter l INDEXED BY letter_over CROSS JOIN mail m"          \
-	    " ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3)"    \
-	    " WHERE key < ?1 OR created < ?2")                                 \
-	/* of the owner of a letter */                                          \
-	X(LETTERS_DEAD_OVER, "SELECT key, mail FROM letter INDEXED BY letter_dead" \
-	    " WHERE owner = (SELECT owner FROM letter WHERE key = ?1) AND state = 1" \
-	    " ORDER BY key DESC LIMIT ?3 OFFSET ?2")                           \
-	X(LETTER_ERASE, "DELETE FROM letter WHERE key = ?")                    \
-	X(MAIL_ERASE, "DELETE FROM mail WHERE key = ?1 AND NOT EXISTS (SELECT 1" \
-	    " FROM letter o WHERE o.key >= ?1 AND o.key < ?1 + mail.letters)") \
-	X(LETTERS_DEAD_OF, LETTER_COLUMNS "FROM mail m CROSS JOIN letter l"    \
-	    " ON l.key >= m.key AND l.key < m.key + m.letters"                 \
-	    " WHERE m.owner = ? AND m.id = ? AND l.state = 1 ORDER BY l.key")  \
-	X(LETTER_REVIVE, "UPDATE letter SET state = ?3, reason = 0, tries = 0," \
-	    " since = ?4 WHERE key = ?1 AND owner = ?2 AND state = 1")         \
-	X(LETTERS_WAIT, LETTER_COLUMNS "FROM letter l INDEXED BY letter_waits" \
-	    " CROSS JOIN mail m ON m.key = l.mail"                             \
-	    " WHERE l.state = 0 ORDER BY l.key")                               \
-	X(MAIL_OF_CONVERSATION, LETTER_COLUMNS LETTER_COUNTS "FROM mail m"     \
-	    " INDEXED BY mail_conversation LEFT JOIN letter l ON l.key = m.key" \
-	    " WHERE m.owner = ? AND m.conversation = ?"                        \
-	    " ORDER BY m.key LIMIT ? OFFSET ?")                                \
-	X(MAIL_ALL_DEAD, LETTER_COLUMNS LETTER_COUNTS "FROM letter l"          \
-	    " INDEXED BY letter_dead CROSS JOIN mail m ON m.key = l.mail"      \
-	    " WHERE l.owner = ? AND l.state = 1"                               \
-	    " ORDER BY l.key DESC LIMIT ? OFFSET ?")                           \
-	/* agents that live on */                                              \
-	X(MAILER_INSERT, "INSERT INTO mailer(owner, id, name, kind, graph,"    \
-	    " spec, state, error, restarts, created, updated)"                 \
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING") \
-	X(MAILER_SET, "UPDATE mailer SET state = ?, error = ?, restarts = ?,"  \
-	    " updated = ? WHERE owner = ? AND id = ?")                         \
-	X(MAILER_DELETE, "DELETE FROM mailer WHERE owner = ? AND id = ?")      \
-	X(MAILER_OF_THREAD, "DELETE FROM mailer WHERE owner = ? AND id = ?"    \
-	    " AND kind = 'run'")                                               \
-	X(MAILERS, "SELECT owner, id, name, kind, graph, spec, state, error,"  \
-	    " restarts, created, updated FROM mailer ORDER BY key")            \
 	/* what a thread holds: rows and bytes */                              \
 	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
@@ -883,6 +766,9 @@
 	/* copies have high numbers and old ids */                                     \
 	X(LAST_CHECKPOINT_ID, "SELECT max(uuid) FROM (SELECT uuid FROM checkpoint"     \
 	    " ORDER BY seq DESC LIMIT 2000)")
+
+/* Those of items and of messages between agents stand in headers of their own. */
+#define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,

@@ -231,29 +231,6 @@ int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n);
 /* When the first of all falls due; INT64_MAX: there is none. */
 int store_due_next(struct store_reader *r, msec *out);
-/* Messages for servers of others.  of_run: a webhook, whose body is made of `run` as it
- * ended and of the values at `checkpoint`. */
-struct store_hook {
-	int64_t seq, thread_seq;             /* thread_seq 0: none */
-	owner_t owner;
-	struct uuid id;
-	struct str url, headers, body;
-	int64_t tries;                       /* that failed */
-	bool of_run, rolled_back;
-	struct store_run run;
-	msec started, ended;                 /* started 0: it did not */
-	struct uuid checkpoint;              /* zero: there was none */
-};
-/* The scheme, host and port for which rows are there, the next one after `after` in the
- * order of their bytes.  ERR_NOTFOUND: there is none. */
-int store_hook_receiver(struct store_reader *r, struct str after, struct arena *a,
-    struct str *out);
-int store_hooks_due(struct store_reader *r, struct str receiver, msec now, size_t max,
-    struct arena *a, struct store_hook **out, size_t *n);
-/* When the first that is not due yet is; INT64_MAX: there is none. */
-int store_hook_next(struct store_reader *r, msec now, msec *out);
-/* Is there such a row, or a run under way that will leave one? */
-int store_hooks_wanted(struct store_reader *r, bool *out);
 /* Encoded event blocks of a resumable run with last_id > after (-1: all), at
  * most max_bytes; n_out blocks, each whole frames. */
 int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
@@ -367,37 +344,6 @@ struct store_owner_intern {
 	struct store_cmd cmd;
 	struct str subject;
 	owner_t id;                          /* out */
-};
-
-/* CONFLICT unless do_nothing, which returns the existing one in `a`. */
-struct store_assistant_create {
-	struct store_cmd cmd;
-	struct store_assistant a;            /* in, and out */
-	bool do_nothing;
-	bool system;                         /* visible to every owner; start-up only */
-};
-
-/* Fields with p == NULL stay; metadata merges shallowly.  A new version, numbered
- * after the highest there is.  ERR_CONFLICT: there are LIMIT_ASSISTANT_VERSIONS. */
-struct store_assistant_update {
-	struct store_cmd cmd;
-	struct store_assistant a;            /* id in; all out */
-	msec now;
-};
-
-/* A version of before becomes the current one, under its number.  ERR_NOTFOUND. */
-struct store_assistant_latest {
-	struct store_cmd cmd;
-	struct uuid id;
-	int64_t version;
-	msec now;
-	struct store_assistant a;            /* out */
-};
-
-struct store_assistant_delete {
-	struct store_cmd cmd;
-	struct uuid id;
-	bool threads;                        /* also those whose metadata name it */
 };
 
 struct store_thread_create {
@@ -602,23 +548,6 @@ struct store_ask_later {
 	msec due;
 };
 
-/* A message for a server of somebody else: a row until HOOK_SET says that it is over. */
-struct store_hook_put {
-	struct store_cmd cmd;
-	int64_t thread_seq;                  /* it goes with this thread; 0: with none */
-	struct uuid id;
-	struct str url, headers, body;
-	msec now;
-};
-
-struct store_hook_set {
-	struct store_cmd cmd;
-	int64_t seq, thread_seq;             /* of the row */
-	bool over;                           /* the row goes; else: */
-	int64_t tries;
-	msec due;
-};
-
 /* Frames with ids first_id..last_id of a resumable run. */
 struct store_stream_append {
 	struct store_cmd cmd;
@@ -731,28 +660,6 @@ struct store_thread_search {
 	int64_t total;                       /* out: of all pages; -1: not known, for it was
 	                                        enough to find the page; limit 0: counted */
 	bool more;                           /* out: there are others behind the page */
-};
-
-/* The owner's and the system's.  name: a part of it, in any case. */
-struct store_assistant_search {
-	struct store_cmd cmd;
-	struct str metadata_json, graph_id, name;
-	struct store_page page;              /* not by STATUS */
-	struct store_assistant *found;       /* out */
-	size_t found_n;
-	int64_t total;
-};
-
-/* Of an assistant that the owner may see, the newest first.  `created` of each is
- * its own, `updated` 0.  ERR_NOTFOUND: no such assistant. */
-struct store_assistant_versions {
-	struct store_cmd cmd;
-	struct uuid id;
-	struct str metadata_json;            /* containment; empty: all */
-	int64_t limit, offset;
-	struct store_assistant *found;       /* out */
-	size_t found_n;
-	bool more;                           /* out: there are others behind */
 };
 
 struct store_run_list {

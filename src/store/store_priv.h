@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "store/commit.h"
 #include "store/db.h"
+#include "store/assistant.h"
 #include "store/items.h"
 #include "store/sql_priv.h"
 #include "store/store.h"

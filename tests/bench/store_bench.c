@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/assistant.h"
 #include "store/store_priv.h"
 
 enum stage {

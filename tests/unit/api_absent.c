@@ -19,20 +19,6 @@ check(const char *query, const char *body, unsigned places, struct err *e)
 	return asked_end(&a);
 }
 
-TEST(fields_refused_ones_are_named)
-{
-	static const struct { const char *body, *name; unsigned places; } rows[] = {
-		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct err e;
-
-		CHECK_RC(check("", rows[i].body, rows[i].places, &e), ERR_INVALID);
-		CHECK(strncmp(e.text, rows[i].name, strlen(rows[i].name)) == 0);
-	}
-}
-
 TEST(fields_of_a_query_are_refused_when_they_carry_something)
 {
 	static const struct { const char *query; unsigned places; int rc; } rows[] = {

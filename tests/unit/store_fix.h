@@ -11,6 +11,7 @@
 #include <semaphore.h>
 
 #include "harness/test.h"
+#include "store/assistant.h"
 #include "store/items.h"
 #include "store/store_priv.h"
 

@@ -1,0 +1,114 @@
+/*
+ * options.c - see options.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/account.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* The folder of the database must exist: a misspelt path would put the data
+ * somewhere else. */
+static int
+check_folder(const struct config *c, struct err *e)
+{
+	char *path = mem_cstr(config_str(c, SETTING_DB)), *slash = strrchr(path, '/');
+	struct stat st;
+	int rc = OK;
+
+	if (slash != NULL && slash != path &&
+	    !str_eq(config_str(c, SETTING_STORE), S("memory"))) {
+		*slash = '\0';
+		if (stat(path, &st) < 0)
+			rc = err_set(e, ERR_NOTFOUND, "%s: the folder %s: %s",
+			    c->at[SETTING_DB].origin, path, strerror(errno));
+		else if (!S_ISDIR(st.st_mode))
+			rc = err_set(e, ERR_INVALID, "%s: %s is not a folder",
+			    c->at[SETTING_DB].origin, path);
+	}
+	free(path);
+	return rc;
+}
+
+int
+options_store(const struct config *c, struct store_options *o, struct err *e)
+{
+	*o = (struct store_options){
+		.driver = config_str(c, SETTING_STORE),
+		.path = config_str(c, SETTING_DB),
+		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
+		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
+		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
+		.thread_ttl = { config_int(c, SETTING_THREADS_TTL_DEFAULT_TTL) * 60 * 1000,
+		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?
+		    TTL_KEEP_LATEST : TTL_DELETE },
+	};
+	return check_folder(c, e);
+}
+
+struct auth_options
+options_auth(const struct config *c)
+{
+	return (struct auth_options){
+		.jwt_secret = config_str(c, SETTING_JWT_SECRET),
+		.issuer = config_str(c, SETTING_JWT_ISSUER),
+		.audience = config_str(c, SETTING_JWT_AUDIENCE),
+		.keys_file = config_str(c, SETTING_API_KEYS),
+		.org_claim = config_str(c, SETTING_AUTH_ORG_CLAIM),
+		.org_owns = str_eq(config_str(c, SETTING_AUTH_SCOPE), S("org")),
+		.jwks = config_str(c, SETTING_AUTH_JWKS),
+		.remote_url = config_str(c, SETTING_AUTH_REMOTE_URL),
+		.remote_key = config_str(c, SETTING_AUTH_REMOTE_KEY),
+		.cache_keys = config_str(c, SETTING_AUTH_CACHE_KEYS),
+		.cache_ttl = config_int(c, SETTING_AUTH_CACHE_TTL_SECONDS) * 1000,
+		.cache_max = (size_t)config_int(c, SETTING_AUTH_CACHE_MAX_SIZE),
+		.limits = {
+			.concurrency = config_int(c, SETTING_AUTH_LIMITS_CONCURRENCY),
+			.requests_per_second = config_int(c, SETTING_AUTH_LIMITS_REQUESTS),
+			.tokens_per_day = config_int(c, SETTING_AUTH_LIMITS_TOKENS),
+		},
+	};
+}
+
+int
+options_hooks(const struct config *c, struct hook_rules *rules, struct buf *headers,
+    struct err *e)
+{
+	int rc;
+
+	*headers = BUF((size_t)LIMIT_HOOK_HEADER_BYTES);
+	rc = hook_headers_read(config_str(c, SETTING_WEBHOOKS_HEADERS),
+	    config_str(c, SETTING_WEBHOOKS_ENV_PREFIX), headers, e);
+	*rules = (struct hook_rules){
+		.allowed_domains = config_str(c, SETTING_WEBHOOKS_ALLOWED_DOMAINS),
+		.allowed_ports = config_str(c, SETTING_WEBHOOKS_ALLOWED_PORTS),
+		.require_https = config_bool(c, SETTING_WEBHOOKS_REQUIRE_HTTPS),
+		.allow_loopback = !config_bool(c, SETTING_WEBHOOKS_DISABLE_LOOPBACK),
+		.allow_private = config_bool(c, SETTING_WEBHOOKS_ALLOW_PRIVATE),
+		.max_url_bytes = (size_t)config_int(c, SETTING_WEBHOOKS_MAX_URL_LENGTH),
+		.payload_fields = config_str(c, SETTING_WEBHOOKS_PAYLOAD_FIELDS),
+		.secret = config_str(c, SETTING_WEBHOOKS_SECRET),
+		.headers = buf_str(headers),
+	};
+	return rc == OK ? hook_rules_check(rules, e) : rc;
+}
+
+void
+options_set_accounts(const struct config *c)
+{
+	uint64_t memory = (uint64_t)config_int(c, SETTING_TEST_MEMORY_BYTES);
+
+	if (memory == 0)
+		memory = account_memory_limit();
+	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
+	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
+	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
+	account_set_capacity(&account_vectors, account_share(memory, LIMIT_VECTORS_BYTES));
+}
