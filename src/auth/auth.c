@@ -6,7 +6,7 @@
  * clients that cannot send another header.
  *
  * What a key of the issuer has verified once is remembered until the token ends or the
- * keys change: a signature takes 40 to 100 us to check, its hash 2.
+ * keys change: a signature takes 28 us (RS256) to 1,500 us (ES384) to check, its hash 1.
  *
  * SPDX-License-Identifier: MIT
  */
