@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "run/view.h"
+#include "store/hook.h"
 
 /* ---- one member, with its key -------------------------------------------- */
 
