@@ -12,12 +12,13 @@
 #include <stdio.h>
 
 #include "run/cron.h"
+#include "run/hook.h"
 
 #define TIME_MAX 64                          /* bytes of a time */
 
 /* What its runs are asked with; null in a change takes one away. */
 static const char *const payload_names[] = {
-	"assistant_id", "input", "config", "context", "interrupt_before",
+	"assistant_id", "input", "config", "context", "webhook", "interrupt_before",
 	"interrupt_after", "multitask_strategy", "stream_mode", "stream_subgraphs",
 	"stream_resumable", "durability", NULL
 };
@@ -121,6 +122,8 @@ cron_read(struct call *c, struct store_cron *cron)
 
 	names_check(c);
 	call_read_asked(c, &ask);
+	if (c->in->rc == OK && ask.q.webhook.n > 0)
+		c->in->rc = runs_check_hook(c->api->runs, ask.q.webhook, &c->err);
 	cron->assistant_id = ask.q.assistant.id;
 	if (json_is_null(ask.q.input) && uuid_is_zero(&cron->thread_id))
 		fields_fail(c->in, "input", ERR_INVALID, "expected an object, got nothing; "

@@ -24,7 +24,7 @@
 #define CRON_BODY "schedule*, assistant_id*, timezone, end_time, enabled, input, "    \
 	"config, context, metadata, interrupt_before, interrupt_after, "       \
 	"multitask_strategy, stream_mode, stream_subgraphs, stream_resumable, " \
-	"durability, checkpoint_during"
+	"durability, checkpoint_during, webhook"
 #define AGENT "agent_id, name, kind, graph_id, state, capabilities, durable, "    \
 	"mailbox_max, waiting, books, supervision, input, config, metadata, "  \
 	"error, created_at, updated_at"

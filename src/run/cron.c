@@ -164,6 +164,7 @@ ask(struct run_request *q, const struct store_cron *c, jnode p, struct buf *mode
 	q->input = json_get(p, S("input"));
 	q->config = json_get(p, S("config"));
 	q->context = json_get(p, S("context"));
+	q->webhook = json_str(json_get(p, S("webhook")));
 	q->interrupt_before = json_get(p, S("interrupt_before"));
 	q->interrupt_after = json_get(p, S("interrupt_after"));
 	q->subgraphs = json_bool(json_get(p, S("stream_subgraphs")));

@@ -2,6 +2,7 @@
 // refused, and when they fire, on servers whose clock stands just before a firing
 // (--test-clock-ms); default: with 1 and 2 shards.
 import { execFileSync } from "node:child_process";
+import http from "node:http";
 import { Client as Client15 } from "sdk-1.15";
 import { Client as Client19 } from "sdk-1.9";
 import { Client as Client20 } from "sdk-2.0";
@@ -137,7 +138,7 @@ await scenario("bad inputs", async () => {
     [{ ...ok, multitask_strategy: "queue" }, 422, "multitask_strategy"], [{ ...ok, interrupt_before: 5 }, 422, "interrupt_before"],
     [{ ...ok, shedule: "* * * * *" }, 422, "shedule", "did you mean schedule"], [{ ...ok, command: { resume: 1 } }, 422, "command"],
     [{ ...ok, checkpoint_id: t }, 422, "checkpoint_id"], [{ ...ok, if_not_exists: "create" }, 422, "if_not_exists"], [{ ...ok, thread_id: t }, 422, "thread_id"],
-    [{ ...ok, webhook: "https://example.com/" }, 422, "webhook"],
+    [{ ...ok, webhook: "http://127.0.0.1:1/" }, 422, "webhook"], [{ ...ok, webhook: 1 }, 422, "webhook"],
     [{ ...ok, input: { who: "x".repeat(300000) } }, 413, ""], [[], 422, ""], ["{", 400, ""],
   ];
   for (const [body, status, ...words] of cases) {
@@ -185,6 +186,22 @@ await scenario("owners do not see each other's crons", async () => {
   equal(r.kwargs.config.configurable.langgraph_auth_user_id, "ann", "the run is its owner's");
   equal((await call(s, "GET", `/threads/${thread.thread_id}`, undefined, bob)).status, 404, "and its thread");
   await s.stop();
+});
+
+await scenario("a webhook is checked when it comes, and told of each run", async () => {
+  const got = [], hook = http.createServer((q, a) => { q.resume(); q.on("end", () => { got.push(q.url); a.end("ok"); }); });
+  await new Promise((f) => hook.listen(0, "127.0.0.1", f));
+  const url = `http://127.0.0.1:${hook.address().port}`, body = { schedule: "0 * * * *", assistant_id: "note", input };
+  const s = await open(scratch(), { at: before("2027-06-01T12:00:00Z") - 1500, args: ["--webhooks-disable-loopback=false"] });
+  equal((await call(s, "POST", "/runs/crons", { ...body, webhook: "file:///etc/passwd" })).status, 422, "no such address");
+  const a = await json(s, "POST", "/runs/crons", { ...body, webhook: `${url}/gone` }), b = await json(s, "POST", "/runs/crons", { ...body, webhook: `${url}/kept`, on_run_completed: "keep" });
+  equal(a.payload.webhook, `${url}/gone`, "it is shown");
+  for (const c of [a, b]) await moved(s, c.cron_id, c.next_run_date);
+  await until(() => got.length >= 2, "both to be told");
+  equal([...got].sort(), ["/gone", "/kept"], "once each");
+  await until(async () => await fired(s, a.cron_id) === 0, "the thread to go");
+  await s.stop();
+  hook.close();
 });
 
 // ---- firing -----------------------------------------------------------------------
