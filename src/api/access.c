@@ -368,6 +368,46 @@ call_namespace(struct call *c, bool search, struct str *ns)
 		c->in->rc = err_set(&c->err, ERR_DENIED, "Not authorized");
 }
 
+/* The next label of each, where there is one; of two the one that is not `*`. */
+static bool
+narrower(struct str *asked, struct str *within, struct str *label)
+{
+	struct str a = STR_NONE, w = STR_NONE;
+	bool has_a = asked->n > 0 && str_next(asked, '\0', &a);
+	bool has_w = within->n > 0 && str_next(within, '.', &w);
+
+	*label = has_w ? w : a;
+	/* A name that is `*` would match any other. */
+	return !has_w || (!str_eq(w, S("*")) &&
+	    (!has_a || str_eq(a, S("*")) || str_eq(a, w)));
+}
+
+void
+call_namespaces(struct call *c, struct str *prefix)
+{
+	struct str within = c->grant.prepend.n > 0 ? c->grant.prepend : c->grant.within;
+	struct str asked = c->grant.prepend.n > 0 ? STR_NONE : *prefix, label;
+	struct buf b = BUF(2 * (size_t)LIMIT_NAMESPACE_LABELS * (LIMIT_NAME_BYTES + 1));
+	bool may = true;
+
+	if (c->in->rc < 0 || within.n == 0)
+		return;
+	while (may && (asked.n > 0 || within.n > 0)) {
+		may = narrower(&asked, &within, &label);
+		if (b.n > 0)
+			buf_add_char(&b, '\0');
+		buf_add(&b, label);
+	}
+	if (c->grant.prepend.n > 0 && prefix->n > 0) {
+		buf_add_char(&b, '\0');
+		buf_add(&b, *prefix);
+	}
+	*prefix = arena_str(&c->r->arena, buf_str(&b));
+	if (!may || b.failed)
+		c->in->rc = err_set(&c->err, ERR_DENIED, "Not authorized");
+	buf_release(&b);
+}
+
 int
 call_may_item(struct call *c, struct str ns, struct str key, struct str value_json)
 {

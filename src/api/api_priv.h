@@ -229,6 +229,8 @@ int  call_may_run(struct call *c, enum access a, const struct uuid *id);
 int  call_may_item(struct call *c, struct str ns, struct str key, struct str value_json);
 /* Where the policy has the caller's namespaces; labels with dots between. */
 void call_namespace(struct call *c, bool search, struct str *ns);
+/* The same of a prefix of labels that namespaces are to match, `*` any; NULs between. */
+void call_namespaces(struct call *c, struct str *prefix);
 /* What metadata a thread must have that a run of this call makes; or empty. */
 struct str call_stamp(struct call *c);
 /* For api.c: once the caller is known; before the handler; before a command. */

@@ -313,6 +313,7 @@ api_namespace_list(struct call *c)
 	*op = (struct store_namespace_list){ .limit = NAMESPACES_DEFAULT,
 	    .now = shard_wall(c->api->shard) };
 	match_read(c, "prefix", &op->prefix);
+	call_namespaces(c, &op->prefix);
 	match_read(c, "suffix", &op->suffix);
 	fields_int(c->in, "max_depth", 1, LIMIT_NAMESPACE_LABELS, &op->max_depth);
 	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);

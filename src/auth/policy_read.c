@@ -282,6 +282,7 @@ reach_check(struct rules *r, const struct rule *x, const struct tree_node *n,
 
 		for (size_t i = 0; resources[i] != NULL; i++)
 			has = has || str_eq(access_resource(a), str_of(resources[i]));
+		has = has && (n != x->filter || a != STORE_LIST_NAMESPACES);
 		if (x->level[a] != LEVEL_NONE && !has)
 			return fail_key(r, n, e, NULL, "%s has no %s; give it a rule of its own",
 			    access_name(a), what);

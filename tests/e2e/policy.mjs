@@ -29,7 +29,7 @@ rules:
     filter: { owner: "\${subject}" }
     stamp: { owner: "\${subject}" }
   - scope: writer
-    allow: [store:put, store:delete, store:get, store:search]
+    allow: store
     namespace: [users, "\${subject}"]
   - scope: own
     allow: store
@@ -178,9 +178,15 @@ await scenario("namespaces", async () => {
   equal(await found(wes, ["users"]), ["users.wes.notes"], "of a part above it, too");
   equal(await found(wes, ["users", "wim"]), 403, "of another's not");
   equal((await found(ada, [])).length, 2, "an admin's finds both");
+  const names = async (who, body) => { const x = await call(server, "POST", "/store/namespaces", body, who); return x.status === 200 ? x.json.namespaces.map((i) => i.join(".")) : x.status; };
+  equal(await names(wes, {}), ["users.wes.notes"], "one's own are listed");
+  equal(await names(wes, { prefix: ["users", "*"] }), ["users.wes.notes"], "whatever stands for any");
+  equal(await names(wes, { prefix: ["users", "wim"] }), 403, "another's are not");
+  equal(await names(as({ sub: "*", scope: "writer" }), {}), 403, "a subject that stands for any is none");
   const own = as({ sub: "olga", scope: "own" }), dotted = as({ sub: "ol.ga", scope: "own" });
   equal((await put(own, "a")).status, 204, "prepended");
   equal(await found(own, []), ["olga.a"], "and found there");
+  equal([await names(own, {}), await names(own, { prefix: ["a"] }), await names(own, { prefix: ["users"] })], [["olga.a"], ["olga.a"], []], "and listed");
   equal((await put(dotted, "a")).status, 422, "a subject with a dot is no label");
 });
 
