@@ -41,8 +41,6 @@ labels_check(struct call *c, const char *key, struct words labels)
 			c->in->rc = err_set(&c->err, ERR_INVALID, "Namespace labels "
 			    "cannot be empty or contain periods. Received: %.*s",
 			    FMT(labels_join(c, labels, ',')));
-		if (str_index(label, '\0') >= 0)
-			words_fail(c, key, i, "expected no U+0000");
 	}
 }
 
@@ -76,8 +74,6 @@ place_read(struct call *c, struct str *ns, struct str *key)
 	call_read_str(c, "key", LIMIT_NAME_BYTES, key);
 	if (key->n == 0)
 		fields_fail(c->in, "key", ERR_INVALID, "expected a string, got nothing");
-	if (str_index(*key, '\0') >= 0)
-		fields_fail(c->in, "key", ERR_INVALID, "expected no U+0000");
 }
 
 /* The same from the query: namespace=a.b, repeated, or a JSON array. */

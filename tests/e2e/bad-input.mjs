@@ -192,8 +192,6 @@ const requests = [
   ["PUT", "/store/items", { namespace: [1], key: "k", value: {} }, 422, "namespace[0]: expected a string"],
   ["PUT", "/store/items", { namespace: Array(40).fill("a"), key: "k", value: {} }, 422, "namespace"],
   ["PUT", "/store/items", { namespace: ["a"], value: {} }, 422, "key"],
-  ["PUT", "/store/items", { namespace: ["a"], key: "k\u0000", value: {} }, 422, "key: expected no U+0000"],
-  ["PUT", "/store/items", { namespace: ["a", "b\u0000c"], key: "k", value: {} }, 422, "namespace[1]: expected no U+0000"],
   ["PUT", "/store/items", { namespace: ["a"], key: 5, value: {} }, 422, "key: expected a string"],
   ["PUT", "/store/items", { namespace: ["a"], key: "k" }, 422, "value"],
   ["PUT", "/store/items", { namespace: ["a"], key: "k", value: "s" }, 422, "value: expected an object"],
@@ -227,11 +225,8 @@ const requests = [
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: "w".repeat(9000) }, 422, "query", "8192"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: 5 }, 422, "query: expected a string"],
   // what LangGraph has and is not here yet, by name
-  ...[["GET", `/threads/${thread}/stream`, "threads stream"], ["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
+  ...[["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
     ["POST", `/threads/${thread}/stream/events`, "threads stream events (protocol v2)"],
-    ["POST", "/runs/batch", "runs batch"], ["POST", "/runs/cancel", "runs cancel of many"],
-    ["POST", "/assistants/agent/versions", "assistants versions"],
-    ["POST", "/assistants/agent/latest", "assistants latest"],
     ["POST", "/a2a/agent", "a2a"], ["GET", "/.well-known/agent-card.json?assistant_id=agent", "a2a agent card"],
   ].map(([method, target, name]) => [method, target, ["POST", "PATCH"].includes(method) ? {} : undefined, 404, `"detail":"${name} is not supported yet"`]),
   ["GET", "/metrics?format=json", undefined, 422, "format", "Prometheus"],
@@ -402,7 +397,8 @@ await scenario("strange values everywhere", async () => {
     for (const [method, row] of Object.entries(methods)) {
       // Runs of a thread are read like those without; they would only pile up here.
       const target = template.replace("{thread_id}", method === "post" && template.includes("/runs") ? uuid : thread).replace("{run_id}", uuid).replace("{assistant_id}", uuid).replace("{id}", "t-1");
-      if (target === "/work/events") continue;
+      // These end when their client leaves.
+      if (target === "/work/events" || target === `/threads/${thread}/stream`) continue;
       const names = [...(row.description ?? "").replace(/\([^)]*\)/g, "").matchAll(/[a-z_]+(?=\*?(,|;|$| ))/g)].map((m) => m[0]);
       for (const name of new Set([...names, "command", "select", "sort_by", "ids"])) for (const value of values) {
         const query = typeof value === "object" || String(value).length > 5000 ? "" : `?${name}=${encodeURIComponent(value)}`;

@@ -16,11 +16,16 @@ export function readTranscript(file) {
   return blocks.filter((x) => x.request.length > 0).map(parse);
 }
 
+// A body may be malformed: then it is sent as it is.
+function asJson(text) {
+  try { return JSON.parse(text); } catch { return text; }
+}
+
 function parse(b) {
   const [method, target] = b.request[0].split(" "), headers = {};
   let body;
   for (const l of b.request.slice(1)) {
-    if (/^[[{]/.test(l)) body = JSON.parse(l);
+    if (/^[[{]/.test(l)) body = asJson(l);
     else { const i = l.indexOf(": "); headers[l.slice(0, i).toLowerCase()] = l.slice(i + 2); }
   }
   const status = Number(b.answer[0].split(" ")[1]), blank = b.answer.indexOf("");

@@ -54,10 +54,12 @@ export async function until(condition, what, ms = 15000) {
   }
 }
 
+const scratches = [];
+process.on("exit", () => { for (const dir of scratches) rmSync(dir, { recursive: true, force: true }); });
+
 export function scratch() {
-  const dir = mkdtempSync(path.join(tmpdir(), "cohort-e2e-"));
-  process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
-  return dir;
+  scratches.push(mkdtempSync(path.join(tmpdir(), "cohort-e2e-")));
+  return scratches.at(-1);
 }
 
 // Below the range that clients' sockets are given from, each once a process.

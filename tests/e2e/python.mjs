@@ -107,7 +107,7 @@ await scenario("store", async () => {
   equal((await ask("GET", "/store/items", { params: { key: "k", namespace: "py.u" } })).json.value, { n: 1 }, "get_item");
   equal((await ask("GET", "/store/items", { params: { key: "k", namespace: "py.u", refresh_ttl: true } })).json.value, { n: 1 }, "with refresh_ttl");
   equal((await ask("POST", "/store/items/search", { json: { namespace_prefix: ["py"], limit: 10, offset: 0 } })).json.items.length, 1, "search_items");
-  equal((await ask("POST", "/store/namespaces", { json: { limit: 100, offset: 0 } })).json, { detail: "store namespaces is not supported yet" }, "list_namespaces");
+  equal((await ask("POST", "/store/namespaces", { json: { limit: 100, offset: 0 } })).json, { namespaces: [["py", "u"]] }, "list_namespaces");
   ok(await ask("DELETE", "/store/items", { json: { key: "k", namespace: ["py", "u"] } }), "delete_item", 204);
 });
 
