@@ -74,8 +74,7 @@ await scenario("what a key refuses", async () => {
 });
 
 await scenario("after kill -9, and a day later", async () => {
-  server.process.kill("SIGKILL");
-  await server.gone;
+  await server.stop("SIGKILL");
   server = await startServer({ mock, dir });
   equal((await post("/threads", { metadata: { a: 1 } }, "k1")).json.thread_id, thread, "it is remembered");
   equal((await post(`/threads/${thread}/runs`, hi, "none")).status, 200, "and others are not");
