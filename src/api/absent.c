@@ -124,8 +124,6 @@ const struct absent_route absent_routes[] = {
 	{ "POST", "/v1/conversations", "conversations of OpenAI; a thread is one" },
 	{ "POST", "/v1/completions", "completions without messages" },
 	{ "POST", "/v1/embeddings", "embeddings" },
-	{ "GET", "/docs", "docs page" },
-	{ "POST", "/internal/truncate", "internal truncate" },
 	{ "GET", "/ui/{assistant_id}", "ui" },
 	{ "POST", "/ui/{assistant_id}", "ui" },
 	{ "POST", "/a2a/{assistant_id}", "a2a" },

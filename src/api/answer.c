@@ -86,6 +86,16 @@ call_json(struct call *c, struct str extra)
 }
 
 int
+call_page(struct call *c, struct str page)
+{
+	call_reply(c, 200, S("text/html; charset=utf-8"),
+	    S("Content-Security-Policy: default-src 'none'; style-src "
+	    "'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"), page);
+	return OK;
+}
+
+int
 call_object(struct call *c, const struct member *m, const void *object)
 {
 	if (!call_has_room(c))

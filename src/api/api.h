@@ -38,6 +38,7 @@ struct api_options {
 	struct origin_rules origin;
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
+	bool test_hooks;                     /* POST /internal/truncate is there */
 	bool end_event;                      /* a run's stream ends with `end` */
 	unsigned shards;
 	struct str model;                    /* shown by /info */

@@ -126,6 +126,7 @@ struct call {
 		struct store_thread_update thread_update;
 		struct store_thread_delete thread_delete;
 		struct store_thread_prune thread_prune;
+		struct store_truncate truncate;
 		struct store_run_delete run_delete;
 		struct store_cron_create cron_create;
 		struct store_cron_update cron_update;
@@ -156,6 +157,8 @@ struct call {
 
 extern const struct route routes[];
 extern const size_t routes_n;
+/* What a route takes.  Of an operation its arguments, but for those in the path. */
+void route_add_request(struct buf *b, const struct route *r);
 
 /* ---- answering (answer.c) ------------------------------------------------ */
 
@@ -182,6 +185,7 @@ void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
 int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
                                                 ERR_TOOBIG: not answered */
+int  call_page(struct call *c, struct str page);         /* HTML without scripts */
 /* X-Pagination-Total, and -Next if there is more behind `next`. */
 struct str call_page_lines(struct call *c, int64_t next, int64_t total);
 /* For an answer that lasts: over is called, once, when the caller's credentials are good
@@ -413,6 +417,7 @@ handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
+handler api_truncate, api_system_docs;
 handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;

@@ -48,6 +48,12 @@ const struct route routes[] = {
 	  "Liveness, for load balancers", NULL, "{\"status\":\"ok\"}", 200 },
 	{ "GET", "/metrics", ACCESS_NONE, ROUTE_OPEN | ROUTE_TEXT, NONE, api_system_metrics,
 	  "Counters for Prometheus", NULL, "text exposition format", 200, PLACE_METRICS },
+	{ "GET", "/docs", ACCESS_NONE, ROUTE_OPEN | ROUTE_PAGE, NONE, api_system_docs,
+	  "This interface for people, a page without scripts", NULL, "a page", 200 },
+	{ "POST", "/internal/truncate", ADMIN_TRUNCATE, ROUTE_BODY, SMALL, api_truncate,
+	  "Remove what the caller has; only with --test-hooks",
+	  "threads, assistants, store, runs, checkpointer (true: they go)",
+	  "{\"ok\":true}", 200 },
 	{ "GET", "/openapi.json", ACCESS_NONE, ROUTE_OPEN, NONE, api_system_openapi,
 	  "This interface as OpenAPI", NULL, "an OpenAPI 3.1 document", 200 },
 
@@ -405,9 +411,8 @@ const size_t routes_n = COUNT(routes);
 
 /* ---- what is made from the rows ------------------------------------------ */
 
-/* What it takes.  Of an operation its arguments, but for those in the path. */
-static void
-add_request(struct buf *b, const struct route *r)
+void
+route_add_request(struct buf *b, const struct route *r)
 {
 	const struct work_arg *a = r->operation == NULL ? NULL :
 	    work_args(str_of(r->operation));
@@ -431,7 +436,7 @@ api_add_routes_markdown(struct buf *b)
 
 		buf_add_fmt(b, "| `%s %s` | %s%s | ", r->method, r->path, r->summary,
 		    r->flags & ROUTE_OPEN ? " (no credentials)" : "");
-		add_request(b, r);
+		route_add_request(b, r);
 		buf_add_fmt(b, " | %d: %s |\n", r->status, r->response);
 	}
 }
@@ -462,7 +467,7 @@ add_operation(struct buf *b, const struct route *r)
 	for (const char *m = r->method; *m != '\0'; m++)
 		buf_add_char(b, (char)(*m + 32));
 	json_add_fmt(b, "':{'summary':%s", r->summary);
-	add_request(&request, r);
+	route_add_request(&request, r);
 	if (request.n > 0)
 		json_add_fmt(b, ",'description':%.*s", FMT(buf_str(&request)));
 	buf_release(&request);

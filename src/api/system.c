@@ -56,7 +56,8 @@ api_system_page(struct call *c)
 	    "<p>An agent server: it speaks the LangGraph Agent Server API. Point "
 	    "an SDK or a chat UI at this address.</p>\n<ul>\n"
 	    "<li><a href=\"/info\">/info</a>: version, model, features</li>\n"
-	    "<li><a href=\"/openapi.json\">/openapi.json</a>: every route</li>\n"
+	    "<li><a href=\"/docs\">/docs</a>: every route; for programs "
+	    "<a href=\"/openapi.json\">/openapi.json</a></li>\n"
 	    "<li><a href=\"/ok\">/ok</a>: is it up; "
 	    "<a href=\"/ok?check_db=1\">and its database</a></li>\n"
 	    "<li><a href=\"/metrics\">/metrics</a>: counters for Prometheus</li>\n"
@@ -66,11 +67,7 @@ api_system_page(struct call *c)
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}'"
 	    "</code></pre>\n</html>\n";
 
-	call_reply(c, 200, S("text/html; charset=utf-8"),
-	    S("Content-Security-Policy: default-src 'none'; style-src "
-	    "'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\n"
-	    "X-Content-Type-Options: nosniff\r\n"), str_of(page));
-	return OK;
+	return call_page(c, str_of(page));
 }
 
 int

@@ -555,6 +555,7 @@ make_api(struct node *n, struct err *e)
 		.offices = n->offices,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
+		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
 		.shards = n->workers_n, .model = buf_str(&n->model),
 		.origin = {

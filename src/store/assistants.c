@@ -204,8 +204,8 @@ threads_bury(struct store *st, struct store_assistant_delete *x)
 	return rc == ERR_AGAIN ? OK : rc;
 }
 
-static int
-assistant_remove(struct store *st, int64_t seq, owner_t owner)
+int
+assistants_drop(struct store *st, int64_t seq, owner_t owner)
 {
 	int64_t budget = ERASE_NOW;
 	int rc = erase_assistant(&st->w, seq, &budget);
@@ -231,7 +231,7 @@ assistant_delete(struct store *st, struct store_cmd *c)
 	if (rc == OK && x->threads)
 		rc = threads_idle(st, x);
 	if (rc == OK)
-		rc = assistant_remove(st, seq, c->owner);
+		rc = assistants_drop(st, seq, c->owner);
 	if (rc == OK && x->threads)
 		rc = threads_bury(st, x);
 	return rc;

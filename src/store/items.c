@@ -138,16 +138,15 @@ item_delete(struct store *st, struct store_cmd *c)
 }
 const struct op store_op_item_delete = { .run = item_delete };
 
-/* The one whose time was over first.  ERR_NOTFOUND: none is. */
+/* The one that q finds (owner, seq, ns, paths, value, has it an end).  ERR_NOTFOUND. */
 static int
-expired_next(struct store *st, msec now, struct old_item *o)
+old_read(struct store *st, struct query q, struct old_item *o)
 {
-	struct query q = query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(now));
 	int rc = query_row(&q);
 
 	if (rc == OK) {
 		*o = (struct old_item){ .owner = query_i64(&q, 0), .seq = query_i64(&q, 1),
-		    .ns = query_str(&q, 2, &st->scratch), .mortal = true,
+		    .ns = query_str(&q, 2, &st->scratch), .mortal = query_i64(&q, 5) != 0,
 		    .paths = query_str(&q, 3, &st->scratch),
 		    .value = query_str(&q, 4, &st->scratch) };
 		rc = arena_rc(&st->scratch);
@@ -156,6 +155,27 @@ expired_next(struct store *st, msec now, struct old_item *o)
 	return rc;
 }
 
+static int
+old_drop(struct store *st, const struct old_item *o)
+{
+	struct totals t;
+	int rc = totals_read(st, o->owner, &t);
+
+	if (rc == OK)
+		rc = item_erase(st, o, &t);
+	return rc == OK ? totals_write(st, o->owner, &t) : rc;
+}
+
+int
+items_drop_any(struct store *st, owner_t owner)
+{
+	struct old_item o;
+	int rc = old_read(st, query_of(&st->w, SQL_ITEM_ANY_OF, db_i64(owner)), &o);
+
+	return rc == OK ? old_drop(st, &o) : rc;
+}
+
+/* Those whose time was over first. */
 static int
 item_sweep(struct store *st, struct store_cmd *c)
 {
@@ -167,16 +187,11 @@ item_sweep(struct store *st, struct store_cmd *c)
 	x->gone_n = 0;
 	for (x->removed = 0; rc == OK && x->removed < most; x->removed += rc == OK) {
 		struct old_item o;
-		struct totals t;
 
 		arena_clear(&st->scratch);
-		rc = expired_next(st, x->now, &o);
+		rc = old_read(st, query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(x->now)), &o);
 		if (rc == OK)
-			rc = totals_read(st, o.owner, &t);
-		if (rc == OK)
-			rc = item_erase(st, &o, &t);
-		if (rc == OK)
-			rc = totals_write(st, o.owner, &t);
+			rc = old_drop(st, &o);
 	}
 	x->more = rc == OK;
 	return rc == ERR_NOTFOUND ? OK : rc;

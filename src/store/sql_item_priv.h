@@ -19,7 +19,9 @@
 	X(ITEM_ERASE, "DELETE FROM item WHERE owner = ? AND seq = ?")          \
 	X(ITEM_REFRESH, "UPDATE item SET expires = ?3 + ttl"                   \
 	    " WHERE owner = ?1 AND seq = ?2 AND expires > ?3")                 \
-	X(ITEM_EXPIRED, "SELECT owner, seq, ns, paths, value"                  \
+	X(ITEM_ANY_OF, "SELECT owner, seq, ns, paths, value, expires IS NOT NULL" \
+	    " FROM item WHERE owner = ? LIMIT 1")                              \
+	X(ITEM_EXPIRED, "SELECT owner, seq, ns, paths, value, 1"               \
 	    " FROM item INDEXED BY item_expires WHERE expires <= ?"            \
 	    " ORDER BY expires LIMIT 1")                                       \
 	X(ITEM_TOTAL, "SELECT seq, items, vectors FROM item_total WHERE owner = ?") \

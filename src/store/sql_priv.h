@@ -136,6 +136,8 @@
 	X(ASSISTANT_BURY, "UPDATE assistant SET owner = -1, uuid = NULL"       \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	X(ASSISTANT_ERASE, "DELETE FROM assistant WHERE seq = ?")              \
+	X(ASSISTANT_ANY_OF, "SELECT seq FROM assistant INDEXED BY assistant_owner" \
+	    " WHERE owner = ? AND system = 0 LIMIT 1")                         \
 	X(ASSISTANT_DEAD, "SELECT seq FROM assistant INDEXED BY assistant_dead" \
 	    " WHERE owner < 0 LIMIT 1")                                        \
 	X(VERSION_INSERT, "INSERT INTO assistant_version(assistant, version,"  \
@@ -264,6 +266,7 @@
 	X(THREAD_TTL, "UPDATE thread SET ttl = ?, ttl_keeps = ?, expires = ?"  \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	/* of all owners; a busy one is not in this index */                   \
+	X(THREAD_ANY_OF, THREAD_SELECT "WHERE t.owner = ? LIMIT 1")            \
 	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
 	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
 	    " AND t.status <> 1 AND t.expires <= ? ORDER BY t.expires LIMIT 1") \

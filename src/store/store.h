@@ -276,6 +276,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
 	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
+	X(TRUNCATE, truncate)                                                  \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
@@ -394,6 +395,17 @@ struct store_thread_prune {
 	size_t next;                         /* out */
 	struct uuid *pruned;                 /* out: those that it has done with */
 	size_t pruned_n;
+};
+
+/* Some of what the owner has of a kind goes, of assistants those that are not the
+ * system's; again while there is more.  ERR_CONFLICT: a run is under way. */
+enum store_truncated { TRUNCATE_THREADS, TRUNCATE_ASSISTANTS, TRUNCATE_ITEMS, TRUNCATES };
+struct store_truncate {
+	struct store_cmd cmd;
+	enum store_truncated what;
+	struct uuid *gone;                   /* out: threads */
+	size_t gone_n;
+	bool more;                           /* out */
 };
 
 /* One pass of a sweep (run/sweep.h), of all owners: removes what is due at `now`, at

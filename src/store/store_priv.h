@@ -500,6 +500,10 @@ int threads_index(struct store *st, owner_t owner, const struct store_thread *t)
 int threads_unindex(struct store *st, owner_t owner, const struct store_thread *t);
 /* A thread that goes leaves the index; what it used becomes its owner's.  Then its rows
  * go, as many as the budget has; others when the writer is idle. */
+/* One of an owner's assistants, or whichever of its items comes first, with all that
+ * hangs on it.  ERR_NOTFOUND: there is no item. */
+int assistants_drop(struct store *st, int64_t seq, owner_t owner);
+int items_drop_any(struct store *st, owner_t owner);
 int threads_leave(struct store *st, owner_t owner, const struct store_thread *t);
 int threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
     int64_t *budget);
