@@ -212,6 +212,8 @@ doc_add_page(const struct doc *d, struct buf *out)
 	struct buf text = BUF(64 * KB);
 	char title[120];
 
+	if (name.n == 0 && d->n > 0)
+		name = doc_str(d->element[0], "workload");
 	snprintf(title, sizeof title, "cohort bench %.*s", FMT(str_cut(name, 80)));
 	page_add_head(out, title);
 	if (d->n > 0) {

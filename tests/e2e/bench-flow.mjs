@@ -1,7 +1,7 @@
 // bench-flow.mjs - the flow with a model of the registry: what the model takes and costs
 // is told apart from the server; a model that breaks fails it; a soak finds a leak.
 import { execFile, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, equal, finish, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
@@ -40,6 +40,16 @@ await scenario("a server that checks tokens", async () => {
   equal([r.code, r.result?.auth_tier], [0, "local"], `in its own process (${r.stdout.slice(-600)})`);
   check(/^auth_tier +local$/m.test(r.stdout), "the table has it too", r.stdout.slice(-900));
   await s.stop();
+});
+
+await scenario("the result as a page", async () => {
+  const dir = scratch(), page = path.join(dir, "flow.html");
+  const r = await bench("--url", server.url, "--iterations", "1", "--warmup", "0", "--html", page);
+  const text = readFileSync(page, "utf8");
+  equal(r.code, 0, "it is written");
+  check(/<h1>cohort bench flow<\/h1>/.test(text) && text.includes("agent_flow_duration_p50_ms") && !/<script|src=/.test(text), "with its figures, and by itself", text.slice(0, 900));
+  const none = await bench("--url", server.url, "--iterations", "1", "--warmup", "0", "--html", path.join(page, "such.html"));
+  check(none.code !== 0 && /such\.html/.test(none.stderr), "a file in the place of a folder is told", none.stderr.slice(-300));
 });
 
 await scenario("a model that breaks off", async () => {

@@ -83,6 +83,7 @@ const rows = {
   "GET /threads/{thread_id}/history": [, 404],
   "POST /threads/{thread_id}/history": [{}, 404],
   "POST /threads/{thread_id}/runs": [run, 404],
+  "POST /internal/truncate": [{ threads: true, assistants: true, store: true }, 404],
   "POST /threads/{thread_id}/runs/wait": [run, 404],
   "POST /threads/{thread_id}/runs/stream": [run, 404],
   "GET /threads/{thread_id}/runs": [, 404],
@@ -99,8 +100,6 @@ const rows = {
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
   "GET /runs/{run_id}/stream": [, 200, noRun],
   "GET /runs/{run_id}/join": [, 404],
-  "POST /runs/batch": [[{ ...run, assistant_id: a }], 404],
-  "POST /runs/cancel": [{ thread_id: t, run_ids: [r] }, 404],
   "POST /runs/crons": [{ assistant_id: a, schedule: "0 0 1 1 *" }, 404],
   "POST /threads/{thread_id}/runs/crons": [{ assistant_id: "agent", schedule: "0 0 1 1 *" }, 404],
   "POST /runs/crons/search": [{}, 200, (x) => x.json.length === 0],
@@ -150,7 +149,7 @@ const rows = {
   "GET /v1/models/{model}": [, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
 };
-const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
+const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json", "GET /docs"];
 
 await scenario("the matrix", async () => {
   const spec = (await call(server, "GET", "/openapi.json")).json;
