@@ -87,7 +87,8 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 
 /* ---- handling ------------------------------------------------------------ */
 
-/* \u0000 becomes \ufffd: no string of a client's has a NUL in it. */
+/* \u0000 becomes \ufffd: no string of a client's has a NUL in it, but for the
+ * tracker's, which keeps texts as they are. */
 static void
 add_without_nul(struct buf *out, struct str body)
 {
@@ -108,12 +109,14 @@ add_without_nul(struct buf *out, struct str body)
 }
 
 static int
-text_parse(struct str body, struct json_doc *doc, struct err *why)
+text_parse(const struct call *c, struct json_doc *doc, struct err *why)
 {
+	bool work = c->route->access == WORK_READ || c->route->access == WORK_UPDATE;
+	struct str body = c->r->body;
 	struct buf clean = BUF(SIZE_MAX / 2);
 	int rc;
 
-	if (memmem(body.p, body.n, "\\u0000", 6) == NULL)
+	if (work || memmem(body.p, body.n, "\\u0000", 6) == NULL)
 		return json_parse(doc, body, why);
 	add_without_nul(&clean, body);
 	rc = json_parse(doc, buf_str(&clean), why);
@@ -133,7 +136,7 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 		return OK;
 	if (c->r->body.n == 0)
 		return err_set(e, ERR_INVALID, "body: expected an object, got nothing");
-	rc = text_parse(c->r->body, doc, &why);
+	rc = text_parse(c, doc, &why);
 	return rc == OK ? OK : err_set(e, rc, "%s%s", rc == ERR_SYNTAX ?
 	    "Malformed JSON in request body: " : "", why.text);
 }

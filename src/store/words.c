@@ -6,6 +6,9 @@
  * out of it must be the very text that was put in, so this is made by one function, of
  * the value and of the paths that are kept beside it.
  *
+ * A character of a script that is written without blanks (Chinese, Japanese) is a word
+ * of its own: a query of several finds them side by side.
+ *
  * A word matches without regard to case and accents.  All words of a query must occur;
  * `word*` is the beginning of one.  The best come first, by bm25.  How rare a word is it
  * knows from the items of all owners, but a row is only ever found by its own.
@@ -16,6 +19,72 @@
 
 #include "store/store_priv.h"
 
+/* ---- characters --------------------------------------------------------------- */
+
+struct range { uint32_t from, to; };
+
+/* Code points past ASCII that are in no word: punctuation, symbols, emoji. */
+static const struct range marks[] = {
+	{ 0x80, 0xa9 }, { 0xab, 0xb1 }, { 0xb4, 0xb4 }, { 0xb6, 0xb8 }, { 0xbb, 0xbb },
+	{ 0xbf, 0xbf }, { 0xd7, 0xd7 }, { 0xf7, 0xf7 }, { 0x2000, 0x206f },
+	{ 0x20a0, 0x20cf }, { 0x2190, 0x245f }, { 0x2500, 0x2775 }, { 0x2794, 0x2bff },
+	{ 0x2e00, 0x2e2e }, { 0x3000, 0x3004 }, { 0x3008, 0x3020 }, { 0x3030, 0x3030 },
+	{ 0xfe00, 0xfe6f }, { 0xff01, 0xff0f }, { 0x1f000, 0x1faff },
+};
+
+/* Han characters and kana. */
+static const struct range alone[] = {
+	{ 0x2e80, 0x2fdf }, { 0x3005, 0x3007 }, { 0x3041, 0x30ff }, { 0x3400, 0x4dbf },
+	{ 0x4e00, 0x9fff }, { 0xf900, 0xfaff }, { 0x20000, 0x3ffff },
+};
+
+static uint32_t
+code_point(struct str s, size_t n)
+{
+	static const uint8_t first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t c = (uint8_t)s.p[0] & first[n];
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((uint8_t)s.p[i] & 0x3f);
+	return c;
+}
+
+static bool
+in_ranges(uint32_t c, const struct range *r, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (c >= r[i].from && c <= r[i].to)
+			return true;
+	return false;
+}
+
+/* c, which is one character, with blanks around it if it is a word of its own. */
+static void
+char_add(struct buf *b, struct str c)
+{
+	bool word = c.n >= 3 && in_ranges(code_point(c, c.n), alone, COUNT(alone));
+
+	if (word)
+		buf_add_char(b, ' ');
+	buf_add(b, c);
+	if (word)
+		buf_add_char(b, ' ');
+}
+
+/* s without its NULs, which would end the text, and quotes, which would end a phrase:
+ * both stand between words. */
+static void
+chars_add(struct buf *b, struct str s)
+{
+	while (s.n > 0) {
+		size_t n = str_utf8_step(s);
+
+		n = n == 0 ? 1 : n;
+		char_add(b, s.p[0] == '\0' || s.p[0] == '"' ? S(" ") : str_sub(s, 0, n));
+		s = str_sub(s, n, s.n);
+	}
+}
+
 /* ---- what is indexed ---------------------------------------------------------- */
 
 static void
@@ -24,15 +93,9 @@ text_add(struct buf *b, jnode n)
 	struct json_iter it;
 
 	if (json_is_string(n)) {
-		struct str s = json_str(n);
-
-		/* Whole characters, and no NUL, which would end the text. */
-		s = str_cut(s, LIMIT_ITEM_WORDS_BYTES - (b->n < LIMIT_ITEM_WORDS_BYTES ?
-		    b->n : LIMIT_ITEM_WORDS_BYTES));
-		for (struct str part; str_next(&s, '\0', &part); ) {
-			buf_add(b, part);
-			buf_add_char(b, ' ');
-		}
+		chars_add(b, str_cut(json_str(n), LIMIT_ITEM_WORDS_BYTES -
+		    (b->n < LIMIT_ITEM_WORDS_BYTES ? b->n : LIMIT_ITEM_WORDS_BYTES)));
+		buf_add_char(b, ' ');
 	} else if (json_is_number(n)) {
 		json_add_node(b, n);
 		buf_add_char(b, ' ');
@@ -75,35 +138,12 @@ words_change(struct store *st, enum sql text, owner_t owner, int64_t seq,
 
 /* ---- what is asked for --------------------------------------------------------- */
 
-/* Code points past ASCII that are in no word: punctuation, symbols, emoji. */
-static const struct { uint32_t from, to; } marks[] = {
-	{ 0x80, 0xa9 }, { 0xab, 0xb1 }, { 0xb4, 0xb4 }, { 0xb6, 0xb8 }, { 0xbb, 0xbb },
-	{ 0xbf, 0xbf }, { 0xd7, 0xd7 }, { 0xf7, 0xf7 }, { 0x2000, 0x206f },
-	{ 0x20a0, 0x20cf }, { 0x2190, 0x245f }, { 0x2500, 0x2775 }, { 0x2794, 0x2bff },
-	{ 0x2e00, 0x2e2e }, { 0x3000, 0x3004 }, { 0x3008, 0x3020 }, { 0x3030, 0x3030 },
-	{ 0xfe00, 0xfe6f }, { 0xff01, 0xff0f }, { 0x1f000, 0x1faff },
-};
-
 static bool
 in_words(uint32_t c)
 {
 	if (c < 0x80)
 		return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-	for (size_t i = 0; i < COUNT(marks); i++)
-		if (c >= marks[i].from && c <= marks[i].to)
-			return false;
-	return true;
-}
-
-static uint32_t
-code_point(struct str s, size_t n)
-{
-	static const uint8_t first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t c = (uint8_t)s.p[0] & first[n];
-
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | ((uint8_t)s.p[i] & 0x3f);
-	return c;
+	return !in_ranges(c, marks, COUNT(marks));
 }
 
 /* A phrase without a letter or digit would match nothing at all. */
@@ -120,7 +160,7 @@ has_word(struct str s)
 	return false;
 }
 
-/* A word as FTS5's string: no character of it means anything else there. */
+/* A word as FTS5's string: but for its quotes no character means anything there. */
 static void
 phrase_add(struct buf *b, struct str word)
 {
@@ -129,12 +169,7 @@ phrase_add(struct buf *b, struct str word)
 	if (b->n > 0)
 		buf_lit(b, " AND ");
 	buf_add_char(b, '"');
-	for (size_t i = 0; i < word.n - begins; i++) {
-		if (word.p[i] == '"')
-			buf_add_char(b, '"');
-		if (word.p[i] != '\0')
-			buf_add_char(b, word.p[i]);
-	}
+	chars_add(b, str_sub(word, 0, word.n - begins));
 	buf_add_char(b, '"');
 	if (begins)
 		buf_add_char(b, '*');
