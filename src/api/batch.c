@@ -122,6 +122,15 @@ answer(struct batch *b)
 	return call_json(c, STR_NONE);
 }
 
+/* b is in the request's arena, which an answer clears. */
+static void
+finish(struct batch *b)
+{
+	struct call *c = b->c;
+
+	call_finish(c, answer(b));
+}
+
 static void
 taken_back(void *ctx, int rc)
 {
@@ -129,7 +138,7 @@ taken_back(void *ctx, int rc)
 
 	(void)rc;
 	if (--b->left == 0)
-		call_finish(b->c, answer(b));
+		finish(b);
 }
 
 /* Another run of it could not be made. */
@@ -164,7 +173,7 @@ settled(struct batch *b)
 	if (failed)
 		take_back(b);
 	else
-		call_finish(b->c, answer(b));
+		finish(b);
 }
 
 static void
@@ -313,10 +322,12 @@ cancels_answer(struct cancels *x)
 static void
 cancels_settled(struct cancels *x)
 {
+	struct call *c = x->c;               /* x goes with the answer */
+
 	assert(x->left > 0);
 	if (--x->left > 0)
 		return;
-	call_finish(x->c, x->named || x->after == 0 ? cancels_answer(x) : next_page(x));
+	call_finish(c, x->named || x->after == 0 ? cancels_answer(x) : next_page(x));
 }
 
 static void
