@@ -28,7 +28,8 @@ struct absent_field {
 };
 
 static const struct absent_field absent_fields[] = {
-	{ "feedback_keys", PLACE_RUN, "no feedback event is sent", .ignored = true },
+	{ "feedback_keys", PLACE_RUN, "they are of LangSmith, which takes the feedback; "
+	  "keep yours in the store or in the thread's metadata", .fallback = "[]" },
 	{ "select", PLACE_THREAD_SEARCH, "a thread has no context of its own; its runs have",
 	  .words = { "context" }, .ignored = true },
 	{ "format", PLACE_METRICS, "Prometheus' text is what there is",

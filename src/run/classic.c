@@ -594,17 +594,6 @@ tell_lifecycle(struct classic *c, const struct run_event *ev)
 }
 
 static void
-tell_feedback(struct classic *c, const struct run_event *ev)
-{
-	struct buf b = classic_data();
-
-	if (!classic_wanted(c, MODE_META, ev))
-		return;
-	val_add_json(&b, ev->u.feedback.urls);
-	classic_send(c, MODE_META, "feedback", STR_NONE, &b);
-}
-
-static void
 tell_error(struct classic *c, const struct run_event *ev)
 {
 	struct buf b = classic_data();
@@ -629,7 +618,7 @@ classic_tell(struct classic *c, const struct run_event *ev)
 		[EVENT_RETRACT] = classic_retract, [EVENT_CUSTOM] = tell_custom,
 		[EVENT_TOOL] = tell_tool, [EVENT_INTERRUPT] = tell_interrupt,
 		[EVENT_ANSWERED] = NULL, [EVENT_LIFECYCLE] = tell_lifecycle,
-		[EVENT_FEEDBACK] = tell_feedback, [EVENT_ERROR] = tell_error,
+		[EVENT_ERROR] = tell_error,
 	};
 
 	assert((size_t)ev->kind < COUNT(by_kind));

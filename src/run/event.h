@@ -46,8 +46,8 @@ enum event_kind {
 	                        one up to the root */
 	EVENT_ANSWERED,      /* a run resumes by ids, before they are checked */
 	EVENT_LIFECYCLE,     /* a graph started, completed, failed, waits */
-	EVENT_FEEDBACK,      /* where to tell what one thinks of it: {key: url} */
-	EVENT_ERROR          /* the run failed: name, message */
+	/* Events are stored by these numbers; the one between has never been stored. */
+	EVENT_ERROR = EVENT_LIFECYCLE + 2    /* the run failed: name, message */
 };
 #define EVENT_KINDS (EVENT_ERROR + 1)
 
@@ -136,7 +136,6 @@ struct run_event {
 		struct { struct val list; } interrupts;      /* INTERRUPT: array of {id, value} */
 		struct { struct val ids; } answered;         /* array of texts */
 		struct event_lifecycle lifecycle;
-		struct { struct val urls; } feedback;        /* object */
 		struct { struct str name, message; } error;
 	} u;
 };

@@ -81,7 +81,6 @@ static const struct field fields[EVENT_KINDS][10] = {
 	    { FIELD_TEXT, AT(lifecycle.graph), 0 },
 	    { FIELD_TEXT, AT(lifecycle.tool_call_id), 0 },
 	    { FIELD_TEXT, AT(lifecycle.error), 0 }, { FIELD_TEXT, AT(lifecycle.message), 0 } },
-	[EVENT_FEEDBACK] = { { FIELD_VALUE, AT(feedback.urls), 0 } },
 	[EVENT_ERROR] = { { FIELD_TEXT, AT(error.name), 0 }, { FIELD_TEXT, AT(error.message), 0 } },
 };
 

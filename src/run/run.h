@@ -94,7 +94,7 @@ enum stream_mode {
 	MODE_VALUES = 1, MODE_UPDATES = 2, MODE_MESSAGES_TUPLE = 4, MODE_MESSAGES = 8,
 	MODE_CUSTOM = 16, MODE_TASKS = 32, MODE_CHECKPOINTS = 64, MODE_DEBUG = 128,
 	MODE_TOOLS = 256, MODE_EVENTS = 512, MODE_LIFECYCLE = 1024,
-	/* always delivered: */ MODE_META = 32768 /* metadata, error, feedback */
+	/* always delivered: */ MODE_META = 32768 /* metadata, error */
 };
 extern const char *const stream_mode_names[];    /* by bit; NULL-ended */
 

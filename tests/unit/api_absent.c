@@ -40,7 +40,7 @@ TEST(fields_defaults_and_strangers_pass)
 	CHECK_RC(check("", "{\"command\":null,\"checkpoint\":null,\"webhook\":null,"
 	    "\"interrupt_before\":[],\"interrupt_after\":null,"
 	    "\"stream_subgraphs\":true,\"after_seconds\":0,"
-	    "\"multitask_strategy\":\"enqueue\",\"feedback_keys\":[\"a\"],"
+	    "\"multitask_strategy\":\"enqueue\",\"feedback_keys\":[],"
 	    "\"langsmith_tracer\":{\"project_name\":\"x\"},"
 	    "\"checkpoint_during\":true,\"assistantId\":\"x\"}", PLACE_RUN, &e), OK);
 	CHECK_RC(check("", "{\"select\":[\"context\",\"ttl\"]}", PLACE_THREAD_SEARCH, &e), OK);

@@ -717,7 +717,6 @@ TEST(a_failure_is_told_of_the_task_and_of_the_run)
 	    "tasks {\"id\":\"" TASK "\",\"name\":\"explode\","
 	    "\"error\":\"{\\\"message\\\":\\\"Boo!\\\",\\\"name\\\":\\\"CustomError\\\"}\","
 	    "\"interrupts\":[]}",
-	    "feedback {\"stars\":\"https://example.org/f\"}",
 	    "error {\"error\":\"CustomError\",\"message\":\"Boo!\"}", NULL };
 	struct event_task task = { .id = id_of(TASK), .name = S("explode"),
 	    .ns = S("explode:" TASK),
@@ -726,8 +725,6 @@ TEST(a_failure_is_told_of_the_task_and_of_the_run)
 
 	bench_start(&t, MODE_UPDATES | MODE_TASKS, false);
 	tell(&t, (struct run_event){ .kind = EVENT_TASK_RESULT, .step = 1, .task = &task });
-	tell(&t, (struct run_event){ .kind = EVENT_FEEDBACK,
-	    .u.feedback.urls = json("{\"stars\":\"https://example.org/f\"}") });
 	tell(&t, (struct run_event){ .kind = EVENT_ERROR,
 	    .u.error = { S("CustomError"), S("Boo!") } });
 	check_heard(&t, "failure", frames);

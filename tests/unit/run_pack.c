@@ -100,9 +100,6 @@ an_event(int kind, const struct event_task *t, const struct llm_delta *d)
 		ev.u.lifecycle = (struct event_lifecycle){ EVENT_FAILED, S("g"), S("c"),
 		    S("e"), S("m") };
 		break;
-	case EVENT_FEEDBACK:
-		ev.u.feedback.urls = json("{}");
-		break;
 	case EVENT_ERROR:
 		ev.u.error.name = S("E");
 		ev.u.error.message = S("");
