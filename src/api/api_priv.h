@@ -188,6 +188,7 @@ int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
 int  call_page(struct call *c, struct str page);         /* HTML without scripts */
 /* X-Pagination-Total, and -Next if there is more behind `next`. */
 struct str call_page_lines(struct call *c, int64_t next, int64_t total);
+struct str call_next_line(struct call *c, int64_t next);     /* only X-Pagination-Next */
 /* For an answer that lasts: over is called, once, when the caller's credentials are good
  * no longer.  standing_end comes before the request's end. */
 struct standing {
@@ -422,10 +423,15 @@ handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
-handler api_thread_again, api_assistant_again, api_run_again;       /* see once.c */
+handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
+						/* see once.c */
 handler api_run_batch, api_run_cancel_many, api_thread_stream;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
+/* Ends the caller's runs of an assistant, those that wait too.  Then calls `then`, with
+ * the first failure; what it returns is as of a handler. */
+int api_runs_end(struct call *c, const struct uuid *assistant, struct str why,
+    int (*then)(void *ctx, int rc), void *ctx);
 handler api_cron_create, api_cron_get, api_cron_update, api_cron_delete, api_cron_search,
     api_cron_count;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,

@@ -200,6 +200,15 @@ api_cron_create(struct call *c)
 	return call_submit(c, STORE_CRON_CREATE, cron_created);
 }
 
+int
+api_cron_again(struct call *c)
+{
+	struct store_cron cron;
+	int rc = store_cron_get(c->api->reader, c->owner, &c->once.id, &c->r->arena, &cron);
+
+	return rc < 0 ? rc : call_object(c, cron_members, &cron);
+}
+
 /* ---- those that exist ------------------------------------------------------------ */
 
 static int

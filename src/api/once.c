@@ -22,6 +22,7 @@ static const struct once_row {
 	{ api_thread_copy, offsetof(struct store_thread_copy, id), api_thread_again },
 	{ api_assistant_create, offsetof(struct store_assistant_create, a.id),
 	  api_assistant_again },
+	{ api_cron_create, offsetof(struct store_cron_create, c.id), api_cron_again },
 	{ api_run_start, offsetof(struct store_run_create, run.id), api_run_again },
 	{ api_run_batch, 0, NULL },
 };

@@ -25,6 +25,19 @@ await scenario("an object is made once", async () => {
   equal([copy.status, (await post(`/threads/${thread}/copy`, undefined, "c")).json.thread_id], [200, copy.json.thread_id], "one copy");
 });
 
+await scenario("a cron is made once", async () => {
+  const cron = { assistant_id: "agent", schedule: "0 0 1 1 *", input: {} };
+  for (const target of ["/runs/crons", `/threads/${thread}/runs/crons`]) {
+    const made = await post(target, cron, "cron"), again = await post(target, cron, "cron");
+    equal([made.status, replayed(made), again.status, replayed(again), again.json.cron_id], [200, null, 200, "true", made.json.cron_id], target);
+    await call(server, "PATCH", `/runs/crons/${made.json.cron_id}`, { enabled: false });
+    equal((await post(target, cron, "cron")).json.enabled, false, "it is shown as it is by then");
+    await call(server, "DELETE", `/runs/crons/${made.json.cron_id}`);
+    equal((await post(target, cron, "cron")).status, 404, "and not made again when it is gone");
+  }
+  equal((await call(server, "POST", "/runs/crons/count", {})).json, 0, "there are no others");
+});
+
 await scenario("a run is made once, and joined by who asks again", async () => {
   const first = await post(`/threads/${thread}/runs/wait`, hi, "r1");
   const second = await post(`/threads/${thread}/runs/wait`, hi, "r1");
