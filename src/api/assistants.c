@@ -8,6 +8,8 @@
  */
 #include "api/api_priv.h"
 
+#include <assert.h>
+
 #include "agent/agent.h"
 #include "base/mem.h"
 
@@ -163,8 +165,7 @@ versions_found(struct call *c)
 
 	c->select = MEMBERS_ALL;
 	return call_list(c, version_members, op->found, sizeof *op->found, op->found_n,
-	    op->more ? arena_fmt(&c->r->arena, "x-pagination-next: %lld\r\n",
-	    (long long)next) : STR_NONE);
+	    op->more ? call_next_line(c, next) : STR_NONE);
 }
 
 int
@@ -203,13 +204,54 @@ api_assistant_latest(struct call *c)
 
 /* ---- deleting ------------------------------------------------------------ */
 
+#define DELETE_TRIES 16
+
+/* A request, in its arena. */
+struct deletion {
+	struct call *c;
+	struct uuid id;
+	bool threads;
+	unsigned tries;
+};
+
+static int assistant_deleted(struct call *c);
+
+static int
+delete_submit(struct deletion *d)
+{
+	d->c->op.assistant_delete = (struct store_assistant_delete){ .id = d->id,
+	    .threads = d->threads, .ctx = d };
+	return call_submit(d->c, STORE_ASSISTANT_DELETE, assistant_deleted);
+}
+
+/* Others may have begun meanwhile. */
+static int
+runs_ended(void *ctx, int rc)
+{
+	struct deletion *d = ctx;
+
+	return rc < 0 && rc != ERR_NOTFOUND ? rc : delete_submit(d);
+}
+
 static int
 assistant_deleted(struct call *c)
 {
-	struct buf *b = call_out(c);
+	const struct store_assistant_delete *op = &c->op.assistant_delete;
+	struct deletion *d = op->ctx;
+	struct buf *b;
 
+	for (size_t i = 0; i < op->gone_n; i++)
+		runs_thread_deleted(c->api->runs, &op->gone[i]);
+	if (op->busy && d->tries++ == DELETE_TRIES)
+		return err_set(&c->err, ERR_BUSY, "runs of the assistant begin faster than "
+		    "they are ended; try again");
+	if (op->busy)
+		return api_runs_end(c, &d->id, S("assistant deleted"), runs_ended, d);
+	if (op->more)
+		return delete_submit(d);
+	b = call_out(c);
 	buf_lit(b, "[\"");
-	uuid_add(b, &c->op.assistant_delete.id);
+	uuid_add(b, &d->id);
 	buf_lit(b, "\"]");
 	return call_json(c, STR_NONE);
 }
@@ -232,18 +274,19 @@ is_system(const struct api *api, const struct uuid *id)
 int
 api_assistant_delete(struct call *c)
 {
-	struct store_assistant_delete *op = &c->op.assistant_delete;
+	struct deletion *d = arena_new(&c->r->arena, struct deletion);
 
-	*op = (struct store_assistant_delete){ 0 };
-	param_bool(c, "delete_threads", &op->threads);
+	assert(d != NULL);
+	d->c = c;
+	param_bool(c, "delete_threads", &d->threads);
 	if (c->in->rc < 0)
 		return c->in->rc;
-	if (!api_assistant_id(c->api, c->param[0], &op->id))
+	if (!api_assistant_id(c->api, c->param[0], &d->id))
 		return ERR_NOTFOUND;
-	if (is_system(c->api, &op->id))
+	if (is_system(c->api, &d->id))
 		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "
 		    "system's and cannot be deleted");
-	return call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
+	return delete_submit(d);
 }
 
 /* ---- what its graph is ---------------------------------------------------- */

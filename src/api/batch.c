@@ -291,11 +291,15 @@ api_run_batch(struct call *c)
 
 /* ---- cancelling many ----------------------------------------------------------- */
 
-/* Those that are known by name, or page by page those that have a status. */
+/* Those that are known by name, or page by page those that have a status, or an
+ * assistant. */
 struct cancels {
 	struct call *c;
 	bool rollback, named;
-	struct uuid thread_id;
+	struct str why;
+	struct uuid thread_id, assistant;
+	int (*then)(void *ctx, int rc);      /* of an assistant's; else NULL */
+	void *ctx;
 	int status;                          /* -1: pending and running */
 	int64_t after;                       /* the last run of the page */
 	size_t left, found;
@@ -309,6 +313,8 @@ cancels_answer(struct cancels *x)
 {
 	struct call *c = x->c;
 
+	if (x->then != NULL)
+		return x->then(x->ctx, x->rc);
 	if (x->rc == ERR_NOTFOUND && x->named)
 		return err_set(&c->err, ERR_NOTFOUND, "Run not found");
 	if (x->rc < 0 && x->rc != ERR_NOTFOUND)
@@ -345,15 +351,15 @@ cancel_one(struct cancels *x, const struct uuid *thread_id, const struct uuid *r
 {
 	struct call *c = x->c;
 
-	/* Hidden by the policy: it is not there. */
-	if (call_may_run(c, THREADS_UPDATE, run_id) < 0) {
+	/* Hidden by the policy: it is not there.  Runs of an assistant end with it. */
+	if (x->then == NULL && call_may_run(c, THREADS_UPDATE, run_id) < 0) {
 		x->rc = x->rc < 0 ? x->rc : ERR_NOTFOUND;
 		return;
 	}
 	x->left++;
 	x->found++;
-	run_cancel(c->api->runs, c->owner, thread_id, run_id, x->rollback,
-	    S("api: cancelled by request"), one_cancelled, x);
+	run_cancel(c->api->runs, c->owner, thread_id, run_id, x->rollback, x->why,
+	    one_cancelled, x);
 }
 
 static int
@@ -374,8 +380,21 @@ static int
 next_page(struct cancels *x)
 {
 	x->c->op.run_active = (struct store_run_active){ .status = x->status,
-	    .after = x->after, .limit = LIMIT_CANCEL_RUNS, .ctx = x };
+	    .assistant = x->assistant, .after = x->after, .limit = LIMIT_CANCEL_RUNS, .ctx = x };
 	return call_submit(x->c, STORE_RUN_ACTIVE, page_found);
+}
+
+int
+api_runs_end(struct call *c, const struct uuid *assistant, struct str why,
+    int (*then)(void *ctx, int rc), void *ctx)
+{
+	struct cancels *x = arena_new(&c->r->arena, struct cancels);
+
+	if (x == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "too large");
+	*x = (struct cancels){ .c = c, .why = why, .assistant = *assistant, .then = then,
+	    .ctx = ctx, .status = -1 };
+	return next_page(x);
 }
 
 /* thread_id and run_ids go together, and not with a status. */
@@ -414,6 +433,7 @@ api_run_cancel_many(struct call *c)
 
 	assert(x != NULL);
 	x->c = c;
+	x->why = S("api: cancelled by request");
 	param_word(c, "action", actions, &action);
 	x->rollback = action == 1;
 	if (!read_whom(c, x, &ids))

@@ -188,7 +188,7 @@ const struct route routes[] = {
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },
 	{ "GET", "/threads/{thread_id}/runs", THREADS_READ, ROUTE_READS, NONE, api_run_list,
 	  "List a thread's runs, newest first", "limit, offset, status, select",
-	  "an array of runs", 200 },
+	  "an array of runs; X-Pagination-Next", 200 },
 	{ "POST", "/threads/{thread_id}/runs/wait", THREADS_CREATE_RUN, ROUTE_BODY, INPUT,
 	  api_run_start, "Start a run and wait for its values", RUN_BODY,
 	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },

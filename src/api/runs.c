@@ -395,9 +395,10 @@ static int
 runs_found(struct call *c)
 {
 	const struct store_run_list *op = &c->op.run_list;
+	int64_t next = op->offset + (int64_t)op->runs_n;
 
 	return call_list(c, run_members, op->runs, sizeof *op->runs, op->runs_n,
-	    STR_NONE);
+	    op->more ? call_next_line(c, next) : STR_NONE);
 }
 
 int

@@ -50,6 +50,12 @@ call_page_lines(struct call *c, int64_t next, int64_t total)
 	    (long long)total);
 }
 
+struct str
+call_next_line(struct call *c, int64_t next)
+{
+	return arena_fmt(&c->r->arena, "x-pagination-next: %lld\r\n", (long long)next);
+}
+
 static int
 answer_count(struct call *c, int64_t total)
 {
@@ -94,7 +100,7 @@ threads_page_lines(struct call *c, const struct store_thread_search *op)
 
 	if (op->total >= 0)
 		return call_page_lines(c, next, op->total);
-	return arena_fmt(&c->r->arena, "x-pagination-next: %lld\r\n", (long long)next);
+	return call_next_line(c, next);
 }
 
 static int

@@ -34,10 +34,18 @@ struct store_assistant_latest {
 	struct store_assistant a;            /* out */
 };
 
+/* Nothing is done while one of its runs is under way; the caller cancels those first.
+ * With threads it is done in several commands, the assistant goes with the last one.
+ * ERR_CONFLICT: a run of another assistant is under way on one of the threads. */
 struct store_assistant_delete {
 	struct store_cmd cmd;
 	struct uuid id;
 	bool threads;                        /* also those whose metadata name it */
+	void *ctx;                           /* the caller's */
+	bool busy;                           /* out: a run of it is under way */
+	bool more;                           /* out: ask again for the rest */
+	struct uuid *gone;                   /* out: threads that went with this command */
+	size_t gone_n;
 };
 
 /* The owner's and the system's.  name: a part of it, in any case. */

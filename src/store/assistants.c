@@ -148,6 +148,10 @@ assistant_update(struct store *st, struct store_cmd *c)
 const struct op store_op_assistant_update = { .run = assistant_update,
     .texts = assistant_texts };
 
+/* ---- deleting ------------------------------------------------------------- */
+
+#define DELETE_THREADS 100                   /* of one command */
+
 /* ERR_CONFLICT while one of the assistant's threads has a run under way. */
 static int
 threads_idle(struct store *st, struct store_assistant_delete *x)
@@ -167,41 +171,35 @@ threads_idle(struct store *st, struct store_assistant_delete *x)
 	    UUID_TEXT, id);
 }
 
-/* The next of the assistant's threads after *seq leaves its index and is
- * buried.  ERR_NOTFOUND: there is none. */
+/* ERR_NOTFOUND: the assistant has no thread (any more). */
 static int
-thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *seq)
+thread_drop_next(struct store *st, struct store_assistant_delete *x, int64_t *budget)
 {
 	struct store_thread t;
 	int rc = query_one(query_of(&st->w, SQL_THREAD_NEXT_OF, db_uuid(&x->id),
-	    db_i64(*seq), db_i64(x->cmd.owner)), &store_thread_record, &t,
-	    &st->scratch);
+	    db_i64(x->cmd.owner)), &store_thread_record, &t, &st->scratch);
 
-	if (rc != OK)
-		return rc;
-	*seq = t.seq;
-	rc = threads_leave(st, x->cmd.owner, &t);
+	if (rc == OK)
+		rc = threads_drop(st, x->cmd.owner, &t, budget);
+	if (rc == OK)
+		x->gone[x->gone_n++] = t.id;
 	arena_clear(&st->scratch);
-	if (rc != OK)
-		return rc;
-	return db_run(&st->w, SQL_THREAD_BURY, db_i64(t.seq),
-	    db_i64(x->cmd.owner));
+	return rc;
 }
 
 static int
-threads_bury(struct store *st, struct store_assistant_delete *x)
+threads_go(struct store *st, struct store_assistant_delete *x)
 {
-	int64_t seq = 0;
-	int rc;
+	int64_t budget = ERASE_NOW;
+	int rc = threads_idle(st, x);
 
-	do
-		rc = thread_bury_next(st, x, &seq);
-	while (rc == OK);
-	if (rc != ERR_NOTFOUND || seq == 0)
-		return rc == ERR_NOTFOUND ? OK : rc;
-	st->dead = true;
-	rc = erase_buried(st, ERASE_NOW);
-	return rc == ERR_AGAIN ? OK : rc;
+	x->gone = arena_alloc(x->cmd.arena, DELETE_THREADS * sizeof *x->gone);
+	if (rc == OK && x->gone == NULL)
+		rc = ERR_TOOBIG;
+	while (rc == OK && x->gone_n < DELETE_THREADS)
+		rc = thread_drop_next(st, x, &budget);
+	x->more = rc == OK;
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 int
@@ -225,15 +223,19 @@ assistant_delete(struct store *st, struct store_cmd *c)
 	    db_i64(c->owner));
 	int rc = query_row(&q);
 
+	x->busy = x->more = false;
+	x->gone_n = 0;
 	if (rc == OK)
 		seq = query_i64(&q, 10);
 	query_end(&q);
-	if (rc == OK && x->threads)
-		rc = threads_idle(st, x);
-	if (rc == OK)
-		rc = assistants_drop(st, seq, c->owner);
-	if (rc == OK && x->threads)
-		rc = threads_bury(st, x);
-	return rc;
+	if (rc != OK)
+		return rc;
+	rc = query_any(query_of(&st->w, SQL_RUN_ACTIVE_OF, db_uuid(&x->id),
+	    db_i64(c->owner)));
+	x->busy = rc == OK;
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	rc = x->threads ? threads_go(st, x) : OK;
+	return rc != OK || x->more ? rc : assistants_drop(st, seq, c->owner);
 }
 const struct op store_op_assistant_delete = { .run = assistant_delete };

@@ -101,13 +101,17 @@ run_list(struct store *st, struct store_cmd *c)
 
 	assert(limit >= 0 && x->offset >= 0);
 	x->runs_n = 0;
+	x->more = false;
 	x->runs = arena_alloc(c->arena, ((size_t)limit + 1) * sizeof *x->runs);
 	rc = arena_rc(c->arena);
 	q = query_of(&st->quick, SQL_RUN_LIST, db_i64(x->thread_seq),
-	    db_i64(c->owner), db_i64(x->status), db_i64(limit),
+	    db_i64(c->owner), db_i64(x->status), db_i64(limit + 1),
 	    db_i64(x->offset));
 	while (rc == OK) {
 		rc = query_row(&q);
+		x->more = rc == OK && x->runs_n == (size_t)limit;
+		if (x->more)
+			break;
 		if (rc == OK)
 			rc = query_read(&q, &store_run_record,
 			    &x->runs[x->runs_n++], c->arena);
@@ -122,7 +126,8 @@ run_active(struct store *st, struct store_cmd *c)
 {
 	struct store_run_active *x = (struct store_run_active *)c;
 	struct query q = query_of(&st->quick, SQL_RUNS_ACTIVE, db_i64(c->owner),
-	    db_i64(x->status), db_i64(x->after), db_i64(x->limit));
+	    db_i64(x->status), db_i64(x->after), db_i64(x->limit),
+	    uuid_is_zero(&x->assistant) ? db_null() : db_uuid(&x->assistant));
 
 	return run_names_read(&q, c->arena, &x->found, &x->found_n);
 }

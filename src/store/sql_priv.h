@@ -167,7 +167,7 @@
 	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND t.owner = ?")        \
 	X(THREAD_AT, THREAD_SELECT "WHERE t.seq = ? AND t.owner = ?")          \
 	X(THREAD_NEXT_OF, THREAD_SELECT "WHERE t.assistant = ?"                \
-	    " AND t.seq > ? AND t.owner = ? ORDER BY t.seq LIMIT 1")           \
+	    " AND t.owner = ? ORDER BY t.seq LIMIT 1")                         \
 	X(THREAD_UPDATE, "UPDATE thread SET updated = ?, assistant = ?,"       \
 	    " metadata = ? WHERE seq = ? AND owner = ?")                       \
 	X(THREADS_NEW, SEEK_ALL "ORDER BY 3 DESC, 1 DESC")                     \
@@ -261,7 +261,7 @@
 	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
 	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
-	    " expires = NULL WHERE seq = ? AND owner = ?")                     \
+	    " assistant = NULL, expires = NULL WHERE seq = ? AND owner = ?")                     \
 	X(THREAD_LIVES_ON, "UPDATE thread SET expires = NULL WHERE seq = ?")   \
 	X(THREAD_TTL, "UPDATE thread SET ttl = ?, ttl_keeps = ?, expires = ?"  \
 	    " WHERE seq = ? AND owner = ?")                                    \
@@ -295,7 +295,11 @@
 	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid, r.status FROM run r"     \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
 	    " WHERE r.status < 2 AND t.owner = ?1 AND (?2 < 0 OR r.status = ?2)" \
-	    " AND r.seq > ?3 ORDER BY r.seq LIMIT ?4")                         \
+	    " AND r.seq > ?3 AND (?5 IS NULL OR r.assistant = ?5)"             \
+	    " ORDER BY r.seq LIMIT ?4")                                        \
+	X(RUN_ACTIVE_OF, "SELECT 1 FROM run r INDEXED BY run_active CROSS JOIN" \
+	    " thread t ON t.seq = r.thread"                                    \
+	    " WHERE r.status < 2 AND r.assistant = ? AND t.owner = ? LIMIT 1") \
 	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*),"         \
 	    " coalesce(sum(held > 0), 0)"                                      \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \

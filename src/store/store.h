@@ -681,11 +681,13 @@ struct store_run_list {
 	int64_t limit, offset;
 	struct store_run *runs;              /* out, newest first */
 	size_t runs_n;
+	bool more;                           /* out: there are others behind them */
 };
 
 /* An owner's runs that are pending or running, oldest first. */
 struct store_run_active {
 	struct store_cmd cmd;
+	struct uuid assistant;               /* only its runs; zero: of all */
 	int status;                          /* -1: both */
 	int64_t after;                       /* only those behind this seq */
 	int64_t limit;

@@ -82,6 +82,61 @@ await drive("1.9.31", Client19);
 await drive("1.15.0", Client115);
 await drive("2.0.0", Client20);
 
+// What is under way of an assistant: one run runs, one waits behind it, one is held, and the cron of another.
+async function busy() {
+  const a = (await post("/assistants", { graph_id: "agent" })).json.assistant_id;
+  const t = (await post("/threads", {})).json.thread_id;
+  const body = (content, more = {}) => ({ assistant_id: a, input: { messages: [{ role: "user", content }] }, ...more });
+  const done = (await post(`/threads/${t}/runs`, body("hi"))).json;
+  await call(server, "GET", `/threads/${t}/runs/${done.run_id}/join`);
+  const runs = [];
+  for (const more of [{}, {}, { after_seconds: 3600 }]) runs.push((await post(`/threads/${t}/runs`, body("mock:stall", more))).json);
+  const alone = (await post("/threads", {})).json.thread_id;
+  runs.push((await post(`/threads/${alone}/runs`, body("mock:stall", { after_seconds: 3600 }))).json);
+  const cron = (await post("/runs/crons", { assistant_id: a, schedule: "0 0 1 1 *", input: {} })).json.cron_id;
+  const own = (await post(`/threads/${t}/runs/crons`, { assistant_id: a, schedule: "0 0 1 1 *", input: {} })).json.cron_id;
+  const other = (await post(`/threads/${(await post("/threads", {})).json.thread_id}/runs`, { ...body("mock:stall"), assistant_id: "agent" })).json;
+  return { a, t, alone, done, runs, crons: [cron, own], other };
+}
+const statusOf = async (r) => { const { json } = await call(server, "GET", `/threads/${r.thread_id}/runs/${r.run_id}`); return [json.status, json.cancel_reason]; };
+
+await scenario("its runs end with it, and its crons go", async () => {
+  const x = await busy();
+  const waiter = call(server, "GET", `/threads/${x.t}/runs/${x.runs[1].run_id}/join`);
+  equal((await call(server, "DELETE", `/assistants/${x.a}`)).json, [x.a], "deleted");
+  for (const r of x.runs) equal(await statusOf(r), ["interrupted", "assistant deleted"], "a run that was under way");
+  equal((await waiter).status, 200, "who waited for one is answered");
+  equal(await statusOf(x.done), ["success", null], "one that had ended stays");
+  equal((await statusOf(x.other))[0], "running", "as does another assistant's");
+  for (const c of x.crons) equal((await call(server, "GET", `/runs/crons/${c}`)).status, 404, "a cron");
+  equal([(await call(server, "GET", `/threads/${x.t}`)).json.status, (await call(server, "GET", `/threads/${x.alone}`)).json.status], ["idle", "idle"], "its threads rest");
+  equal((await call(server, "GET", `/assistants/${x.a}`)).status, 404, "it is gone");
+  await call(server, "POST", `/threads/${x.other.thread_id}/runs/${x.other.run_id}/cancel?wait=1`);
+});
+
+await scenario("with its threads, which end their streams", async () => {
+  const x = await busy();
+  const stream = await fetch(`${server.url}/threads/${x.t}/stream?stream_mode=lifecycle`);
+  const text = stream.text();
+  equal((await call(server, "DELETE", `/assistants/${x.a}?delete_threads=true`)).json, [x.a], "deleted");
+  check(/"interrupted"/.test(await text), "the stream ends in order", await text);
+  for (const t of [x.t, x.alone]) equal((await call(server, "GET", `/threads/${t}`)).status, 404, "a thread");
+  equal((await statusOf(x.other))[0], "running", "another's thread stays");
+  await call(server, "POST", `/threads/${x.other.thread_id}/runs/${x.other.run_id}/cancel?wait=1`);
+});
+
+await scenario("while runs of it begin", async () => {
+  const a = (await post("/assistants", { graph_id: "agent" })).json.assistant_id;
+  const begun = [];
+  const start = async () => { const r = await post("/threads", {}); const s = await post(`/threads/${r.json.thread_id}/runs`, { assistant_id: a, input: { messages: [{ role: "user", content: "mock:stall" }] } }); if (s.status === 200) begun.push(s.json); return s.status; };
+  for (let i = 0; i < 20; i++) await start();
+  const race = Array.from({ length: 40 }, () => start());
+  equal((await call(server, "DELETE", `/assistants/${a}`)).status, 200, "deleted");
+  equal((await Promise.all(race)).filter((s) => s !== 200 && s !== 404), [], "each begins or finds no assistant");
+  const left = (await Promise.all(begun.map(statusOf))).filter(([s, why]) => s !== "interrupted" || why !== "assistant deleted");
+  equal(left, [], "none is left");
+});
+
 await scenario("bad input", async () => {
   const a = (await post("/assistants", { graph_id: "agent" })).json.assistant_id;
   const bad = [

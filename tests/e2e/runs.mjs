@@ -6,7 +6,7 @@ import { Client as Client20 } from "sdk-2.0";
 import { call, check, equal, finish, parseEvents, scenario, startMock, startServer, until } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
-const start = (dir) => startServer({ mock, dir, args: ["--shards", "2"] });
+const start = (dir) => startServer({ mock, dir, args: ["--shards", "2", "--test-hooks", "--test-sweep-ms", "50"] });
 let server = await start();
 const hi = { messages: [{ role: "user", content: "hi" }] };
 const stall = { messages: [{ role: "user", content: "mock:stall" }] };
@@ -227,6 +227,23 @@ await scenario("all listeners of a thread hear the same, and it ends with the th
   for (const s of [...all, life, both, again]) await s.done;
   equal([...all, life, both, again].map((s) => s.over), Array(8).fill("end"), "it ends in order");
   equal([(await listen(t)).status, (await listen(await thread(), "", { "last-event-id": "7" })).status, (await listen(await thread(), "?stream_mode=values")).status], [404, 422, 422], "no thread, no id, no mode");
+});
+
+await scenario("a thread's stream ends when the thread is pruned, or its time is over", async () => {
+  const t = await thread(), short = (await ask("POST", "/threads", { ttl: { ttl: 1 / 60, strategy: "delete" } })).json.thread_id;
+  const pruned = await listen(t), kept = await listen(t), swept = await listen(short);
+  equal((await ask("POST", "/threads/prune", { thread_ids: [t], strategy: "keep_latest" })).json, { pruned_count: 1 }, "keep_latest");
+  equal((await ask("POST", "/threads/prune", { thread_ids: [t] })).json, { pruned_count: 1 }, "delete");
+  for (const s of [pruned, kept, swept]) await s.done;
+  equal([pruned.over, kept.over, swept.over], ["end", "end", "end"], "in order");
+});
+
+await scenario("pages of a thread's runs", async () => {
+  const t = await thread();
+  for (let i = 0; i < 5; i++) await ask("POST", `/threads/${t}/runs/wait`, run());
+  const page = async (query) => { const r = await ask("GET", `/threads/${t}/runs?${query}`); return [r.json.length, r.headers.get("x-pagination-next")]; };
+  equal([await page("limit=2"), await page("limit=2&offset=2"), await page("limit=2&offset=4"), await page("limit=5"), await page("status=error")],
+    [[2, "2"], [2, "4"], [1, null], [5, null], [0, null]], "where the next page begins");
 });
 
 await scenario("limits and the end of a thread's stream", async () => {

@@ -154,15 +154,71 @@ CONTRACT(assistant_delete_with_threads)
 	    UUID_TEXT, text);
 	CHECK_RC(fix_do(f, &named, STORE_THREAD_CREATE, 7), OK);
 	CHECK_RC(fix_do(f, &plain, STORE_THREAD_CREATE, 7), OK);
-	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), ERR_CONFLICT);
+	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+	CHECK(d.busy && d.gone_n == 0);
 	CHECK_RC(store_thread_get(f->r, 7, &named.t.id, &f->a, &got), OK);
 	CHECK_RC(finish_run(f, 7, &run, NULL, 0), OK);
 	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+	CHECK(!d.busy && !d.more);
+	CHECK_INT(d.gone_n, 2);
 	CHECK_RC(store_thread_get(f->r, 7, &id, &f->a, &got), ERR_NOTFOUND);
 	CHECK_RC(store_thread_get(f->r, 7, &named.t.id, &f->a, &got), ERR_NOTFOUND);
 	CHECK_RC(store_thread_get(f->r, 7, &plain.t.id, &f->a, &got), OK);
 	CHECK_RC(store_thread_get(f->r, 8, &foreign, &f->a, &got), OK);
 	CHECK_RC(finish_run(f, 8, &theirs, NULL, 0), OK);
+}
+
+/* Goal: however many threads an assistant has, each command takes a bounded part, and
+ * the assistant is there until the last one. */
+CONTRACT(assistant_delete_with_many_threads)
+{
+	struct store_assistant_create c = assistant_new(1);
+	struct store_assistant_delete d = { .id = c.a.id, .threads = true };
+	struct store_assistant got;
+	size_t gone = 0, commands = 0;
+	char text[UUID_TEXT];
+
+	uuid_format(&c.a.id, text);
+	CHECK_RC(fix_do(f, &c, STORE_ASSISTANT_CREATE, 7), OK);
+	for (unsigned n = 1; n <= 250; n++) {
+		struct store_thread_create t = thread_new(n);
+
+		t.t.metadata_json = arena_fmt(&f->a, "{\"assistant_id\":\"%.*s\"}",
+		    UUID_TEXT, text);
+		CHECK_RC(fix_do(f, &t, STORE_THREAD_CREATE, 7), OK);
+	}
+	do {
+		CHECK_RC(store_assistant_get(f->r, 7, &c.a.id, &f->a, &got), OK);
+		CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+		gone += d.gone_n;
+		commands++;
+	} while (d.more);
+	CHECK_INT(gone, 250);
+	CHECK_INT(commands, 3);
+	CHECK_RC(store_assistant_get(f->r, 7, &c.a.id, &f->a, &got), ERR_NOTFOUND);
+}
+
+/* Goal: a thread that the assistant has is not taken from under another's run. */
+CONTRACT(assistant_delete_waits_for_others)
+{
+	struct store_assistant_create c = assistant_new(1);
+	struct store_assistant_delete d = { .id = c.a.id, .threads = true };
+	struct store_run_create other = run_new(1, 1), own = run_new(1, 2);
+	struct store_run_cancel cancel = { .run_id = own.run.id };
+	struct store_thread got;
+
+	other.create_thread = true;
+	other.run.assistant_id = id_of(ID_ASSISTANT, 2);
+	CHECK_RC(fix_do(f, &c, STORE_ASSISTANT_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &other, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &own, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+	CHECK(d.busy);
+	CHECK_RC(fix_do(f, &cancel, STORE_RUN_CANCEL, 7), OK);
+	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), ERR_CONFLICT);
+	CHECK_RC(finish_run(f, 7, &other.run, NULL, 0), OK);
+	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+	CHECK_RC(store_thread_get(f->r, 7, &other.run.thread_id, &f->a, &got), ERR_NOTFOUND);
 }
 
 CONTRACT(thread_create_and_get)
