@@ -211,6 +211,7 @@ async function drive(name, Client) {
     await client.store.deleteItem(["asked"], "k");
   });
 
+  // covers: client.threads.updateState client.threads.getState
   await scenario(at("states: update, at a checkpoint, copy"), async () => {
     const t = (await client.threads.create()).thread_id;
     await client.runs.wait(t, "agent", { input: hi });
@@ -311,7 +312,14 @@ async function drive(name, Client) {
     equal([page.assistants.length, page.next === null || page.next === "1"], [1, true], at("a page of assistants and where the next begins"));
   });
 
+  // covers: client.threads.stream
   await scenario(at("what is not here"), async () => {
+    if (client.threads.stream !== undefined) {
+      const stream = client.threads.stream(thread.thread_id, { assistantId: "agent" });
+      await stream.run.start({ input: hi }).then(() => check(false, at("protocol v2 is refused")),
+        (e) => check(/protocol v2\) is not supported yet/.test(`${e.message} ${e.text}`), at("protocol v2 is refused by name"), e));
+      await stream.close?.();
+    }
     const retrying = new Client({ apiUrl: server.url }), began = performance.now();
     await retrying["~ui"].getComponent("agent", "x").then(() => check(false, at("ui is refused")),
       (e) => check(e.status === 404 && e.message.includes("ui is not supported yet"), at("ui is refused by name"), e.message));
