@@ -478,6 +478,9 @@ const struct agent *agent_work_child(const struct agent_work *w);
 int  agent_add_drawing(struct buf *b, const struct agent *a, unsigned depth, struct err *e);
 /* {"graph_id", "input_schema", ...} */
 void agent_add_schemas(struct buf *b, const struct agent *a);
+/* Its input's schema, with one more member, `context`, for the context of a run; unless
+ * it has a channel of that name. */
+void agent_add_tool_schema(struct buf *b, const struct agent *a);
 /* {"a": {"state", "input", "output", "config"}, "a|b": ...}: schemas of the agents that
  * nodes call, with recurse of theirs too.  ns: only of that one and those below; ids
  * of tasks in it are skipped.  ERR_LIMIT. */

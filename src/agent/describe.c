@@ -348,9 +348,9 @@ static const char *const reducer_schemas[] = {
 };
 
 static void
-add_channels(struct buf *b, const char *key, const struct agent *a, enum side side)
+add_properties(struct buf *b, const struct agent *a, enum side side)
 {
-	json_add_fmt(b, ",%s:{'type':'object','properties':{", key);
+	json_add_fmt(b, "'type':'object','properties':{");
 	for (size_t i = 0; i < a->channels_n; i++) {
 		struct val schema = a->channels[i].schema;
 
@@ -366,6 +366,13 @@ add_channels(struct buf *b, const char *key, const struct agent *a, enum side si
 		else
 			val_add_json(b, schema);
 	}
+}
+
+static void
+add_channels(struct buf *b, const char *key, const struct agent *a, enum side side)
+{
+	json_add_fmt(b, ",%s:{", key);
+	add_properties(b, a, side);
 	buf_add_char(b, '}');
 	json_add_fmt(b, DRAFT);
 }
@@ -388,6 +395,18 @@ add_context(struct buf *b, const char *key, const struct agent *a)
 	if (!val_has(schema, S("type")))
 		json_add_fmt(b, ",'type':'object'");
 	json_add_fmt(b, DRAFT);
+}
+
+void
+agent_add_tool_schema(struct buf *b, const struct agent *a)
+{
+	int context = agent_channel_find(a, S("context"));
+
+	buf_add_char(b, '{');
+	add_properties(b, a, SIDE_INPUT);
+	if (context < 0)
+		add_context(b, "context", a);
+	buf_lit(b, "}}");
 }
 
 void

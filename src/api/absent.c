@@ -127,9 +127,7 @@ const struct absent_route absent_routes[] = {
 	{ "POST", "/v1/embeddings", "embeddings" },
 	{ "GET", "/ui/{assistant_id}", "ui" },
 	{ "POST", "/ui/{assistant_id}", "ui" },
-	{ "POST", "/a2a/{assistant_id}", "a2a" },
-	{ "GET", "/a2a/{assistant_id}/.well-known/agent-card.json", "a2a agent card" },
-	{ "GET", "/.well-known/agent-card.json", "a2a agent card" },
+	{ "DELETE", "/mcp", "mcp sessions" },
 };
 const size_t absent_routes_n = COUNT(absent_routes);
 

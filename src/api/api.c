@@ -108,8 +108,8 @@ add_without_nul(struct buf *out, struct str body)
 	buf_add(out, str_sub(body, from, body.n));
 }
 
-static int
-text_parse(const struct call *c, struct json_doc *doc, struct err *why)
+int
+api_text_parse(const struct call *c, struct json_doc *doc, struct err *why)
 {
 	bool work = c->route->access == WORK_READ || c->route->access == WORK_UPDATE;
 	struct str body = c->r->body;
@@ -136,7 +136,7 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 		return OK;
 	if (c->r->body.n == 0)
 		return err_set(e, ERR_INVALID, "body: expected an object, got nothing");
-	rc = text_parse(c, doc, &why);
+	rc = api_text_parse(c, doc, &why);
 	return rc == OK ? OK : err_set(e, rc, "%s%s", rc == ERR_SYNTAX ?
 	    "Malformed JSON in request body: " : "", why.text);
 }

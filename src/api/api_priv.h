@@ -96,7 +96,7 @@ struct call {
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct feed *feed;                   /* following a project */
 	struct mailbox *mailbox;             /* reading one */
-	struct str request_id;               /* of /work/rpc and /mcp, JSON */
+	struct str request_id;               /* of JSON-RPC and /work/rpc, JSON */
 	unsigned select;                     /* members of the objects of a list */
 	struct view *view;                   /* members of states */
 	struct update *update;               /* what its command writes */
@@ -286,6 +286,10 @@ struct words param_list(struct call *c, const char *name);
 /* As much of a wrong value as an error repeats; whole characters. */
 struct str param_shown(struct str s);
 
+/* The body as JSON, its NULs as U+FFFD (the tracker keeps them).  Release doc in any
+ * case. */
+int  api_text_parse(const struct call *c, struct json_doc *doc, struct err *why);
+
 /* Copies, in the request's arena. */
 void call_read_str(struct call *c, const char *key, size_t max, struct str *out);
 void call_read_object(struct call *c, const char *key, size_t max, struct str *out);
@@ -439,6 +443,7 @@ handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
+handler api_mcp;
 handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,
     api_openai_response, api_openai_cancel, api_openai_delete;
 handler api_item_put, api_item_get, api_item_delete, api_item_search,

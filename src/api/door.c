@@ -263,7 +263,7 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .payer = c->who.payer, .stamp_json = call_stamp(c),
 	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
 	    .create_thread = ask->create_thread, .assistant = ask->assistant,
-	    .input = ask->input, .command = ask->command, .config = ask->config,
+	    .input = ask->input, .command = ask->command, .config = ask->config, .context = ask->context,
 	    .metadata = ask->metadata, .headers_json = headers_json(c),
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),

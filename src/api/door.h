@@ -49,7 +49,7 @@ struct door_ask {
 	struct store_assistant assistant;    /* of door_find */
 	struct uuid thread_id;               /* zero: without a thread */
 	bool create_thread;                  /* it may be new */
-	jnode input, command, config, metadata;
+	jnode input, command, config, context, metadata;
 	struct uuid checkpoint;              /* to begin from; zero: the newest */
 	enum multitask multitask;
 	bool wants_values;                   /* at the end */

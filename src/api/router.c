@@ -160,7 +160,9 @@ router_find(const struct router *rt, struct str method, struct str path,
     const struct route **route, struct str param[ROUTE_PARAMS])
 {
 	struct str segment[ROUTE_SEGMENTS];
-	const struct pattern *p = pattern_find(rt, path, segment);
+	bool slash = path.n > 1 && path.p[path.n - 1] == '/';
+	const struct pattern *p = pattern_find(rt, slash ? str_sub(path, 0, path.n - 1) :
+	    path, segment);
 	int m = method_index(method);
 	size_t n = 0;
 
@@ -168,7 +170,9 @@ router_find(const struct router *rt, struct str method, struct str path,
 	if (p == NULL)
 		return ERR_NOTFOUND;
 	if (m < 0 || p->by_method[m] == NULL)
-		return ERR_METHOD;
+		return slash ? ERR_NOTFOUND : ERR_METHOD;
+	if (slash && !(p->by_method[m]->flags & ROUTE_SLASH))
+		return ERR_NOTFOUND;
 	for (size_t i = 0; i < ROUTE_SEGMENTS; i++) {
 		if (!(p->params >> i & 1))
 			continue;

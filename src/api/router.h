@@ -30,6 +30,7 @@ enum route_flags {
 	ROUTE_READS = 128,                   /* changes nothing: may be handled
 	                                        again; see room.c */
 	ROUTE_ARRAY = 512,                   /* with BODY: a JSON array */
+	ROUTE_SLASH = 1024,                  /* also with one `/` behind its path */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */
 };

@@ -358,7 +358,11 @@ const struct route routes[] = {
 	  "Stream a project's events, from Last-Event-ID on", "after, project",
 	  "server-sent events", 200 },
 
-	{ "POST", "/mcp", WORK_READ, ROUTE_ORIGIN, INPUT, api_work_mcp,
+	{ "POST", "/mcp", ASSISTANTS_SEARCH, ROUTE_ORIGIN | ROUTE_SLASH, INPUT, api_mcp,
+	  "Assistants as tools of MCP (streamable HTTP, without sessions); see mcp.md",
+	  "a JSON-RPC 2.0 message", "its answer, with a progressToken as server-sent "
+	  "events; 202 to a notification", 200 },
+	{ "POST", "/work/mcp", WORK_READ, ROUTE_ORIGIN, INPUT, api_work_mcp,
 	  "The tracker's tools over MCP (streamable HTTP, without sessions)",
 	  "a JSON-RPC 2.0 message; project", "its answer; 202 to a notification",
 	  200 },

@@ -138,7 +138,8 @@ const rows = {
   "GET /work/ready": [, 200, (x) => x.json.length === 0],
   "POST /work/claim": [{ id: w }, 404],
   "POST /work/batch": [{ operations: [{ operation: "close", args: { id: w } }] }, 404],
-  "POST /mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "work_show", arguments: { id: w } } }, 200, (x) => x.json.result.isError],
+  "POST /mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/list" }, 200, (x) => x.json.result.tools.length > 0 && !x.text.includes(a), "", { accept: "application/json, text/event-stream" }],
+  "POST /work/mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "work_show", arguments: { id: w } } }, 200, (x) => x.json.result.isError],
   "POST /work/rpc": [{ operation: "show", args: { id: w } }, 404],
   "POST /v1/chat/completions": [{ model: a, messages: run.input.messages }, 404],
   "POST /v1/responses": [{ model: "agent", input: "bob's", previous_response_id: `resp_${r}` }, 404],
@@ -168,9 +169,9 @@ await scenario("the matrix", async () => {
         continue;
       }
       const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{cron_id}", made.cron).replace("{conversation_id}", "alices-talk").replace("{response_id}", `resp_${r}`).replace("{model}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
-      const nobody = await call(server, method.toUpperCase(), target, row[0]);
+      const nobody = await call(server, method.toUpperCase(), target, row[0], row[4]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
-      const x = await call(server, method.toUpperCase(), target, row[0], bob);
+      const x = await call(server, method.toUpperCase(), target, row[0], { ...row[4], ...bob });
       equal(x.status, row[1], `${route}: bob`);
       if (row[2]) check(row[2](x), `${route}: bob sees nothing of alice`, x.text);
       check(!/alice's/.test(x.text), `${route}: not a word of alice's`, x.text);

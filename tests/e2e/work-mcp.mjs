@@ -1,5 +1,5 @@
 // work-mcp.mjs - the official MCP client drives the tracker: over stdio, as an
-// editor starts `cohort work mcp`, and over HTTP at a server's /mcp.  Then the
+// editor starts `cohort work mcp`, and over HTTP at a server's /work/mcp.  Then the
 // protocol by hand, where a good client would never go.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -52,7 +52,7 @@ async function story(client) {
 
 await scenario("over HTTP", async () => {
   const server = await startServer({ memory: true });
-  const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/mcp?project=mcp`), { requestInit: { headers: { "x-actor": "editor" } } });
+  const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/work/mcp?project=mcp`), { requestInit: { headers: { "x-actor": "editor" } } });
   const client = new Client({ name: "test-client", version: "1.0.0" });
   await client.connect(transport);
   equal(client.getServerVersion().name, "cohort", "who answers");
@@ -61,12 +61,14 @@ await scenario("over HTTP", async () => {
   const audit = (await call(server, "POST", "/work/rpc?project=mcp", { operation: "history", args: { id: first.id } })).json.data;
   check(audit.every((e) => e.actor === "editor"), "X-Actor acts", audit);
   await client.close();
-  const post = (body, headers) => call(server, "POST", "/mcp", body, headers);
+  const post = (body, headers) => call(server, "POST", "/work/mcp", body, headers);
   equal((await post({ jsonrpc: "2.0", method: "notifications/initialized" })).status, 202, "a notification: 202");
   equal((await post("{")).json.error.code, -32700, "not JSON: -32700");
   equal((await post([])).json.error.code, -32600, "not one request: -32600");
   equal((await post({ jsonrpc: "2.0", id: 1, method: "ping" }, { "mcp-protocol-version": "1999-01-01" })).status, 400, "another protocol: 400");
-  equal((await call(server, "GET", "/mcp")).status, 405, "no stream to get: 405");
+  equal((await call(server, "GET", "/work/mcp")).status, 405, "no stream to get: 405");
+  const old = await call(server, "POST", "/mcp?project=mcp", { jsonrpc: "2.0", id: 1, method: "tools/list" });
+  check(old.json.result.tools.some((t) => t.name === "work_claim") && old.headers.get("deprecation") === "true" && /\/work\/mcp/.test(old.headers.get("link")), "where it was, for one release", old.text.slice(0, 200));
   await server.stop();
 });
 

@@ -86,6 +86,12 @@ mcp_version_known(struct str version)
 	return false;
 }
 
+struct str
+mcp_version_offered(struct str asked)
+{
+	return mcp_version_known(asked) ? asked : str_of(versions[0]);
+}
+
 /* ---- requests ------------------------------------------------------------------- */
 
 struct request {
@@ -115,7 +121,6 @@ do_initialize(struct request *r)
 	struct str asked = json_str(json_get(r->params, S("protocolVersion")));
 	jnode info = json_get(r->params, S("clientInfo"));
 	struct str name = json_str(json_get(info, S("name")));
-	struct str version = mcp_version_known(asked) ? asked : str_of(versions[0]);
 
 	if (asked.n == 0)
 		return refuse(r, RPC_PARAMS,
@@ -130,7 +135,7 @@ do_initialize(struct request *r)
 	    "\"instructions\":\"A to-do list with dependencies that agents share. "
 	    "Claim an item before you work on it (work_claim), close it when it is "
 	    "done (work_close), and create items for what you find on the way "
-	    "(work_create).\"}}", FMT(version));
+	    "(work_create).\"}}", FMT(mcp_version_offered(asked)));
 	return MCP_ANSWERED;
 }
 

@@ -43,6 +43,8 @@ void mcp_answer(struct str id, int rc, struct str data, struct str words,
     struct buf *out);
 /* Is this a revision of the protocol that we speak? */
 bool mcp_version_known(struct str version);
+/* What is offered to a client that asks for it: that, or the newest. */
+struct str mcp_version_offered(struct str asked);
 /* A message that could not be read at all. */
 void mcp_refuse(struct str words, struct buf *out);
 

@@ -26,6 +26,7 @@ jwt     $ann {"alg": "HS256"} {"sub": "ann", "exp": 4102444800} "0123456789abcde
 post    /threads {} with authorization "Bearer $ann" with origin "https://any.example" with host "any.example" -> 200, header access-control-allow-origin == "*"
 post    /threads {} with origin "https://any.example" -> 401
 post    /mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" with origin "https://any.example" -> 403
-post    /mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" -> 200
+post    /work/mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" with origin "https://any.example" -> 403
+post    /mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" with accept "application/json, text/event-stream" -> 200
 server  stop
 cohort  serve --store memory --port 0 --cors-origins * -> 1, has "cors-origins: expected scheme://host"
