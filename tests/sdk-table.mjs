@@ -40,7 +40,7 @@ const args = {
 
 const rows = execFileSync(cohort, ["config", "--routes"]).toString().split("\n");
 const routes = rows.map((l) => /^\| `(\w+) (\S+)`/.exec(l)).filter((m) => m).map((m) => [m[1], m[2]]);
-const refused = execFileSync(cohort, ["config", "--fields"]).toString().split("\n").map((l) => /^\| `(\w+) (\S+)`/.exec(l)).filter((m) => m).map((m) => [m[1], m[2]]);
+const refused = execFileSync(cohort, ["config", "--compat"]).toString().split("\n").map((l) => /^\| `(\w+) (\S+)` \| refused/.exec(l)).filter((m) => m).map((m) => [m[1], m[2]]);
 
 // The route that serves a request: one without parameters before one with them.
 function routeOf(method, target, list) {

@@ -14,68 +14,26 @@
 
 /* ---- fields -------------------------------------------------------------- */
 
-struct absent_field {
-	const char *name;
-	unsigned places;
-	const char *note;                    /* what to do instead, or why */
-	/* What may be sent besides null: one JSON value; NULL: nothing. */
-	const char *fallback;
-	/* Of a field that is supported but for some words: those. */
-	const char *words[8];
-	bool ignored;                        /* accepted without effect */
-	/* What its handler accepts, which looks closer than a table can. */
-	const char *accepted;
+const struct absent_field absent_fields[] = {
+	{ "feedback_keys", NULL, PLACE_RUN, "they are of LangSmith, which takes the feedback; "
+	  "keep yours in the store or in the thread's metadata", false },
+	{ "select", "context", PLACE_THREAD_SEARCH,
+	  "a thread has no context of its own; its runs have", true },
+	{ "format", "json", PLACE_METRICS, "Prometheus' text is what there is", false },
 };
+const size_t absent_fields_n = COUNT(absent_fields);
 
-static const struct absent_field absent_fields[] = {
-	{ "feedback_keys", PLACE_RUN, "they are of LangSmith, which takes the feedback; "
-	  "keep yours in the store or in the thread's metadata", .fallback = "[]" },
-	{ "select", PLACE_THREAD_SEARCH, "a thread has no context of its own; its runs have",
-	  .words = { "context" }, .ignored = true },
-	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
-	  .words = { "json" } },
-};
-
-/* Is n the default?  Empty containers of either kind count as "[]" or "{}". */
-static bool
-is_default(jnode n, const char *fallback)
-{
-	switch (fallback == NULL ? '\0' : fallback[0]) {
-	case '[':
-	case '{':
-		return (json_is_array(n) || json_is_object(n)) && json_count(n) == 0;
-	case 'f':
-		return json_is_bool(n) && !json_bool(n);
-	case '0':
-		return json_is_number(n) && json_number(n) == 0;
-	default:
-		return false;
-	}
-}
-
-static void
-check_word(struct call *c, const struct absent_field *f, struct str word)
-{
-	for (size_t i = 0; i < COUNT(f->words) && f->words[i] != NULL; i++)
-		if (str_eq(word, str_of(f->words[i])))
-			fields_fail(c->in, f->name, ERR_INVALID,
-			    "\"%.*s\" is not supported; %s", FMT(word), f->note);
-}
-
+/* A field of a body may be there if it says nothing. */
 static void
 check_body(struct call *c, const struct absent_field *f)
 {
 	jnode n = json_get(c->in->node, str_of(f->name));
-	struct json_iter it = json_each(n);
+	bool empty = json_is_null(n) ||
+	    ((json_is_array(n) || json_is_object(n)) && json_count(n) == 0);
 
-	check_word(c, f, json_str(n));
-	while (f->words[0] != NULL && json_is_array(n) && json_next(&it))
-		check_word(c, f, json_str(it.value));
-	if (f->words[0] == NULL && !json_is_null(n) && !is_default(n, f->fallback))
+	if (!empty)
 		fields_fail(c->in, f->name, ERR_INVALID,
-		    "not supported (%s); leave it out%s%s", f->note,
-		    f->fallback != NULL ? " or send " : "",
-		    f->fallback != NULL ? f->fallback : "");
+		    "not supported (%s); leave it out or send []", f->why);
 }
 
 static void
@@ -84,10 +42,9 @@ check_query(struct call *c, const struct absent_field *f)
 	struct words list = param_list(c, f->name);
 
 	for (size_t i = 0; i < list.n; i++)
-		check_word(c, f, list.at[i]);
-	if (f->words[0] == NULL && list.n > 0)
-		fields_fail(c->in, f->name, ERR_INVALID,
-		    "not supported (%s); leave it out", f->note);
+		if (str_eq(list.at[i], str_of(f->word)))
+			fields_fail(c->in, f->name, ERR_INVALID,
+			    "\"%s\" is not supported; %s", f->word, f->why);
 }
 
 void
@@ -95,14 +52,13 @@ absent_check(struct call *c, unsigned places)
 {
 	for (size_t i = 0; i < COUNT(absent_fields); i++) {
 		const struct absent_field *f = &absent_fields[i];
-		unsigned here = f->places & places;
 
-		if (here == 0 || f->ignored || f->accepted != NULL)
+		if (f->ignored || !(f->places & places))
 			continue;
-		if (here < PLACE_METRICS)
-			check_body(c, f);
-		else
+		if (f->places & PLACE_METRICS)
 			check_query(c, f);
+		else
+			check_body(c, f);
 	}
 }
 
@@ -158,43 +114,4 @@ absent_route_name(struct str method, struct str path)
 			return r->name;
 	}
 	return NULL;
-}
-
-/* ---- what is made from the rows ------------------------------------------ */
-
-static const struct { unsigned place; const char *text; } places[] = {
-	{ PLACE_RUN, "run create, wait, stream" },
-	{ PLACE_THREAD_SEARCH, "threads search" },
-	{ PLACE_METRICS, "metrics (query)" },
-};
-
-static void
-add_field_markdown(struct buf *b, const struct absent_field *f, const char *place)
-{
-	const char *accepted = f->accepted != NULL ? f->accepted :
-	    f->ignored ? "any" : f->words[0] != NULL ? "any other" :
-	    f->fallback != NULL ? f->fallback : "null";
-
-	buf_add_fmt(b, "| %s | `%s`", place, f->name);
-	for (size_t j = 0; j < COUNT(f->words) && f->words[j] != NULL; j++)
-		buf_add_fmt(b, "%s `%s`", j == 0 ? ":" : ",", f->words[j]);
-	buf_add_fmt(b, " | %s | %s | %s |\n",
-	    f->ignored ? "accepted without effect" : "refused with 422", accepted,
-	    f->note);
-}
-
-void
-api_add_fields_markdown(struct buf *b)
-{
-	buf_lit(b, "| where | field | what happens | accepted value | note |\n"
-	    "|---|---|---|---|---|\n");
-	for (size_t i = 0; i < COUNT(absent_fields); i++)
-		for (size_t j = 0; j < COUNT(places); j++)
-			if (absent_fields[i].places & places[j].place)
-				add_field_markdown(b, &absent_fields[i], places[j].text);
-	buf_lit(b, "\n| endpoint | answers 404 |\n|---|---|\n");
-	for (size_t i = 0; i < COUNT(absent_routes); i++)
-		buf_add_fmt(b, "| `%s %s` | `%s is not supported yet` |\n",
-		    absent_routes[i].method, absent_routes[i].path,
-		    absent_routes[i].name);
 }

@@ -24,9 +24,21 @@ enum place {
 	PLACE_METRICS = 4                    /* GET /metrics */
 };
 
+struct absent_field {
+	const char *name;
+	const char *word;                    /* of a supported field: this alone */
+	unsigned places;
+	const char *why;                     /* or what to do instead */
+	bool ignored;                        /* accepted without effect */
+};
+
+extern const struct absent_field absent_fields[];
+extern const size_t absent_fields_n;
+
 /* Refuses what the request's places do not support: a failure of c->in that
  * names the first such field. */
 void absent_check(struct call *c, unsigned places);
+
 struct absent_route {
 	const char *method, *path;
 	const char *name;                    /* "NAME is not supported yet" */

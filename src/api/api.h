@@ -74,10 +74,10 @@ void api_add_hook_run(struct buf *b, const struct store_hook *h);
 
 /* ---- the tables, for documentation --------------------------------------- */
 
-/* Markdown of the routes, of the fields that are refused or ignored, and of the
- * series of GET /metrics. */
+/* Markdown of the routes, of how much of the LangGraph API each is, and of the series
+ * of GET /metrics. */
 void api_add_routes_markdown(struct buf *b);
-void api_add_fields_markdown(struct buf *b);
+void api_add_compat_markdown(struct buf *b);
 void api_add_metrics_markdown(struct buf *b);
 void api_add_openapi(struct buf *b);
 void api_add_openai_markdown(struct buf *b);             /* OpenAI's parameters */

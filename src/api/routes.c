@@ -16,7 +16,8 @@
 	"command, checkpoint, checkpoint_id, interrupt_before, "               \
 	"interrupt_after, strict_resume, stream_mode, stream_subgraphs, "      \
 	"stream_resumable, multitask_strategy, on_disconnect, if_not_exists, " \
-	"durability, after_seconds, webhook, langsmith_tracer (project_name, example_id)"
+	"durability, checkpoint_during (its older form), after_seconds, webhook, " \
+	"langsmith_tracer (project_name, example_id)"
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
 	"stream_subgraphs, stream_resumable, on_disconnect, on_completion, " \
