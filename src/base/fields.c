@@ -170,7 +170,7 @@ fields_open_array(struct fields *f, jnode node, const char *name, size_t max,
 		fields_fail(f, NULL, ERR_INVALID, "expected an array, got %s",
 		    node == NULL ? "nothing" : json_kind(node));
 	else if (json_count(node) > max)
-		fields_fail(f, NULL, ERR_LIMIT, "expected at most %zu, got %zu", max,
+		fields_fail(f, NULL, ERR_INVALID, "expected at most %zu, got %zu", max,
 		    json_count(node));
 }
 
