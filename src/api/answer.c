@@ -50,6 +50,14 @@ call_out(struct call *c)
 	return &c->api->out;
 }
 
+struct str
+call_cors(struct call *c)
+{
+	const struct api_options *o = &c->api->shared->o;
+
+	return cors_lines(&o->cors, &o->origin, c->r);
+}
+
 void
 call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body)
@@ -59,11 +67,11 @@ call_reply(struct call *c, int status, struct str content_type,
 
 	api_call_check(c);
 	if (extra.n == 0 && !c->repeated) {
-		http_reply(c->r, status, content_type, S(API_CORS), body);
+		http_reply(c->r, status, content_type, call_cors(c), body);
 		api_trim(a);
 		return;
 	}
-	buf_lit(&head, API_CORS);
+	buf_add(&head, call_cors(c));
 	buf_add(&head, extra);
 	if (c->repeated)
 		buf_lit(&head, "idempotency-replayed: true\r\n");

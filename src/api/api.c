@@ -260,28 +260,14 @@ call_authenticate(struct call *c)
 	return rc == OK || c->unknown ? parse_ids(c) : rc;
 }
 
-/* CORS preflight: whatever it asks for is allowed, for any origin. */
-static void
-preflight(struct call *c)
-{
-	struct str asked = http_header(c->r, S("access-control-request-headers"));
-	struct str lines = S("access-control-allow-methods: "
-	    "GET,HEAD,PUT,POST,DELETE,PATCH\r\naccess-control-max-age: 86400\r\n"
-	    "vary: Access-Control-Request-Headers\r\n");
-
-	if (asked.n > 0 && asked.n < 4 * KB)
-		lines = arena_fmt(&c->r->arena,
-		    "%.*saccess-control-allow-headers: %.*s\r\n", FMT(lines),
-		    FMT(asked));
-	call_reply(c, 204, STR_NONE, lines, STR_NONE);
-}
-
 static int
 no_route(struct call *c, int rc)
 {
 	const char *absent = absent_route_name(c->r->method, c->r->path);
 	struct buf allow = BUF(256);
 
+	if (c->err.text[0] != '\0')
+		return rc;
 	if (absent != NULL)
 		return err_set(&c->err, ERR_NOTFOUND, "%s is not supported yet", absent);
 	if (rc == ERR_NOTFOUND)
@@ -292,6 +278,27 @@ no_route(struct call *c, int rc)
 	    FMT(c->r->method), FMT(buf_str(&allow)));
 	buf_release(&allow);
 	return rc;
+}
+
+/* The route of the call; ERR_NOTFOUND too if its group is turned off. */
+static int
+find_route(struct api_shared *sh, struct call *c)
+{
+	enum route_group group;
+	int rc;
+
+	if (!mount_strip(sh->o.prefix, &c->r->path))
+		return err_set(&c->err, ERR_NOTFOUND, "404 Not Found: the paths of this "
+		    "server begin with %.*s", FMT(sh->o.prefix));
+	rc = router_find(sh->router, c->r->method, c->r->path, &c->route, c->param);
+	if (sh->o.groups_off == 0)
+		return rc;
+	group = route_group(c->r->path);
+	if (!(sh->o.groups_off >> group & 1))
+		return rc;
+	c->route = NULL;
+	return err_set(&c->err, ERR_NOTFOUND, "404 Not Found: http.disable-%s turns these "
+	    "routes off", route_group_names[group]);
 }
 
 /* How large a body may be; 0 when the call was answered. */
@@ -307,12 +314,12 @@ head(void *ctx, struct http_req *r)
 	c->api = sh->at[shard_id(r->shard)];
 	c->r = r;
 	r->user = c;
-	found = router_find(sh->router, r->method, r->path, &c->route, c->param);
+	found = find_route(sh, c);
 	r->tag = route = c->route;
 	rc = origin_check(&sh->o.origin, http_header(r, S("host")), http_header(r,
 	    S("origin")), route != NULL && (route->flags & ROUTE_ORIGIN), &c->err);
 	if (rc == OK && str_eq(r->method, S("OPTIONS"))) {
-		preflight(c);
+		call_reply(c, 204, STR_NONE, cors_preflight(&sh->o.cors, r), STR_NONE);
 		return 0;
 	}
 	if (rc == OK)
@@ -446,6 +453,28 @@ api_trim(struct api *a)
 }
 
 static void
+log_request(const struct api_shared *sh, const struct http_req *r, int status, nsec took,
+    size_t bytes_out)
+{
+	enum log_level level = sh->o.access_log ? LOG_INFO : LOG_DEBUG;
+	struct buf headers = BUF(4 * (size_t)LIMIT_HTTP_HEADER_BYTES);
+
+	if (sh->o.logged.includes.n == 0) {
+		log_at(level, "api", "request",
+		    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
+		    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
+		    bytes_out, FMT(r->peer));
+		return;
+	}
+	header_add_logged(&headers, r, &sh->o.logged);
+	log_at(level, "api", "request",
+	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s headers=%.*s",
+	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
+	    bytes_out, FMT(r->peer), FMT(buf_str(&headers)));
+	buf_release(&headers);
+}
+
+static void
 answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 {
 	struct api_shared *sh = ctx;
@@ -460,10 +489,7 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	if (r->user != NULL)
 		call_audit_end(r->user, status);
 	metrics_count(&a->metrics, route, status, took, bytes_out);
-	log_at(sh->o.access_log ? LOG_INFO : LOG_DEBUG, "api", "request",
-	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
-	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
-	    bytes_out, FMT(r->peer));
+	log_request(sh, r, status, took, bytes_out);
 	api_trim(a);
 }
 
@@ -480,6 +506,24 @@ quiet(void *ctx, struct shard *s)
 }
 
 /* ---- life ---------------------------------------------------------------- */
+
+int
+api_options_check(const struct api_options *o, struct err *e)
+{
+	int rc = origin_rules_check(&o->origin, e);
+
+	if (rc == OK)
+		rc = cors_rules_check(&o->cors, &o->origin, e);
+	if (rc == OK)
+		rc = mount_check(o->prefix, e);
+	if (rc == OK)
+		rc = header_rules_check(&o->configurable, "http.configurable-headers", e);
+	if (rc == OK)
+		rc = header_rules_check(&o->logged, "http.logging-headers", e);
+	if (rc == OK)
+		rc = openapi_check(o->openapi, e);
+	return rc == OK ? assistants_check(o->assistants, e) : rc;
+}
 
 struct api_shared *
 api_shared_new(const struct api_options *o)

@@ -18,7 +18,8 @@
 #ifndef API_API_H
 #define API_API_H
 
-#include "api/origin.h"
+#include "api/cors.h"
+#include "api/mount.h"
 #include "auth/auth.h"
 #include "net/http.h"
 #include "run/run.h"
@@ -29,6 +30,12 @@ struct api_shared;
 struct office;
 struct offices;
 
+/* Patterns of header names, as in "x-a,x-b-*"; both empty: the default. */
+struct header_rules {
+	struct str includes;                 /* only these; empty: the default's */
+	struct str excludes;                 /* but none of these */
+};
+
 struct api_options {
 	struct store *store;
 	struct auth *auth;
@@ -36,6 +43,17 @@ struct api_options {
 	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
 	struct origin_rules origin;
+	struct cors_rules cors;
+	struct header_rules configurable;    /* headers that runs see */
+	struct header_rules logged;          /* headers in a request's line of the log; by
+	                                        default none */
+	struct str prefix;                   /* of all paths, as in "/api"; may be empty */
+	unsigned groups_off;                 /* bits 1 << enum route_group */
+	struct str openapi;                  /* {"securitySchemes":{},"security":[]} of its
+	                                        document; empty: the server's own */
+	struct str assistants;               /* {"GRAPH":{"configurable":{},"context":{}}}:
+	                                        of system assistants that are made; may be
+	                                        empty */
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
 	bool test_hooks;                     /* POST /internal/truncate is there */
@@ -65,6 +83,10 @@ struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);
 void api_free(struct api *a);                /* after the shard has stopped */
 
+/* Are the origins, CORS, header patterns, prefix and JSON of the options well-formed?
+ * ERR_INVALID with the setting. */
+int api_options_check(const struct api_options *o, struct err *e);
+
 /* For http_server_new; valid as long as sh. */
 const struct http_hooks *api_hooks(struct api_shared *sh);
 
@@ -79,7 +101,7 @@ void api_add_hook_run(struct buf *b, const struct store_hook *h);
 void api_add_routes_markdown(struct buf *b);
 void api_add_compat_markdown(struct buf *b);
 void api_add_metrics_markdown(struct buf *b);
-void api_add_openapi(struct buf *b);
+void api_add_openapi(struct buf *b, const struct api_options *o);
 void api_add_openai_markdown(struct buf *b);             /* OpenAI's parameters */
 
 #endif

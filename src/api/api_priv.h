@@ -162,12 +162,8 @@ void route_add_request(struct buf *b, const struct route *r);
 
 /* ---- answering (answer.c) ------------------------------------------------ */
 
-/* Headers every answer carries. */
-#define API_CORS                                                              \
-	"access-control-allow-origin: *\r\n"                                  \
-	"access-control-expose-headers: content-location,location,"           \
-	"x-pagination-total,x-pagination-next,x-search-truncated,warning,"          \
-	"idempotency-replayed\r\n"
+/* CORS lines of an answer to the call. */
+struct str call_cors(struct call *c);
 
 /* The HTTP status of a code: the only place where one becomes the other. */
 int  api_status(int rc);
@@ -314,7 +310,13 @@ void header_event_id(struct call *c, int64_t *id);
  * become `?`. */
 void header_add_text(struct buf *b, struct str s);
 /* {"x-...":"..","user-agent":".."} of the headers a run may see. */
-void header_add_json(struct buf *b, const struct http_req *r);
+void header_add_json(struct buf *b, const struct http_req *r,
+    const struct header_rules *rules);
+/* The same of those that are logged. */
+void header_add_logged(struct buf *b, const struct http_req *r,
+    const struct header_rules *rules);
+int  header_rules_check(const struct header_rules *rules, const char *setting,
+    struct err *e);
 
 /* `checkpoint` and `checkpoint_id`; of a run those of its config too.  True: there
  * is a `checkpoint`. */
@@ -404,6 +406,10 @@ const struct agent *api_thread_agent(const struct call *c, const struct store_th
  * file's agent may read any (a NULL: not known which agent it is). */
 void call_note_settings(struct call *c, const struct agent *a, jnode config,
     jnode context);
+
+/* Checks of api_options_check: the documents of auth.openapi and assistants.config. */
+int openapi_check(struct str json, struct err *e);
+int assistants_check(struct str json, struct err *e);
 
 /* Content-Location of a run, and Location with this last segment (NULL: no
  * Location), as header lines in the request's arena. */

@@ -403,10 +403,83 @@ seed_came(struct store_cmd *cmd)
 		seed_end(x);
 }
 
-static void
-seed_prepare(struct seed *s, struct str graph_id, msec now)
+static int
+defaults_check(jnode config, struct str graph, struct err *e)
 {
-	s->arena = ARENA(64 * KB);
+	struct fields f, part;
+	struct err why = { 0 };
+	int64_t steps = 0;
+
+	if (!json_is_object(config))
+		return err_set(e, ERR_INVALID, "assistants.config.%.*s: expected an object, got "
+		    "%s", FMT(str_cut(graph, 100)), json_kind(config));
+	fields_open(&f, config, "", &why);
+	fields_object(&f, "context", &part);
+	fields_object(&f, "configurable", &part);
+	fields_object(&f, "metadata", &part);
+	fields_array(&f, "tags", SIZE_MAX, &part);
+	fields_int(&f, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
+	return fields_end(&f) == OK ? OK : err_set(e, ERR_INVALID, "assistants.config.%.*s.%s",
+	    FMT(str_cut(graph, 100)), why.text);
+}
+
+/* {"GRAPH": {"configurable": {}, ..., "context": {}}} */
+int
+assistants_check(struct str json, struct err *e)
+{
+	struct json_doc doc = { 0 };
+	struct json_iter it;
+	struct err why;
+	int rc = json.n == 0 ? OK : json_parse(&doc, json, &why);
+
+	if (rc != OK)
+		return err_set(e, ERR_INVALID, "assistants.config: %s", why.text);
+	if (json.n > 0 && !json_is_object(doc.root))
+		rc = err_set(e, ERR_INVALID, "assistants.config: expected an object of graphs, "
+		    "as in {\"agent\":{\"configurable\":{}}}, got %s", json_kind(doc.root));
+	it = json_each(doc.root);
+	while (rc == OK && json_next(&it))
+		rc = defaults_check(it.value, json_str(it.key), e);
+	json_release(&doc);
+	return rc;
+}
+
+/* What the operator set for the graph's assistant: the config, and the context that
+ * stands in it. */
+static void
+seed_config(struct seed *s, struct str json)
+{
+	struct store_assistant *a = &s->c.a;
+	struct buf b = BUF(SIZE_MAX / 2);
+	struct json_doc doc = { 0 };
+	struct err why;
+	struct json_iter it;
+
+	if (json.n == 0 || json_parse(&doc, json, &why) != OK)
+		return;
+	it = json_each(json_get(doc.root, a->graph_id));
+	buf_add_char(&b, '{');
+	while (json_next(&it)) {
+		if (str_eq(json_str(it.key), S("context")))
+			continue;
+		json_add_fmt(&b, ",%.*s:%p", FMT(json_str(it.key)), (void *)it.value);
+	}
+	buf_add_char(&b, '}');
+	a->config_json = arena_str(&s->arena, buf_str(&b));
+	buf_clear(&b);
+	json_add_node(&b, json_get(json_get(doc.root, a->graph_id), S("context")));
+	if (b.n > 0 && b.p[0] == '{')
+		a->context_json = arena_str(&s->arena, buf_str(&b));
+	buf_release(&b);
+	json_release(&doc);
+}
+
+static void
+seed_prepare(struct seed *s, const struct agent *agent, struct str config, msec now)
+{
+	struct str graph_id = agent->id;
+
+	s->arena = ARENA(MB);
 	s->c = (struct store_assistant_create){
 		.cmd = { .op = STORE_ASSISTANT_CREATE, .arena = &s->arena,
 		    .done = seed_came },
@@ -414,8 +487,10 @@ seed_prepare(struct seed *s, struct str graph_id, msec now)
 		.a = { .id = runs_assistant_id(graph_id), .graph_id = graph_id,
 		    .name = graph_id, .config_json = S("{}"), .context_json = S("{}"),
 		    .metadata_json = S("{\"created_by\":\"system\"}"),
+		    .description = agent->description,
 		    .version = 1, .created = now, .updated = now },
 	};
+	seed_config(s, config);
 }
 
 void
@@ -430,12 +505,12 @@ api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents,
 	x->done = done;
 	x->ctx = ctx;
 	for (size_t i = 0; i < agents_count(agents); i++) {
-		struct str id = agents_at(agents, i)->id;
+		const struct agent *a = agents_at(agents, i);
 
-		if (before != NULL && agents_find(before, id) != NULL)
+		if (before != NULL && agents_find(before, a->id) != NULL)
 			continue;
 		x->at[x->n].all = x;
-		seed_prepare(&x->at[x->n++], id, now);
+		seed_prepare(&x->at[x->n++], a, sh->o.assistants, now);
 	}
 	x->left = x->n;
 	/* Forced: each comes back, in a later turn; the last one frees x. */

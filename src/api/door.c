@@ -180,7 +180,7 @@ door_stream(struct door *d, struct str lines)
 
 	check_door(d);
 	assert(c != NULL && d->sse == NULL && !d->ended);
-	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
+	lines = arena_fmt(&c->r->arena, "%.*s%.*s", FMT(call_cors(c)), FMT(lines));
 	standing_begin(&d->standing, c, expire);
 	d->call = NULL;
 	d->sse = sse_begin(c->r, lines, stream_gone, d);
@@ -239,7 +239,7 @@ headers_json(struct call *c)
 	struct buf *b = &c->api->scratch;
 
 	buf_clear(b);
-	header_add_json(b, c->r);
+	header_add_json(b, c->r, &c->api->shared->o.configurable);
 	return arena_str(&c->r->arena, buf_str(b));
 }
 

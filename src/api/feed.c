@@ -209,11 +209,12 @@ static void
 feed_open(struct feed *f)
 {
 	struct http_req *r = f->call->r;
+	struct str lines = call_cors(f->call);
 
 	http_on_gone(r, NULL);
 	standing_begin(&f->standing, f->call, on_expiry);
 	f->call = NULL;
-	f->sse = sse_begin(r, S(API_CORS), stream_gone, f);
+	f->sse = sse_begin(r, lines, stream_gone, f);
 }
 
 static void

@@ -135,8 +135,8 @@ read_position(struct call *c, struct thread_ear *e)
 static struct str
 location(struct call *c)
 {
-	return arena_fmt(&c->r->arena, API_CORS "location: %.*s%s%.*s\r\n", FMT(c->r->path),
-	    c->r->query.n > 0 ? "?" : "", FMT(c->r->query));
+	return arena_fmt(&c->r->arena, "%.*slocation: %.*s%s%.*s\r\n",
+	    FMT(call_cors(c)), FMT(c->r->path), c->r->query.n > 0 ? "?" : "", FMT(c->r->query));
 }
 
 int

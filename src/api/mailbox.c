@@ -170,10 +170,12 @@ on_expiry(struct standing *s)
 static void
 stream_open(struct mailbox *m)
 {
+	struct str lines = call_cors(m->call);
+
 	http_on_gone(m->r, NULL);
 	standing_begin(&m->standing, m->call, on_expiry);
 	m->call = NULL;
-	m->sse = sse_begin(m->r, S(API_CORS), stream_gone, m);
+	m->sse = sse_begin(m->r, lines, stream_gone, m);
 }
 
 static void

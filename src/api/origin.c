@@ -5,7 +5,17 @@
  */
 #include "api/origin.h"
 
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
 #include "net/host.h"
+
+#define ORIGIN_MAX 300                       /* a scheme, a name of DNS, a port */
+
+struct origin_pattern { regex_t regex; };
 
 /* The host of "host", "host:80", "[::1]:80", without a final dot; empty when
  * the text is not a host with an optional port. */
@@ -73,9 +83,10 @@ origin_rules_check(const struct origin_rules *rules, struct err *e)
 
 	while (list.n > 0 && str_next(&list, ',', &entry)) {
 		entry = str_trim(entry);
-		if (entry.n > 0 && host_name(origin_authority(entry)).n == 0)
+		if (entry.n > 0 && !str_eq(entry, S("*")) &&
+		    host_name(origin_authority(entry)).n == 0)
 			return err_set(e, ERR_INVALID, "cors-origins: expected "
-			    "scheme://host or scheme://host:port, as in "
+			    "scheme://host, scheme://host:port or *, as in "
 			    "https://chat.example.org, got \"%.*s\"", FMT(entry));
 	}
 	list = rules->allowed_hosts;
@@ -90,6 +101,87 @@ origin_rules_check(const struct origin_rules *rules, struct err *e)
 	return OK;
 }
 
+/* What another dialect means by these, a POSIX expression takes otherwise or not at
+ * all; back references may take forever. */
+static const char *
+foreign_words(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '(' && p[1] == '?')
+			return "(?";
+		if (*p != '\\')
+			continue;
+		p++;
+		if (*p == '\0')
+			return NULL;
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		    (*p >= '0' && *p <= '9'))
+			return "a backslash before a letter or digit";
+	}
+	return NULL;
+}
+
+int
+origin_pattern_new(struct origin_pattern **out, struct str text, struct err *e)
+{
+	struct buf whole = BUF(SIZE_MAX / 2);
+	struct origin_pattern *p;
+	const char *foreign;
+	char why[100];
+	int code;
+
+	*out = NULL;
+	if (text.n == 0)
+		return OK;
+	buf_add_fmt(&whole, "^(%.*s)$%c", FMT(text), '\0');
+	foreign = foreign_words(whole.p);
+	p = mem_new(struct origin_pattern);
+	code = foreign != NULL ? REG_BADPAT : regcomp(&p->regex, whole.p, REG_EXTENDED);
+	buf_release(&whole);
+	if (code == 0) {
+		*out = p;
+		return OK;
+	}
+	if (foreign == NULL)
+		regerror(code, &p->regex, why, sizeof why);
+	free(p);
+	if (foreign != NULL)
+		return err_set(e, ERR_INVALID, "http.cors.allow-origin-regex: %s is not of "
+		    "a POSIX extended regular expression; write [0-9] for a digit, ( ) for "
+		    "a group", foreign);
+	return err_set(e, ERR_INVALID, "http.cors.allow-origin-regex: \"%.*s\": %s",
+	    FMT(str_cut(text, 100)), why);
+}
+
+void
+origin_pattern_free(struct origin_pattern *p)
+{
+	if (p == NULL)
+		return;
+	regfree(&p->regex);
+	free(p);
+}
+
+static bool
+pattern_fits(const struct origin_pattern *p, struct str origin)
+{
+	char text[ORIGIN_MAX + 1];
+
+	if (p == NULL || origin.n > ORIGIN_MAX || memchr(origin.p, '\0', origin.n) != NULL)
+		return false;
+	memcpy(text, origin.p, origin.n);
+	text[origin.n] = '\0';
+	return regexec(&p->regex, text, 0, NULL, 0) == 0;
+}
+
+bool
+origin_is_named(const struct origin_rules *rules, struct str origin)
+{
+	return origin.n > 0 && !str_eq(origin, S("*")) &&
+	    (listed(rules->cors_origins, origin, origin) ||
+	    pattern_fits(rules->pattern, origin));
+}
+
 int
 origin_check(const struct origin_rules *rules, struct str host,
     struct str origin, bool always, struct err *e)
@@ -102,9 +194,10 @@ origin_check(const struct origin_rules *rules, struct str host,
 		return err_set(e, ERR_DENIED, "this server has no auth and answers to "
 		    "loopback names only, not to \"%.*s\"; allow the name with "
 		    "--allowed-hosts, or turn on auth", FMT(str_sub(host, 0, 128)));
-	if (origin.n == 0 || (rules->auth && !always && rules->cors_origins.n == 0) ||
+	if (origin.n == 0 || (rules->auth && !always && rules->cors_origins.n == 0 &&
+	    rules->pattern == NULL) ||
 	    host_is_loopback(host_name(origin_authority(origin))) ||
-	    listed(rules->cors_origins, origin, origin))
+	    listed(rules->cors_origins, S("*"), S("*")) || origin_is_named(rules, origin))
 		return OK;
 	return err_set(e, ERR_DENIED, "pages of \"%.*s\" may not use this server; "
 	    "allow the origin with --cors-origins", FMT(str_sub(origin, 0, 128)));

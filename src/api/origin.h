@@ -6,11 +6,12 @@
  * makes a foreign page same-origin (DNS rebinding).  Without auth nothing else
  * tells a person from a page, so the server looks at Host and Origin.
  * With auth a page needs a token, which no browser adds by itself: cookies
- * are not read, and CORS answers never allow credentials.
+ * are not read.
  *
  *   Host    without auth on loopback: a loopback name, or one of allowed-hosts
- *   Origin  absent, loopback, or one of cors-origins; with auth and an empty
- *           cors-origins any, but for MCP (its specification asks for a check)
+ *   Origin  absent, loopback, one of cors-origins (`*`: all), or as the pattern says;
+ *           with auth and neither of them any, but for MCP (its specification asks
+ *           for a check)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,15 +21,26 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+/* Of whole origins: a POSIX extended regular expression. */
+struct origin_pattern;
+
 struct origin_rules {
 	struct str allowed_hosts;            /* "name,name:port"; may be empty */
-	struct str cors_origins;             /* "https://a,http://b:1"; may be empty */
+	struct str cors_origins;             /* "https://a,http://b:1", "*"; may be empty */
+	const struct origin_pattern *pattern;        /* NULL: none */
 	bool auth;                           /* credentials are asked for */
 	bool check_host;                     /* listens on loopback, not --insecure */
 };
 
 /* ERR_INVALID with the entry that can match nothing. */
 int  origin_rules_check(const struct origin_rules *rules, struct err *e);
+
+/* Empty text: *out is NULL.  ERR_INVALID: it is none, or another dialect's. */
+int  origin_pattern_new(struct origin_pattern **out, struct str text, struct err *e);
+void origin_pattern_free(struct origin_pattern *p);  /* NULL: nothing */
+
+/* Is it one of cors-origins, or as the pattern says?  `*` names nobody. */
+bool origin_is_named(const struct origin_rules *rules, struct str origin);
 
 /* host and origin: the headers, empty when absent.  always: the Origin rule
  * holds with auth too.  ERR_DENIED with the setting that would allow it. */

@@ -502,15 +502,81 @@ is_first(const struct route *r)
 	return first == r;
 }
 
+/* What the document says of credentials: the operator's words or the server's. */
+static void
+add_security(struct buf *b, struct str given)
+{
+	struct json_doc doc = { 0 };
+	struct err e;
+	jnode schemes, security;
+
+	if (given.n == 0 || json_parse(&doc, given, &e) != OK) {
+		json_add_fmt(b, "'security':[{'bearer':[]},{'key':[]}],'components':{"
+		    "'securitySchemes':{'bearer':{'type':'http','scheme':'bearer',"
+		    "'bearerFormat':'JWT'},'key':{'type':'apiKey','in':'header',"
+		    "'name':'x-api-key'}},");
+	} else {
+		schemes = json_get(doc.root, S("securitySchemes"));
+		security = json_get(doc.root, S("security"));
+		json_add_fmt(b, "'security':%-s", security == NULL ? "[]" : "");
+		if (security != NULL)
+			json_add_node(b, security);
+		json_add_fmt(b, ",'components':{'securitySchemes':%-s",
+		    schemes == NULL ? "{}" : "");
+		if (schemes != NULL)
+			json_add_node(b, schemes);
+		buf_add_char(b, ',');
+	}
+	json_release(&doc);
+}
+
+int
+openapi_check(struct str json, struct err *e)
+{
+	struct json_doc doc = { 0 };
+	struct fields f, schemes;
+	struct err why = { 0 };
+	jnode security;
+	int rc = json.n == 0 ? OK : json_parse(&doc, json, &why);
+
+	if (rc == OK && json.n > 0 && !json_is_object(doc.root))
+		rc = err_set(&why, ERR_INVALID, "expected an object, got %s",
+		    json_kind(doc.root));
+	if (rc != OK) {
+		err_set(e, ERR_INVALID, "auth.openapi: %s", why.text);
+	} else if (json.n > 0) {
+		fields_open(&f, doc.root, "auth.openapi", &why);
+		fields_object(&f, "securitySchemes", &schemes);
+		security = fields_any(&f, "security");
+		if (!json_is_null(security) && !json_is_array(security))
+			fields_fail(&f, "security", ERR_INVALID, "expected an array, got %s",
+			    json_kind(security));
+		rc = fields_end(&f);
+		if (rc != OK)
+			err_set(e, ERR_INVALID, "auth.openapi.%s", why.text);
+	}
+	json_release(&doc);
+	return rc == OK ? OK : ERR_INVALID;
+}
+
+static bool
+is_off(const struct api_options *o, const struct route *r)
+{
+	return (o->groups_off >> route_group(str_of(r->path)) & 1) != 0;
+}
+
 void
-api_add_openapi(struct buf *b)
+api_add_openapi(struct buf *b, const struct api_options *o)
 {
 	const struct route *end = routes + routes_n;
 
 	json_add_fmt(b, "{'openapi':'3.1.0','info':{'title':'Cohort','version':'"
-	    COHORT_VERSION "'},'paths':{");
+	    COHORT_VERSION "'},");
+	if (o->prefix.n > 0)
+		json_add_fmt(b, "'servers':[{'url':%.*s}],", FMT(o->prefix));
+	json_add_fmt(b, "'paths':{");
 	for (const struct route *r = routes; r < end; r++) {
-		if (!is_first(r))
+		if (!is_first(r) || is_off(o, r))
 			continue;
 		json_add_fmt(b, ",%s:{", r->path);
 		for (const struct route *same = r; same < end; same++)
@@ -518,10 +584,9 @@ api_add_openapi(struct buf *b)
 				add_operation(b, same);
 		buf_add_char(b, '}');
 	}
-	json_add_fmt(b, "},'security':[{'bearer':[]},{'key':[]}],'components':{"
-	    "'securitySchemes':{'bearer':{'type':'http','scheme':'bearer',"
-	    "'bearerFormat':'JWT'},'key':{'type':'apiKey','in':'header',"
-	    "'name':'x-api-key'}},'responses':{'Error':{'description':"
+	json_add_fmt(b, "},");
+	add_security(b, o->openapi);
+	json_add_fmt(b, "'responses':{'Error':{'description':"
 	    "'An error','content':{'application/json':{'schema':{'type':"
 	    "'object','properties':{'detail':{'type':'string'}}}}}}}}}");
 }

@@ -192,7 +192,7 @@ read_headers(struct call *c, struct run_request *q)
 	struct buf *b = &c->api->scratch;
 
 	buf_clear(b);
-	header_add_json(b, c->r);
+	header_add_json(b, c->r, &c->api->shared->o.configurable);
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
 }
 

@@ -34,18 +34,19 @@ api_system_info(struct call *c)
 	const struct api_options *o = &c->api->shared->o;
 
 	json_add_fmt(call_out(c), "{'name':'cohort','version':'" COHORT_VERSION "',"
-	    "'context':'c','flags':{'assistants':true,'crons':true,"
+	    "'context':'c','flags':{'assistants':%hhd,'crons':true,"
 	    "'langsmith':false,'langsmith_tracing_replicas':false},"
 	    "'metadata':{'store':%s,'auth':%hhd,'auth_tier':%s,'shards':%u,'model':%.*s}}",
-	    store_driver(o->store), auth_enabled(o->auth), auth_tier(o->auth), o->shards,
-	    FMT(o->model));
+	    !(o->groups_off >> GROUP_ASSISTANTS & 1), store_driver(o->store),
+	    auth_enabled(o->auth), auth_tier(o->auth), o->shards, FMT(o->model));
 	return call_json(c, STR_NONE);
 }
 
 int
 api_system_page(struct call *c)
 {
-	static const char page[] =
+	struct str at = c->api->shared->o.prefix;
+	struct str page = arena_fmt(&c->r->arena,
 	    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
 	    "<meta name=\"viewport\" content=\"width=device-width\">\n"
 	    "<title>Cohort</title>\n"
@@ -55,24 +56,25 @@ api_system_page(struct call *c)
 	    "<h1>Cohort " COHORT_VERSION "</h1>\n"
 	    "<p>An agent server: it speaks the LangGraph Agent Server API. Point "
 	    "an SDK or a chat UI at this address.</p>\n<ul>\n"
-	    "<li><a href=\"/info\">/info</a>: version, model, features</li>\n"
-	    "<li><a href=\"/docs\">/docs</a>: every route; for programs "
-	    "<a href=\"/openapi.json\">/openapi.json</a></li>\n"
-	    "<li><a href=\"/ok\">/ok</a>: is it up; "
-	    "<a href=\"/ok?check_db=1\">and its database</a></li>\n"
-	    "<li><a href=\"/metrics\">/metrics</a>: counters for Prometheus</li>\n"
+	    "<li><a href=\"%.*s/info\">/info</a>: version, model, features</li>\n"
+	    "<li><a href=\"%.*s/docs\">/docs</a>: every route; for programs "
+	    "<a href=\"%.*s/openapi.json\">/openapi.json</a></li>\n"
+	    "<li><a href=\"%.*s/ok\">/ok</a>: is it up; "
+	    "<a href=\"%.*s/ok?check_db=1\">and its database</a></li>\n"
+	    "<li><a href=\"%.*s/metrics\">/metrics</a>: counters for Prometheus</li>\n"
 	    "</ul>\n<p>A first question:</p>\n"
 	    "<pre><code>curl -s -H 'Content-Type: application/json' "
 	    "$URL/runs/wait -d \\\n  '{\"assistant_id\":\"agent\",\"input\":"
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}'"
-	    "</code></pre>\n</html>\n";
+	    "</code></pre>\n</html>\n", FMT(at), FMT(at), FMT(at), FMT(at), FMT(at),
+	    FMT(at));
 
-	return call_page(c, str_of(page));
+	return call_page(c, page);
 }
 
 int
 api_system_openapi(struct call *c)
 {
-	api_add_openapi(call_out(c));
+	api_add_openapi(call_out(c), &c->api->shared->o);
 	return call_json(c, STR_NONE);
 }

@@ -231,9 +231,11 @@ static void
 export_send(struct export *x)
 {
 	if (x->call != NULL) {
+		struct str lines = call_cors(x->call);
+
 		standing_begin(&x->standing, x->call, on_expiry);
 		x->call = NULL;
-		http_stream_begin(x->r, 200, S("application/x-ndjson"), S(API_CORS));
+		http_stream_begin(x->r, 200, S("application/x-ndjson"), lines);
 	}
 	http_stream_write(x->r, buf_str(&x->lines));
 	buf_clear(&x->lines);

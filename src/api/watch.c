@@ -182,7 +182,7 @@ watcher_open(struct watcher *wa, const struct uuid *thread_id,
 	wa->open = true;
 	lines = call_location(c, thread_id, run_id,
 	    is_stream(wa) ? "stream" : "join");
-	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
+	lines = arena_fmt(&c->r->arena, "%.*s%.*s", FMT(call_cors(c)), FMT(lines));
 	if (is_stream(wa)) {
 		shard_timer_cancel(wa->api->shard, &wa->timer);
 		standing_begin(&wa->standing, c, expire);

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "api/origin.h"
+#include "api/cors.h"
+#include "api/mount.h"
 
 static const struct origin_rules open_loopback = { .check_host = true };
 
@@ -90,7 +91,7 @@ TEST(origin_settings_that_match_nothing_are_refused)
 {
 	static const struct { const char *hosts, *origins; int rc; } rows[] = {
 		{ "", "", OK }, { "a.example, b:1", "https://a, http://b:1", OK },
-		{ "", "*", ERR_INVALID }, { "", "null", ERR_INVALID },
+		{ "", "*", OK }, { "", "*.example", ERR_INVALID }, { "", "null", ERR_INVALID },
 		{ "", "chat.example.org", ERR_INVALID },
 		{ "", "https://chat.example.org/", ERR_INVALID },
 		{ "https://a.example", "", ERR_INVALID }, { "a/b", "", ERR_INVALID },
@@ -103,4 +104,99 @@ TEST(origin_settings_that_match_nothing_are_refused)
 
 		CHECK_RC(origin_rules_check(&r, &e), rows[i].rc);
 	}
+}
+
+/* Goal: the expression is of the whole origin, and only of a dialect that is the same for
+ * everyone. */
+TEST(origin_by_expression)
+{
+	static const struct { const char *regex, *origin; int rc; } rows[] = {
+		{ "https://.*\\.example\\.org", "https://a.example.org", OK },
+		{ "^https://.*\\.example\\.org$", "https://a.example.org", OK },
+		{ "https://.*\\.example\\.org", "https://a.example.org.evil", ERR_DENIED },
+		{ "https://a|https://b", "https://b", OK },
+		{ "https://a|https://b", "https://bc", ERR_DENIED },
+		{ "https://a\\.b", "https://axb", ERR_DENIED },
+		{ "https://\\d", NULL, ERR_INVALID }, { "(a)\\1", NULL, ERR_INVALID },
+		{ "(?:a)", NULL, ERR_INVALID }, { "(a", NULL, ERR_INVALID },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct origin_rules r = open_loopback;
+		struct origin_pattern *p = NULL;
+		struct err e = { 0 };
+		int rc = origin_pattern_new(&p, str_of(rows[i].regex), &e);
+
+		r.pattern = p;
+		CHECK_RC(rc == OK ? check(&r, "127.0.0.1", rows[i].origin) : rc, rows[i].rc);
+		CHECK(rc == OK || str_starts(str_of(e.text), S("http.cors.allow-origin-regex: ")));
+		origin_pattern_free(p);
+	}
+}
+
+TEST(origin_any_is_any_and_names_nobody)
+{
+	struct origin_rules r = open_loopback;
+
+	r.cors_origins = S("*");
+	CHECK_RC(check(&r, "127.0.0.1", "https://a.example"), OK);
+	CHECK(!origin_is_named(&r, S("https://a.example")));
+	CHECK(!origin_is_named(&r, S("*")));
+}
+
+/* Goal: credentials are for pages that somebody named. */
+TEST(cors_credentials_need_names)
+{
+	static const struct { const char *origins; bool credentials; int rc; } rows[] = {
+		{ "", false, OK }, { "*", false, OK }, { "https://a", true, OK },
+		{ "", true, ERR_INVALID }, { "*", true, ERR_INVALID },
+		{ "https://a,*", true, ERR_INVALID },
+	};
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct origin_rules o = { .cors_origins = str_of(rows[i].origins) };
+		struct cors_rules c = { .credentials = rows[i].credentials };
+
+		CHECK_RC(cors_rules_check(&c, &o, &e), rows[i].rc);
+	}
+	CHECK_RC(cors_rules_check(&(struct cors_rules){ .expose = S("a\r\nb") },
+	    &(struct origin_rules){ 0 }, &e), ERR_INVALID);
+}
+
+TEST(mount_prefix_comes_off_whole_segments)
+{
+	static const struct { const char *prefix, *path, *rest; } rows[] = {
+		{ "", "/ok", "/ok" }, { "/a", "/a/ok", "/ok" }, { "/a", "/a", "/" },
+		{ "/a", "/a/", "/" }, { "/a/b", "/a/b/ok", "/ok" }, { "/a", "/ab/ok", NULL },
+		{ "/a", "/ok", NULL }, { "/a", "/", NULL },
+	};
+	static const char *const bad[] = { "a", "/", "/a/", "/a//b", "/a b", "/a?b", "/{a}" };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct str path = str_of(rows[i].path);
+
+		CHECK(mount_strip(str_of(rows[i].prefix), &path) == (rows[i].rest != NULL));
+		CHECK_STR(path, rows[i].rest != NULL ? rows[i].rest : rows[i].path);
+		CHECK_RC(mount_check(str_of(rows[i].prefix), &e), OK);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK_RC(mount_check(str_of(bad[i]), &e), ERR_INVALID);
+}
+
+TEST(route_groups)
+{
+	static const struct { const char *path; enum route_group group; } rows[] = {
+		{ "/assistants/search", GROUP_ASSISTANTS }, { "/threads", GROUP_THREADS },
+		{ "/threads/x/state", GROUP_THREADS }, { "/threads/x/runs", GROUP_RUNS },
+		{ "/threads/x/runs/wait", GROUP_RUNS }, { "/threads/x/stream", GROUP_RUNS },
+		{ "/threads/runs", GROUP_THREADS }, { "/runs/crons", GROUP_RUNS },
+		{ "/store/items", GROUP_STORE }, { "/info", GROUP_META }, { "/ok", ROUTE_GROUPS },
+		{ "/", ROUTE_GROUPS }, { "/mcp", GROUP_MCP }, { "/a2a/x", GROUP_A2A },
+		{ "/.well-known/agent-card.json", GROUP_A2A }, { "/work/rpc", ROUTE_GROUPS },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		CHECK_INT(route_group(str_of(rows[i].path)), rows[i].group);
 }

@@ -237,8 +237,51 @@ TEST(headers_a_run_may_see)
 	struct http_req r = { .headers = h, .headers_n = COUNT(h) };
 	struct buf b = BUF(4 * KB);
 
-	header_add_json(&b, &r);
+	header_add_json(&b, &r, &(struct header_rules){ 0 });
 	CHECK_STR(buf_str(&b), "{\"x-user\":\"a\\\"b\",\"user-agent\":\"curl/8\","
 	    "\"x-latin\":\"caf\xc3\xa9\"}");
 	buf_release(&b);
+}
+
+/* Goal: patterns choose headers; a `*` never reaches a credential. */
+TEST(headers_by_pattern)
+{
+	static const struct { const char *includes, *excludes, *seen, *logged; } rows[] = {
+		{ "", "x-*", "{\"user-agent\":\"c\"}", "{}" },
+		{ "", "*", "{}", "{}" },
+		{ "*", "", "{\"x-user-id\":\"u\",\"user-agent\":\"c\",\"accept\":\"a\"}", NULL },
+		{ "*", "*agent, accept", "{\"x-user-id\":\"u\"}", NULL },
+		{ "X-*-ID", "", "{\"x-user-id\":\"u\"}", NULL },
+		{ "authorization", "", "{\"authorization\":\"z\"}", NULL },
+		{ "auth*, x-api-key", "", "{\"x-api-key\":\"k\"}", NULL },
+		{ "x-user-id", "x-*", "{}", NULL },
+	};
+	struct http_header h[] = {
+		{ S("Authorization"), S("z") }, { S("X-Api-Key"), S("k") }, { S("Cookie"), S("c") },
+		{ S("X-User-Id"), S("u") }, { S("User-Agent"), S("c") }, { S("Accept"), S("a") },
+	};
+	struct http_req r = { .headers = h, .headers_n = COUNT(h) };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct header_rules rules = { str_of(rows[i].includes), str_of(rows[i].excludes) };
+		struct buf b = BUF(4 * KB);
+
+		header_add_json(&b, &r, &rules);
+		CHECK_STR(buf_str(&b), rows[i].seen);
+		buf_clear(&b);
+		header_add_logged(&b, &r, &rules);
+		CHECK_STR(buf_str(&b), rows[i].logged != NULL ? rows[i].logged : rows[i].seen);
+		buf_release(&b);
+	}
+}
+
+TEST(header_patterns_that_match_nothing_are_refused)
+{
+	static const char *const bad[] = { "a b", "a,,b", "a:", "\x01" };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK_RC(header_rules_check(&(struct header_rules){ .excludes = str_of(bad[i]) },
+		    "http.logging-headers", &e), ERR_INVALID);
+	CHECK(str_starts(str_of(e.text), S("http.logging-headers.excludes: ")));
 }

@@ -136,7 +136,7 @@ TEST(openapi_is_valid_and_has_every_row)
 	struct err e;
 	jnode paths;
 
-	api_add_openapi(&b);
+	api_add_openapi(&b, &(struct api_options){ .shards = 1 });
 	CHECK_RC(json_parse(&doc, buf_str(&b), &e), OK);
 	paths = json_get(doc.root, S("paths"));
 	for (size_t i = 0; i < routes_n; i++) {
