@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/langgraph_json.h"
 #include "main/needs.h"
 #include "task/kinds.h"
 
@@ -35,6 +36,7 @@ struct text { char *p; size_t n; };
 
 struct file {
 	char *path, *name;                   /* name: in path */
+	const struct graph_file *as;         /* of langgraph.json; NULL: of the folder */
 	struct text good;                    /* in the set */
 	struct text now;                     /* on the disk */
 	bool fresh;                          /* `now` is to be taken */
@@ -107,7 +109,7 @@ file_at(struct folder *f, const char *name)
 	struct buf path = BUF(64 * KB);
 	size_t at = 0;
 
-	while (at < f->n && strcmp(f->files[at].name, name) < 0)
+	while (at < f->n && (f->files[at].as != NULL || strcmp(f->files[at].name, name) < 0))
 		at++;
 	if (at < f->n && strcmp(f->files[at].name, name) == 0)
 		return &f->files[at];
@@ -143,8 +145,8 @@ file_read(struct file *x)
 static int
 scan(struct folder *f, struct err *e)
 {
-	struct dirent **names;
-	int n = scandir(f->path, &names, NULL, alphasort);
+	struct dirent **names = NULL;
+	int n = f->path != NULL ? scandir(f->path, &names, NULL, alphasort) : 0;
 
 	if (n < 0)
 		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
@@ -171,6 +173,54 @@ add_text(struct agents *set, struct str text, struct str file, struct err *e)
 	return rc == OK ? agents_add(set, a, e) : rc;
 }
 
+/* The id of the text in a file of that name, which counts when the text has none. */
+static int
+has_own_id(struct str text, const struct graph_file *as, bool *own, struct err *e)
+{
+	const char *ending = strrchr(as->path, '.');
+	struct buf file = BUF(SIZE_MAX / 2);
+	struct agent *a;
+	int rc;
+
+	buf_add_fmt(&file, "%s%s", as->id, ending != NULL ? ending : "");
+	rc = agent_load_checked(&a, text, buf_str(&file), e);
+	buf_release(&file);
+	if (rc != OK)
+		return rc;
+	*own = !str_eq(a->id, str_of(as->id));
+	agent_free(a);
+	return OK;
+}
+
+/* An agent under the name that langgraph.json gives it.  Its text keeps its own id, and a
+ * run is kept by its text, so the two must not differ. */
+static int
+add_named(struct agents *set, struct str text, const struct graph_file *as, struct err *e)
+{
+	struct agent *a;
+	bool own = false, renamed;
+	int rc = agent_load_checked(&a, text, str_of(as->path), e);
+
+	if (rc == OK)
+		rc = has_own_id(text, as, &own, e);
+	if (rc != OK)
+		return rc;
+	if (own) {
+		err_set(e, ERR_INVALID, "%s: has the id '%.*s', and graphs.%s of langgraph.json "
+		    "names it '%s'; change one of them", as->path, FMT(str_cut(a->id, 60)),
+		    as->id, as->id);
+		agent_free(a);
+		return ERR_INVALID;
+	}
+	renamed = str_eq(a->name, a->id);
+	a->id = arena_str(&a->arena, str_of(as->id));
+	if (renamed)
+		a->name = a->id;
+	if (as->description != NULL)
+		a->description = arena_str(&a->arena, str_of(as->description));
+	return agents_add(set, a, e);
+}
+
 /* The files that are fresh, or those that are not.  *bad: which failed. */
 static int
 add_files(struct folder *f, struct agents *set, bool fresh, struct file **bad,
@@ -181,7 +231,9 @@ add_files(struct folder *f, struct agents *set, bool fresh, struct file **bad,
 		const struct text *t = fresh ? &x->now : &x->good;
 		int rc = OK;
 
-		if (x->fresh == fresh && t->p != NULL)
+		if (x->fresh == fresh && t->p != NULL && x->as != NULL)
+			rc = add_named(set, str_of_text(t), x->as, e);
+		else if (x->fresh == fresh && t->p != NULL)
 			rc = add_text(set, str_of_text(t), str_of(x->path), e);
 		if (rc != OK) {
 			*bad = x;
@@ -293,7 +345,7 @@ keep(struct folder *f, bool first)
 		}
 		text_drop(&x->now);
 		x->fresh = false;
-		if (x->good.p != NULL || x->said != NULL)
+		if (x->good.p != NULL || x->said != NULL || x->as != NULL)
 			f->files[n++] = *x;
 		else
 			file_drop(x);
@@ -335,9 +387,37 @@ take(struct folder *f, bool first)
 
 /* ---- the door -------------------------------------------------------------------------- */
 
+/* Before those of the folder. */
+static void
+add_more(struct folder *f, const struct langgraph *more)
+{
+	for (size_t i = 0; i < more->graphs_n; i++) {
+		mem_grow(f->files, f->n, f->cap);
+		f->files[f->n] = (struct file){ .as = &more->graphs[i],
+			.path = mem_cstr(str_of(more->graphs[i].path)) };
+		f->files[f->n].name = f->files[f->n].path;
+		f->n++;
+	}
+}
+
+/* The operator named these files, so none may be missing. */
+static int
+check_more(const struct folder *f, const char *by, struct err *e)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct file *x = &f->files[i];
+
+		if (x->as != NULL && x->good.p == NULL)
+			return err_set(e, ERR_INVALID, "%s: graphs.%s: %s%s", by, x->as->id,
+			    x->said != NULL ? x->said : x->path,
+			    x->said != NULL ? "" : ": no such file");
+	}
+	return OK;
+}
+
 int
-folder_open(struct folder **out, struct str path, const struct models *m,
-    struct str model, struct err *e)
+folder_open(struct folder **out, struct str path, const struct langgraph *more,
+    const struct models *m, struct str model, struct err *e)
 {
 	struct folder *f = mem_new(struct folder);
 	int rc = OK;
@@ -345,12 +425,14 @@ folder_open(struct folder **out, struct str path, const struct models *m,
 	f->models = m;
 	f->model = model;
 	*out = f;
-	if (path.n > 0) {
+	if (path.n > 0)
 		f->path = mem_cstr(path);
-		rc = scan(f, e);
-	}
+	add_more(f, more);
+	rc = scan(f, e);
 	if (rc == OK)
 		(void)take(f, true);
+	if (rc == OK)
+		rc = check_more(f, more->file, e);
 	if (rc != OK) {
 		folder_free(f);
 		*out = NULL;

@@ -15,14 +15,16 @@
 #include "agent/agent.h"
 
 struct folder;
+struct langgraph;
 struct models;
 
 /* Reads every *.yaml, *.yml, *.json and *.scxml file of the folder (path empty: none);
  * folders inside it are not looked into, and names that begin with '.' are not.
  * A file with the id of a built-in agent replaces it.  ERR_NOTFOUND, ERR_IO: the
- * folder. */
-int  folder_open(struct folder **out, struct str path, const struct models *m,
-    struct str model, struct err *e);
+ * folder.  more: files beside it, whose agents have the names that it gives them; each
+ * must be there and good, or it is ERR_INVALID. */
+int  folder_open(struct folder **out, struct str path, const struct langgraph *more,
+    const struct models *m, struct str model, struct err *e);
 void folder_free(struct folder *f);          /* NULL: nothing */
 
 /* Reads it again.  True: there is another set.  A folder that cannot be read is

@@ -20,6 +20,7 @@ extern char **environ;
 const struct flag cmd_config_flags[] = {
 	{ "limits", .help = "print the table of limits" },
 	{ "settings", .help = "print the table of settings" },
+	{ "langgraph-json", .help = "print the table of the keys of langgraph.json" },
 	{ "routes", .help = "print the table of routes" },
 	{ "compat", .help = "print how much of the LangGraph API each route is" },
 	{ "metrics", .help = "print the table of metrics" },
@@ -42,6 +43,7 @@ add_limits(struct buf *b)
 static const struct { const char *option; void (*add)(struct buf *b); } tables[] = {
 	{ "--limits", add_limits },
 	{ "--settings", config_add_markdown },
+	{ "--langgraph-json", langgraph_add_markdown },
 	{ "--routes", api_add_routes_markdown },
 	{ "--compat", api_add_compat_markdown },
 	{ "--metrics", api_add_metrics_markdown },

@@ -25,7 +25,9 @@
 #include "workcli/cli.h"
 
 #define SETTINGS_DETAIL "Each setting is also COHORT_A_B in the environment and a.b " \
-	"in cohort.yaml; a flag wins over the environment, and that over the file."
+	"in cohort.yaml; a flag wins over the environment, and that over the file.  A "\
+	"langgraph.json sets what its keys stand for here, over cohort.yaml; a key that "\
+	"cannot be honoured is an error."
 
 static const struct flag help_flags[] = {
 	{ "man", .help = "print the manual page of all commands" },
@@ -56,8 +58,8 @@ static const struct flag_command rows[] = {
 
 /* What a row has beyond its words. */
 static const struct flag_command extras[COMMANDS] = {
-	[COMMAND_serve] = { .detail = SETTINGS_DETAIL },
-	[COMMAND_config] = { .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
+	[COMMAND_serve] = { .max = 1, .detail = SETTINGS_DETAIL },
+	[COMMAND_config] = { .max = 1, .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
 	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
 	    "cohort.yaml.  With --login it is fetched: the password is $COHORT_PASSWORD, or "

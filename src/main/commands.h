@@ -11,7 +11,7 @@
 
 #define COMMAND_MAP(X)                                                        \
 	/* function, name, arguments, summary */                              \
-	X(serve,         "serve",         "",                                 \
+	X(serve,         "serve",         "[langgraph.json]",                                 \
 	    "run the agent server")                                           \
 	X(mock_llm,      "mock-llm",      "",                                 \
 	    "run a model that answers from a script")                         \

@@ -30,6 +30,9 @@ static const char *const format_words[] = { "text", "json", NULL };
 const struct setting config_settings[SETTINGS] = {
 	[SETTING_CONFIG] = { "config", TYPE_TEXT, "FILE", "",
 	    .help = "settings file (cohort.yaml if it is there)" },
+	[SETTING_LANGGRAPH] = { "langgraph", TYPE_TEXT, "FILE", "",
+	    .help = "a langgraph.json with more settings (docs/langgraph-json.md); serve takes it "
+	    "as its operand too" },
 	[SETTING_HOST] = { "host", TYPE_TEXT, "ADDRESS", "127.0.0.1",
 	    .help = "address to listen on" },
 	[SETTING_PORT] = { "port", TYPE_INT, "N", "2024", 0, 65535,
@@ -74,6 +77,8 @@ const struct setting config_settings[SETTINGS] = {
 	    LIMIT_KEY_NUMBER, "tokens", .help = "the same, of models in a day (UTC)" },
 	[SETTING_AUTH_POLICY] = { "auth.policy", TYPE_TEXT, "FILE", "",
 	    .filled = true, .help = "rules of who may do what (docs/policy.md)" },
+	[SETTING_AUTH_OPENAPI] = { "auth.openapi", TYPE_TEXT, "JSON", "",
+	    .help = "what /openapi.json says of credentials: {\"securitySchemes\": {}, \"security\": []}" },
 	[SETTING_AUDIT_FILE] = { "audit.file", TYPE_TEXT, "FILE", "",
 	    .filled = true, .help = "append a line for each change of what others rely on, and for each refusal" },
 	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
@@ -81,7 +86,41 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_ALLOWED_HOSTS] = { "allowed-hosts", TYPE_TEXT, "LIST", "",
 	    .help = "without auth: names beside localhost that clients may use" },
 	[SETTING_CORS_ORIGINS] = { "cors-origins", TYPE_TEXT, "LIST", "",
-	    .help = "pages that may call, beside those on localhost" },
+	    .help = "pages that may call, beside those on localhost; *: any" },
+	[SETTING_HTTP_CORS_ALLOW_ORIGIN_REGEX] = { "http.cors.allow-origin-regex", TYPE_TEXT,
+	    "REGEX", "", .help = "and these: a POSIX extended expression for the whole origin" },
+	[SETTING_HTTP_CORS_ALLOW_METHODS] = { "http.cors.allow-methods", TYPE_TEXT, "LIST", "",
+	    .help = "methods that a preflight is told; empty: those of the API" },
+	[SETTING_HTTP_CORS_ALLOW_HEADERS] = { "http.cors.allow-headers", TYPE_TEXT, "LIST", "",
+	    .help = "request headers that a preflight is told; empty: what it asks for" },
+	[SETTING_HTTP_CORS_ALLOW_CREDENTIALS] = { "http.cors.allow-credentials", TYPE_BOOL, NULL,
+	    "false", .help = "pages of cors-origins and the expression may send cookies" },
+	[SETTING_HTTP_CORS_EXPOSE_HEADERS] = { "http.cors.expose-headers", TYPE_TEXT, "LIST", "",
+	    .help = "answer headers that pages may read, beside those of the API" },
+	[SETTING_HTTP_CORS_MAX_AGE] = { "http.cors.max-age", TYPE_INT, "N", "86400", 0, 31536000,
+	    "s", .help = "a browser keeps a preflight's answer" },
+	[SETTING_HTTP_CONFIGURABLE_HEADERS_INCLUDES] = { "http.configurable-headers.includes",
+	    TYPE_TEXT, "LIST", "", .help = "request headers that runs see, as in x-user-id,x-app-*; "
+	    "empty: x-* and user-agent" },
+	[SETTING_HTTP_CONFIGURABLE_HEADERS_EXCLUDES] = { "http.configurable-headers.excludes",
+	    TYPE_TEXT, "LIST", "", .help = "but not these" },
+	[SETTING_HTTP_LOGGING_HEADERS_INCLUDES] = { "http.logging-headers.includes", TYPE_TEXT,
+	    "LIST", "", .help = "request headers in the log's line of a request; empty: none" },
+	[SETTING_HTTP_LOGGING_HEADERS_EXCLUDES] = { "http.logging-headers.excludes", TYPE_TEXT,
+	    "LIST", "", .help = "but not these" },
+	[SETTING_HTTP_MOUNT_PREFIX] = { "http.mount-prefix", TYPE_TEXT, "PATH", "",
+	    .help = "all paths begin with this, as in /api" },
+#define DISABLE(id, name, what) [SETTING_HTTP_DISABLE_##id] = { "http.disable-" name,          \
+	    TYPE_BOOL, NULL, "false", .help = what }
+	DISABLE(ASSISTANTS, "assistants", "/assistants answers 404"),
+	DISABLE(THREADS, "threads", "/threads answers 404, but for the runs of threads"),
+	DISABLE(RUNS, "runs", "/runs and the runs and streams of threads answer 404"),
+	DISABLE(STORE, "store", "/store answers 404"),
+	DISABLE(META, "meta", "/info, /metrics, /docs and /openapi.json answer 404"),
+	DISABLE(MCP, "mcp", "/mcp answers 404"),
+	DISABLE(A2A, "a2a", "/a2a and its cards answer 404"),
+	DISABLE(WEBHOOKS, "webhooks", "runs with a webhook are refused, and none is sent"),
+#undef DISABLE
 	[SETTING_PLAIN_ERRORS] = { "plain-errors", TYPE_BOOL, NULL, "false",
 	    .help = "errors as bare text instead of JSON" },
 	[SETTING_STREAMS_END_EVENT] = { "streams.end-event", TYPE_BOOL, NULL,
@@ -137,6 +176,9 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "what the scripted model says" },
 	[SETTING_AGENTS] = { "agents", TYPE_TEXT, "DIR", "",
 	    .help = "folder of agents as files" },
+	[SETTING_ASSISTANTS_CONFIG] = { "assistants.config", TYPE_TEXT, "JSON", "",
+	    .aliases = { "LANGGRAPH_CONFIG" }, .help = "config and context of the assistants that "
+	    "agents get when they are new, as in {\"agent\": {\"configurable\": {}, \"context\": {}}}" },
 	[SETTING_HTTP_HOSTS] = { "http-hosts", TYPE_TEXT, "LIST", "",
 	    .help = "hosts that agents may read with http_get, as in "
 	    "a.example,*.b.example:8080" },
@@ -322,7 +364,7 @@ warn_visible(struct config *c, enum setting_id id)
 static int
 read_flags(struct config *c, int argc, char **argv, struct err *e)
 {
-	const struct flag_command cmd = { .own = config_rows() };
+	const struct flag_command cmd = { .own = config_rows(), .max = 1 };
 	struct arena a = ARENA(LINE_BYTES);
 	struct flag_line l;
 	int rc = line_parse(&l, &cmd, argc, argv, &a, e);
@@ -336,6 +378,12 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 		if (rc == OK && config_settings[id].type == TYPE_SECRET)
 			warn_visible(c, id);
 	}
+	if (rc == OK && l.operands_n > 0 && !str_ends(l.operand[0], S(".json")))
+		rc = err_set(e, ERR_INVALID, "unexpected \"%.*s\"; expected the path of a "
+		    "langgraph.json", FMT(l.operand[0]));
+	if (rc == OK && l.operands_n > 0)
+		rc = config_set(c, SETTING_LANGGRAPH, l.operand[0], RANK_FLAG,
+		    "the command line", e);
 	arena_release(&a);
 	return rc;
 }
@@ -352,22 +400,25 @@ env_find(char **env, const char *name)
 	return NULL;
 }
 
+/* Where variables come from. */
+struct env_source { char **env; const char *prefix; int alias_rank, rank; };
+
 static int
-read_env_name(struct config *c, enum setting_id id, char **env,
+read_env_name(struct config *c, enum setting_id id, const struct env_source *from,
     const char *name, int rank, struct err *e)
 {
-	const char *text = env_find(env, name);
-	char origin[80];
+	const char *text = env_find(from->env, name);
+	char origin[300];
 
 	/* Empty means unset, as in every shell script. */
 	if (text == NULL || text[0] == '\0')
 		return OK;
-	snprintf(origin, sizeof origin, "$%s", name);
+	snprintf(origin, sizeof origin, "%s%s", from->prefix, name);
 	return config_set(c, id, str_of(text), rank, origin, e);
 }
 
 static int
-read_env(struct config *c, char **env, struct err *e)
+read_env(struct config *c, const struct env_source *from, struct err *e)
 {
 	char name[64];
 	int rc = OK;
@@ -377,13 +428,13 @@ read_env(struct config *c, char **env, struct err *e)
 
 		for (size_t a = 0; rc == OK && a < COUNT(s->aliases); a++) {
 			if (s->aliases[a] != NULL)
-				rc = read_env_name(c, (enum setting_id)i, env,
-				    s->aliases[a], RANK_ALIAS, e);
+				rc = read_env_name(c, (enum setting_id)i, from,
+				    s->aliases[a], from->alias_rank, e);
 		}
 		env_name(s, name);
 		if (rc == OK)
-			rc = read_env_name(c, (enum setting_id)i, env, name,
-			    RANK_ENV, e);
+			rc = read_env_name(c, (enum setting_id)i, from, name,
+			    from->rank, e);
 	}
 	return rc;
 }
@@ -450,6 +501,26 @@ warn_short_secret(struct config *c)
 		    JWT_SECRET_BYTES);
 }
 
+/* Without auth nothing tells a page from its reader. */
+static void
+warn_open_pages(struct config *c)
+{
+	static const enum setting_id auth[] = { SETTING_JWT_SECRET, SETTING_API_KEYS,
+		SETTING_AUTH_JWKS, SETTING_AUTH_REMOTE_URL };
+	struct str rest = config_str(c, SETTING_CORS_ORIGINS), origin;
+	bool any = false;
+
+	for (size_t i = 0; i < COUNT(auth); i++)
+		if (config_str(c, auth[i]).n > 0)
+			return;
+	while (rest.n > 0 && str_next(&rest, ',', &origin))
+		any = any || str_eq(str_trim(origin), S("*"));
+	if (any)
+		buf_add_fmt(&c->warnings, "%s: without auth, every page that is open in a "
+		    "browser on this machine may use the server; name the origins\n",
+		    c->at[SETTING_CORS_ORIGINS].origin);
+}
+
 /* api.openai.com needs a key; another server may not. */
 static void
 warn_no_key(struct config *c)
@@ -471,6 +542,28 @@ read_settings_file(struct config *c, struct err *e)
 	if (access(DEFAULT_FILE, F_OK) == 0)
 		return config_read_file(c, DEFAULT_FILE, e);
 	return OK;
+}
+
+/* langgraph.json, and what its `env` sets. */
+static int
+read_langgraph(struct config *c, struct err *e)
+{
+	const char *path = c->at[SETTING_LANGGRAPH].text;
+	struct buf prefix = BUF(SIZE_MAX / 2);
+	struct env_source from = { .alias_rank = RANK_LANGGRAPH_ALIAS,
+		.rank = RANK_LANGGRAPH_ENV };
+	int rc;
+
+	if (path[0] == '\0')
+		return OK;
+	rc = langgraph_read_file(c, path, e);
+	buf_add_fmt(&prefix, "%s: env.%c", path, '\0');
+	from.env = c->langgraph.env.at;
+	from.prefix = prefix.p;
+	if (rc == OK && from.env != NULL)
+		rc = read_env(c, &from, e);
+	buf_release(&prefix);
+	return rc;
 }
 
 /* Variables of other programs that this one would silently ignore. */
@@ -577,8 +670,10 @@ config_read(struct config *c, int argc, char **argv, char **env, struct err *e)
 	assert(rc == OK);
 	rc = read_flags(c, argc, argv, e);
 	if (rc == OK)
-		rc = read_env(c, env, e);
-	return rc == OK ? read_settings_file(c, e) : rc;
+		rc = read_env(c, &(struct env_source){ env, "$", RANK_ALIAS, RANK_ENV }, e);
+	if (rc == OK)
+		rc = read_settings_file(c, e);
+	return rc == OK ? read_langgraph(c, e) : rc;
 }
 
 int
@@ -588,10 +683,15 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 
 	if (rc == OK)
 		rc = check_foreign_env(c, env, e);
+	if (rc == OK && c->langgraph.env.at != NULL)
+		rc = check_foreign_env(c, c->langgraph.env.at, e);
 	if (rc == OK)
 		rc = check_together(c, e);
 	if (rc == OK) {
 		warn_unknown_env(c, env);
+		if (c->langgraph.env.at != NULL)
+			warn_unknown_env(c, c->langgraph.env.at);
+		warn_open_pages(c);
 		warn_short_secret(c);
 		warn_no_key(c);
 	}
@@ -607,8 +707,27 @@ config_release(struct config *c)
 	}
 	ctree_release(&c->providers);
 	ctree_release(&c->models);
+	langgraph_release(&c->langgraph);
 	free(c->file);
 	buf_release(&c->warnings);
+}
+
+void
+config_add_origin(const struct config *c, struct err *e)
+{
+	struct str text = str_of(e->text);
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		size_t n = strlen(config_settings[i].key);
+		struct err was = *e;
+
+		if (c->at[i].text == NULL || c->at[i].rank == RANK_DEFAULT ||
+		    !str_starts(text, str_of(config_settings[i].key)) ||
+		    (text.p[n] != ':' && text.p[n] != '.'))
+			continue;
+		err_set(e, ERR_INVALID, "%s%s", c->at[i].origin, was.text + n);
+		return;
+	}
 }
 
 /* ---- showing ------------------------------------------------------------- */

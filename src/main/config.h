@@ -3,7 +3,8 @@
  *
  * Key `a.b` is `--a-b` on the command line, `COHORT_A_B` in the environment
  * and `a: {b: ...}` (or `a.b: ...`) in cohort.yaml; in this order the first
- * that is set wins, then the row's default.  Some rows have aliases,
+ * that is set wins, then the row's default.  A langgraph.json stands between the
+ * environment and cohort.yaml.  Some rows have aliases,
  * environment variables of other programs; COHORT_ wins over them.  Every value
  * is checked, and the error names its origin.
  *
@@ -14,18 +15,29 @@
 
 #include "base/flags.h"
 #include "main/config_tree.h"
+#include "main/langgraph_json.h"
 
 #define SETTING_MAP(X)                                                        \
-	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
+	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
 	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS)                             \
 	X(AUTH_JWKS) X(AUTH_REMOTE_URL) X(AUTH_REMOTE_KEY) X(AUTH_CACHE_KEYS)  \
 	X(AUTH_CACHE_TTL_SECONDS) X(AUTH_CACHE_MAX_SIZE) X(AUTH_ORG_CLAIM)     \
 	X(AUTH_SCOPE) X(AUTH_LIMITS_CONCURRENCY)                               \
-	X(AUTH_LIMITS_REQUESTS) X(AUTH_LIMITS_TOKENS) X(AUTH_POLICY)              \
+	X(AUTH_LIMITS_REQUESTS) X(AUTH_LIMITS_TOKENS) X(AUTH_POLICY) X(AUTH_OPENAPI)             \
 	X(AUDIT_FILE) X(INSECURE)                                              \
 	X(ALLOWED_HOSTS) X(CORS_ORIGINS)                                      \
+	X(HTTP_CORS_ALLOW_ORIGIN_REGEX) X(HTTP_CORS_ALLOW_METHODS)            \
+	X(HTTP_CORS_ALLOW_HEADERS) X(HTTP_CORS_ALLOW_CREDENTIALS)             \
+	X(HTTP_CORS_EXPOSE_HEADERS) X(HTTP_CORS_MAX_AGE)                      \
+	X(HTTP_CONFIGURABLE_HEADERS_INCLUDES)                                 \
+	X(HTTP_CONFIGURABLE_HEADERS_EXCLUDES)                                 \
+	X(HTTP_LOGGING_HEADERS_INCLUDES) X(HTTP_LOGGING_HEADERS_EXCLUDES)     \
+	X(HTTP_MOUNT_PREFIX) X(HTTP_DISABLE_ASSISTANTS)                       \
+	X(HTTP_DISABLE_THREADS) X(HTTP_DISABLE_RUNS) X(HTTP_DISABLE_STORE)    \
+	X(HTTP_DISABLE_META) X(HTTP_DISABLE_MCP) X(HTTP_DISABLE_A2A)          \
+	X(HTTP_DISABLE_WEBHOOKS)                                              \
 	X(PLAIN_ERRORS) X(MODEL) X(OPENAI_BASE_URL) X(OPENAI_API_KEY)         \
-	X(LLM_SCRIPT) X(AGENTS) X(HTTP_HOSTS) X(HTTP_PRIVATE) X(MCP_HOSTS) X(ALLOW_BASE_URL) X(LOG_LEVEL) X(LOG_FORMAT) X(LOG_ACCESS) \
+	X(LLM_SCRIPT) X(AGENTS) X(ASSISTANTS_CONFIG) X(HTTP_HOSTS) X(HTTP_PRIVATE) X(MCP_HOSTS) X(ALLOW_BASE_URL) X(LOG_LEVEL) X(LOG_FORMAT) X(LOG_ACCESS) \
 	X(TEST_HOOKS) X(TEST_FSYNC_DELAY_MS) X(TEST_FAIL_STORE_AT)            \
 	X(TEST_ID_SEED) X(TEST_CLOCK_MS) X(TEST_SCAN_MS) X(TEST_MEMORY_BYTES) X(STREAMS_END_EVENT) X(KEEP_PARTIAL) \
 	X(STORE_TTL_DEFAULT_TTL) X(STORE_TTL_REFRESH_ON_READ)                 \
@@ -78,10 +90,11 @@ struct config {
 	struct ctree providers, models;      /* of cohort.yaml; see main/models.h */
 	char *file;                          /* it; NULL: none was read */
 	bool has_keys;                       /* in these trees */
+	struct langgraph langgraph;          /* of langgraph.json, beside its settings */
 	struct buf warnings;                 /* lines for the user */
 };
 
-/* env: NULL-ended "NAME=value" strings.  argv: options only.  ERR_INVALID
+/* env: NULL-ended "NAME=value" strings.  argv: options, and the path of a langgraph.json.  ERR_INVALID
  * with a message that names the origin.  Release also after an error. */
 int  config_load(struct config *c, int argc, char **argv, char **env,
     struct err *e);
@@ -97,10 +110,15 @@ bool config_is_default(const struct config *c, enum setting_id id);
 
 /* Checks a value, and sets it if its rank is not lower than the present one. */
 enum config_rank {
-	RANK_DEFAULT, RANK_FILE, RANK_ALIAS, RANK_ENV, RANK_FLAG
+	RANK_DEFAULT, RANK_FILE, RANK_LANGGRAPH,
+	RANK_LANGGRAPH_ALIAS, RANK_LANGGRAPH_ENV,    /* its `env` */
+	RANK_ALIAS, RANK_ENV, RANK_FLAG
 };
 int config_set(struct config *c, enum setting_id id, struct str text, int rank,
     const char *origin, struct err *e);
+/* An error "KEY: words" or "KEY.part: words" about a setting that was set: its origin stands
+ * for the key then. */
+void config_add_origin(const struct config *c, struct err *e);
 /* By key; SETTINGS if there is none. */
 enum setting_id config_find(struct str key);
 /* The settings as flags: as many rows, in their order. */

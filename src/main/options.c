@@ -101,6 +101,35 @@ options_hooks(const struct config *c, struct hook_rules *rules, struct buf *head
 }
 
 void
+options_http(const struct config *c, struct api_options *o)
+{
+	static const enum setting_id off[ROUTE_GROUPS] = {
+#define X(id, name) [GROUP_##id] = SETTING_HTTP_DISABLE_##id,
+		ROUTE_GROUP_MAP(X)
+#undef X
+	};
+
+	o->cors = (struct cors_rules){
+		.methods = config_str(c, SETTING_HTTP_CORS_ALLOW_METHODS),
+		.headers = config_str(c, SETTING_HTTP_CORS_ALLOW_HEADERS),
+		.expose = config_str(c, SETTING_HTTP_CORS_EXPOSE_HEADERS),
+		.credentials = config_bool(c, SETTING_HTTP_CORS_ALLOW_CREDENTIALS),
+		.max_age_s = config_int(c, SETTING_HTTP_CORS_MAX_AGE),
+	};
+	o->configurable = (struct header_rules){
+		config_str(c, SETTING_HTTP_CONFIGURABLE_HEADERS_INCLUDES),
+		config_str(c, SETTING_HTTP_CONFIGURABLE_HEADERS_EXCLUDES) };
+	o->logged = (struct header_rules){
+		config_str(c, SETTING_HTTP_LOGGING_HEADERS_INCLUDES),
+		config_str(c, SETTING_HTTP_LOGGING_HEADERS_EXCLUDES) };
+	o->prefix = config_str(c, SETTING_HTTP_MOUNT_PREFIX);
+	for (size_t i = 0; i < ROUTE_GROUPS; i++)
+		o->groups_off |= config_bool(c, off[i]) ? 1u << i : 0;
+	o->openapi = config_str(c, SETTING_AUTH_OPENAPI);
+	o->assistants = config_str(c, SETTING_ASSISTANTS_CONFIG);
+}
+
+void
 options_set_accounts(const struct config *c)
 {
 	uint64_t memory = (uint64_t)config_int(c, SETTING_TEST_MEMORY_BYTES);

@@ -8,6 +8,7 @@
 #ifndef MAIN_OPTIONS_H
 #define MAIN_OPTIONS_H
 
+#include "api/api.h"
 #include "auth/auth.h"
 #include "main/config.h"
 #include "run/hook.h"
@@ -19,6 +20,8 @@ struct auth_options options_auth(const struct config *c);
 /* headers: gets the header lines, to which the rules point.  ERR_INVALID. */
 int  options_hooks(const struct config *c, struct hook_rules *rules, struct buf *headers,
     struct err *e);
+/* What is below `http`, and the documents that the api shows and keeps. */
+void options_http(const struct config *c, struct api_options *o);
 /* Sizes the memory of all connections together. */
 void options_set_accounts(const struct config *c);
 

@@ -42,10 +42,10 @@ print_status(void *ctx)
 	bool v6 = str_index(host, ':') >= 0;
 
 	printf("Cohort " COHORT_VERSION "\n"
-	    "  url          http://%s%.*s%s:%u\n"
+	    "  url          http://%s%.*s%s:%u%s\n"
 	    "  database     %s%s\n"
 	    "  shards       %u\n", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
-	    n.port, memory ? "memory (gone when it stops)" :
+	    n.port, c->at[SETTING_HTTP_MOUNT_PREFIX].text, memory ? "memory (gone when it stops)" :
 	    c->at[SETTING_DB].text, memory ? "" : " (sqlite)",
 	    n.shards);
 	printf("  model        %.*s%s\n", FMT(n.model),
@@ -148,6 +148,7 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 		config_release(&s.config);
 		return command_usage_error(cmd->name, &e);
 	}
+	langgraph_export(&s.config.langgraph);
 	rc = models_of_config(&s.models, &s.config, environ, &e);
 	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
@@ -161,8 +162,10 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 		node_free(s.node);
 		log_info("main", "stopped", "rc=%s", rc_name(rc));
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		config_add_origin(&s.config, &e);
 		fprintf(stderr, "cohort serve: %s\n", e.text);
+	}
 	models_free(s.models);
 	config_release(&s.config);
 	return rc < 0 ? 1 : 0;

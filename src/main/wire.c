@@ -85,6 +85,7 @@ struct node {
 	struct http_server *http;
 	struct worker *workers;
 	unsigned workers_n, shards_asked;
+	struct origin_pattern *pages;        /* http.cors.allow-origin-regex */
 	struct files_plan files;
 	struct pending *pending;
 	size_t pending_n, pending_cap;
@@ -549,6 +550,8 @@ workers_make(struct node *n, struct err *e)
 static int
 make_api(struct node *n, struct err *e)
 {
+	int rc = origin_pattern_new(&n->pages, config_str(n->config,
+	    SETTING_HTTP_CORS_ALLOW_ORIGIN_REGEX), e);
 	struct api_options o = {
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
@@ -561,13 +564,16 @@ make_api(struct node *n, struct err *e)
 		.origin = {
 			.allowed_hosts = config_str(n->config, SETTING_ALLOWED_HOSTS),
 			.cors_origins = config_str(n->config, SETTING_CORS_ORIGINS),
+			.pattern = n->pages,
 			.auth = auth_enabled(n->auth),
 			.check_host = host_is_loopback(config_str(n->config, SETTING_HOST)) &&
 			    !config_bool(n->config, SETTING_INSECURE),
 		},
 	};
-	int rc = origin_rules_check(&o.origin, e);
 
+	options_http(n->config, &o);
+	if (rc == OK)
+		rc = api_options_check(&o, e);
 	if (rc == OK)
 		n->api = api_shared_new(&o);
 	if (rc == OK)
@@ -632,7 +638,7 @@ node_open(struct node *n, struct err *e)
 		rc = options_hooks(n->config, &n->hooks, &n->hook_headers, e);
 	if (rc == OK)
 		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
-		    n->models, buf_str(&n->model), e);
+		    &n->config->langgraph, n->models, buf_str(&n->model), e);
 	if (rc == OK)
 		rc = client_global_init(e);
 	/* Before the store: if the port is taken, no file is created. */
@@ -653,7 +659,8 @@ node_open(struct node *n, struct err *e)
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	set_sweeps(n);
-	runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
+	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
+		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
@@ -703,6 +710,7 @@ node_free(struct node *n)
 	for (unsigned i = 0; i < n->workers_n; i++)
 		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
+	origin_pattern_free(n->pages);
 	runs_shared_free(n->shared);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);

@@ -114,12 +114,12 @@ export async function startMock(args = [], env = {}, port = undefined, via = und
 }
 
 // options: args, env, dir (its own when absent), port, mock (a startMock()), via
-// (a command that becomes the server), memory (no file).
-export async function startServer({ args = [], env = {}, dir = scratch(), port, mock, via, memory = false } = {}) {
+// (a command that becomes the server), memory (no file), health (a path).
+export async function startServer({ args = [], env = {}, dir = scratch(), port, mock, via, memory = false, health = "/ok" } = {}) {
   port ??= await freePort();
   if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
   const s = await start("serve", ["--port", String(port), ...(memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")]), ...args],
-    { env, cwd: dir, health: "/ok", port, via });
+    { env, cwd: dir, health, port, via });
   s.dir = dir;
   return s;
 }

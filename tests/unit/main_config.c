@@ -105,7 +105,7 @@ TEST(config_errors_say_where_and_what_would_be_right)
 	check_refused(ARGS("--log-level", "loud"), ARGS(),
 	    "--log-level: expected error, warn, info or debug, got \"loud\"");
 	check_refused(ARGS("extra"), ARGS(),
-	    "unexpected \"extra\"");
+	    "unexpected \"extra\"; expected the path of a langgraph.json");
 	check_refused(ARGS("-p", "1"), ARGS(),
 	    "unknown shorthand flag: -p; flags are written out, as in --config");
 	check_refused(ARGS("--test-id-seed", "1"), ARGS(),
