@@ -30,6 +30,7 @@
 #include "store/mail.h"
 #include "work/host/guest.h"
 
+struct a2a_call;
 struct agent;
 struct call;
 struct door;
@@ -92,6 +93,7 @@ struct call {
 	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct watcher *watcher;             /* waiting for a run */
 	struct door *door;                   /* the same, for another protocol */
+	struct a2a_call *a2a;                /* a request of A2A */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct feed *feed;                   /* following a project */
@@ -449,7 +451,7 @@ handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
-handler api_mcp;
+handler api_a2a, api_a2a_card, api_a2a_well_known, api_mcp;
 handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,
     api_openai_response, api_openai_cancel, api_openai_delete;
 handler api_item_put, api_item_get, api_item_delete, api_item_search,

@@ -20,6 +20,7 @@
 #include "api/hear.h"
 #include "base/mem.h"
 #include "net/sse.h"
+#include "run/view.h"
 
 struct door {
 	struct run_watch w;
@@ -282,6 +283,29 @@ agent_of(struct call *c, const struct door_ask *ask)
 	return runs_thread_agent(c->api->runs, c->owner, &t, ask->assistant.graph_id);
 }
 
+static struct door *
+door_new(struct call *c, const struct door_events *on, void *ctx,
+    const struct agent *agent)
+{
+	struct door *d = mem_new(struct door);
+
+	d->api = c->api;
+	d->call = c;
+	d->on = on;
+	d->ctx = ctx;
+	d->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
+	    .wants_events = true, .wants_values = true, .started = run_started,
+	    .frames = run_frames, .end = run_ended };
+	d->hearing = (struct hearing){ .message = heard_message, .text = heard_text,
+	    .ctx = d };
+	hearing_init(&d->hearing, agent);
+	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
+	c->door = d;
+	http_on_gone(c->r, request_gone);
+	http_left_by_eof(c->r);
+	return d;
+}
+
 int
 door_start(struct call *c, const struct door_ask *ask, const struct door_events *on,
     void *ctx)
@@ -293,22 +317,9 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 
 	if (rc < 0)
 		return rc;
-	d = mem_new(struct door);
-	d->api = c->api;
-	d->call = c;
-	d->on = on;
-	d->ctx = ctx;
-	d->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
-	    .cancel_on_gone = !ask->keeps_on, .wants_events = true,
-	    .wants_values = ask->wants_values, .started = run_started,
-	    .frames = run_frames, .end = run_ended };
-	d->hearing = (struct hearing){ .message = heard_message, .text = heard_text,
-	    .ctx = d };
-	hearing_init(&d->hearing, agent_of(c, ask));
-	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
-	c->door = d;
-	http_on_gone(c->r, request_gone);
-	http_left_by_eof(c->r);
+	d = door_new(c, on, ctx, agent_of(c, ask));
+	d->w.cancel_on_gone = !ask->keeps_on;
+	d->w.wants_values = ask->wants_values;
 	rc = run_start(c->api->runs, &q, &d->w, NULL, NULL, &c->err);
 	if (rc == OK)
 		return OK;
@@ -316,6 +327,21 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 	d->on = &nothing;                    /* ctx is the caller's */
 	door_free(d);
 	return rc;
+}
+
+void
+door_join(struct call *c, const struct store_thread *t, const struct store_run *run,
+    const struct door_events *on, void *ctx)
+{
+	struct door *d = door_new(c, on, ctx, runs_thread_agent(c->api->runs, c->owner, t,
+	    run->graph_id));
+	struct runs *rs = c->api->runs;
+	owner_t owner = c->owner;
+
+	d->w.run_id = run->id;
+	run_started(&d->w, &t->id, &run->id);
+	/* The end may come before this returns, and d with it. */
+	run_join(rs, owner, &t->id, &run->id, &d->w);
 }
 
 int
@@ -480,6 +506,21 @@ door_waits(struct call *c, const struct uuid *thread_id, size_t *n)
 	if (t.status != THREAD_INTERRUPTED)
 		return OK;
 	return store_interrupts_get(c->api->reader, c->owner, t.seq, &c->r->arena, &list, n);
+}
+
+jnode
+door_values(struct call *c, const struct store_thread *t, const struct store_state *s,
+    struct json_doc *doc)
+{
+	struct view v = { .thread_id = t->id, .members = VIEW_VALUES, .newest = true,
+	    .agent = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t)) };
+	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	jnode values = NULL;
+
+	if (view_add_state(&b, &v, s) == OK && json_parse(doc, buf_str(&b), NULL) == OK)
+		values = json_get(doc->root, S("values"));
+	buf_release(&b);
+	return values;
 }
 
 /* ---- what a door knows ----------------------------------------------------------- */

@@ -71,11 +71,19 @@ int  door_takes_messages(struct call *c, const char *param,
 /* How many questions wait on a thread for an answer.  ERR_NOTFOUND: no such thread. */
 int  door_waits(struct call *c, const struct uuid *thread_id, size_t *n);
 
+/* The values of a thread's state, read into doc; NULL: they are too large. */
+jnode door_values(struct call *c, const struct store_thread *t,
+    const struct store_state *s, struct json_doc *doc);
+
 /* OK: the door answers c in time.  Else nothing was begun, ctx is the caller's, and
  * c->err has the words. */
 int  door_start(struct call *c, const struct door_ask *ask,
     const struct door_events *on, void *ctx);
-/* The same in the background: `created` answers. */
+/* Watches a run that is there, of a thread that the caller may read: as if it had begun
+ * now.  `started` begins the stream.  A client that leaves does not cancel it. */
+void door_join(struct call *c, const struct store_thread *t, const struct store_run *run,
+    const struct door_events *on, void *ctx);
+/* The same as door_start, in the background: `created` answers. */
 int  door_start_background(struct call *c, const struct door_ask *ask,
     void (*created)(void *ctx, int rc, const struct store_run *run, const struct err *e),
     void *ctx);

@@ -363,6 +363,13 @@ const struct route routes[] = {
 	  "Assistants as tools of MCP (streamable HTTP, without sessions); see mcp.md",
 	  "a JSON-RPC 2.0 message", "its answer, with a progressToken as server-sent "
 	  "events; 202 to a notification", 200 },
+	{ "POST", "/a2a/{assistant_id}", ASSISTANTS_READ, ROUTE_ORIGIN, INPUT, api_a2a,
+	  "Run an assistant as an A2A agent; see a2a.md", "a JSON-RPC 2.0 request, of A2A 1.0 or "
+	  "0.3", "its answer; or server-sent events", 200 },
+	{ "GET", "/a2a/{assistant_id}/.well-known/agent-card.json", ASSISTANTS_READ, 0, NONE,
+	  api_a2a_card, "An assistant's A2A card", NULL, "the card", 200 },
+	{ "GET", "/.well-known/agent-card.json", ASSISTANTS_READ, 0, NONE, api_a2a_well_known,
+	  "An assistant's A2A card", "assistant_id*", "the card", 200 },
 	{ "POST", "/work/mcp", WORK_READ, ROUTE_ORIGIN, INPUT, api_work_mcp,
 	  "The tracker's tools over MCP (streamable HTTP, without sessions)",
 	  "a JSON-RPC 2.0 message; project", "its answer; 202 to a notification",

@@ -5,7 +5,7 @@
  *   decoder.c    an answer's lines and events; telling what was in them
  *   quirk.c     parts of a body that some servers do not take
  *   dialog.c    stored messages, and which answer belongs to which call
- *   media.c     images and files, whichever client wrote them
+ *   media.h     images and files, whichever client wrote them
  *
  * A provider is a struct wire: where it is asked, how its body is written, and
  * what one event of its answer says.  An event is walked without building a
@@ -17,6 +17,7 @@
 #define LLM_WIRE_PRIV_H
 
 #include "llm/llm_priv.h"
+#include "llm/media.h"
 
 /* ---- quirk.c --------------------------------------------------------------- */
 
@@ -228,23 +229,6 @@ text_is(jnode object, struct str key, struct str want)
 {
 	return str_eq(text_of(object, key), want);
 }
-
-/* ---- media.c ---------------------------------------------------------------- */
-
-/* What a block of data says, wherever it says it. */
-struct media {
-	struct str url, data, mime, file_id, filename;
-};
-
-struct media media_of(jnode block);
-/* The same, of the provider's own forms too, and a data: URL taken apart. */
-struct media media_plain(jnode block);
-/* A block with a text in it? */
-bool media_is_text(jnode block);
-/* A block that repeats what the message has elsewhere, or only its author reads. */
-bool media_is_private(jnode block);
-/* The block as JSON text, or its text. */
-void media_add_flat(struct buf *plain, jnode block);
 
 /* ---- openai_request.c, openai_content.c --------------------------------------- */
 

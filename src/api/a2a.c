@@ -1,0 +1,164 @@
+/*
+ * a2a.c - POST /a2a/{assistant_id}: requests of A2A by JSON-RPC, to rows of a table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/a2a.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static int
+extended_card(struct call *c, const struct jsonrpc *q)
+{
+	struct buf *b = call_out(c);
+
+	(void)q;
+	jsonrpc_add_head(b, c->request_id);
+	json_add_key(b, "result");
+	a2a_add_card(c, b, &c->a2a->assistant);
+	buf_add_char(b, '}');
+	return call_json(c, STR_NONE);
+}
+
+static int
+no_push(struct call *c, const struct jsonrpc *q)
+{
+	(void)q;
+	return a2a_refuse(c, A2A_NO_PUSH, "push notifications are not supported; "
+	    "POST /threads/{thread_id}/runs takes a webhook");
+}
+
+static const struct a2a_method methods[] = {
+	{ "SendMessage", "message/send", a2a_send, false },
+	{ "SendStreamingMessage", "message/stream", a2a_send, true },
+	{ "GetTask", "tasks/get", a2a_get, false },
+	{ "ListTasks", NULL, a2a_list, false },
+	{ "CancelTask", "tasks/cancel", a2a_cancel, false },
+	{ "SubscribeToTask", "tasks/resubscribe", a2a_subscribe, true },
+	{ "GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard", extended_card, false },
+	{ "CreateTaskPushNotificationConfig", "tasks/pushNotificationConfig/set", no_push, false },
+	{ "GetTaskPushNotificationConfig", "tasks/pushNotificationConfig/get", no_push, false },
+	{ "ListTaskPushNotificationConfigs", "tasks/pushNotificationConfig/list", no_push, false },
+	{ "DeleteTaskPushNotificationConfig", "tasks/pushNotificationConfig/delete", no_push,
+	  false },
+};
+
+/* ---- errors ------------------------------------------------------------------------- */
+
+int
+a2a_refuse(struct call *c, int code, const char *format, ...)
+{
+	struct err e;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(e.text, sizeof e.text, format, ap);
+	va_end(ap);
+	jsonrpc_refuse(c, code, str_of(e.text));
+	return OK;
+}
+
+int
+a2a_code(int rc)
+{
+	return rc == ERR_INVALID || rc == ERR_SYNTAX || rc == ERR_TOOBIG ||
+	    rc == ERR_CONFLICT ? JSONRPC_PARAMS : rc == ERR_NOTFOUND ? A2A_NO_TASK : 0;
+}
+
+int
+a2a_fail(struct call *c, int rc)
+{
+	return rc >= 0 || a2a_code(rc) == 0 ? rc : a2a_refuse(c, a2a_code(rc), "%s",
+	    c->err.text[0] != '\0' ? c->err.text : rc_text(rc));
+}
+
+/* ---- requests ------------------------------------------------------------------------ */
+
+/* "1", "1.0", "1.0.3" of "1.0". */
+static bool
+is_version(struct str s, struct str major, struct str minor)
+{
+	return str_eq(s, major) || str_eq(s, minor) || (str_starts(s, minor) &&
+	    s.n > minor.n && s.p[minor.n] == '.');
+}
+
+/* Which version is spoken: the method says, and the header may not say another. */
+static int
+find_method(struct call *c, struct str name)
+{
+	struct str version = http_header(c->r, S("a2a-version"));
+	bool new = is_version(version, S("1"), S("1.0"));
+	bool old = is_version(version, S("0.3"), S("0.3"));
+
+	if (version.n > 0 && !new && !old)
+		return a2a_refuse(c, A2A_VERSION, "A2A-Version: \"%.*s\" is not supported; "
+		    "1.0 and 0.3 are", FMT(param_shown(version)));
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		bool is_new = str_eq(name, str_of(methods[i].name));
+		bool is_old = methods[i].old_name != NULL && str_eq(name,
+		    str_of(methods[i].old_name));
+
+		if ((!is_new && !is_old) || (is_new && old) || (is_old && new))
+			continue;
+		c->a2a->method = &methods[i];
+		c->a2a->old = is_old;
+		return OK;
+	}
+	return a2a_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"%s",
+	    FMT(param_shown(name)), version.n > 0 ? " in this version" : "");
+}
+
+static int
+check_accept(struct call *c)
+{
+	static const char *const kinds[] = { "application/json", "text/event-stream", "*/*",
+	    "application/*" };
+	struct str accept = http_header(c->r, S("accept"));
+
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (accept.n == 0 || str_contains_nocase(accept, str_of(kinds[i])))
+			return OK;
+	return err_set(&c->err, ERR_SYNTAX, "Accept: expected application/json or "
+	    "text/event-stream, got \"%.*s\"", FMT(str_cut(accept, 64)));
+}
+
+static int
+run_method(struct call *c, const struct jsonrpc *q)
+{
+	struct a2a_call *a = c->a2a = arena_new(&c->r->arena, struct a2a_call);
+	struct str tenant = json_str(json_get(q->params, S("tenant")));
+	int rc;
+
+	if (a == NULL)
+		return ERR_TOOBIG;
+	a->history = -1;
+	rc = find_method(c, q->method);
+	if (a->method == NULL)
+		return rc;
+	if (tenant.n > 0)
+		return a2a_refuse(c, JSONRPC_PARAMS, "tenant: there are none here");
+	rc = door_find(c, "assistant_id", c->param[0], api_a2a, &a->assistant);
+	if (rc < 0)
+		return rc == ERR_AGAIN ? OK : rc;
+	return a2a_fail(c, a->method->run(c, q));
+}
+
+int
+api_a2a(struct call *c)
+{
+	struct jsonrpc q;
+	int rc = check_accept(c);
+
+	if (rc < 0)
+		return rc;
+	rc = jsonrpc_read(c, &q);
+	if (rc < 0)
+		rc = a2a_refuse(c, rc, "%s", c->err.text);
+	else if (q.silent)
+		call_empty(c, 202);
+	else
+		rc = run_method(c, &q);
+	jsonrpc_release(&q);
+	return rc;
+}
