@@ -136,6 +136,28 @@ await scenario("OpenAI's door", async () => {
   equal((await call(server, "POST", "/v1/responses", { model: "agent", input: "hi", previous_response_id: made.json.id }, wim)).status, 404, "and nothing to go on from");
 });
 
+await scenario("the doors of MCP and A2A", async () => {
+  const mcp = (method, params, who) => call(server, "POST", "/mcp", { jsonrpc: "2.0", id: 1, method, params }, { ...who, accept: "application/json, text/event-stream" });
+  const a2a = (method, params, who, assistant = "agent") => call(server, "POST", `/a2a/${assistant}`, { jsonrpc: "2.0", id: 1, method, params }, who);
+  const message = (more) => ({ message: { messageId: "m", role: "ROLE_USER", parts: [{ text: "hi" }], ...more } });
+  for (const [who, expected] of [[wes, 200], [rita, 403], [none, 403]]) {
+    equal((await mcp("tools/call", { name: "agent", arguments: { messages: "hi" } }, who)).status, expected, "a tool");
+    equal((await a2a("SendMessage", message(), who)).status, expected, "a message");
+  }
+  for (const [who, expected] of [[wes, false], [wim, true]]) {
+    equal((await mcp("tools/list", {}, who)).text.includes("red"), expected, "a hidden assistant is no tool");
+    equal((await mcp("tools/call", { name: "red", arguments: { messages: "hi" } }, who)).json.result !== undefined, expected, "and is not called");
+    equal((await a2a("SendMessage", message(), who, "red")).status, expected ? 200 : 404, "nor an agent");
+  }
+  const { id, contextId } = (await a2a("SendMessage", message(), wes)).json.result.task;
+  equal((await a2a("GetTask", { id }, wes)).json.result?.id, id, "a task is its maker's");
+  equal((await a2a("CancelTask", { id }, wes)).json.error.code, -32002, "who may cancel it");
+  for (const [method, params] of [["GetTask", { id }], ["CancelTask", { id }], ["SubscribeToTask", { id }], ["SendMessage", message({ taskId: id })]]) equal((await a2a(method, params, wim)).json.error?.code, -32001, `another's: ${method}`);
+  equal((await a2a("ListTasks", { contextId }, wim)).json.result?.tasks, [], "another's context");
+  check((await a2a("SendMessage", message({ contextId }), wim)).json.error, "which is not gone on with");
+  equal((await a2a("CancelTask", { id }, rita)).status, 403, "a reader cancels nothing");
+});
+
 await scenario("stamps stay", async () => {
   const { owner, b } = (await sdk(wes).threads.update(thread, { metadata: { owner: "wim", b: 2 } })).metadata;
   equal({ owner, b }, { owner: "wes", b: 2 }, "an update leaves them");
