@@ -8,6 +8,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { linkSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { binary, call, check, equal, finish, parseEvents, scenario, scratch, startMock, startServer, until } from "../e2e/lib.mjs";
@@ -263,6 +264,124 @@ await section("sweep", async () => {
     equal((await server.stop()).code, 0, `sweep ${n}: and ends well`);
   }));
   console.log(`sweep: ${[...seen].map(([what, times]) => `${what} ${times}`).join(", ")}; nothing to fail ${past}`);
+});
+
+/* ---- what comes later ---------------------------------------------------- */
+
+// Runs that are held, batches, crons, webhooks and keys.  Nobody waits for these, so a
+// write that fails in the background must not lose them.
+class Later extends Life {
+  constructor(server, name, hook) {
+    super(server, name);
+    Object.assign(this, { hook, told: [], crons: new Map() });
+  }
+
+  promiseRun(run) { this.told.push(run.run_id); }
+
+  async once() {
+    const key = { "idempotency-key": randomUUID() }, body = { metadata: { once: key["idempotency-key"] } };
+    let made = null;
+    for (let tries = 0; made === null && tries < 3; tries++) {
+      const r = await this.ask("POST", "/threads", body, key);
+      if (r.status === 200) made = r.json.thread_id;
+      else { this.failed.push("with a key"); told(r, `${this.name}: with a key`); }
+    }
+    equal((await this.ask("POST", "/threads", body, key)).json?.thread_id, made, `${this.name}: a key stands for one thread`);
+    equal((await this.ask("POST", "/threads/count", body)).json, 1, `${this.name}: which there is once`);
+    this.threads.set(made, []);
+  }
+
+  async held() {
+    const thread = await this.thread();
+    const r = await this.write("held run", "POST", `/threads/${thread}/runs`, { assistant_id: "agent", input: say("hi"), after_seconds: 1, webhook: this.hook.url });
+    if (r === null) return equal((await this.ask("GET", `/threads/${thread}/runs`)).json, [], `${this.name}: a run that failed is not there`);
+    this.runs.push([thread, r.json.run_id]);
+    this.promiseRun(r.json);
+  }
+
+  async batch() {
+    const one = { assistant_id: "agent", input: say("hi"), webhook: this.hook.url };
+    const r = await this.write("batch", "POST", "/runs/batch", [one, { ...one, after_seconds: 1 }]);
+    for (const run of r?.json ?? []) this.promiseRun(run);
+  }
+
+  async cron() {
+    const r = await this.write("cron", "POST", "/runs/crons", { assistant_id: "agent", schedule: "0 0 1 1 *", input: say("hi") });
+    if (r === null) return;
+    const at = `/runs/crons/${r.json.cron_id}`;
+    const off = await this.write("update cron", "PATCH", at, { enabled: false });
+    this.crons.set(at, off === null);
+    equal((await this.ask("GET", at)).json?.enabled, off === null, `${this.name}: a cron is as was acknowledged`);
+    if (await this.write("delete cron", "DELETE", at)) this.crons.set(at, undefined);
+  }
+
+  // With a run that runs, one that waits and one that is held.
+  async assistantGoes() {
+    const id = await this.assistant(), thread = await this.thread(), runs = [];
+    if (!this.assistants.has(id)) return;
+    for (const more of [{}, {}, { after_seconds: 3600 }]) {
+      const r = await this.write("run of it", "POST", `/threads/${thread}/runs`, { assistant_id: id, input: say("mock:stall"), ...more });
+      if (r) runs.push(r.json.run_id);
+    }
+    for (let tries = 0; this.assistants.has(id) && tries < 3; tries++)
+      if (await this.write("delete assistant", "DELETE", `/assistants/${id}`)) this.assistants.delete(id);
+    equal((await this.ask("GET", `/assistants/${id}`)).status, 404, `${this.name}: the assistant is gone`);
+    for (const r of runs) {
+      const { json } = await this.ask("GET", `/threads/${thread}/runs/${r}`);
+      check(["interrupted", "error"].includes(json.status), `${this.name}: a run of it has ended`, json);
+      this.runs.push([thread, r]);
+    }
+  }
+
+  async live() {
+    await this.once();
+    await this.held();
+    await this.batch();
+    await this.cron();
+    await this.assistantGoes();
+  }
+
+  async verify(server, when) {
+    await super.verify(server, when, false);
+    for (const [at, enabled] of this.crons) equal((await this.ask("GET", at)).json?.enabled, enabled, `${this.name}: the cron is there or gone`);
+    await until(() => this.told.every((id) => this.hook.heard.has(id)), `${this.name}: webhooks`, 30000).catch(() => {});
+    equal(this.told.filter((id) => !this.hook.heard.has(id)), [], `${this.name}: each run is told to its webhook`);
+  }
+}
+
+async function hookReceiver() {
+  const heard = new Set();
+  const receiver = http.createServer((q, a) => { q.resume(); q.on("end", () => { heard.add(q.headers["x-cohort-delivery"]); a.end(); }); });
+  await new Promise((f) => receiver.listen(0, "127.0.0.1", f));
+  receiver.unref();
+  return { heard, url: `http://127.0.0.1:${receiver.address().port}/` };
+}
+
+await section("later", async () => {
+  const hook = await hookReceiver(), seen = new Map();
+  let past = 0;
+  await each(Array.from({ length: long ? 80 : 40 }, (_, i) => i + 1), 3, (n) => scenario(`later ${n}`, async () => {
+    const dir = fresh(), args = ["--webhooks-disable-loopback=false", "--shards", String(1 + n % 2)];
+    let server;
+    try {
+      server = await startServer({ mock, dir, args: [...args, "--test-hooks", "--test-fail-store-at", String(n)] });
+    } catch (e) {
+      check(/ended: {"code":[1-9]\d*,"signal":null}[^]*a fault for testing/.test(e.message), `later ${n}: a start that fails says why`, e);
+      server = await startServer({ mock, dir, args });
+    }
+    const life = new Later(server, `fault at write ${n}`, hook);
+    await life.live();
+    for (const f of life.failed) seen.set(f, (seen.get(f) ?? 0) + 1);
+    check(life.failed.length <= 1, `later ${n}: one fault is one failure`, life.failed);
+    if (n % 2 === 1) await life.verify(server, "after");
+    past += !server.log.includes("a fault for testing");
+    check(server.exit === null, `later ${n}: the server lives`, server.log);
+    await server.stop("SIGKILL");
+    server = await startServer({ mock, dir, args });
+    await life.verify(server, "after kill -9");
+    equal((await server.stop()).code, 0, `later ${n}: and ends well`);
+  }));
+  console.log(`later: ${[...seen].map(([what, times]) => `${what} ${times}`).join(", ")}; nothing to fail ${past}`);
 });
 
 /* ---- the medium ---------------------------------------------------------- */
