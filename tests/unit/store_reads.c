@@ -143,11 +143,13 @@ CONTRACT(run_list)
 	CHECK_RC(fix_do(f, &d, STORE_RUN_CREATE, 7), OK);
 	CHECK_RC(fix_do(f, &l, STORE_RUN_LIST, 7), OK);
 	CHECK_INT(l.runs_n, 2);
+	CHECK(l.more);
 	CHECK(uuid_eq(&l.runs[0].id, &d.run.id));
 	CHECK(uuid_eq(&l.runs[1].id, &c.run.id));
 	l.offset = 2;
 	CHECK_RC(fix_do(f, &l, STORE_RUN_LIST, 7), OK);
 	CHECK_INT(l.runs_n, 1);
+	CHECK(!l.more);
 	CHECK(uuid_eq(&l.runs[0].id, &first.id));
 	l.offset = 0, l.status = RUN_RUNNING;
 	CHECK_RC(fix_do(f, &l, STORE_RUN_LIST, 7), OK);
@@ -155,6 +157,52 @@ CONTRACT(run_list)
 	CHECK(uuid_eq(&l.runs[0].id, &first.id));
 	CHECK_RC(fix_do(f, &l, STORE_RUN_LIST, 8), OK);
 	CHECK_INT(l.runs_n, 0);
+}
+
+static struct str
+active(struct fix *f, owner_t owner, struct store_run_active x)
+{
+	struct str s = S("");
+
+	CHECK_RC(fix_do(f, &x, STORE_RUN_ACTIVE, owner), OK);
+	for (size_t i = 0; i < x.found_n; i++)
+		s = arena_fmt(&f->a, "%.*s%s%u", FMT(s), i == 0 ? "" : ",",
+		    x.found[i].run_id.b[15]);
+	return s;
+}
+
+CONTRACT(runs_under_way)
+{
+	struct store_run_create behind = run_new(1, 2), held = run_new(2, 3);
+	struct store_run first = start_run(f, 7, 1, 1), done = start_run(f, 7, 3, 4);
+	struct uuid other = id_of(ID_ASSISTANT, 2), none = id_of(ID_ASSISTANT, 3);
+	struct store_run_name *newest;
+	size_t n;
+
+	start_run(f, 8, 4, 5);
+	held.create_thread = true;
+	held.run.held = 9999;
+	held.run.assistant_id = other;
+	CHECK_RC(fix_do(f, &behind, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &held, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(finish_run(f, 7, &done, NULL, 0), OK);
+#define ACTIVE(owner, ...) active(f, owner, (struct store_run_active){ __VA_ARGS__ })
+	CHECK_STR(ACTIVE(7, .status = -1, .limit = 10), "1,2,3");
+	CHECK_STR(ACTIVE(7, .status = -1, .limit = 2), "1,2");
+	CHECK_STR(ACTIVE(7, .status = -1, .limit = 10, .after = first.seq), "2,3");
+	CHECK_STR(ACTIVE(7, .status = RUN_PENDING, .limit = 10), "2,3");
+	CHECK_STR(ACTIVE(7, .status = RUN_RUNNING, .limit = 10), "1");
+	CHECK_STR(ACTIVE(7, .status = -1, .limit = 10, .assistant = other), "3");
+	CHECK_STR(ACTIVE(7, .status = -1, .limit = 10, .assistant = none), "");
+	CHECK_STR(ACTIVE(8, .status = -1, .limit = 10), "5");
+	CHECK_RC(store_runs_newest(f->r, 7, first.thread_seq, 1, &f->a, &newest, &n), OK);
+	CHECK_INT(n, 1);
+	CHECK(uuid_eq(&newest[0].run_id, &behind.run.id));
+	CHECK_INT(newest[0].status, RUN_PENDING);
+	CHECK_RC(store_runs_newest(f->r, 7, first.thread_seq, 9, &f->a, &newest, &n), OK);
+	CHECK_INT(n, 2);
+	CHECK_RC(store_runs_newest(f->r, 8, first.thread_seq, 9, &f->a, &newest, &n), OK);
+	CHECK_INT(n, 0);
 }
 
 /* ---- search -------------------------------------------------------------- */
