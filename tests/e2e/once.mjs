@@ -90,8 +90,8 @@ await scenario("after kill -9, and a day later", async () => {
   await server.stop("SIGKILL");
   server = await startServer({ mock, dir });
   equal((await post("/threads", { metadata: { a: 1 } }, "k1")).json.thread_id, thread, "it is remembered");
-  equal((await post(`/threads/${thread}/runs`, hi, "none")).status, 200, "and others are not");
-  await call(server, "DELETE", `/threads/${thread}`);
+  equal((await post(`/threads/${thread}/runs/wait`, hi, "none")).status, 200, "and others are not");
+  equal((await call(server, "DELETE", `/threads/${thread}`)).status, 204, "it goes");
   equal((await post("/threads", { metadata: { a: 1 } }, "k1")).status, 404, "the object is gone: it is not made again");
 });
 
