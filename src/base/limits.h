@@ -119,6 +119,7 @@
 	X(ITEM_PATHS,          32,        "paths",  "that one store item is found by") \
 	X(ITEM_PARTS,          64,        "parts",  "of one store item's value at these paths; each has a vector") \
 	X(ITEM_WORDS_BYTES,    262144,    "bytes",  "of one store item's texts that its words are taken from") \
+	X(WORDS_RANKED,        2048,      "items",  "that match a query of words and are ranked together; beyond these, the newest of all, come as many older ones") \
 	X(ITEM_TTL_MS,         3153600000000, "ms", "longest ttl of a store item: a hundred years") \
 	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \

@@ -5,13 +5,20 @@
  * is written with the compiler's vectors, of eight floats: on any machine it is right,
  * on x86-64 it is compiled twice, and the processor's own width is taken.
  *
+ * Memory is what it waits for, so four rows are read at once, and the four after them
+ * are asked for meanwhile.
+ *
  * SPDX-License-Identifier: MIT
  */
-#include <string.h>
-
 #include "store/near_priv.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+
 #define LANES 8
+#define LINE  16                             /* floats of a cache line */
+#define ROWS  4
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4),
     may_alias));
@@ -19,35 +26,58 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 static inline __attribute__((always_inline)) float
 dot(const float *a, const float *b, size_t n)
 {
-	lanes sum[4] = { { 0 } };
 	float out = 0;
-	size_t i = 0;
 
-	for (; i + 4 * LANES <= n; i += 4 * LANES)
-		for (size_t k = 0; k < 4; k++)
-			sum[k] += *(const lanes *)(a + i + k * LANES) *
-			    *(const lanes *)(b + i + k * LANES);
-	sum[0] += sum[1] + (sum[2] + sum[3]);
-	for (size_t k = 0; k < LANES; k++)
-		out += sum[0][k];
-	for (; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		out += a[i] * b[i];
 	return out;
+}
+
+/* n rows, ROWS at most. */
+static inline __attribute__((always_inline)) void
+dots_of(const float *q, const float *rows, size_t n, size_t dims, float *out)
+{
+	lanes sum[ROWS] = { { 0 } };
+	size_t i = 0;
+
+	for (; i + LINE <= dims; i += LINE)
+		for (size_t k = 0; k < n; k++) {
+			const float *row = rows + k * dims + i;
+
+			__builtin_prefetch(row + ROWS * dims);
+			sum[k] += *(const lanes *)(q + i) * *(const lanes *)row;
+			sum[k] += *(const lanes *)(q + i + LANES) *
+			    *(const lanes *)(row + LANES);
+		}
+	for (size_t k = 0; k < n; k++) {
+		out[k] = dot(q + i, rows + k * dims + i, dims - i);
+		for (size_t j = 0; j < LANES; j++)
+			out[k] += sum[k][j];
+	}
+}
+
+static inline __attribute__((always_inline)) void
+dots(const float *q, const float *rows, size_t n, size_t dims, float *out)
+{
+	size_t i = 0;
+
+	for (; i + ROWS <= n; i += ROWS)
+		dots_of(q, rows + i * dims, ROWS, dims, out + i);
+	for (; i < n; i++)
+		dots_of(q, rows + i * dims, 1, dims, out + i);
 }
 
 static void
 dots_plain(const float *q, const float *rows, size_t n, size_t dims, float *out)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = dot(q, rows + i * dims, dims);
+	dots(q, rows, n, dims, out);
 }
 
 #ifdef __x86_64__
 __attribute__((target("avx2,fma"))) static void
 dots_avx2(const float *q, const float *rows, size_t n, size_t dims, float *out)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = dot(q, rows + i * dims, dims);
+	dots(q, rows, n, dims, out);
 }
 #endif
 
@@ -63,43 +93,62 @@ near_dots(const float *q, const float *rows, size_t n, size_t dims, float *out)
 	dots_plain(q, rows, n, dims, out);
 }
 
-/* ---- the nearest first: a heap -------------------------------------------------- */
+/* ---- the nearest first ---------------------------------------------------------- */
 
-static bool
-is_nearer(const struct near *a, const struct near *b)
+static int
+nearest_first(const void *a, const void *b)
 {
-	return a->score > b->score || (a->score == b->score && a->seq > b->seq);
-}
+	const struct near *x = a, *y = b;
 
-static void
-sink(struct near *h, size_t n, size_t i)
-{
-	struct near x = h[i];
-
-	for (size_t child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && is_nearer(&h[child + 1], &h[child]))
-			child++;
-		if (!is_nearer(&h[child], &x))
-			break;
-		h[i] = h[child];
-	}
-	h[i] = x;
+	return x->score != y->score ? (x->score < y->score) - (x->score > y->score) :
+	    (x->seq < y->seq) - (x->seq > y->seq);
 }
 
 void
-near_heap(struct near *h, size_t n)
+near_sort(struct near *at, size_t n)
 {
-	for (size_t i = n / 2; i-- > 0; )
-		sink(h, n, i);
+	if (n > 0)
+		qsort(at, n, sizeof *at, nearest_first);
 }
 
-struct near
-near_pop(struct near *h, size_t *n)
+void
+nears_begin(struct nears *l, size_t keep)
 {
-	struct near top = h[0];
+	l->n = 0;
+	l->keep = keep;
+	l->cut = false;
+}
 
-	h[0] = h[--*n];
-	if (*n > 0)
-		sink(h, *n, 0);
-	return top;
+static void
+nears_cut(struct nears *l)
+{
+	near_sort(l->at, l->n);
+	l->n = l->keep;
+	l->least = l->at[l->n - 1].score;
+	l->cut = true;
+}
+
+void
+nears_add(struct nears *l, int64_t seq, float score)
+{
+	if (l->cut && score < l->least)
+		return;
+	if (l->n > 0 && l->at[l->n - 1].seq == seq) {
+		if (score > l->at[l->n - 1].score)
+			l->at[l->n - 1].score = score;
+		return;
+	}
+	if (l->n >= 2 * l->keep)
+		nears_cut(l);
+	mem_grow(l->at, l->n, l->cap);
+	l->at[l->n++] = (struct near){ score, seq };
+}
+
+void
+nears_end(struct nears *l)
+{
+	if (l->cut && l->n > l->keep)
+		nears_cut(l);
+	else
+		near_sort(l->at, l->n);
 }

@@ -18,9 +18,21 @@ struct near {
 	float score;
 	int64_t seq;                         /* of equal ones the highest is first */
 };
-/* Makes a heap of n in any order, whose first is the nearest. */
-void near_heap(struct near *h, size_t n);
-/* Takes the first off; *n > 0. */
-struct near near_pop(struct near *h, size_t *n);
+void near_sort(struct near *at, size_t n);   /* the nearest first */
+
+/* The `keep` nearest items of many, in one pass.  It has no more than twice as many,
+ * and drops the further half whenever it is full.  Zeroed before its first use; free(at)
+ * after the last. */
+struct nears {
+	struct near *at;
+	size_t n, cap, keep;
+	bool cut;                            /* some were dropped: */
+	float least;                         /* none nearer than that */
+};
+void nears_begin(struct nears *l, size_t keep);      /* keep > 0, at most SIZE_MAX / 2 */
+/* One of an item's vectors; they come one after another, and the nearest counts. */
+void nears_add(struct nears *l, int64_t seq, float score);
+/* Sorts them, the nearest first; `keep` at most, if any were dropped. */
+void nears_end(struct nears *l);
 
 #endif

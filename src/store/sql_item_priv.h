@@ -48,8 +48,9 @@
 	    " WHERE owner = ? AND ns = ? AND (expires IS NULL OR expires > ?)") \
 	X(WORD_INSERT, "INSERT INTO word(rowid, text) VALUES(?, ?)")           \
 	X(WORD_ERASE, "INSERT INTO word(word, rowid, text) VALUES('delete', ?, ?)") \
-	X(WORD_FIND, "SELECT rowid, CAST(rank * -1e6 AS INTEGER) FROM word"    \
-	    " WHERE word MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rank")     \
+	X(WORD_FIND, "SELECT rowid, word_rank(word) FROM word"                 \
+	    " WHERE word MATCH ? AND rowid BETWEEN ? AND ?"                    \
+	    " ORDER BY rowid DESC LIMIT ?")                                    \
 	X(VECTOR_INSERT, "INSERT INTO vector(key, body) VALUES(?, ?)")         \
 	X(VECTOR_ERASE, "DELETE FROM vector WHERE key = ?")                    \
 	X(VECTOR_AT, "SELECT body FROM vector WHERE key = ?")                  \

@@ -468,7 +468,7 @@ static const char version_7[] =
 	"INSERT INTO namespace SELECT owner, namespace_path(ns), count(*), 0 FROM item" \
 	"	GROUP BY owner, ns;"                                           \
 	"CREATE VIRTUAL TABLE word USING fts5(text, content='',"               \
-	"	tokenize='unicode61 remove_diacritics 2');"    /* words.c */   \
+	"	tokenize='unicode61 remove_diacritics 2', prefix='1 2');"  /* words.c */ \
 	"INSERT INTO word(rowid, text) SELECT (owner << 40) + seq,"            \
 	"	item_words(value) FROM item WHERE item_words(value) <> '';"    \
 	"CREATE TABLE vector ("                                                \

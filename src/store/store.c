@@ -115,6 +115,8 @@ database_open(struct store *st, struct err *e)
 	if (rc == OK)
 		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
+		rc = words_rank_add(&st->slow, e);
+	if (rc == OK)
 		rc = db_open(&st->quick, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
 		rc = db_open(&st->check, path, st->vfs, &store_sql, DB_READ, e);

@@ -280,6 +280,9 @@ int  words_change(struct store *st, enum sql text, owner_t owner, int64_t seq,
     struct str value_json, struct str paths_json);
 /* The best of them first. */
 int  words_find(struct finder *f);
+/* sqlite_rank.c: word_rank(word), of this connection; an integer, so many for 1: */
+#define WORD_RANK_ONE 1e6
+int  words_rank_add(struct db *db, struct err *e);
 /* FTS5's query for these words, appended; nothing: there are none in it. */
 int  words_query(struct buf *b, struct str query, struct err *e);
 

@@ -30,6 +30,7 @@
 
 #define NARROW 2048
 #define BLOCK  512                           /* rows between two looks at the clock */
+#define SPARE  256                           /* nearest taken beyond those asked for */
 
 struct matrix {
 	struct matrix *next;                 /* asked for before it */
@@ -189,24 +190,6 @@ matrix_get(struct finder *f, struct store *st, size_t dims, struct matrix **out)
 
 /* ---- what is near ------------------------------------------------------------------- */
 
-struct nears {
-	struct near *at;
-	size_t n, cap;
-};
-
-/* Of an item's vectors the nearest counts; they come one after another. */
-static void
-nears_add(struct nears *l, int64_t seq, float score)
-{
-	if (l->n > 0 && l->at[l->n - 1].seq == seq) {
-		if (score > l->at[l->n - 1].score)
-			l->at[l->n - 1].score = score;
-		return;
-	}
-	mem_grow(l->at, l->n, l->cap);
-	l->at[l->n++] = (struct near){ score, seq };
-}
-
 static int
 nears_of_matrix(struct finder *f, const struct matrix *m, const float *q, struct nears *l)
 {
@@ -243,11 +226,12 @@ nears_of_disk(struct finder *f, const float *q, size_t dims, struct nears *l)
 	owner_t owner = f->x->cmd.owner;
 	struct query row = query_of(f->db, SQL_VECTOR_FROM, db_i64(ITEM_KEY(owner, 0)),
 	    db_i64(ITEM_KEY(owner + 1, 0)));
+	size_t n = 0;
 	int rc;
 
 	for (rc = query_row(&row); rc == OK; rc = query_row(&row)) {
 		nears_of_row(q, dims, ITEM_SEQ(query_i64(&row, 0)), query_borrow(&row, 1), l);
-		if (l->n % BLOCK == 0 && !db_go_on(f->db->on)) {
+		if (++n % BLOCK == 0 && !db_go_on(f->db->on)) {
 			rc = f->db->on->pace_rc;
 			break;
 		}
@@ -295,21 +279,26 @@ nears_load(struct finder *f, struct store *st, const float *q, size_t dims, stru
 	return rc;
 }
 
+/* Few of the nearest are passed over, as a rule.  Where more are, by a filter or
+ * because they were replaced, all are taken in order, from the first not yet tried. */
 int
 vectors_find(struct finder *f, struct store *st)
 {
-	size_t dims = f->x->vector.n / sizeof(float);
+	size_t dims = f->x->vector.n / sizeof(float), tried = 0;
 	const float *q = (const float *)(const void *)f->x->vector.p;
 	struct nears l = { 0 };
 	int rc;
 
 	assert(dims > 0);
-	rc = nears_load(f, st, q, dims, &l);
-	near_heap(l.at, l.n);
-	while (rc == OK && f->left > 0 && l.n > 0) {
-		struct near x = near_pop(l.at, &l.n);
-
-		rc = finder_try(f, x.seq, x.score);
+	nears_begin(&l, (size_t)(f->skip + f->left) + SPARE);
+	for (;;) {
+		rc = nears_load(f, st, q, dims, &l);
+		nears_end(&l);
+		for (; rc == OK && f->left > 0 && tried < l.n; tried++)
+			rc = finder_try(f, l.at[tried].seq, (double)l.at[tried].score);
+		if (rc != OK || f->left == 0 || !l.cut)
+			break;
+		nears_begin(&l, SIZE_MAX / 2);
 	}
 	free(l.at);
 	return rc;

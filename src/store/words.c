@@ -10,13 +10,16 @@
  * of its own: a query of several finds them side by side.
  *
  * A word matches without regard to case and accents.  All words of a query must occur;
- * `word*` is the beginning of one.  The best come first, by bm25.  How rare a word is it
- * knows from the items of all owners, but a row is only ever found by its own.
+ * `word*` is the beginning of one.  The best come first (sqlite_rank.c), of the newest
+ * LIMIT_WORDS_RANKED that match; then the best of as many before these, and so on.  So a
+ * word that every item has costs as much as one that some have, and nothing is left out.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <assert.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
+#include "store/near_priv.h"
 #include "store/store_priv.h"
 
 /* ---- characters --------------------------------------------------------------- */
@@ -193,27 +196,64 @@ words_query(struct buf *b, struct str query, struct err *e)
 
 /* ---- finding ---------------------------------------------------------------------- */
 
+/* Those that match up to `to`, the newest WORDS_RANKED; ERR_NOTFOUND: there are no more
+ * than these. */
+static int
+block_load(struct finder *f, struct str match, int64_t to, struct near *at, size_t *n)
+{
+	struct query q = query_of(f->db, SQL_WORD_FIND, db_str(match),
+	    db_i64(ITEM_KEY(f->x->cmd.owner, 0)), db_i64(to), db_i64(LIMIT_WORDS_RANKED));
+	int rc = OK;
+
+	for (*n = 0; rc == OK && *n < LIMIT_WORDS_RANKED; *n += rc == OK) {
+		rc = query_row(&q);
+		if (rc == OK)
+			at[*n] = (struct near){ .seq = ITEM_SEQ(query_i64(&q, 0)),
+			    .score = (float)((double)query_i64(&q, 1) / WORD_RANK_ONE) };
+	}
+	query_end(&q);
+	return rc;
+}
+
+/* The best first. */
+static int
+block_try(struct finder *f, struct near *at, size_t n)
+{
+	int rc = OK;
+
+	near_sort(at, n);
+	for (size_t i = 0; rc == OK && f->left > 0 && i < n; i++)
+		rc = finder_try(f, at[i].seq, (double)at[i].score);
+	return rc;
+}
+
+static int
+blocks_find(struct finder *f, struct str match)
+{
+	struct near *at = mem_alloc(LIMIT_WORDS_RANKED * sizeof *at);
+	int64_t to = ITEM_KEY(f->x->cmd.owner + 1, 0) - 1;
+	int more = OK, rc = OK;
+
+	while (rc == OK && more == OK && f->left > 0) {
+		size_t n;
+
+		more = block_load(f, match, to, at, &n);
+		if (n > 0)
+			to = ITEM_KEY(f->x->cmd.owner, at[n - 1].seq) - 1;
+		rc = more == OK || more == ERR_NOTFOUND ? block_try(f, at, n) : more;
+	}
+	free(at);
+	return rc;
+}
+
 int
 words_find(struct finder *f)
 {
-	owner_t owner = f->x->cmd.owner;
 	struct buf b = BUF(4 * LIMIT_FILTER_BYTES);
 	int rc = words_query(&b, f->x->query, &f->x->cmd.err);
-	struct query q;
 
-	if (rc != OK || b.n == 0) {
-		buf_release(&b);
-		return rc;
-	}
-	q = query_of(f->db, SQL_WORD_FIND, db_str(buf_str(&b)), db_i64(ITEM_KEY(owner, 0)),
-	    db_i64(ITEM_KEY(owner + 1, 0) - 1));
-	while (rc == OK && f->left > 0) {
-		rc = query_row(&q);
-		if (rc == OK)
-			rc = finder_try(f, ITEM_SEQ(query_i64(&q, 0)),
-			    (double)query_i64(&q, 1) / 1e6);
-	}
-	query_end(&q);
+	if (rc == OK && b.n > 0)
+		rc = blocks_find(f, buf_str(&b));
 	buf_release(&b);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	return rc;
 }

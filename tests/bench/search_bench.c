@@ -11,86 +11,14 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "store/store_priv.h"
+#include "client.h"
 
-#define OWNER     7
 #define SEARCHERS 4
 #define ROUNDS    1000
-
-/* Somebody who waits for one command at a time. */
-struct client {
-	struct shard *shard;
-	struct store *st;
-	struct arena arena;
-};
-
-static _Noreturn void
-die(const char *what, const char *why)
-{
-	fprintf(stderr, "search-bench: %s: %s\n", what, why);
-	exit(1);
-}
-
-static void
-client_init(struct client *k, struct store *st)
-{
-	struct err e;
-
-	*k = (struct client){ .st = st, .arena = ARENA(64 * MB) };
-	if (shard_new(&k->shard, 0, &e) != OK)
-		die("shard", e.text);
-}
-
-static int
-client_try(struct client *k, void *cmd, enum store_op op)
-{
-	struct store_cmd *c = cmd;
-
-	arena_clear(&k->arena);
-	c->op = op;
-	c->owner = OWNER;
-	c->arena = &k->arena;
-	if (store_submit(k->st, k->shard, c, true) != OK)
-		die("submit", "refused");
-	while (c->under_way)
-		shard_turn(k->shard);
-	return c->rc;
-}
-
-/* How long it took. */
-static nsec
-client_do(struct client *k, void *cmd, enum store_op op)
-{
-	nsec since = clock_mono();
-
-	if (client_try(k, cmd, op) != OK)
-		die("command", ((struct store_cmd *)cmd)->err.text);
-	return clock_mono() - since;
-}
-
-static int
-by_time(const void *a, const void *b)
-{
-	nsec x = *(const nsec *)a, y = *(const nsec *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void
-show(const char *what, nsec *t, int n, const char *limit)
-{
-	qsort(t, (size_t)n, sizeof *t, by_time);
-	printf("%-34s p50 %9.3f ms   max %9.3f ms   %s\n", what,
-	    (double)t[n / 2] / NS_PER_MS, (double)t[n - 1] / NS_PER_MS, limit);
-}
 
 static void
 measure(struct client *k, const struct store_item_search *what, int rounds,
@@ -225,8 +153,7 @@ fill_threads(struct db *db, int64_t n)
 
 	snprintf(sql, sizeof sql, threads_sql, (long long)n, OWNER, (long long)n,
 	    (long long)n / 10, (long long)n);
-	if (store_migrate(db, &e) != OK ||
-	    db_exec(db, sql, &e) != OK)
+	if (db_exec(db, sql, &e) != OK)
 		die("fill threads", e.text);
 }
 
@@ -323,15 +250,14 @@ changes_slice(struct client *k, struct store_reader *r, nsec *t)
 	struct uuid id = { { 0 } };
 
 	for (int i = 0; i < SLICE; i++) {
-		nsec due = start + i * NS_PER_MS, now = clock_mono();
+		nsec due = start + i * NS_PER_MS;
 		struct store_thread_create c = { .t = { .id = uuid_v7(), .created = 1,
 		    .updated = 1, .metadata_json = S("{\"a\":1}"), .config_json = S("{}") } };
 		struct store_thread_update u = { .id = id, .metadata_json = S("{\"b\":2}") };
 		struct store_thread_delete d = { .id = id };
 		struct store_thread got;
 
-		if (now < due)
-			ppoll(NULL, 0, &(struct timespec){ .tv_nsec = due - now }, NULL);
+		wait_until(due);
 		if (i % 4 == 0) {
 			id = c.t.id;
 			client_do(k, &c, STORE_THREAD_CREATE);
@@ -344,15 +270,6 @@ changes_slice(struct client *k, struct store_reader *r, nsec *t)
 		}
 		t[i] = clock_mono() - due;
 	}
-}
-
-static void
-show_tail(const char *what, nsec *t, size_t n)
-{
-	qsort(t, n, sizeof *t, by_time);
-	printf("%-34s p50 %9.3f ms   p99 %9.3f ms   max %9.3f ms\n", what,
-	    (double)t[n / 2] / NS_PER_MS, (double)t[n * 99 / 100] / NS_PER_MS,
-	    (double)t[n - 1] / NS_PER_MS);
 }
 
 static void
@@ -406,7 +323,11 @@ fill(const char *path, int64_t n)
 	    " notes are\"}', CASE i %% 10007 WHEN 1 THEN 'rare' ELSE 'usual' END, i)"
 	    " FROM n", (long long)n, OWNER);
 	if (db_open(&db, path, NULL, &store_sql, DB_WRITE, &e) != OK ||
-	    db_exec(&db, sql, &e) != OK)
+	    store_migrate(&db, &e) != OK || db_exec(&db, sql, &e) != OK ||
+	    db_exec(&db, "INSERT INTO item_total SELECT owner, max(seq), count(*), 0 FROM"
+	    " item GROUP BY owner; INSERT INTO namespace SELECT owner, namespace_path(ns),"
+	    " count(*), 0 FROM item GROUP BY owner, ns; INSERT INTO word(rowid, text)"
+	    " SELECT (owner << 40) + seq, item_words(value) FROM item", &e) != OK)
 		die("fill", e.text);
 	fill_threads(&db, n);
 	db_close(&db);
