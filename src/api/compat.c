@@ -50,6 +50,7 @@ static const struct remark remarks[] = {
 	{ "POST", "/threads/{thread_id}/commands", NULL, REFUSED, PROTOCOL },
 	{ "POST", "/threads/{thread_id}/stream/events", NULL, REFUSED, PROTOCOL },
 	{ "GET", "/threads/{thread_id}/stream/events", NULL, REFUSED, PROTOCOL },
+	{ "DELETE", "/mcp", NULL, REFUSED, "there are no sessions; official servers say the same" },
 	{ "GET", "/ui/{assistant_id}", NULL, REFUSED, BUNDLES },
 	{ "POST", "/ui/{assistant_id}", NULL, REFUSED, BUNDLES },
 };

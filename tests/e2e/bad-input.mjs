@@ -227,7 +227,6 @@ const requests = [
   // what LangGraph has and is not here yet, by name
   ...[["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
     ["POST", `/threads/${thread}/stream/events`, "threads stream events (protocol v2)"],
-    ["POST", "/a2a/agent", "a2a"], ["GET", "/.well-known/agent-card.json?assistant_id=agent", "a2a agent card"],
   ].map(([method, target, name]) => [method, target, ["POST", "PATCH"].includes(method) ? {} : undefined, 404, `"detail":"${name} is not supported yet"`]),
   ["GET", "/metrics?format=json", undefined, 422, "format", "Prometheus"],
   // routes and methods
@@ -334,17 +333,6 @@ await scenario("a request in the body of a smuggled one is not answered", async 
   const inner = "GET /info HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const got = await raw(server, post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `5c\r\n${inner}0\r\n\r\n`));
   check(!got.includes("version"), "smuggled", got);
-});
-
-await scenario("an assistant whose thread has a run under way", async () => {
-  const a = (await call(server, "POST", "/assistants", { graph_id: "agent" })).json.assistant_id;
-  const t = (await call(server, "POST", "/threads", {})).json.thread_id;
-  const r = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: a, input: { messages: "mock:stall" } })).json.run_id;
-  const x = await call(server, "DELETE", `/assistants/${a}?delete_threads=true`);
-  equal([x.status, x.json.detail], [409, `Thread ${t} has a run under way`], "stays, and so do its threads");
-  await call(server, "POST", `/threads/${t}/runs/${r}/cancel?wait=1`);
-  equal((await call(server, "DELETE", `/assistants/${a}?delete_threads=true`)).status, 200, "goes when it is idle");
-  equal((await call(server, "GET", `/threads/${t}`)).status, 404, "with its threads");
 });
 
 await scenario("slow loris", async () => {
