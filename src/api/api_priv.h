@@ -159,6 +159,8 @@ struct call {
 
 extern const struct route routes[];
 extern const size_t routes_n;
+/* Is its group turned off? */
+bool route_is_off(const struct api_options *o, const struct route *r);
 /* What a route takes.  Of an operation its arguments, but for those in the path. */
 void route_add_request(struct buf *b, const struct route *r);
 

@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "agent/agent.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define VERSIONS_DEFAULT 10
@@ -533,12 +534,32 @@ seeded(void *ctx, int rc, const struct err *e)
 		*x->e = *e;
 }
 
+/* A folder may bring the agent later, so this is no error. */
+static void
+warn_unknown(const struct agents *agents, struct str json)
+{
+	struct json_doc doc = { 0 };
+	struct err why;
+	struct json_iter it;
+
+	if (json.n == 0 || json_parse(&doc, json, &why) != OK)
+		return;
+	it = json_each(doc.root);
+	while (json_next(&it))
+		if (agents_find(agents, json_str(it.key)) == NULL)
+			log_warn("api", "config_without_agent",
+			    "setting=assistants.config agent=%.*s",
+			    FMT(str_cut(json_str(it.key), 100)));
+	json_release(&doc);
+}
+
 int
 api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
     struct err *e)
 {
 	struct seeded x = { .e = e };
 
+	warn_unknown(agents, sh->o.assistants);
 	api_seed_begin(sh, s, agents, NULL, now, seeded, &x);
 	while (!x.done)
 		shard_turn(s);

@@ -77,35 +77,37 @@ add_route(struct buf *b, const struct route *r)
 }
 
 static bool
-is_first_of_group(const struct route *r)
+is_first_of_group(const struct api_options *o, const struct route *r)
 {
 	const struct route *first = routes;
 
-	while (!str_eq(group_of(first), group_of(r)))
-		first++;
+	while (!str_eq(group_of(first), group_of(r)) || route_is_off(o, first))
+		if (first++ == r)
+			return false;        /* it is off itself */
 	return first == r;
 }
 
 int
 api_system_docs(struct call *c)
 {
+	const struct api_options *o = &c->api->shared->o;
 	const struct route *end = routes + routes_n;
 	struct buf *b = call_out(c);
 
 	buf_add(b, str_of(head));
 	buf_lit(b, "<nav>");
 	for (const struct route *r = routes; r < end; r++)
-		if (is_first_of_group(r))
+		if (is_first_of_group(o, r))
 			buf_add_fmt(b, "<a href=\"#%.*s\">%.*s</a> ", FMT(group_of(r)),
 			    FMT(group_of(r)));
 	buf_lit(b, "</nav>\n");
 	for (const struct route *r = routes; r < end; r++) {
-		if (!is_first_of_group(r))
+		if (!is_first_of_group(o, r))
 			continue;
 		buf_add_fmt(b, "<h2 id=\"%.*s\">%.*s</h2>\n", FMT(group_of(r)),
 		    FMT(group_of(r)));
 		for (const struct route *same = r; same < end; same++)
-			if (str_eq(group_of(same), group_of(r)))
+			if (str_eq(group_of(same), group_of(r)) && !route_is_off(o, same))
 				add_route(b, same);
 	}
 	buf_lit(b, "</html>\n");

@@ -566,8 +566,8 @@ openapi_check(struct str json, struct err *e)
 	return rc == OK ? OK : ERR_INVALID;
 }
 
-static bool
-is_off(const struct api_options *o, const struct route *r)
+bool
+route_is_off(const struct api_options *o, const struct route *r)
 {
 	return (o->groups_off >> route_group(str_of(r->path)) & 1) != 0;
 }
@@ -583,7 +583,7 @@ api_add_openapi(struct buf *b, const struct api_options *o)
 		json_add_fmt(b, "'servers':[{'url':%.*s}],", FMT(o->prefix));
 	json_add_fmt(b, "'paths':{");
 	for (const struct route *r = routes; r < end; r++) {
-		if (!is_first(r) || is_off(o, r))
+		if (!is_first(r) || route_is_off(o, r))
 			continue;
 		json_add_fmt(b, ",%s:{", r->path);
 		for (const struct route *same = r; same < end; same++)

@@ -120,6 +120,13 @@ await scenario("a value that cannot be honoured stops the start, with the file, 
     }
 });
 
+await scenario("every key is refused when it is misspelt", () => {
+  for (const key of Object.keys(rows)) {
+    const said = run(["config", file(nest(`${key}_x`, true))]).err;
+    check(/: (unknown key|is not supported|expected)/.test(said) && said.includes(key.split(".").at(-1)), key, said);
+  }
+});
+
 await scenario("unknown keys, comments, wrong kinds, bad JSON", () => {
   for (const [text, words] of [
     ['{"grphs":{}}', /unknown key "grphs"; did you mean graphs\?/],
@@ -171,7 +178,7 @@ const body = (m = "hi") => ({ assistant_id: "bot", input: { messages: [{ role: "
 await scenario("graphs, descriptions, prefix, headers, CORS with credentials", async () => {
   const s = await serve({
     graphs: { bot: { path: "./bot.yaml", description: "Answers." }, named: "named.yaml" },
-    env: { LANGGRAPH_CONFIG: JSON.stringify({ bot: { configurable: { tone: "dry" }, context: { team: "a" } } }) },
+    env: { LANGGRAPH_CONFIG: JSON.stringify({ bot: { configurable: { tone: "dry" }, context: { team: "a" } }, nobody: {} }) },
     http: { mount_prefix: "/v9/api", cors: { allow_origins: ["https://a.example"], allow_origin_regex: "https://[a-z]+\\.b\\.example", allow_credentials: true, expose_headers: ["x-mine"], allow_methods: ["GET", "POST"], allow_headers: ["x-app"], max_age: 60 },
       configurable_headers: { includes: ["x-app-*"], excludes: ["x-app-secret"] }, logging_headers: { includes: ["x-app-*", "authorization*"], excludes: ["x-app-secret"] } },
   }, { args: ["--log-access"], health: "/v9/api/ok" }).catch((e) => e);
@@ -211,6 +218,7 @@ await scenario("graphs, descriptions, prefix, headers, CORS with credentials", a
   equal((await call(s, "GET", "/v9/api/assistants/bot", undefined, { origin: "https://x.b.example.evil" })).status, 403, "another origin");
   const pre = await cors("https://a.example", "OPTIONS", { "access-control-request-headers": "x-anything" });
   equal([pre.get("access-control-allow-methods"), pre.get("access-control-allow-headers"), pre.get("access-control-max-age")], ["GET,POST", "content-type,x-app", "60"], "the preflight");
+  check(/config_without_agent setting=assistants\.config agent=nobody/.test(s.log), "a config that no agent has", s.log);
   const wait = await call(s, "POST", "/v9/api/runs/wait", { assistant_id: "named", input: {} });
   equal([wait.status, wait.json.x], [200, 1], "another graph");
   await s.stop();
@@ -231,6 +239,8 @@ await scenario("groups of routes that are off answer 404 by name; the others sta
   await s.stop();
   const one = await serve({ graphs: { bot: "bot.yaml" }, http: { disable_store: true, disable_webhooks: true } });
   equal((await call(one, "POST", "/runs/wait", body())).status, 200, "what is not off works");
+  const page = (await call(one, "GET", "/docs")).text;
+  check(page.includes('id="threads"') && !page.includes('/store/items'), "nor on the page", page.length);
   check(!Object.keys((await call(one, "GET", "/openapi.json")).json.paths).some((p) => p.startsWith("/store")), "not in the document");
   const hook = await call(one, "POST", "/runs/wait", { ...body(), webhook: "https://a.example/" });
   equal([hook.status, /webhook.*sends none/.test(hook.json.detail)], [422, true], "webhooks");
@@ -249,6 +259,14 @@ await scenario("auth.policy and auth.openapi", async () => {
   equal((await call(s, "POST", "/threads", {}, { "x-auth-scheme": "langsmith" })).status, 401, "Studio has no way around");
   equal((await call(s, "POST", "/store/items/search", { namespace_prefix: [] }, { authorization: `Bearer ${token}` })).status, 403, "the policy");
   check(!s.log.includes(secret), "the secret is not logged");
+  await s.stop();
+});
+
+await scenario("webhooks.headers takes a variable of env; without it the start is refused", async () => {
+  const json = { webhooks: { headers: { "x-k": "${{ env.LG_WEBHOOK_KEY }}" } } };
+  check(/webhooks\.headers: .*LG_WEBHOOK_KEY/.test(refused(json)), "no variable", refused(json));
+  const s = await serve({ ...json, env: ".env" });
+  check(!s.log.includes("hook-secret"), "not shown");
   await s.stop();
 });
 
