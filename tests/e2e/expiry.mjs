@@ -43,6 +43,20 @@ await scenario("a run's stream", async () => {
   equal(seen.filter((c) => c.event === "end").map((c) => c.data.status), ["interrupted"], "and a new token hears the rest");
 });
 
+await scenario("a thread's stream", async () => {
+  const thread = (await call(server, "POST", "/threads", {}, lasting)).json.thread_id;
+  const run = () => call(server, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "agent", input: { messages: "hi" } }, lasting);
+  const short = token(3 - skew), first = read(`/threads/${thread}/stream?stream_mode=lifecycle`, { headers: short });
+  await run();
+  const r = await first;
+  equal([r.status, r.how, r.location], [200, "reset", `/threads/${thread}/stream?stream_mode=lifecycle`], "the stream is reset");
+  check(r.text.includes("event: end"), "what came before was heard", r.text);
+  equal((await call(server, "GET", r.location, undefined, short)).status, 401, "the old token opens nothing");
+  const rest = read(r.location, { headers: { ...token(4 - skew), "last-event-id": r.text.match(/\nid: (\S+)/g).at(-1).slice(5) } });
+  const made = await run();
+  equal([made.status, ((await rest).text.match(/event: end/g) ?? []).length], [200, 1], "a new one hears what is new, and that alone");
+});
+
 await scenario("the tracker's events", async () => {
   const r = await read("/work/events", { headers: token(2 - skew) });
   equal([r.status, r.how], [200, "reset"], "the stream is reset");
