@@ -126,7 +126,7 @@ await scenario("what is refused", async () => {
 });
 
 await scenario("settings that are wrong", async () => {
-  for (const [args, words] of [[["--webhooks-allowed-ports=x"], "webhooks.allowed-ports"], [["--webhooks-payload-fields=nothing"], "webhooks.payload-fields"],
+  for (const [args, words] of [[["--webhooks-allowed-ports=x"], "--webhooks-allowed-ports: expected"], [["--webhooks-payload-fields=nothing"], "--webhooks-payload-fields: expected"],
     [["--webhooks-headers={\"A\":\"${{ env.PATH }}\"}"], "LG_WEBHOOK_"], [["--webhooks-headers={\"A\":\"${{ env.LG_WEBHOOK_NONE }}\"}"], "$LG_WEBHOOK_NONE is not set"]]) {
     let said = "";
     try { await (await startServer({ mock, args })).stop(); } catch (e) { said = e.message; }
