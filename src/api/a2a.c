@@ -21,14 +21,6 @@ extended_card(struct call *c, const struct jsonrpc *q)
 	return call_json(c, STR_NONE);
 }
 
-static int
-no_push(struct call *c, const struct jsonrpc *q)
-{
-	(void)q;
-	return a2a_refuse(c, A2A_NO_PUSH, "push notifications are not supported; "
-	    "POST /threads/{thread_id}/runs takes a webhook");
-}
-
 static const struct a2a_method methods[] = {
 	{ "SendMessage", "message/send", a2a_send, false },
 	{ "SendStreamingMessage", "message/stream", a2a_send, true },
@@ -37,11 +29,14 @@ static const struct a2a_method methods[] = {
 	{ "CancelTask", "tasks/cancel", a2a_cancel, false },
 	{ "SubscribeToTask", "tasks/resubscribe", a2a_subscribe, true },
 	{ "GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard", extended_card, false },
-	{ "CreateTaskPushNotificationConfig", "tasks/pushNotificationConfig/set", no_push, false },
-	{ "GetTaskPushNotificationConfig", "tasks/pushNotificationConfig/get", no_push, false },
-	{ "ListTaskPushNotificationConfigs", "tasks/pushNotificationConfig/list", no_push, false },
-	{ "DeleteTaskPushNotificationConfig", "tasks/pushNotificationConfig/delete", no_push,
+	{ "CreateTaskPushNotificationConfig", "tasks/pushNotificationConfig/set",
+	  a2a_push_create, false },
+	{ "GetTaskPushNotificationConfig", "tasks/pushNotificationConfig/get", a2a_push_get,
 	  false },
+	{ "ListTaskPushNotificationConfigs", "tasks/pushNotificationConfig/list",
+	  a2a_push_list, false },
+	{ "DeleteTaskPushNotificationConfig", "tasks/pushNotificationConfig/delete",
+	  a2a_push_delete, false },
 };
 
 /* ---- errors ------------------------------------------------------------------------- */
@@ -71,6 +66,23 @@ a2a_fail(struct call *c, int rc)
 {
 	return rc >= 0 || a2a_code(rc) == 0 ? rc : a2a_refuse(c, a2a_code(rc), "%s",
 	    c->err.text[0] != '\0' ? c->err.text : rc_text(rc));
+}
+
+int
+a2a_check_keys(struct call *c, const char *path, jnode n, const char *const *known)
+{
+	struct json_iter it = json_each(n);
+
+	while (json_next(&it)) {
+		size_t i = 0;
+
+		while (known[i] != NULL && !str_eq(json_str(it.key), str_of(known[i])))
+			i++;
+		if (known[i] == NULL && !json_is_null(it.value))
+			return err_set(&c->err, ERR_INVALID, "%s%.*s: not known here", path,
+			    FMT(param_shown(json_str(it.key))));
+	}
+	return OK;
 }
 
 /* ---- requests ------------------------------------------------------------------------ */

@@ -2,7 +2,7 @@
  * a2a.h - between the files of the A2A protocol, 1.0 and 0.3 side by side: requests
  * (a2a.c), messages that begin or go on with a task (a2a_send.c), tasks that are kept
  * (a2a_task.c), what is written of both (a2a_show.c), parts of messages (a2a_part.c),
- * cards (a2a_card.c).
+ * push notifications (a2a_push.c), cards (a2a_card.c).
  *
  * An agent is an assistant, a context a thread, a task a run: `<thread>:<run>`.  A task
  * that asks goes on as another run of the thread, whose metadata names the first:
@@ -19,8 +19,8 @@
 #define A2A_TASK "a2a_task"                  /* in the run's metadata */
 
 enum {
-	A2A_NO_TASK = -32001, A2A_NOT_CANCELABLE = -32002, A2A_NO_PUSH = -32003,
-	A2A_UNSUPPORTED = -32004, A2A_CONTENT_TYPE = -32005, A2A_VERSION = -32009
+	A2A_NO_TASK = -32001, A2A_NOT_CANCELABLE = -32002, A2A_UNSUPPORTED = -32004,
+	A2A_CONTENT_TYPE = -32005, A2A_VERSION = -32009
 };
 
 /* Of a request, in its arena. */
@@ -34,6 +34,7 @@ struct a2a_call {
 	int64_t history;                     /* newest messages that are shown; -1: all */
 	int status;                          /* of a list: enum a2a_state; -1: any */
 	int64_t offset, limit;
+	struct str config;                   /* of push notifications: its id; or empty */
 	int (*next)(struct call *c);         /* the task was found */
 };
 
@@ -68,6 +69,22 @@ bool a2a_under_way(const struct store_run *run);
 
 /* What is shown of the task of c, without its values. */
 struct a2a_shown a2a_shown_of(struct call *c);
+
+/* The first run of the task that a run is of. */
+struct uuid a2a_first_of(const struct store_run *run);
+/* Refuses members that are not in the NULL-ended list.  ERR_INVALID. */
+int  a2a_check_keys(struct call *c, const char *path, jnode n, const char *const *known);
+
+/* ---- push notifications (a2a_push.c) ---------------------------------------------- */
+
+int  a2a_push_create(struct call *c, const struct jsonrpc *q);
+int  a2a_push_get(struct call *c, const struct jsonrpc *q);
+int  a2a_push_list(struct call *c, const struct jsonrpc *q);
+int  a2a_push_delete(struct call *c, const struct jsonrpc *q);
+/* A configuration as it is kept, and its URL, which was checked; in the request's arena. */
+int  a2a_read_push(struct call *c, jnode n, struct str *url, struct str *push_json);
+/* What it is told, as members without braces. */
+void a2a_add_push(struct buf *b, const struct store_hook *h);
 
 /* ---- messages (a2a_send.c) ------------------------------------------------------ */
 

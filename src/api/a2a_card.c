@@ -64,7 +64,7 @@ a2a_add_card(struct call *c, struct buf *b, const struct store_assistant *a)
 	json_add_fmt(b, "{'name':%.*s,'description':%.*s,'version':\"%lld\"", FMT(a->name),
 	    FMT(about), (long long)a->version);
 	add_interfaces(c, b, a);
-	json_add_fmt(b, ",'capabilities':{'streaming':true,'pushNotifications':false,"
+	json_add_fmt(b, ",'capabilities':{'streaming':true,'pushNotifications':true,"
 	    "'extendedAgentCard':true,'stateTransitionHistory':false},"
 	    "'supportsAuthenticatedExtendedCard':true,"
 	    "'defaultInputModes':['text/plain','application/json','image/*','audio/*',"

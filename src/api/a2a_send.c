@@ -303,6 +303,7 @@ created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 struct asked {
 	jnode message, config;
 	bool at_once;
+	struct str url, push;                /* of push notifications; or empty */
 	struct a2a_said said;
 	struct json_doc input, command, metadata;
 };
@@ -314,24 +315,6 @@ asked_release(struct asked *x)
 	json_release(&x->input);
 	json_release(&x->command);
 	json_release(&x->metadata);
-}
-
-/* Refuses what has no effect here. */
-static int
-check_keys(struct call *c, const char *path, jnode n, const char *const *known)
-{
-	struct json_iter it = json_each(n);
-
-	while (json_next(&it)) {
-		size_t i = 0;
-
-		while (known[i] != NULL && !str_eq(json_str(it.key), str_of(known[i])))
-			i++;
-		if (known[i] == NULL && !json_is_null(it.value))
-			return err_set(&c->err, ERR_INVALID, "%s%.*s: not known here", path,
-			    FMT(param_shown(json_str(it.key))));
-	}
-	return OK;
 }
 
 static int
@@ -354,20 +337,20 @@ static int
 read_config(struct call *c, struct asked *x)
 {
 	static const char *const keys[] = { "acceptedOutputModes", "historyLength",
-	    "returnImmediately", NULL };
+	    "returnImmediately", "taskPushNotificationConfig", NULL };
 	static const char *const old_keys[] = { "acceptedOutputModes", "historyLength",
-	    "blocking", NULL };
+	    "blocking", "pushNotificationConfig", NULL };
 	struct a2a_call *a = c->a2a;
 	bool blocks = true;
-	int rc = OK;
+	jnode push;
+	int rc;
 
 	if (x->config != NULL && !json_is_object(x->config) && !json_is_null(x->config))
 		return err_set(&c->err, ERR_INVALID, "configuration: expected an object, got %s",
 		    json_kind(x->config));
-	if (!json_is_null(json_get(x->config, a->old ? S("pushNotificationConfig") :
-	    S("taskPushNotificationConfig"))))
-		return A2A_NO_PUSH;
-	rc = check_keys(c, "configuration.", x->config, a->old ? old_keys : keys);
+	push = json_get(x->config, a->old ? S("pushNotificationConfig") :
+	    S("taskPushNotificationConfig"));
+	rc = a2a_check_keys(c, "configuration.", x->config, a->old ? old_keys : keys);
 	if (rc == OK)
 		rc = json_get_int(x->config, "historyLength", "configuration.historyLength", -1,
 		    0, LIMIT_PAGE_ROWS, &a->history, &c->err);
@@ -378,6 +361,8 @@ read_config(struct call *c, struct asked *x)
 		rc = json_get_bool(x->config, "returnImmediately",
 		    "configuration.returnImmediately", false, &x->at_once, &c->err);
 	x->at_once = !a->method->stream && (x->at_once || !blocks);
+	if (rc == OK && !json_is_null(push))
+		rc = a2a_read_push(c, push, &x->url, &x->push);
 	return rc == OK ? check_modes(json_get(x->config, S("acceptedOutputModes"))) : rc;
 }
 
@@ -388,12 +373,12 @@ read_asked(struct call *c, const struct jsonrpc *q, struct asked *x)
 	    NULL };
 	static const char *const message_keys[] = { "messageId", "contextId", "taskId", "role",
 	    "parts", "metadata", "extensions", "referenceTaskIds", "kind", NULL };
-	int rc = check_keys(c, "", q->params, keys);
+	int rc = a2a_check_keys(c, "", q->params, keys);
 
 	*x = (struct asked){ .message = json_get(q->params, S("message")),
 	    .config = json_get(q->params, S("configuration")) };
 	if (rc == OK && json_is_object(x->message))
-		rc = check_keys(c, "message.", x->message, message_keys);
+		rc = a2a_check_keys(c, "message.", x->message, message_keys);
 	if (rc == OK)
 		rc = a2a_read(x->message, c->a2a->old, &x->said, &c->err);
 	if (rc == OK)
@@ -473,6 +458,22 @@ make_metadata(struct call *c, struct asked *x)
 	    UUID_TEXT, id), &c->err);
 }
 
+/* What was to hear of the task hears of how it goes on, unless the message names another. */
+static int
+keep_push(struct call *c, struct asked *x)
+{
+	struct json_doc d = { 0 };
+	int rc = OK;
+
+	if (x->push.n == 0)
+		rc = store_run_push_get(c->api->reader, c->owner, &c->a2a->run.id,
+		    &c->r->arena, &x->push);
+	if (rc == OK && x->url.n == 0 && x->push.n > 0 && json_parse(&d, x->push, NULL) == OK)
+		x->url = arena_str(&c->r->arena, json_str(json_get(d.root, S("url"))));
+	json_release(&d);
+	return rc;
+}
+
 /* A context is a thread: the one that is named, made if there is none, or a new one. */
 static int
 read_context(struct call *c, struct asked *x, struct door_ask *ask)
@@ -520,6 +521,8 @@ send_message(struct call *c, const struct jsonrpc *q, bool resumes)
 		rc = make_command(c, &x);
 		if (rc == OK)
 			rc = make_metadata(c, &x);
+		if (rc == OK)
+			rc = keep_push(c, &x);
 	} else if (rc == OK) {
 		rc = read_context(c, &x, &ask);
 		if (rc == OK)
@@ -528,11 +531,11 @@ send_message(struct call *c, const struct jsonrpc *q, bool resumes)
 	ask.input = x.input.root;
 	ask.command = x.command.root;
 	ask.metadata = x.metadata.root;
+	ask.webhook = x.url;
+	ask.push_json = x.push;
 	if (rc == OK)
 		rc = start(c, &x, &ask);
 	asked_release(&x);
-	if (rc == A2A_NO_PUSH)
-		return a2a_refuse(c, rc, "push notifications are not supported here");
 	if (rc == A2A_CONTENT_TYPE)
 		return a2a_refuse(c, rc, "acceptedOutputModes: expected some of text/plain and "
 		    "application/json");

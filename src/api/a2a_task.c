@@ -29,8 +29,8 @@ id_read(struct str id, struct uuid *thread, struct uuid *run)
 }
 
 /* The task that a run goes on with; its own id: it is the first. */
-static struct uuid
-first_of(const struct store_run *run)
+struct uuid
+a2a_first_of(const struct store_run *run)
 {
 	struct uuid first = run->id, named;
 	struct json_doc d = { 0 };
@@ -49,7 +49,7 @@ runs_found(struct call *c)
 	struct a2a_call *a = c->a2a;
 
 	for (size_t i = 0; i < op->runs_n; i++) {
-		struct uuid first = first_of(&op->runs[i]);
+		struct uuid first = a2a_first_of(&op->runs[i]);
 
 		if (!uuid_eq(&first, &a->first))
 			continue;
@@ -78,7 +78,7 @@ a2a_find_task(struct call *c, struct str id, enum access access,
 	if (rc == OK)
 		rc = call_may(c, access, a->thread.metadata_json);
 	if (rc == OK)
-		first = first_of(&a->run);
+		first = a2a_first_of(&a->run);
 	if (rc == OK && !uuid_eq(&first, &a->first))
 		rc = ERR_NOTFOUND;
 	if (rc < 0)
@@ -253,7 +253,7 @@ static bool
 seen(const struct store_run *runs, size_t n, const struct uuid *first)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct uuid other = first_of(&runs[i]);
+		struct uuid other = a2a_first_of(&runs[i]);
 
 		if (uuid_eq(&other, first))
 			return true;
@@ -275,7 +275,7 @@ listed(struct call *c)
 		struct a2a_shown t;
 
 		a->run = op->runs[i];
-		a->first = first_of(&a->run);
+		a->first = a2a_first_of(&a->run);
 		if (!uuid_eq(&a->run.assistant_id, &a->assistant.id) ||
 		    seen(op->runs, i, &a->first))
 			continue;
@@ -301,21 +301,12 @@ check_list(struct call *c, const struct jsonrpc *q)
 {
 	static const char *const known[] = { "tenant", "contextId", "status", "pageSize",
 	    "pageToken", "historyLength", "includeArtifacts", NULL };
-	struct json_iter it = json_each(q->params);
+	int rc = a2a_check_keys(c, "", q->params, known);
 
-	while (json_next(&it)) {
-		size_t i = 0;
-
-		while (known[i] != NULL && !str_eq(json_str(it.key), str_of(known[i])))
-			i++;
-		if (known[i] == NULL && !json_is_null(it.value))
-			return err_set(&c->err, ERR_INVALID, "%.*s: not supported here",
-			    FMT(param_shown(json_str(it.key))));
-	}
-	if (json_bool(json_get(q->params, S("includeArtifacts"))))
-		return err_set(&c->err, ERR_INVALID, "includeArtifacts: not supported; GetTask "
+	if (rc == OK && json_bool(json_get(q->params, S("includeArtifacts"))))
+		rc = err_set(&c->err, ERR_INVALID, "includeArtifacts: not supported; GetTask "
 		    "has a task's artifacts");
-	return OK;
+	return rc;
 }
 
 int

@@ -26,6 +26,7 @@
 #include "run/update.h"
 #include "store/assistant.h"
 #include "store/cron.h"
+#include "store/hook.h"
 #include "store/items.h"
 #include "store/mail.h"
 #include "work/host/guest.h"
@@ -130,6 +131,7 @@ struct call {
 		struct store_thread_prune thread_prune;
 		struct store_truncate truncate;
 		struct store_run_delete run_delete;
+		struct store_run_push run_push;
 		struct store_cron_create cron_create;
 		struct store_cron_update cron_update;
 		struct store_cron_delete cron_delete;

@@ -268,6 +268,7 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .metadata = ask->metadata, .headers_json = headers_json(c),
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),
+	    .webhook = ask->webhook, .push_json = ask->push_json,
 	    .multitask = ask->multitask, .passing = ask->passing };
 }
 

@@ -52,6 +52,7 @@ struct door_ask {
 	jnode input, command, config, context, metadata;
 	struct uuid checkpoint;              /* to begin from; zero: the newest */
 	enum multitask multitask;
+	struct str webhook, push_json;       /* see run_request; or empty */
 	bool wants_values;                   /* at the end */
 	bool keeps_on;                       /* a client that leaves does not cancel it */
 	bool passing;                        /* its config is not the thread's next runs' */

@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/a2a.h"
 
 #include <string.h>
 
@@ -305,6 +305,10 @@ const struct member cron_members[] = {
 void
 api_add_hook_run(struct buf *b, const struct store_hook *h)
 {
+	if (h->push_json.n > 0) {
+		a2a_add_push(b, h);
+		return;
+	}
 	for (const struct member *m = run_members; m->name != NULL; m++)
 		if (m->add == add_run_status && h->rolled_back)
 			json_add_fmt(b, ",'status':'rollback'");

@@ -393,6 +393,12 @@ hooks_expect(struct runs_shared *sh)
 }
 
 void
+runs_expect_hook(struct runs *rs)
+{
+	hooks_expect(rs->sh);
+}
+
+void
 hooks_open(struct runs *rs)
 {
 	struct hooks *h;

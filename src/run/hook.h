@@ -53,10 +53,13 @@ int  hook_headers_read(struct str json, struct str env_prefix, struct buf *out,
 int  hook_check(const struct hook_rules *r, struct str url, struct err *e);
 /* The same by the rules of these runs, for what is kept for later (crons). */
 int  runs_check_hook(const struct runs *rs, struct str url, struct err *e);
+/* A run got a webhook after it had begun. */
+void runs_expect_hook(struct runs *rs);
 
 /* Before the shards run.  add_run writes the members of h->run as GET of a run shows
  * them, without braces; the status of one that was rolled back is "rollback".  Without
- * this call no message goes out, and no URL is accepted. */
+ * this call no message goes out, and no URL is accepted.  Of a row with push_json it
+ * writes all that its client is to hear. */
 void runs_shared_set_hooks(struct runs_shared *sh, const struct hook_rules *r,
     void (*add_run)(struct buf *b, const struct store_hook *h));
 

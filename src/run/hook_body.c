@@ -30,6 +30,8 @@ write_whole(struct buf *b, struct runs *rs, const struct store_hook *h, struct s
 {
 	buf_add_char(b, '{');
 	rs->sh->hook_run(b, h);
+	if (h->push_json.n > 0)
+		return;
 	add_time(b, "run_started_at", h->started);
 	add_time(b, "run_ended_at", h->ended);
 	add_time(b, "webhook_sent_at", shard_wall(rs->shard));
@@ -89,7 +91,7 @@ body_of(struct buf *b, struct runs *rs, const struct store_hook *h, struct str v
 		write_whole(b, rs, h, STR_NONE);
 		buf_lit(b, ",\"values_omitted\":true}");
 	}
-	if (!b->failed && r->payload_fields.n > 0)
+	if (!b->failed && r->payload_fields.n > 0 && h->push_json.n == 0)
 		return select_fields(b, r->payload_fields);
 	return b->failed ? ERR_TOOBIG : OK;
 }
@@ -130,6 +132,25 @@ add_signature(struct buf *b, struct str secret, struct str stamp, struct str bod
 	buf_release(&text);
 }
 
+/* What the client shall know the message by.  The texts were checked when they came. */
+static void
+add_push_lines(struct buf *b, struct str push_json)
+{
+	struct json_doc d = { 0 };
+	struct str token, scheme;
+
+	if (push_json.n > 0 && json_parse(&d, push_json, NULL) == OK) {
+		token = json_str(json_get(d.root, S("token")));
+		scheme = json_str(json_get(d.root, S("scheme")));
+		if (token.n > 0)
+			buf_add_fmt(b, "x-a2a-notification-token: %.*s\r\n", FMT(token));
+		if (scheme.n > 0)
+			buf_add_fmt(b, "authorization: %.*s %.*s\r\n", FMT(scheme),
+			    FMT(json_str(json_get(d.root, S("credentials")))));
+	}
+	json_release(&d);
+}
+
 void
 hook_headers_write(struct buf *b, const struct hook_rules *r, const struct store_hook *h,
     struct str body, msec now)
@@ -145,5 +166,6 @@ hook_headers_write(struct buf *b, const struct hook_rules *r, const struct store
 		add_signature(b, r->secret, buf_str(&stamp), body);
 	buf_add(b, r->headers);
 	buf_add(b, h->headers);
+	add_push_lines(b, h->push_json);
 	buf_release(&stamp);
 }

@@ -179,6 +179,7 @@ struct run_request {
 	struct str modes_json;               /* as in the run's kwargs: ["values"] */
 	bool resumable;
 	struct str webhook;                  /* told when the run has ended; or empty */
+	struct str push_json;                /* of a webhook of A2A: what is told; or empty */
 	enum multitask multitask;
 	enum durability durability;
 	struct str tracer_project, tracer_example;   /* langsmith_tracer; p NULL: none */

@@ -377,6 +377,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.temporary = q->temporary;
 	c->c.payer = q->payer;
 	c->c.webhook = arena_str(&c->arena, q->webhook);
+	c->c.push_json = arena_str(&c->arena, q->push_json);
 	c->c.times_out = q->times_out;
 	c->c.firing = q->firing;
 	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;

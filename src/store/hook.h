@@ -28,6 +28,14 @@ struct store_hook_set {
 	msec due;
 };
 
+/* A run tells a client of A2A of its end; both empty: not any more.  ERR_CONFLICT: there
+ * is no such run, or it has a webhook of another kind. */
+struct store_run_push {
+	struct store_cmd cmd;
+	struct uuid run_id;
+	struct str url, push_json;
+};
+
 /* ---- point reads ------------------------------------------------------------------ */
 
 /* Messages for servers of others.  of_run: a webhook, whose body is made of `run` as it
@@ -37,6 +45,7 @@ struct store_hook {
 	owner_t owner;
 	struct uuid id;
 	struct str url, headers, body;
+	struct str push_json;                /* of a run; or empty */
 	int64_t tries;                       /* that failed */
 	bool of_run, rolled_back;
 	struct store_run run;
@@ -47,6 +56,9 @@ struct store_hook {
  * order of their bytes.  ERR_NOTFOUND: there is none. */
 int store_hook_receiver(struct store_reader *r, struct str after, struct arena *a,
     struct str *out);
+/* Of a run; empty: none.  ERR_NOTFOUND: no such run. */
+int store_run_push_get(struct store_reader *r, owner_t o, const struct uuid *run_id,
+    struct arena *a, struct str *out);
 int store_hooks_due(struct store_reader *r, struct str receiver, msec now, size_t max,
     struct arena *a, struct store_hook **out, size_t *n);
 /* When the first that is not due yet is; INT64_MAX: there is none. */

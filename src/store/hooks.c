@@ -56,6 +56,20 @@ hook_send(struct store *st, struct store_cmd *c)
 const struct op store_op_hook_put = { .run = hook_send, .texts = OP_TEXTS(
     OP_TEXT(hook_put, url), OP_TEXT(hook_put, headers), OP_TEXT(hook_put, body)) };
 
+static int
+run_push(struct store *st, struct store_cmd *c)
+{
+	const struct store_run_push *x = (struct store_run_push *)c;
+	int rc = db_run(&st->w, SQL_RUN_PUSH, db_uuid(&x->run_id), db_i64(c->owner),
+	    db_str(x->url.n > 0 ? x->url : STR_NONE),
+	    db_str(x->push_json.n > 0 ? x->push_json : STR_NONE));
+
+	return rc == OK && db_changes(&st->w) == 0 ? err_set(&c->err, ERR_CONFLICT,
+	    "the run has a webhook of its own") : rc;
+}
+const struct op store_op_run_push = { .run = run_push, .texts = OP_TEXTS(
+    OP_TEXT(run_push, url), OP_TEXT(run_push, push_json)) };
+
 /* It was kept for what the row tells.  It may be gone itself. */
 static int
 thread_unneeded(struct store *st, struct store_cmd *c, int64_t thread)
@@ -123,6 +137,21 @@ hook_read(const struct query *q, struct arena *a, struct store_hook *h)
 	h->started = query_null(q, 13) ? 0 : query_i64(q, 13);
 	h->ended = query_i64(q, 14);
 	h->checkpoint = query_uuid(q, 19);
+	h->push_json = query_str(q, 20, a);
+}
+
+int
+store_run_push_get(struct store_reader *r, owner_t o, const struct uuid *run_id,
+    struct arena *a, struct str *out)
+{
+	struct query q = query_of(reader_db(r), SQL_RUN_PUSH_GET, db_uuid(run_id), db_i64(o));
+	int rc = query_row(&q);
+
+	*out = STR_NONE;
+	if (rc == OK && !query_null(&q, 0))
+		*out = query_str(&q, 0, a);
+	query_end(&q);
+	return rc == OK ? arena_rc(a) : rc;
 }
 
 int

@@ -247,7 +247,9 @@ run_begin(struct store *st, struct store_run_create *x)
 	if (rc == OK)
 		rc = run_insert(st, x);
 	if (rc == OK && x->webhook.n > 0)
-		rc = db_run(&st->w, SQL_RUN_WEBHOOK, db_text(x->webhook), db_i64(x->run.seq));
+		rc = db_run(&st->w, SQL_RUN_WEBHOOK, db_i64(x->run.seq),
+		    db_text(x->webhook), db_str(x->push_json.n > 0 ? x->push_json :
+		    STR_NONE));
 	return rc;
 }
 
@@ -302,6 +304,7 @@ const struct op store_op_run_create = { .run = run_create,
     .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
     OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
     OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, webhook),
+    OP_TEXT(run_create, push_json),
     OP_TEXT(run_create, agent.body)) };
 
 /* ---- take ---------------------------------------------------------------- */

@@ -618,11 +618,16 @@
 	    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")                     \
 	X(AGENT_GET, "SELECT id, body FROM agent WHERE hash = ?")              \
 	/* messages to servers of others; the numbers are of rows that were read */ \
-	X(RUN_WEBHOOK, "UPDATE run SET webhook = ? WHERE seq = ?")             \
+	X(RUN_WEBHOOK, "UPDATE run SET webhook = ?2, push = ?3 WHERE seq = ?1") \
+	X(RUN_PUSH, "UPDATE run SET webhook = ?3, push = ?4 WHERE uuid = ?1"   \
+	    " AND (push IS NOT NULL OR webhook IS NULL)"                       \
+	    " AND thread IN (SELECT seq FROM thread WHERE owner = ?2)")        \
+	X(RUN_PUSH_GET, "SELECT r.push FROM run r CROSS JOIN thread t"         \
+	    " ON t.seq = r.thread WHERE r.uuid = ? AND t.owner = ?")           \
 	X(HOOK_OF_RUN, "INSERT INTO hook(owner, thread, id, url, headers,"     \
-	    " tries, due, assistant, status, multitask, created, started,"     \
+	    " push, tries, due, assistant, status, multitask, created, started,"     \
 	    " ended, kwargs, metadata, error, cancel_reason, checkpoint)"      \
-	    " SELECT t.owner, r.thread, r.uuid, r.webhook, '', 0, ?5,"         \
+	    " SELECT t.owner, r.thread, r.uuid, r.webhook, '', r.push, 0, ?5," \
 	    " r.assistant, ?2, r.multitask, r.created, CASE r.status WHEN 1"   \
 	    " THEN r.updated END, ?5, r.kwargs, r.metadata, ?3, ?4, (SELECT"   \
 	    " max(c.uuid) FROM checkpoint c WHERE c.thread = r.thread AND"     \
@@ -639,7 +644,7 @@
 	X(HOOKS_DUE, "SELECT h.seq, h.thread, h.owner, h.id, h.url, h.headers," \
 	    " h.body, h.tries, t.uuid, h.assistant, h.status, h.multitask,"    \
 	    " h.created, h.started, h.ended, h.kwargs, h.metadata, h.error,"   \
-	    " h.cancel_reason, h.checkpoint"                                   \
+	    " h.cancel_reason, h.checkpoint, h.push"                           \
 	    " FROM hook h INDEXED BY hook_receiver LEFT JOIN thread t"         \
 	    " ON t.seq = h.thread WHERE h.receiver = ? AND h.due <= ?"         \
 	    " AND (h.thread = 0 OR t.owner = h.owner) ORDER BY h.due LIMIT ?") \
@@ -649,6 +654,7 @@
 	    " AND webhook IS NOT NULL)")                                       \
 	X(SIZE_HOOK, "SELECT count(*), coalesce(sum(80 +"                      \
 	    " length(CAST(url AS BLOB)) +"                                     \
+	    " coalesce(length(CAST(push AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(body AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(kwargs AS BLOB)), 0) +"                     \
 	    " coalesce(length(CAST(metadata AS BLOB)), 0) +"                   \

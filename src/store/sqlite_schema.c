@@ -406,6 +406,7 @@ static const char version_7[] =
 /* Webhooks that are to be delivered. */
 #define HOOKS_8                                                                \
 "ALTER TABLE run ADD COLUMN webhook TEXT;"                                     \
+"ALTER TABLE run ADD COLUMN push TEXT;"    /* of a client of A2A: what its webhook says */ \
 "CREATE TABLE hook ("                                                          \
 "	seq INTEGER PRIMARY KEY,"                                              \
 "	owner INTEGER NOT NULL,"                                               \
@@ -415,6 +416,7 @@ static const char version_7[] =
 "	receiver TEXT GENERATED ALWAYS AS (lower(substr(url, 1,"               \
 "	    instr(substr(url, 9) || '/', '/') + 7))) VIRTUAL,"                 \
 "	headers TEXT NOT NULL,"                                                \
+"	push TEXT,"                              /* of a run: its own */        \
 "	body TEXT,"                              /* NULL: made of what follows */ \
 "	tries INTEGER NOT NULL,"                                               \
 "	due INTEGER NOT NULL,"                   /* ms */                      \

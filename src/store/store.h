@@ -272,7 +272,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
 	X(CRON_CREATE, cron_create) X(CRON_UPDATE, cron_update)                \
 	X(CRON_DELETE, cron_delete) X(CRON_MISS, cron_miss)                    \
-	X(HOOK_PUT, hook_put) X(HOOK_SET, hook_set)                            \
+	X(HOOK_PUT, hook_put) X(HOOK_SET, hook_set) X(RUN_PUSH, run_push)      \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
 	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
@@ -449,6 +449,8 @@ struct store_run_create {
 	bool temporary;                      /* a thread made here goes when none of its
 	                                        runs is under way any more */
 	struct str webhook;                  /* where its end is told; or empty */
+	struct str push_json;                /* what is told there, of a client of A2A; or
+	                                        empty */
 	struct str thread_config_json;       /* merged into the thread's config */
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
 	struct store_agent agent;            /* hash empty: none; body empty: it is

@@ -2,6 +2,7 @@
 // no client sends.
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { ClientFactory, ClientFactoryOptions, DefaultAgentCardResolver, JsonRpcTransportFactory } from "@a2a-js/sdk/client";
 import { Role, TaskState } from "@a2a-js/sdk";
@@ -134,6 +135,68 @@ for (const old of [false, true]) {
     equal([seen[0].$case, seen.at(-1).value.status.state], ["task", TaskState.TASK_STATE_CANCELED], `${v}: which ends the stream`);
   });
 }
+
+await scenario("push notifications", async () => {
+  const got = [];
+  const receiver = http.createServer((q, a) => { let body = ""; q.on("data", (d) => { body += d; }); q.on("end", () => { got.push({ path: q.url, headers: q.headers, json: JSON.parse(body) }); a.end(); }); });
+  await new Promise((f) => receiver.listen(0, "127.0.0.1", f));
+  const at = (p) => `http://127.0.0.1:${receiver.address().port}/${p}`, hook = (p, n = 1) => until(() => { const all = got.filter((g) => g.path === `/${p}`); return all.length >= n && all; }, `push ${p}`);
+  const kept = scratch(), start = () => startServer({ mock, dir: kept, args: ["--agents", agentFolder(["e2e", "openai"]), "--webhooks-disable-loopback=false"] });
+  let to = await start();
+  const long = await startServer({ mock: slow, args: ["--agents", agentFolder(["openai"]), "--webhooks-disable-loopback=false"] });
+  const config = (p, more = {}) => ({ tenant: "", id: "", taskId: "", url: at(p), token: "", authentication: undefined, ...more });
+  const send = (p, more) => ({ acceptedOutputModes: [], taskPushNotificationConfig: config(p, more), returnImmediately: false });
+  for (const old of [false, true]) {
+    const v = old ? "0.3" : "1.0", chat = await connect("chat", { old, to }), confirm = await connect("confirm", { old, to });
+    const t = await chat.sendMessage(say("hi", { configuration: send(`done-${v}`, { token: "t0k", authentication: { scheme: "Bearer", credentials: "s3cret" } }) }));
+    const [g] = await hook(`done-${v}`);
+    equal([g.headers["x-a2a-notification-token"], g.headers.authorization], ["t0k", "Bearer s3cret"], `${v}: it shows the client's token`);
+    if (old) matches(g.json, { kind: "task", id: t.id, contextId: t.contextId, status: { state: "completed" } }, "0.3: a task");
+    else matches(g.json, { statusUpdate: { taskId: t.id, contextId: t.contextId, status: { state: "TASK_STATE_COMPLETED" } } }, "1.0: a status");
+    const q = await confirm.sendMessage(say("pay", { configuration: send(`asks-${v}`) }));
+    await hook(`asks-${v}`);
+    const shown = await confirm.getTaskPushNotificationConfig({ tenant: "", taskId: q.id, id: "push" });
+    equal([shown.url, shown.taskId], [at(`asks-${v}`), q.id], `${v}: its configuration`);
+    await confirm.sendMessage(say("yes", { taskId: q.id }));
+    const [first, second] = (await hook(`asks-${v}`, 2)).map((x) => x.json.statusUpdate ?? x.json);
+    equal([first.status.state, second.status.state, second.taskId ?? second.id], old ? ["input-required", "completed", q.id] : ["TASK_STATE_INPUT_REQUIRED", "TASK_STATE_COMPLETED", q.id], `${v}: of the question and of the end`);
+    const agent = await connect("agent", { old, to: long }), one = new AbortController();
+    let run;
+    for await (const e of agent.sendMessageStream(say("long"), { signal: one.signal })) { run = e.payload.value; break; }
+    equal((await agent.listTaskPushNotificationConfig({ tenant: "", taskId: run.id, pageSize: 0, pageToken: "" })).configs.length, 0, `${v}: none at first`);
+    const made = await agent.createTaskPushNotificationConfig(config(`dropped-${v}`, { taskId: run.id, id: "mine", token: "t" }));
+    equal([made.id, made.taskId, made.url, made.token], ["mine", run.id, at(`dropped-${v}`), "t"], `${v}: one is made`);
+    equal((await agent.listTaskPushNotificationConfig({ tenant: "", taskId: run.id, pageSize: 0, pageToken: "" })).configs.map((x) => x.id), ["mine"], `${v}: and listed`);
+    await fails(agent.getTaskPushNotificationConfig({ tenant: "", taskId: run.id, id: "other" }), /no such|not ?found/i, `${v}: no other`);
+    await agent.deleteTaskPushNotificationConfig({ tenant: "", taskId: run.id, id: "mine" });
+    await fails(agent.getTaskPushNotificationConfig({ tenant: "", taskId: run.id, id: "mine" }), /no such|not ?found/i, `${v}: deleted`);
+    await agent.createTaskPushNotificationConfig(config(`late-${v}`, { taskId: run.id, id: "mine" }));
+    await agent.cancelTask(ask(run.id));
+    const [late] = await hook(`late-${v}`);
+    equal((late.json.statusUpdate ?? late.json).status.state, old ? "canceled" : "TASK_STATE_CANCELED", `${v}: one that came later hears of the end`);
+    await fails(agent.createTaskPushNotificationConfig(config("x", { taskId: run.id })), /ended/, `${v}: too late`);
+  }
+  equal(got.filter((g) => g.path.startsWith("/dropped")).length, 0, "a deleted one hears nothing");
+  const put = (params, more) => rpc("CreateTaskPushNotificationConfig", params, more);
+  const open = (await rpc("SendMessage", message([{ text: "x" }]), { assistant: "confirm" })).json.result.task.id;
+  equal((await put({ taskId: open, url: at("x") }, { assistant: "confirm", headers: auth("ck_bob") })).json.error.code, -32001, "bob's is not ann's");
+  for (const [params, words] of [[{ url: at("x") }, /loopback/], [{ url: "http://169.254.169.254/" }, /./], [{ url: "file:///x" }, /http/], [{ url: "/x" }, /./], [{}, /./], [{ url: 5 }, /url/], [{ url: "https://h.example/", token: "a\r\nx: y" }, /token/], [{ url: "https://h.example/", authentication: 5 }, /authentication/], [{ url: "https://h.example/", authentication: { scheme: "a b", credentials: "c" } }, /scheme/], [{ url: "https://h.example/", authentication: { scheme: "Bearer", credentials: "c\n" } }, /credentials/], [{ url: "https://h.example/", headers: {} }, /headers/]]) {
+    const x = await put({ taskId: open, ...params }, { assistant: "confirm" });
+    check(x.json.error?.code === -32602 && words.test(x.json.error.message), `refused: ${JSON.stringify(params)}`, x.text);
+    const y = await rpc("SendMessage", { ...message([{ text: "x" }]), configuration: { taskPushNotificationConfig: params } });
+    check(y.json.error?.code === -32602, "and with a message", y.text);
+  }
+  const port = receiver.address().port;
+  await new Promise((f) => { receiver.close(f); receiver.closeAllConnections(); });
+  const before = got.length, gone = { tenant: "", id: "", taskId: "", url: `http://127.0.0.1:${port}/kept`, token: "", authentication: undefined };
+  const late = await (await connect("chat", { to })).sendMessage(say("hi", { configuration: { acceptedOutputModes: [], returnImmediately: false, taskPushNotificationConfig: gone } }));
+  await to.stop();
+  await new Promise((f) => receiver.listen(port, "127.0.0.1", f));
+  to = await start();
+  check(await until(() => got.slice(before).find((g) => g.path === "/kept" && g.json.statusUpdate.taskId === late.id), "after a restart", 30000), "and after a restart");
+  await to.stop(); await long.stop();
+  receiver.close(); receiver.closeAllConnections();
+});
 
 await scenario("files", async () => {
   const chat = await connect("chat"), png = Buffer.from("png");
