@@ -175,9 +175,10 @@
 	X(LLM_TURN_MS,         600000,    "ms",     "longest wait for a provider's requests_per_minute and tokens_per_minute; past it the next target, or error.llm.rate_limited") \
 	X(LLM_HERE_MS,         5000,      "ms",     "longest Retry-After that is waited for when there is another target; past it that one is asked") \
 	X(LLM_CIRCUITS,        256,       "targets", "that are left out until their Retry-After is over; the oldest is forgotten") \
-	X(EMBEDS,              64,        "calls",  "to the embedding model at once, of one event loop; more wait") \
+	X(EMBEDS,              64,        "requests", "to the embedding model at once, of one event loop; more wait") \
+	X(EMBED_TEXTS,         256,       "texts",  "in one request to the embedding model") \
 	X(EMBEDS_WAITING,      1000,      "calls",  "that wait for it, of one event loop; past it 503") \
-	X(EMBED_BYTES,         1048576,   "bytes",  "one request to the embedding model: the texts of one store item") \
+	X(EMBED_BYTES,         1048576,   "bytes",  "the texts of one store item, for the embedding model; and of one request to it") \
 	X(EMBED_SILENCE_MS,    30000,     "ms",     "without a byte from the embedding model") \
 	X(VECTOR_DIMS,         8192,      "dims",   "of an embedding") \
 	X(VECTORS_BYTES,       268435456, "bytes",  "of embeddings that searches keep in memory; or a quarter of the memory, if that is less; an owner with more is searched on disk") \

@@ -2,9 +2,11 @@
  * embed.h - asking a model for embeddings: texts in, vectors out.
  *
  * Any server with OpenAI's interface: POST BASE_URL/embeddings, address and key as the
- * provider of the model has them (models.h).  A call's texts go in one request.
- * Transient failures are tried again as those of chat models are.  Past
- * LIMIT_EMBEDS under way a call waits; past LIMIT_EMBEDS_WAITING it is refused.
+ * provider of the model has them (models.h).  Calls that come together share a request,
+ * and are told apart again: what is wrong with one's text fails that one only.  A request
+ * takes a place in the provider's lane, and obeys its limits a minute, as calls to chat
+ * models do; transient failures are tried again as theirs.  Past LIMIT_EMBEDS_WAITING a
+ * call is refused.
  *
  * Threads: a struct embedder belongs to the shard of its llm.
  *
@@ -30,8 +32,11 @@ void embedder_drain(struct embedder *m);
 struct embed_hooks {
 	/* The end; the call is gone.  OK: n vectors of dims float32 each, of length 1 (or
 	 * all 0), in the order of the texts; good during the callback.  ERR_BUSY: it may
-	 * work later.  ERR_CLOSED: the model failed, or what it said is no answer. */
-	void (*done)(void *ctx, int rc, const float *vectors, const struct err *e);
+	 * work later.  ERR_CLOSED: the model failed, or what it said is no answer.  u: its
+	 * part of what the request took; zero if nobody told.  It may start other calls,
+	 * but not free the embedder. */
+	void (*done)(void *ctx, int rc, const float *vectors, const struct llm_usage *u,
+	    const struct err *e);
 	void *ctx;
 };
 

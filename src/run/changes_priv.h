@@ -13,6 +13,8 @@
 #include "run/core_priv.h"
 #include "store/store.h"
 
+#define MS_PER_DAY 86400000
+
 struct changes {
 	struct arena arena;
 	struct val *kept;                    /* their texts are in the rows */

@@ -9,7 +9,9 @@
  */
 #include "run/items.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "run/changes_priv.h"
 #include "run/run_priv.h"
 
 void
@@ -52,8 +54,47 @@ come_back(struct store_cmd *c, int rc, const struct err *e)
 	c->done(c);
 }
 
+/* What the embedding of a command took, on its owner's account. */
+struct bill {
+	struct store_usage_add c;
+	struct store_usage usage;
+	struct runs *rs;
+};
+
 static void
-embedded(void *ctx, int rc, const float *vectors, const struct err *e)
+bill_done(struct store_cmd *c)
+{
+	struct bill *b = CONTAINER_OF(c, struct bill, c.cmd);
+	struct runs *rs = b->rs;
+
+	if (c->rc != OK)
+		log_error("items", "usage_lost", "rc=%s reason=%s", rc_name(c->rc),
+		    c->err.text);
+	free(b);
+	runs_busy(rs, -1);
+}
+
+static void
+bill(struct runs *rs, owner_t owner, const struct llm_usage *u)
+{
+	struct bill *b = mem_new(struct bill);
+
+	*b = (struct bill){ .rs = rs, .usage = { .day = shard_wall(rs->shard) / MS_PER_DAY,
+	    .model = rs->sh->items.embed, .calls = 1, .input = u->input_tokens,
+	    .cost_nano = u->cost_nano }, .c = { .usage_n = 1, .cmd = { .lazy = true,
+	    .op = STORE_USAGE_ADD, .owner = owner, .done = bill_done } } };
+	b->c.usage = &b->usage;
+	runs_count_usage(rs, u);
+	runs_busy(rs, 1);
+	if (store_submit(rs->sh->store, rs->shard, &b->c.cmd, true) != OK) {
+		free(b);
+		runs_busy(rs, -1);
+	}
+}
+
+static void
+embedded(void *ctx, int rc, const float *vectors, const struct llm_usage *u,
+    const struct err *e)
 {
 	struct embedding *x = ctx;
 	struct runs *rs = x->rs;
@@ -63,6 +104,8 @@ embedded(void *ctx, int rc, const float *vectors, const struct err *e)
 
 	if (e != NULL)
 		words = *e;
+	if (rc == OK)
+		bill(rs, c->owner, u);
 	if (rc == OK) {
 		bytes = arena_str(c->arena, bytes);
 		rc = arena_rc(c->arena);

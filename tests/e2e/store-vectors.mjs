@@ -1,5 +1,8 @@
 // store-vectors.mjs - store items found by how near they are: an embeddings endpoint,
 // its failures, other models, restarts.
+import http from "node:http";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { call, check, equal, finish, freePort, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--dims", "64"]);
@@ -63,6 +66,44 @@ await scenario("a model that fails: nothing is half written, and the words say w
   equal(q.status, 502, "a query likewise");
   equal((await put(["bad"], "a", { text: "mock:400" }, { index: false })).status, 204, "what is not embedded needs no model");
   equal((await call(server, "PUT", "/store/items", { namespace: ["bad"], key: "b", value: { text: "x".repeat(2000000) } })).status >= 400, true, "too long to embed");
+});
+
+// In front of the mock: counts requests, their texts, and how many are under way; refuses
+// a request for one of its texts.
+async function counter() {
+  const c = { requests: [], now: 0, most: 0 };
+  const web = http.createServer(async (req, res) => {
+    let body = "";
+    for await (const piece of req) body += piece;
+    c.requests.push(JSON.parse(body).input.length);
+    c.most = Math.max(c.most, ++c.now);
+    const r = body.includes("refuse me") ? { status: 400, text: '{"error":{"message":"a text is refused"}}' } : await call(mock, "POST", req.url, JSON.parse(body));
+    c.now--;
+    res.writeHead(r.status, { "content-type": "application/json" }).end(r.text);
+  });
+  await new Promise((done) => web.listen(0, "127.0.0.1", done));
+  return Object.assign(c, { url: `http://127.0.0.1:${web.address().port}/v1`, close: () => new Promise((done) => web.close(done)) });
+}
+
+await scenario("puts that come together share requests, within the provider's concurrency; who put it pays", async () => {
+  const c = await counter(), home = scratch();
+  writeFileSync(path.join(home, "cohort.yaml"), `providers: {emb: {type: openai, base_url: "${c.url}", concurrency: 1}}\nmodels: {e: {targets: ["emb:mock-embed"], price: {input: 1000, output: 0}}}\n`, { mode: 0o600 });
+  const s = await startServer({ mock, dir: home, args: ["--store-index-embed", "e", "--store-index-dims", "64"] });
+  const one = (i, text) => call(s, "PUT", "/store/items", { namespace: ["many"], key: `k${i}`, value: { text }, index: ["text"] });
+  const text = (i) => i === 17 ? "refuse me" : `${["ships", "trains", "bridges", "gardens"][i % 4]} of the year ${1700 + 7 * i}`;
+  const all = await Promise.all(Array.from({ length: 60 }, (_, i) => one(i, text(i))));
+  equal(all.map((r, i) => [i, r.status, r.text]).filter(([i, status]) => status !== (i === 17 ? 502 : 204)), [], "each by itself: one text is refused, the others are not");
+  equal(c.most, 1, "one request at a time");
+  check(c.requests.length < 60 + 10 && Math.max(...c.requests) > 1, "shared", c.requests);
+  for (const i of [0, 16, 18, 59])
+    equal((await call(s, "POST", "/store/items/search", { namespace_prefix: ["many"], query: text(i), limit: 1 })).json.items[0].key, `k${i}`, `the vector of ${text(i)} is its own`);
+  const before = c.requests.length;
+  await Promise.all(Array.from({ length: 40 }, (_, i) => one(100 + i, `again ${i}`)));
+  check(c.requests.length - before <= 20, "forty in few", c.requests.slice(before));
+  const u = (await call(s, "GET", "/usage?group_by=model")).json;
+  check(u.groups[0].model === "e" && u.groups[0].input_tokens > 100 && u.groups[0].cost > 0, "on the owner's account", u);
+  await s.stop();
+  await c.close();
 });
 
 await scenario("dims, models, and addresses that do not fit", async () => {
