@@ -15,8 +15,8 @@ add_url(struct call *c, struct buf *b, const struct store_assistant *a)
 	bool https = str_eq_nocase(http_header(c->r, S("x-forwarded-proto")), S("https"));
 	struct buf url = BUF(4 * KB);
 
-	buf_add_fmt(&url, "%s://%.*s/a2a/", https ? "https" : "http",
-	    FMT(http_header(c->r, S("host"))));
+	buf_add_fmt(&url, "%s://%.*s%.*s/a2a/", https ? "https" : "http",
+	    FMT(http_header(c->r, S("host"))), FMT(c->api->shared->o.prefix));
 	uuid_add(&url, &a->id);
 	json_add_str(b, buf_str(&url));
 	b->failed |= url.failed;

@@ -66,6 +66,10 @@ cors_rules_check(const struct cors_rules *c, const struct origin_rules *origins,
 	if (origins->cors_origins.n == 0 && origins->pattern == NULL)
 		return err_set(e, ERR_INVALID, "http.cors.allow-credentials: needs "
 		    "cors-origins or http.cors.allow-origin-regex: which pages are meant?");
+	if (origin_is_named(origins, S("https://anybody.invalid")))
+		return err_set(e, ERR_INVALID, "http.cors.allow-credentials: "
+		    "http.cors.allow-origin-regex fits https://anybody.invalid, so it would give "
+		    "every page a user's credentials; make it narrower");
 	return OK;
 }
 

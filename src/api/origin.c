@@ -177,7 +177,7 @@ pattern_fits(const struct origin_pattern *p, struct str origin)
 bool
 origin_is_named(const struct origin_rules *rules, struct str origin)
 {
-	return origin.n > 0 && !str_eq(origin, S("*")) &&
+	return origin.n > 0 && !str_eq(origin, S("*")) && !str_eq(origin, S("null")) &&
 	    (listed(rules->cors_origins, origin, origin) ||
 	    pattern_fits(rules->pattern, origin));
 }

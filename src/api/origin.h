@@ -39,7 +39,7 @@ int  origin_rules_check(const struct origin_rules *rules, struct err *e);
 int  origin_pattern_new(struct origin_pattern **out, struct str text, struct err *e);
 void origin_pattern_free(struct origin_pattern *p);  /* NULL: nothing */
 
-/* Is it one of cors-origins, or as the pattern says?  `*` names nobody. */
+/* Is it one of cors-origins, or as the pattern says?  `*` and `null` name nobody. */
 bool origin_is_named(const struct origin_rules *rules, struct str origin);
 
 /* host and origin: the headers, empty when absent.  always: the Origin rule

@@ -137,6 +137,7 @@ await scenario("unknown keys, comments, wrong kinds, bad JSON", () => {
     ['{"graphs":{"x":"./none.yaml"}}', /graphs\.x: .*none\.yaml: no such file/],
     ['{"graphs":{"x":"./broken.yaml"}}', /graphs\.x: .*broken\.yaml/],
     ['{"graphs":{"x":"./named.yaml"}}', /graphs\.x: .*has the id 'named'/],
+    ['{"http":{"cors":{"allow_origin_regex":".*","allow_credentials":true}}}', /allow_credentials: http\.cors\.allow-origin-regex fits/],
     ['{"http":{"cors":{"allow_origins":["*"],"allow_credentials":true}}}', /allow_credentials: "\*" in cors-origins/],
   ]) {
     const said = refused(text);
@@ -187,6 +188,8 @@ await scenario("graphs, descriptions, prefix, headers, CORS with credentials", a
   equal((await call(s, "GET", "/v9/apis/ok")).status, 404, "another prefix");
   check((await call(s, "GET", "/v9/api")).text.includes('href="/v9/api/info"'), "the page's links");
   equal((await call(s, "GET", "/v9/api/openapi.json")).json.servers, [{ url: "/v9/api" }], "the document's server");
+  const bot = (await call(s, "GET", "/v9/api/assistants/bot")).json.assistant_id;
+  equal((await call(s, "GET", `/v9/api/.well-known/agent-card.json?assistant_id=${bot}`)).json.url, `${s.url}/v9/api/a2a/${bot}`, "a card's URL");
   for (const Client of [Client19, Client115, Client20]) {
     const c = new Client({ apiUrl: s.url + "/v9/api", apiKey: "unused" });
     const a = await c.assistants.get("bot");
@@ -237,8 +240,9 @@ await scenario("groups of routes that are off answer 404 by name; the others sta
   equal((await call(s, "GET", "/threads/x/stream")).json.detail, "404 Not Found: http.disable-runs turns these routes off", "streams are of runs");
   equal((await call(s, "GET", "/ok")).status, 200, "somebody waits for /ok");
   await s.stop();
-  const one = await serve({ graphs: { bot: "bot.yaml" }, http: { disable_store: true, disable_webhooks: true } });
+  const one = await serve({ graphs: { bot: "bot.yaml", agent: "bot.yaml" }, http: { disable_store: true, disable_webhooks: true } });
   equal((await call(one, "POST", "/runs/wait", body())).status, 200, "what is not off works");
+  equal(Object.keys((await call(one, "POST", "/runs/wait", { ...body(), assistant_id: "agent" })).json), ["messages"], "a file replaces a built-in agent");
   const page = (await call(one, "GET", "/docs")).text;
   check(page.includes('id="threads"') && !page.includes('/store/items'), "nor on the page", page.length);
   check(!Object.keys((await call(one, "GET", "/openapi.json")).json.paths).some((p) => p.startsWith("/store")), "not in the document");

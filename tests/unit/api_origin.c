@@ -160,6 +160,18 @@ TEST(cors_credentials_need_names)
 
 		CHECK_RC(cors_rules_check(&c, &o, &e), rows[i].rc);
 	}
+	for (size_t i = 0; i < 2; i++) {
+		struct origin_rules o = { 0 };
+		struct origin_pattern *p;
+
+		CHECK_RC(origin_pattern_new(&p, i == 0 ? S("https://[a-z]+\\.a\\.example|null") :
+		    S("https?://.*"), &e), OK);
+		o.pattern = p;
+		CHECK_RC(cors_rules_check(&(struct cors_rules){ .credentials = true }, &o, &e),
+		    i == 0 ? OK : ERR_INVALID);
+		CHECK(!origin_is_named(&o, S("null")));
+		origin_pattern_free(p);
+	}
 	CHECK_RC(cors_rules_check(&(struct cors_rules){ .expose = S("a\r\nb") },
 	    &(struct origin_rules){ 0 }, &e), ERR_INVALID);
 }
