@@ -77,11 +77,13 @@ struct str
 cors_lines(const struct cors_rules *c, const struct origin_rules *origins,
     struct http_req *r)
 {
-	struct str origin = http_header(r, S("origin"));
-	bool named = c->credentials && origin_is_named(origins, origin);
+	struct str origin;
+	bool named;
 
 	if (!c->credentials && c->expose.n == 0)
-		return S(API_CORS);
+		return S(API_CORS);          /* nearly always: nothing is looked up */
+	origin = http_header(r, S("origin"));
+	named = c->credentials && origin_is_named(origins, origin);
 	return arena_fmt(&r->arena, "access-control-allow-origin: %.*s\r\n%s%s"
 	    "access-control-expose-headers: " CORS_EXPOSED "%s%.*s\r\n",
 	    FMT(named ? origin : S("*")),
