@@ -13,8 +13,6 @@
 
 #include "run/hook.h"
 
-#define TEXT_BYTES 4096                      /* of a token, of credentials */
-
 /* ---- reading --------------------------------------------------------------------------- */
 
 /* A text that goes into a header line. */
@@ -29,8 +27,8 @@ read_line(struct call *c, jnode n, const char *path, struct str *out)
 		if (out->p[i] < ' ' || out->p[i] > '~')
 			return err_set(&c->err, ERR_INVALID, "%s: expected printable ASCII",
 			    path);
-	return out->n <= TEXT_BYTES ? OK : err_set(&c->err, ERR_INVALID, "%s: longer than %d "
-	    "bytes", path, TEXT_BYTES);
+	return out->n <= LIMIT_A2A_PUSH_TEXT_BYTES ? OK : err_set(&c->err, ERR_INVALID, "%s: longer than %d "
+	    "bytes", path, LIMIT_A2A_PUSH_TEXT_BYTES);
 }
 
 /* 1.0 has one scheme, 0.3 a list of them. */
@@ -126,7 +124,7 @@ add_config(struct call *c, struct buf *b, struct str push_json)
 	struct str scheme;
 
 	if (json_parse(&d, push_json, NULL) != OK)
-		return;
+		b->failed = true;            /* it was written here */
 	scheme = json_str(json_get(d.root, S("scheme")));
 	json_add_fmt(b, "{'taskId':\"");
 	uuid_add(b, &a->thread.id);

@@ -10,8 +10,6 @@
 
 #include "run/view.h"
 
-#define PAGE 50                              /* tasks of a list, unless it says */
-
 /* ---- finding -------------------------------------------------------------------------- */
 
 static int
@@ -324,7 +322,8 @@ a2a_list(struct call *c, const struct jsonrpc *q)
 		return a2a_refuse(c, JSONRPC_PARAMS, "status: there is no state \"%.*s\"",
 		    FMT(param_shown(status)));
 	if (rc == OK)
-		rc = json_get_int(q->params, "pageSize", "pageSize", PAGE, 1, 100, &a->limit,
+		rc = json_get_int(q->params, "pageSize", "pageSize",
+		    LIMIT_A2A_TASKS_PAGE / 2, 1, LIMIT_A2A_TASKS_PAGE, &a->limit,
 		    &c->err);
 	if (rc == OK && token.n > 0 && (!str_to_i64(token, &a->offset) || a->offset < 0))
 		rc = err_set(&c->err, ERR_INVALID, "pageToken: expected a nextPageToken");

@@ -5,8 +5,6 @@
  */
 #include "api/jsonrpc.h"
 
-#define ID_BYTES 1024
-
 void
 jsonrpc_add_head(struct buf *b, struct str id)
 {
@@ -34,7 +32,7 @@ jsonrpc_refuse(struct call *c, int code, struct str words)
 static int
 read_id(struct call *c, jnode id)
 {
-	struct buf b = BUF(ID_BYTES);
+	struct buf b = BUF(LIMIT_JSONRPC_ID_BYTES);
 
 	if (json_is_string(id) || json_is_int(id))
 		json_add_node(&b, id);
@@ -43,7 +41,7 @@ read_id(struct call *c, jnode id)
 	if (c->request_id.n > 0)
 		return OK;
 	err_set(&c->err, ERR_INVALID, "id: expected a string or an integer of at most %d "
-	    "bytes", ID_BYTES);
+	    "bytes", LIMIT_JSONRPC_ID_BYTES);
 	return JSONRPC_REQUEST;
 }
 

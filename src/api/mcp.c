@@ -23,8 +23,8 @@
 #include "base/mem.h"
 #include "work/host/mcp.h"
 
-#define PAGE       100                       /* tools of one answer */
-#define NAME_BYTES 64                        /* of a tool; some clients take no more */
+#define PAGE       LIMIT_MCP_TOOLS_PAGE
+#define NAME_BYTES LIMIT_MCP_TOOL_NAME_BYTES
 #define JOINT      "\\n\\n"                  /* between messages; raw */
 
 /* ---- tools ---------------------------------------------------------------------- */
@@ -410,7 +410,7 @@ tool_new(struct call *c, jnode token)
 {
 	struct tool_run *x = mem_new(struct tool_run);
 
-	x->id = x->token = BUF(2 * KB);
+	x->id = x->token = BUF(LIMIT_JSONRPC_ID_BYTES);
 	x->text = BUF(LIMIT_STATE_BYTES);
 	buf_add(&x->id, c->request_id);
 	x->streams = json_is_string(token) || json_is_int(token);

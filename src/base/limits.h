@@ -32,6 +32,11 @@
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent on one connection whose client reads nothing; one answer, or the events of one turn, may be larger") \
 	X(HTTP_OUT_STILL_MS,   5000,      "ms",     "a client that takes nothing for so long goes when answers wait for room") \
 	X(DOOR_VOICES,         64,        "messages", "that one run says at once to a client of another protocol; the oldest counts as over then") \
+	X(JSONRPC_ID_BYTES,    1024,      "bytes",  "id of a request of MCP or A2A, as JSON; and a token of progress") \
+	X(MCP_TOOLS_PAGE,      100,       "tools",  "of one answer to a list of MCP's tools") \
+	X(MCP_TOOL_NAME_BYTES, 64,        "bytes",  "name of a tool that is an assistant; some clients take no more") \
+	X(A2A_TASKS_PAGE,      100,       "tasks",  "of one list; half of it unless pageSize says") \
+	X(A2A_PUSH_TEXT_BYTES, 4096,      "bytes",  "token or credentials of a push notification") \
 	X(ANSWER_LARGE_BYTES,  65536,     "bytes",  "a larger answer is made when HTTP_OUTPUT_BYTES has room for it") \
 	X(ANSWER_WAIT_MS,      10000,     "ms",     "that it waits for, then 503 with Retry-After") \
 	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \

@@ -86,6 +86,9 @@ for (const old of [false, true]) {
     check(/not today/.test(broken.at(-1).value.status.message.parts[0].content.value), `${v}: says why`, broken.at(-1).value);
   });
 
+  // a2a-rust#66 (an answer makes another task), a2a-rs#248 (an unknown task is made, a
+  // context of another is taken), A2A#1249 (no context beside the task), adk-python#6680
+  // (the last piece takes the place of the others: above).
   await scenario(`questions, ${v}`, async () => {
     const confirm = await connect("confirm", { old });
     const t = await confirm.sendMessage(say("pay"));

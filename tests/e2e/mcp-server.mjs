@@ -80,6 +80,18 @@ await scenario("names", async () => {
   await client.close(); await other.close();
 });
 
+// langflow#15179 (a long name is listed, and is not the one that is called),
+// eino#632 (several of one name are refused by providers), cxxmcp#68 (a tool goes on
+// when its client has left: below).
+await scenario("what was reported of others", async () => {
+  const long = "Portfolio website code generator, of the second department, for ";
+  for (const end of ["customers", "colleagues"]) await call(server, "POST", "/assistants", { graph_id: "chat", name: long + long + end }, auth());
+  const client = await connect(), list = (await tools(client)).filter((t) => t.title.startsWith("Portfolio"));
+  equal([list.length, new Set(list.map((t) => t.name)).size], [2, 2], "two long names");
+  for (const t of list) equal([t.name.length <= 64, (await client.callTool({ name: t.name, arguments: say("hi") })).content[0].text], [true, "echo hi (1)"], `${t.name} is called as it is listed`);
+  await client.close();
+});
+
 await scenario("progress, and leaving", async () => {
   const lazy = await startServer({ mock: slow, args: ["--agents", agentFolder(["openai"])] });
   const client = await connect("none", lazy), seen = [], gone = new AbortController();
