@@ -509,7 +509,8 @@ on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
 	struct call *c = mem_new(struct call);
 	struct tool_env env = { .store = rs->sh->store, .reader = rs->reader,
 	    .shard = rs->shard, .owner = j->run->place.owner,
-	    .now = shard_wall(rs->shard), .submit = on_item, .submit_ctx = rs };
+	    .now = shard_wall(rs->shard), .submit = on_item, .submit_ctx = rs,
+	    .refresh = rs->sh->items.refresh };
 
 	c->run = run_hold(j->run);
 	runs_busy(rs, 1);

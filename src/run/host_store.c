@@ -55,6 +55,8 @@ item_came(struct store_cmd *cmd)
 			for (size_t i = 0; i < x->c.search.items_n; i++)
 				result = val_push_take(result,
 				    saved_item(&x->c.search.items[i]));
+			items_touch(run->rs, cmd->owner, x->c.search.items,
+			    x->c.search.items_n);
 		}
 		x->s->host_data = NULL;
 		note_item(x->task, x->s, cmd->rc, result, &cmd->err);
@@ -78,6 +80,8 @@ item_get(struct job_task *t, struct task_store *s)
 	    shard_wall(j->run->rs->shard), &a, &item);
 	struct val result = rc == OK ? saved_item(&item) : VAL_NIL;
 
+	if (rc == OK)
+		items_touch(j->run->rs, j->run->place.owner, &item, 1);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		err_set(&e, rc, "the item could not be read");
 	rc = rc == ERR_NOTFOUND ? OK : rc;

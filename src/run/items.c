@@ -9,6 +9,8 @@
  */
 #include "run/items.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/changes_priv.h"
@@ -205,4 +207,45 @@ items_submit(struct runs *rs, struct store_cmd *c)
 	    str_trim(s->query).n > 0)
 		return embed(rs, c, &s->query, 1);
 	return store_submit(rs->sh->store, rs->shard, c, false);
+}
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+struct reading {
+	struct store_item_refresh c;
+	struct runs *rs;
+	struct store_item items[];           /* without their texts */
+};
+
+static void
+reading_done(struct store_cmd *c)
+{
+	struct reading *x = CONTAINER_OF(c, struct reading, c.cmd);
+	struct runs *rs = x->rs;
+
+	if (c->rc != OK)
+		log_error("items", "refresh_lost", "rc=%s reason=%s", rc_name(c->rc),
+		    c->err.text);
+	free(x);
+	runs_busy(rs, -1);
+}
+
+void
+items_touch(struct runs *rs, owner_t owner, const struct store_item *items, size_t n)
+{
+	msec now = shard_wall(rs->shard);
+	struct reading *x = mem_alloc(sizeof *x + n * sizeof x->items[0]);
+
+	*x = (struct reading){ .rs = rs, .c = { .items = x->items, .now = now, .cmd = {
+	    .op = STORE_ITEM_REFRESH, .owner = owner, .lazy = true, .done = reading_done } } };
+	for (size_t i = 0; rs->sh->items.refresh && i < n; i++)
+		if (store_item_refreshes(&items[i], now))
+			x->items[x->c.items_n++] = (struct store_item){ .seq = items[i].seq,
+			    .ttl = items[i].ttl, .expires = items[i].expires };
+	runs_busy(rs, 1);
+	if (x->c.items_n == 0 ||
+	    store_submit(rs->sh->store, rs->shard, &x->c.cmd, false) != OK) {
+		free(x);
+		runs_busy(rs, -1);
+	}
 }

@@ -39,4 +39,8 @@ int items_open(struct runs *rs, struct err *e);
  * cause of. */
 int items_submit(struct runs *rs, struct store_cmd *c);
 
+/* An agent has read these: their ttl begins anew, if the rules say so.  Nobody waits
+ * for it. */
+void items_touch(struct runs *rs, owner_t owner, const struct store_item *items, size_t n);
+
 #endif

@@ -351,19 +351,26 @@ item_free(struct kept_item *x)
 }
 
 static void
+item_drop(struct keep *k, struct kept_item *x)
+{
+	item_free(x);
+	k->items_n--;
+	memmove(x, x + 1, (size_t)(k->items + k->items_n - x) * sizeof *x);
+}
+
+/* The newest change is the last. */
+static void
 item_put(struct keep *k, const struct task_store *s, msec now)
 {
 	struct kept_item *x = item_find(k, s);
+	msec created = x != NULL ? x->created : now;
 
-	if (x == NULL) {
-		mem_grow(k->items, k->items_n, k->items_cap);
-		x = &k->items[k->items_n++];
-		*x = (struct kept_item){ .ns = mem_cstr(s->ns), .key = mem_cstr(s->key),
-		    .created = now };
-	}
-	val_drop(x->value);
-	x->value = val_ref(s->value);
-	x->updated = now;
+	if (x != NULL)
+		item_drop(k, x);
+	mem_grow(k->items, k->items_n, k->items_cap);
+	k->items[k->items_n++] = (struct kept_item){ .ns = mem_cstr(s->ns),
+	    .key = mem_cstr(s->key), .value = val_ref(s->value), .created = created,
+	    .updated = now };
 }
 
 /* Do labels begin with those of ns? */
@@ -372,17 +379,6 @@ is_below(struct str labels, struct str ns)
 {
 	return ns.n == 0 || (str_starts(labels, ns) &&
 	    (labels.n == ns.n || labels.p[ns.n] == '.'));
-}
-
-/* A filter's members are the item's. */
-static bool
-item_fits(const struct kept_item *x, const struct task_store *s)
-{
-	for (size_t i = 0; i < val_count(s->filter); i++)
-		if (!val_equal(val_get(x->value, val_key(s->filter, i)),
-		    val_member(s->filter, i)))
-			return false;
-	return is_below(str_of(x->ns), s->ns);
 }
 
 static struct val
@@ -400,20 +396,46 @@ item_shown(const struct kept_item *x)
 	return v;
 }
 
-static struct val
-item_search(const struct keep *k, const struct task_store *s)
+static int
+item_fits(const struct kept_item *x, const struct task_store *s, struct str filter_json,
+    bool *yes, struct err *e)
 {
-	struct val list = val_array_empty();
-	int64_t at = 0;
+	struct buf json = BUF(LIMIT_STATE_BYTES);
+	int rc = OK;
 
-	for (size_t i = 0; i < k->items_n; i++) {
-		if (!item_fits(&k->items[i], s))
+	*yes = is_below(str_of(x->ns), s->ns);
+	val_add_json(&json, x->value);
+	if (*yes)
+		rc = item_filter_test(filter_json, buf_str(&json), yes, e);
+	buf_release(&json);
+	return rc;
+}
+
+/* As a search of the server's store: the newest change first.  There is no index of
+ * words or vectors, so a query finds what the filter does. */
+static int
+item_search(const struct keep *k, const struct task_store *s, struct val *list, struct err *e)
+{
+	struct buf filter = BUF(LIMIT_FILTER_BYTES);
+	int64_t at = 0;
+	bool yes;
+	int rc;
+
+	if (s->filter.kind == VAL_UNDEFINED)
+		buf_lit(&filter, "{}");
+	else
+		val_add_json(&filter, s->filter);
+	rc = item_filter_test(buf_str(&filter), S("{}"), &yes, e);
+	for (size_t i = k->items_n; rc == OK && i-- > 0; ) {
+		rc = item_fits(&k->items[i], s, buf_str(&filter), &yes, e);
+		if (rc != OK || !yes)
 			continue;
 		if (at >= s->offset && at - s->offset < s->limit)
-			list = val_push_take(list, item_shown(&k->items[i]));
+			*list = val_push_take(*list, item_shown(&k->items[i]));
 		at++;
 	}
-	return list;
+	buf_release(&filter);
+	return rc;
 }
 
 void
@@ -422,18 +444,18 @@ keep_store(struct keep *k, struct task_store *s, msec now)
 	struct kept_item *x = item_find(k, s);
 	struct val result = VAL_NIL;
 	struct err e = { 0 };
+	int rc = OK;
 
 	if (s->op == TASK_STORE_GET && x != NULL)
 		result = item_shown(x);
 	else if (s->op == TASK_STORE_PUT)
 		item_put(k, s, now);
-	else if (s->op == TASK_STORE_SEARCH)
-		result = item_search(k, s);
-	else if (s->op == TASK_STORE_DELETE && x != NULL) {
-		item_free(x);
-		*x = k->items[--k->items_n];
-	}
-	s->done(s, OK, result, &e);
+	else if (s->op == TASK_STORE_SEARCH) {
+		result = val_array_empty();
+		rc = item_search(k, s, &result, &e);
+	} else if (s->op == TASK_STORE_DELETE && x != NULL)
+		item_drop(k, x);
+	s->done(s, rc, result, &e);
 	val_drop(result);
 }
 

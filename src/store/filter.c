@@ -348,3 +348,17 @@ filter_test(struct filter *f, struct str value, bool *yes)
 
 	return f->pace.stopped ? f->db->on->pace_rc : rc;
 }
+
+int
+item_filter_test(struct str filter_json, struct str value_json, bool *yes, struct err *e)
+{
+	struct db_conn on = { .pace_until = INT64_MAX };
+	struct db db = { .on = &on };
+	struct filter f;
+	int rc = filter_init(&f, filter_json, &db, e);
+
+	if (rc == OK)
+		rc = filter_test(&f, value_json, yes);
+	filter_release(&f);
+	return rc;
+}

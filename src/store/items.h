@@ -35,6 +35,11 @@ size_t item_parts(jnode value, jnode paths, jnode *out, size_t max);
 int store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
     msec now, struct arena *a, struct store_item *out);
 
+/* Does a value pass a filter, as one of a search?  ERR_INVALID, ERR_SYNTAX, ERR_TOOBIG:
+ * it is none. */
+int item_filter_test(struct str filter_json, struct str value_json, bool *yes,
+    struct err *e);
+
 /* ---- commands ------------------------------------------------------------------ */
 
 struct store_item_put {

@@ -25,6 +25,7 @@ struct put {
 
 struct search {
 	struct store_item_search cmd;
+	struct store_item_refresh again;     /* of what it found */
 	struct tool_call *call;
 };
 
@@ -225,17 +226,12 @@ add_item(struct buf *b, const struct store_item *item)
 
 /* Items that do not fit are left out whole, so that the JSON stays JSON. */
 static void
-search_done(struct store_cmd *cmd)
+search_reply(struct search *s)
 {
-	struct search *s = CONTAINER_OF(cmd, struct search, cmd.cmd);
 	struct buf text = BUF(LIMIT_TOOL_RESULT_BYTES), item = BUF(LIMIT_TOOL_RESULT_BYTES);
 	static const size_t tail = sizeof "],\"truncated\":true}";
 	bool fits = true;
 
-	if (cmd->rc != OK) {
-		refuse_for(s->call, cmd);
-		return;
-	}
 	json_add_fmt(&text, "{'items':[");
 	for (size_t i = 0; i < s->cmd.items_n && fits; i++) {
 		buf_clear(&item);
@@ -250,6 +246,35 @@ search_done(struct store_cmd *cmd)
 	tool_reply(s->call, buf_str(&text));
 	buf_release(&text);
 	buf_release(&item);
+}
+
+static void
+refresh_done(struct store_cmd *cmd)
+{
+	struct search *s = CONTAINER_OF(cmd, struct search, again.cmd);
+
+	if (cmd->rc == OK)
+		search_reply(s);
+	else
+		refuse_for(s->call, cmd);
+}
+
+static void
+search_done(struct store_cmd *cmd)
+{
+	struct search *s = CONTAINER_OF(cmd, struct search, cmd.cmd);
+	bool refresh = false;
+
+	if (cmd->rc != OK) {
+		refuse_for(s->call, cmd);
+		return;
+	}
+	for (size_t i = 0; tool_env(s->call)->refresh && i < s->cmd.items_n; i++)
+		refresh = refresh || store_item_refreshes(&s->cmd.items[i], s->cmd.now);
+	s->again = (struct store_item_refresh){ .items = s->cmd.items,
+	    .items_n = s->cmd.items_n, .now = s->cmd.now };
+	if (!refresh || submit(s->call, &s->again.cmd, STORE_ITEM_REFRESH, refresh_done) != OK)
+		search_reply(s);
 }
 
 static int

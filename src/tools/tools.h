@@ -42,6 +42,7 @@ struct tool_env {
 	/* Takes commands about store items, as store_submit; NULL: that itself. */
 	int (*submit)(void *ctx, struct store_cmd *c);
 	void *submit_ctx;
+	bool refresh;                        /* reading an item begins its ttl anew */
 };
 
 struct tool_result {

@@ -1,5 +1,8 @@
 // store.mjs - the long-term store: namespaces, filters, ttl, words.
-import { call, check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
 const server = await startServer({ mock, memory: true });
@@ -138,6 +141,33 @@ await scenario("ttl: invisible at once, refreshed by reads, swept", async () => 
   equal((await at("POST", "/store/namespaces", {})).json.namespaces, [["t"]], "the namespace of the third");
   await until(() => /swept what=items/.test(s.log), "the sweep");
   await s.stop();
+});
+
+await scenario("agents read and filter as clients do", async () => {
+  const home = scratch(), agent = (text) => `id: reader\nstate: {out: {}}\nnodes:\n  a:\n    do:\n${text}\nedges: [[START, a]]\n`;
+  const write = (name, text) => writeFileSync(path.join(home, "agents", name), text);
+  mkdirSync(path.join(home, "agents"));
+  write("reader.yaml", agent("      - {store: {get: {namespace: [t], key: got}}}\n      - {store: {search: {namespace: [t], filter: {n: {$gt: 1}}}}, as: list}\n      - set: {out: list}"));
+  const s = await startServer({ mock, dir: home, args: ["--agents", path.join(home, "agents"), "--store-ttl-default-ttl", "0.02"] });
+  const item = async (key) => (await call(s, "GET", `/store/items?namespace=t&key=${key}&refresh_ttl=false`)).json;
+  for (const [key, n] of [["got", 0], ["found", 2], ["left", 1]])
+    equal((await call(s, "PUT", "/store/items", { namespace: ["t"], key, value: { n } })).status, 204, key);
+  await until(async () => {
+    const r = await call(s, "POST", "/runs/wait", { assistant_id: "reader", input: {} });
+    equal(r.json.out?.map((i) => i.key) ?? r.text, ["found"], "operators of a filter");
+    return await item("left") === null;
+  }, "the end of the one that nobody reads");
+  check(await item("got") !== null && await item("found") !== null, "reads of agents keep items alive");
+  await s.stop();
+  // The same without a server.
+  const put = (key, n) => `      - {store: {put: {namespace: [t], key: ${key}, value: {n: ${n}, deep: {x: 1}}}}}\n`;
+  const alone = (filter) => {
+    writeFileSync(path.join(home, "alone.yaml"), agent(`${put("a", 3)}${put("b", 1)}${put("c", 2)}${put("a", 5)}      - {store: {search: {namespace: [t], filter: ${filter}}}, as: list}\n      - set: {out: "list.map(i => i.key)"}`));
+    try { return execFileSync(binary, ["agent", "run", path.join(home, "alone.yaml"), "--input", "{}"], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }); } catch (e) { return e.stdout + e.stderr; }
+  };
+  check(/\["a", ?"c"\]/.test(alone("{n: {$gte: 2}}").replace(/\s+/g, "")), "agent run: operators, the newest change first", alone("{n: {$gte: 2}}"));
+  check(/\["a","c","b"\]/.test(alone("{deep: {x: 1}}").replace(/\s+/g, "")), "agent run: members of members", alone("{deep: {x: 1}}"));
+  check(/\$near/.test(alone("{n: {$near: 2}}")), "agent run: an operator that there is not", alone("{n: {$near: 2}}"));
 });
 
 await scenario("ttl: a search refreshes too, unless told not to", async () => {
