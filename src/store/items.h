@@ -85,6 +85,7 @@ struct store_vector_index {
 	struct str embed;
 	int64_t dims;
 	bool drop;
+	int64_t without;                     /* out: items that have no vector */
 };
 
 /* The same before the first request: takes turns of s, which has no thread yet. */

@@ -62,6 +62,7 @@
 	X(VECTOR_DROP, "DELETE FROM vector")                                   \
 	X(ITEM_VECTORS, "SELECT vectors FROM item_total WHERE owner = ?")      \
 	X(ITEM_VECTORS_DROP, "UPDATE item_total SET vectors = 0")              \
+	X(ITEM_WITHOUT, "SELECT sum(items - vectors) FROM item_total")         \
 	X(VECTOR_ANY, "SELECT 1 FROM vector LIMIT 1")
 
 #endif

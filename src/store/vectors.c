@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/account.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/near_priv.h"
 #include "store/store_priv.h"
@@ -343,7 +344,17 @@ vector_index(struct store *st, struct store_cmd *c)
 		rc = db_run(&st->w, SQL_ITEM_VECTORS_DROP);
 	return rc == OK || rc == ERR_NOTFOUND ? index_set(st, x->embed, x->dims) : rc;
 }
-const struct op store_op_vector_index = { .run = vector_index };
+
+static int
+vector_index_count(struct store *st, struct store_cmd *c)
+{
+	struct store_vector_index *x = (struct store_vector_index *)c;
+	int rc = vector_index(st, c);
+
+	x->without = 0;
+	return rc != OK ? rc : query_one_i64(query_of(&st->w, SQL_ITEM_WITHOUT), &x->without);
+}
+const struct op store_op_vector_index = { .run = vector_index_count };
 
 int
 store_vectors_are(struct store *st, struct shard *s, struct str embed, int64_t dims,
@@ -358,6 +369,9 @@ store_vectors_are(struct store *st, struct shard *s, struct str embed, int64_t d
 		shard_turn(s);
 	if (rc == OK && x.cmd.rc != OK)
 		rc = err_set(e, x.cmd.rc, "%s", x.cmd.err.text);
+	if (rc == OK && x.without > 0)
+		log_warn("store", "items_without_vectors", "n=%lld put_with=\"index: false, or "
+		    "before store.index.embed was set: put these again\"", (long long)x.without);
 	arena_release(&a);
 	return rc;
 }

@@ -106,6 +106,20 @@ await scenario("puts that come together share requests, within the provider's co
   await c.close();
 });
 
+await scenario("items of before the model was set: told at the start, found when they are put again", async () => {
+  const home = scratch(), plain = await startServer({ mock, dir: home });
+  const old = (s) => call(s, "PUT", "/store/items", { namespace: ["o"], key: "old", value: { text: "an old sentence" } });
+  equal((await old(plain)).status, 204, "put without a model");
+  await plain.stop();
+  const s = await startServer({ mock, dir: home, args: index });
+  check(/items_without_vectors n=1 /.test(s.log), "one of them", s.log);
+  const found = async () => (await call(s, "POST", "/store/items/search", { namespace_prefix: ["o"], query: "an old sentence" })).json.items.map((i) => i.key);
+  equal(await found(), [], "not found by meaning");
+  await old(s);
+  equal(await found(), ["old"], "found");
+  await s.stop();
+});
+
 await scenario("dims, models, and addresses that do not fit", async () => {
   const wrong = await startServer({ mock, memory: true, args: ["--store-index-embed", "openai:mock-embed", "--store-index-dims", "32"] });
   const r = await call(wrong, "PUT", "/store/items", { namespace: ["d"], key: "k", value: { a: "x" } });
