@@ -1,9 +1,10 @@
 // store-vectors.mjs - store items found by how near they are: an embeddings endpoint,
 // its failures, other models, restarts.
+import { execFileSync } from "node:child_process";
 import http from "node:http";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, freePort, scenario, scratch, startMock, startServer } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--dims", "64"]);
 const index = ["--store-index-embed", "openai:mock-embed", "--store-index-dims", "64"];
@@ -104,6 +105,38 @@ await scenario("puts that come together share requests, within the provider's co
   check(u.groups[0].model === "e" && u.groups[0].input_tokens > 100 && u.groups[0].cost > 0, "on the owner's account", u);
   await s.stop();
   await c.close();
+});
+
+// As others' stores were reported to fail, by words and by vectors alike.
+await scenario("siblings, wildcards, quotes, other owners: no search crosses over", async () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+  const as = (sub) => ({ authorization: `Bearer ${execFileSync(binary, ["token", "--sub", sub], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim()}` });
+  const ann = as("ann"), bob = as("bob");
+  for (const [name, args] of [["by words", []], ["by vectors", index]]) {
+    const s = await startServer({ mock, memory: true, args: [...args, "--jwt-secret", secret] });
+    const keep = async (who, namespace, key) => equal((await call(s, "PUT", "/store/items", { namespace, key, value: { text: "quarterly revenue", of: key } }, who)).status, 204, `${name}: put ${key}`);
+    const find = async (who, namespace_prefix, more = {}) => {
+      const r = await call(s, "POST", "/store/items/search", { namespace_prefix, limit: 100, ...more }, who);
+      return r.json.items?.map((i) => i.key).sort() ?? r.status;
+    };
+    const query = { query: "quarterly revenue" };
+    await keep(ann, ["tenant", "acme"], "acme");
+    await keep(ann, ["tenant", "acme", "sub"], "below");
+    for (const [label, key] of [["acme-corp", "corp"], ["acme_", "under"], ["acm%", "percent"], ["a'cme", "quote"]]) await keep(ann, ["tenant", label], key);
+    await keep(bob, ["tenant", "acme"], "bobs");
+    // langchain-ai/langgraphjs#2721, CVE-2026-71433: a sibling that begins alike.
+    for (const more of [{}, query]) equal(await find(ann, ["tenant", "acme"], more), ["acme", "below"], `${name}: whole labels`);
+    // Labels are no patterns, and no SQL.
+    for (const more of [{}, query]) equal([await find(ann, ["tenant", "acm%"], more), await find(ann, ["tenant", "acme_"], more), await find(ann, ["tenant", "a'cme"], more), await find(ann, ["%"], more)], [["percent"], ["under"], ["quote"], []], `${name}: wildcards and quotes`);
+    // CVE-2025-8709: a filter's key is no SQL.
+    for (const more of [{}, query]) equal(await find(ann, ["tenant"], { ...more, filter: { "x' OR '1'='1": 1 } }), [], `${name}: a key of a filter`);
+    equal(await find(ann, ["tenant"], { ...query, filter: { of: { $ne: "acme" } } }), ["below", "corp", "percent", "quote", "under"], `${name}: $ne beside a query`);
+    for (const more of [{}, query]) equal(await find(bob, [], more), ["bobs"], `${name}: another owner's are not there`);
+    const names = async (who, body) => (await call(s, "POST", "/store/namespaces", body, who)).json.namespaces.map((n) => n.join("/"));
+    equal(await names(bob, {}), ["tenant/acme"], `${name}: nor are their namespaces`);
+    equal(await names(ann, { prefix: ["tenant", "acme"] }), ["tenant/acme", "tenant/acme/sub"], `${name}: namespaces by whole labels`);
+    await s.stop();
+  }
 });
 
 await scenario("items of before the model was set: told at the start, found when they are put again", async () => {
