@@ -75,6 +75,9 @@ jsonrpc_read(struct call *c, struct jsonrpc *out)
 
 	*out = (struct jsonrpc){ 0 };
 	c->request_id = STR_NONE;
+	if (c->r->body.n == 0)
+		return err_set(&c->err, JSONRPC_PARSE, "expected a JSON-RPC request, got "
+		    "nothing");
 	if (api_text_parse(c, &out->doc, &c->err) != OK)
 		return JSONRPC_PARSE;
 	root = out->doc.root;
