@@ -95,30 +95,29 @@ is_version(struct str s, struct str major, struct str minor)
 	    s.n > minor.n && s.p[minor.n] == '.');
 }
 
-/* Which version is spoken: the method says, and the header may not say another. */
-static int
-find_method(struct call *c, struct str name)
+/* Which version is spoken: the method says, and the header may not say another.  NULL:
+ * c was refused, and is gone. */
+static const struct a2a_method *
+find_method(struct call *c, struct str name, bool *is_old)
 {
 	struct str version = http_header(c->r, S("a2a-version"));
 	bool new = is_version(version, S("1"), S("1.0"));
 	bool old = is_version(version, S("0.3"), S("0.3"));
 
-	if (version.n > 0 && !new && !old)
-		return a2a_refuse(c, A2A_VERSION, "A2A-Version: \"%.*s\" is not supported; "
+	if (version.n > 0 && !new && !old) {
+		a2a_refuse(c, A2A_VERSION, "A2A-Version: \"%.*s\" is not supported; "
 		    "1.0 and 0.3 are", FMT(param_shown(version)));
-	for (size_t i = 0; i < COUNT(methods); i++) {
-		bool is_new = str_eq(name, str_of(methods[i].name));
-		bool is_old = methods[i].old_name != NULL && str_eq(name,
-		    str_of(methods[i].old_name));
-
-		if ((!is_new && !is_old) || (is_new && old) || (is_old && new))
-			continue;
-		c->a2a->method = &methods[i];
-		c->a2a->old = is_old;
-		return OK;
+		return NULL;
 	}
-	return a2a_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"%s",
-	    FMT(param_shown(name)), version.n > 0 ? " in this version" : "");
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		*is_old = methods[i].old_name != NULL && str_eq(name,
+		    str_of(methods[i].old_name));
+		if ((*is_old && !new) || (str_eq(name, str_of(methods[i].name)) && !old))
+			return &methods[i];
+	}
+	a2a_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"%s", FMT(param_shown(name)),
+	    version.n > 0 ? " in this version" : "");
+	return NULL;
 }
 
 static int
@@ -138,22 +137,24 @@ check_accept(struct call *c)
 static int
 run_method(struct call *c, const struct jsonrpc *q)
 {
-	struct a2a_call *a = c->a2a = arena_new(&c->r->arena, struct a2a_call);
 	struct str tenant = json_str(json_get(q->params, S("tenant")));
+	struct a2a_call *a;
+	bool old = false;
+	const struct a2a_method *m = find_method(c, q->method, &old);
 	int rc;
 
+	if (m == NULL)
+		return OK;
+	a = c->a2a = arena_new(&c->r->arena, struct a2a_call);
 	if (a == NULL)
 		return ERR_TOOBIG;
-	a->history = -1;
-	rc = find_method(c, q->method);
-	if (a->method == NULL)
-		return rc;
+	*a = (struct a2a_call){ .old = old, .method = m, .history = -1 };
 	if (tenant.n > 0)
 		return a2a_refuse(c, JSONRPC_PARAMS, "tenant: there are none here");
 	rc = door_find(c, "assistant_id", c->param[0], api_a2a, &a->assistant);
 	if (rc < 0)
 		return rc == ERR_AGAIN ? OK : rc;
-	return a2a_fail(c, a->method->run(c, q));
+	return a2a_fail(c, m->run(c, q));
 }
 
 int
