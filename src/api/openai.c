@@ -319,6 +319,15 @@ api_openai_models(struct call *c)
 	return call_submit(c, STORE_ASSISTANT_SEARCH, models_found);
 }
 
+void
+openai_read_model(struct call *c, struct str *model)
+{
+	fields_str(c->in, "model", LIMIT_NAME_BYTES, model);
+	if (model->n == 0)
+		fields_fail(c->in, "model", ERR_INVALID, "expected an assistant's id, its "
+		    "graph's id or its name, got nothing");
+}
+
 int
 api_openai_model(struct call *c)
 {

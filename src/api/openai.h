@@ -63,4 +63,7 @@ void openai_reply_failure(struct call *c, const struct door_failure *f, struct s
 struct str openai_lines(struct call *c, const struct uuid *thread_id,
     const struct uuid *run_id);
 
+/* The assistant's name that a request must have. */
+void openai_read_model(struct call *c, struct str *model);
+
 #endif

@@ -280,7 +280,7 @@ read_chat(struct call *c, struct chat *x, struct door_ask *ask, struct openai_sa
 	struct str model = STR_NONE;
 	int rc;
 
-	fields_str(c->in, "model", LIMIT_NAME_BYTES, &model);
+	openai_read_model(c, &model);
 	read_stream(c, x);
 	(void)openai_metadata(c, &ask->thread_id);
 	openai_check_messages(c, "messages", list);

@@ -410,7 +410,7 @@ read_options(struct call *c, struct reply *x)
 	fields_bool(c->in, "stream", &x->stream);
 	fields_bool(c->in, "store", &x->r.store);
 	fields_bool(c->in, "background", &x->r.background);
-	fields_str(c->in, "model", LIMIT_NAME_BYTES, &x->r.model);
+	openai_read_model(c, &x->r.model);
 	fields_str(c->in, "previous_response_id", LIMIT_NAME_BYTES, &x->r.previous);
 	fields_str(c->in, "instructions", LIMIT_METADATA_BYTES, &x->r.instructions);
 	x->r.metadata_json = openai_metadata(c, NULL);

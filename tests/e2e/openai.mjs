@@ -248,7 +248,7 @@ await scenario("nothing is smuggled in", async () => {
 
 const m1 = user("hi");
 const bad = [
-  [{}, "messages"], [{ messages: m1 }, "model"], [{ model: "agent" }, "messages"], [{ model: 5, messages: m1 }, "model"],
+  [{}, "model"], [{ messages: m1 }, "model"], [{ messages: m1, model: "" }, "model"], [{ model: "agent" }, "messages"], [{ model: 5, messages: m1 }, "model"],
   [{ model: "agent", messages: [] }, "messages"], [{ model: "agent", messages: "hi" }, "messages"], [{ model: "agent", messages: {} }, "messages"],
   [{ model: "agent", messages: [5] }, "messages[0]"], [{ model: "agent", messages: [{}] }, "messages[0].role"],
   [{ model: "agent", messages: [{ role: "remove", content: "x" }] }, "messages[0].role"], [{ model: "agent", messages: [{ role: 5 }] }, "messages[0].role"],
@@ -286,7 +286,7 @@ const badResponses = [
 await scenario("bad requests", async () => {
   for (const [body, param, target, status = 422] of [...bad, ...badResponses]) {
     const x = await post(body, target), what = `${target} ${JSON.stringify(body).slice(0, 120)}`;
-    matches(x, { status: (s) => s === status || (s === 404 && param === "model"), json: { error: { message: String, type: "invalid_request_error", param: (p) => param instanceof RegExp ? param.test(p ?? x.json.error.message) : p === param } } }, what);
+    matches(x, { status, json: { error: { message: String, type: "invalid_request_error", param: (p) => param instanceof RegExp ? param.test(p ?? x.json.error.message) : p === param } } }, what);
   }
   for (const text of ["", "{", "[]", "5", "null", "\"x\"", "{\"model\":\"agent\",}", "{\"model\":\"\\ud800\"}"]) {
     const x = await post(text);
