@@ -136,8 +136,8 @@ const requests = [
   ["GET", `/v1/responses/resp_${uuid}`, undefined, 404],
   ["POST", `/v1/responses/resp_${uuid}/cancel`, undefined, 404],
   ["POST", "/v1/chat/completions", "{", 400, "line 1"],
-  ["POST", "/v1/responses", {}, 422, "input: expected"],
-  ["POST", "/v1/responses", { input: "hi" }, 404, "model"],
+  ["POST", "/v1/responses", {}, 422, "model: expected"], ["POST", "/v1/responses", { model: "agent" }, 422, "input: expected"],
+  ["POST", "/v1/responses", { input: "hi" }, 422, "model"],
   // what is known by name and not here
   ["GET", `/threads/${thread}/stream/events`, undefined, 404, "protocol v2"],
   ["GET", "/ui/agent", undefined, 404, "ui is not supported yet"],

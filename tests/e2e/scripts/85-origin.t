@@ -29,4 +29,4 @@ post    /mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "B
 post    /work/mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" with origin "https://any.example" -> 403
 post    /mcp {"jsonrpc": "2.0", "id": 1, "method": "ping"} with authorization "Bearer $ann" with accept "application/json, text/event-stream" -> 200
 server  stop
-cohort  serve --store memory --port 0 --cors-origins * -> 1, has "cors-origins: expected scheme://host"
+cohort  serve --store memory --port 0 --cors-origins chat.example -> 1, has "cors-origins: expected scheme://host"
