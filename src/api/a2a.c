@@ -5,9 +5,6 @@
  */
 #include "api/a2a.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 static int
 extended_card(struct call *c, const struct jsonrpc *q)
 {
@@ -42,19 +39,6 @@ static const struct a2a_method methods[] = {
 /* ---- errors ------------------------------------------------------------------------- */
 
 int
-a2a_refuse(struct call *c, int code, const char *format, ...)
-{
-	struct err e;
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(e.text, sizeof e.text, format, ap);
-	va_end(ap);
-	jsonrpc_refuse(c, code, str_of(e.text));
-	return OK;
-}
-
-int
 a2a_code(int rc)
 {
 	return rc == ERR_INVALID || rc == ERR_SYNTAX || rc == ERR_TOOBIG ||
@@ -64,7 +48,7 @@ a2a_code(int rc)
 int
 a2a_fail(struct call *c, int rc)
 {
-	return rc >= 0 || a2a_code(rc) == 0 ? rc : a2a_refuse(c, a2a_code(rc), "%s",
+	return rc >= 0 || a2a_code(rc) == 0 ? rc : jsonrpc_refuse(c, a2a_code(rc), "%s",
 	    c->err.text[0] != '\0' ? c->err.text : rc_text(rc));
 }
 
@@ -105,7 +89,7 @@ find_method(struct call *c, struct str name, bool *is_old)
 	bool old = is_version(version, S("0.3"), S("0.3"));
 
 	if (version.n > 0 && !new && !old) {
-		a2a_refuse(c, A2A_VERSION, "A2A-Version: \"%.*s\" is not supported; "
+		jsonrpc_refuse(c, A2A_VERSION, "A2A-Version: \"%.*s\" is not supported; "
 		    "1.0 and 0.3 are", FMT(param_shown(version)));
 		return NULL;
 	}
@@ -115,8 +99,8 @@ find_method(struct call *c, struct str name, bool *is_old)
 		if ((*is_old && !new) || (str_eq(name, str_of(methods[i].name)) && !old))
 			return &methods[i];
 	}
-	a2a_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"%s", FMT(param_shown(name)),
-	    version.n > 0 ? " in this version" : "");
+	jsonrpc_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"%s",
+	    FMT(param_shown(name)), version.n > 0 ? " in this version" : "");
 	return NULL;
 }
 
@@ -150,7 +134,7 @@ run_method(struct call *c, const struct jsonrpc *q)
 		return ERR_TOOBIG;
 	*a = (struct a2a_call){ .old = old, .method = m, .history = -1 };
 	if (tenant.n > 0)
-		return a2a_refuse(c, JSONRPC_PARAMS, "tenant: there are none here");
+		return jsonrpc_refuse(c, JSONRPC_PARAMS, "tenant: there are none here");
 	rc = door_find(c, "assistant_id", c->param[0], api_a2a, &a->assistant);
 	if (rc < 0)
 		return rc == ERR_AGAIN ? OK : rc;
@@ -167,7 +151,7 @@ api_a2a(struct call *c)
 		return rc;
 	rc = jsonrpc_read(c, &q);
 	if (rc < 0)
-		rc = a2a_refuse(c, rc, "%s", c->err.text);
+		rc = jsonrpc_refuse(c, rc, "%s", c->err.text);
 	else if (q.silent)
 		call_empty(c, 202);
 	else

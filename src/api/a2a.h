@@ -46,9 +46,6 @@ struct a2a_method {
 	bool stream;
 };
 
-/* Refuses c with an error of JSON-RPC; always OK, for a handler to return. */
-int  a2a_refuse(struct call *c, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 /* The error that rc is to a client; 0: it is one of HTTP. */
 int  a2a_code(int rc);
 /* Answers what a handler returned: an error of JSON-RPC, else rc is left to HTTP. */
@@ -69,6 +66,8 @@ bool a2a_under_way(const struct store_run *run);
 
 /* What is shown of the task of c, without its values. */
 struct a2a_shown a2a_shown_of(struct call *c);
+/* The questions of a run that waits, as text; in a's memory. */
+struct str a2a_questions(struct arena *a, struct str interrupts);
 
 /* The first run of the task that a run is of. */
 struct uuid a2a_first_of(const struct store_run *run);
@@ -81,9 +80,9 @@ int  a2a_push_create(struct call *c, const struct jsonrpc *q);
 int  a2a_push_get(struct call *c, const struct jsonrpc *q);
 int  a2a_push_list(struct call *c, const struct jsonrpc *q);
 int  a2a_push_delete(struct call *c, const struct jsonrpc *q);
-/* A configuration as it is kept, and its URL, which was checked; in the request's arena. */
+/* A configuration as it is stored, and its URL, checked; in the request's arena. */
 int  a2a_read_push(struct call *c, jnode n, struct str *url, struct str *push_json);
-/* What it is told, as members without braces. */
+/* The body of a notification, as members without braces. */
 void a2a_add_push(struct buf *b, const struct store_hook *h);
 
 /* ---- messages (a2a_send.c) ------------------------------------------------------ */

@@ -1,9 +1,9 @@
 /*
- * a2a_push.c - push notifications: a URL that hears of a task's end, and of its questions.
+ * a2a_push.c - push notifications: a URL that gets a message when a task ends or asks.
  *
- * A task has one configuration.  It is its newest run's webhook, so the rules for those
- * hold and the message is delivered as theirs are (run/hook.h); a run that goes on with
- * the task takes it along.  It is kept as
+ * A task has one configuration, which is the webhook of its newest run: the rules of
+ * webhooks hold for it, and they deliver the message (run/hook.h).  The next run of the
+ * task inherits it.  It is stored as
  *
  *   {"id", "url", "token", "scheme", "credentials", "old"}
  *
@@ -15,7 +15,7 @@
 
 /* ---- reading --------------------------------------------------------------------------- */
 
-/* A text that goes into a header line. */
+/* A string that becomes part of a header line. */
 static int
 read_line(struct call *c, jnode n, const char *path, struct str *out)
 {
@@ -27,8 +27,8 @@ read_line(struct call *c, jnode n, const char *path, struct str *out)
 		if (out->p[i] < ' ' || out->p[i] > '~')
 			return err_set(&c->err, ERR_INVALID, "%s: expected printable ASCII",
 			    path);
-	return out->n <= LIMIT_A2A_PUSH_TEXT_BYTES ? OK : err_set(&c->err, ERR_INVALID, "%s: longer than %d "
-	    "bytes", path, LIMIT_A2A_PUSH_TEXT_BYTES);
+	return out->n <= LIMIT_A2A_PUSH_TEXT_BYTES ? OK : err_set(&c->err, ERR_INVALID,
+	    "%s: longer than %d bytes", path, LIMIT_A2A_PUSH_TEXT_BYTES);
 }
 
 /* 1.0 has one scheme, 0.3 a list of them. */
@@ -89,7 +89,7 @@ a2a_read_push(struct call *c, jnode n, struct str *url, struct str *push_json)
 	return rc;
 }
 
-/* ---- telling ----------------------------------------------------------------------------- */
+/* ---- the message ------------------------------------------------------------------------- */
 
 void
 a2a_add_push(struct buf *b, const struct store_hook *h)
@@ -102,7 +102,7 @@ a2a_add_push(struct buf *b, const struct store_hook *h)
 	if (json_parse(&d, h->push_json, NULL) == OK)
 		t.old = json_bool(json_get(d.root, S("old")));
 	if (t.old) {
-		a2a_add_task(&task, &t);     /* its members */
+		a2a_add_task(&task, &t);     /* without its braces */
 		buf_add(b, str_sub(buf_str(&task), 1, task.n - 2));
 	} else {
 		json_add_key(b, "statusUpdate");
@@ -178,7 +178,7 @@ create(struct call *c)
 	int rc;
 
 	if (!a2a_under_way(&a->run) && !a2a_waits(&a->run))
-		return a2a_refuse(c, A2A_UNSUPPORTED, "the task has ended");
+		return jsonrpc_refuse(c, A2A_UNSUPPORTED, "the task has ended");
 	rc = jsonrpc_read(c, &q);
 	if (rc == OK)
 		rc = a2a_read_push(c, a->old ? json_get(q.params, S("pushNotificationConfig")) :
@@ -190,7 +190,7 @@ create(struct call *c)
 	return call_submit(c, STORE_RUN_PUSH, set);
 }
 
-/* Which one is asked for; empty: whichever. */
+/* ERR_NOTFOUND: the task has none, or one with another id than asked for. */
 static int
 find_config(struct call *c, struct str *out)
 {
@@ -208,7 +208,7 @@ find_config(struct call *c, struct str *out)
 static int
 no_config(struct call *c)
 {
-	return a2a_refuse(c, A2A_NO_TASK, "the task has no such push notification config");
+	return jsonrpc_refuse(c, A2A_NO_TASK, "the task has no such push notification config");
 }
 
 static int

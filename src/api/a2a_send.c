@@ -19,15 +19,11 @@
 #include "agent/agent.h"
 #include "base/mem.h"
 
-#define JOINT "\\n\\n"                       /* between messages; raw */
-
 struct sending {
-	bool stream, begun, another;         /* something was said; a message ended */
-	bool held_any, sent_any;
+	bool stream, held_any, sent_any;
 	struct a2a_shown shown;
-	bool goes_on;                        /* shown.first is set */
 	struct buf id;                       /* of the request, JSON */
-	struct buf held;                     /* the newest piece; raw */
+	struct buf held;                     /* the newest piece, not sent yet; raw */
 };
 
 static void
@@ -57,7 +53,7 @@ sending_new(struct call *c)
 
 /* ---- events --------------------------------------------------------------------------- */
 
-/* In 1.0 a member says what an event is, in 0.3 its kind does. */
+/* 1.0 wraps an event in a member that names it; in 0.3 its `kind` does. */
 static void
 open_result(struct buf *b, const struct sending *x, const char *member)
 {
@@ -75,25 +71,32 @@ close_result(struct buf *b, const struct sending *x)
 	buf_add(b, x->shown.old ? S("}") : S("}}"));
 }
 
-static void
-send_event(struct door *d, struct buf *b)
+/* Begins an event; event_send ends it. */
+static struct buf
+event_open(const struct sending *x, const char *member)
 {
-	const struct str parts[] = { S("data: "), buf_str(b), S("\n\n") };
+	struct buf b = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 
-	if (!b->failed)
-		door_send_parts(d, parts, COUNT(parts));
-	buf_release(b);
+	buf_lit(&b, "data: ");
+	open_result(&b, x, member);
+	return b;
+}
+
+static void
+event_send(struct door *d, const struct sending *x, struct buf *b)
+{
+	close_result(b, x);
+	buf_lit(b, "\n\n");
+	door_send_buf(d, b);
 }
 
 static void
 send_task(struct door *d, struct sending *x)
 {
-	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	struct buf b = event_open(x, "task");
 
-	open_result(&b, x, "task");
 	a2a_add_task(&b, &x->shown);
-	close_result(&b, x);
-	send_event(d, &b);
+	event_send(d, x, &b);
 }
 
 /* What is held, and more parts. */
@@ -101,7 +104,7 @@ static void
 send_held(struct door *d, struct sending *x, struct str more, bool last)
 {
 	struct buf parts = BUF(4 * (size_t)LIMIT_STATE_BYTES);
-	struct buf b = BUF(4 * (size_t)LIMIT_STATE_BYTES);
+	struct buf b = event_open(x, "artifactUpdate");
 
 	if (x->held_any)
 		a2a_add_text(&parts, x->shown.old, buf_str(&x->held));
@@ -110,12 +113,10 @@ send_held(struct door *d, struct sending *x, struct str more, bool last)
 			buf_add_char(&parts, ',');
 		buf_add(&parts, more);
 	}
-	open_result(&b, x, "artifactUpdate");
 	a2a_add_chunk(&b, &x->shown, buf_str(&parts), x->sent_any, last);
-	close_result(&b, x);
 	b.failed |= parts.failed;
 	buf_release(&parts);
-	send_event(d, &b);
+	event_send(d, x, &b);
 	x->sent_any = true;
 	x->held_any = false;
 	buf_clear(&x->held);
@@ -124,12 +125,10 @@ send_held(struct door *d, struct sending *x, struct str more, bool last)
 static void
 send_status(struct door *d, struct sending *x)
 {
-	struct buf b = BUF(4 * (size_t)LIMIT_STATE_BYTES);
+	struct buf b = event_open(x, "statusUpdate");
 
-	open_result(&b, x, "statusUpdate");
 	a2a_add_status(&b, &x->shown, true);
-	close_result(&b, x);
-	send_event(d, &b);
+	event_send(d, x, &b);
 }
 
 /* ---- what the run tells ------------------------------------------------------------------ */
@@ -152,17 +151,6 @@ sending_started(struct door *d, void *ctx)
 }
 
 static void
-sending_message(struct door *d, void *ctx, struct str id)
-{
-	struct sending *x = ctx;
-
-	(void)d;
-	(void)id;
-	x->another = x->begun;
-	x->begun = true;
-}
-
-static void
 sending_text(struct door *d, void *ctx, struct str raw)
 {
 	struct sending *x = ctx;
@@ -171,14 +159,12 @@ sending_text(struct door *d, void *ctx, struct str raw)
 		return;
 	if (x->held_any)
 		send_held(d, x, STR_NONE, false);
-	if (x->another)
-		buf_lit(&x->held, JOINT);
-	x->another = false;
+	buf_add(&x->held, door_joint(d));
 	buf_add(&x->held, raw);
 	x->held_any = true;
 }
 
-/* What the agent left that was not told yet, and that this is the end of it. */
+/* The last piece of the artifact: what was held, and the files or values at the end. */
 static void
 send_last(struct door *d, struct sending *x, jnode values)
 {
@@ -211,19 +197,16 @@ answer(struct call *c, struct sending *x)
 static void
 settle(struct sending *x, struct arena *a, const struct run_end *end)
 {
-	struct buf words = BUF(LIMIT_STATE_BYTES);
 	struct door_failure f;
 
 	x->shown.state = a2a_state_of_end(end);
 	if (x->shown.state == A2A_INPUT) {
 		x->shown.interrupts = end->interrupts_json;
-		door_add_questions(&words, end->interrupts_json);
-		x->shown.words = arena_str(a, buf_str(&words));
+		x->shown.words = a2a_questions(a, end->interrupts_json);
 	} else if (end->error_json.n > 0) {
 		f = door_failure(a, end->error_json);
 		x->shown.words = arena_fmt(a, "%.*s: %.*s", FMT(f.name), FMT(f.message));
 	}
-	buf_release(&words);
 }
 
 static void
@@ -232,10 +215,12 @@ send_failure(struct door *d, struct sending *x, int rc, const struct err *e)
 	int code = a2a_code(rc);
 	struct buf b = BUF(4 * KB);
 
+	buf_lit(&b, "data: ");
 	jsonrpc_add_error(&b, buf_str(&x->id), code != 0 ? code : JSONRPC_INTERNAL,
 	    str_of(e->text[0] != '\0' ? e->text : rc_text(rc)));
-	send_event(d, &b);
-	door_end_stream(d, true);
+	buf_lit(&b, "\n\n");
+	door_send_buf(d, &b);
+	door_end_stream(d);
 }
 
 static void
@@ -265,15 +250,14 @@ sending_end(struct door *d, void *ctx, int rc, const struct run_end *end,
 	} else {
 		send_last(d, x, x->shown.values);
 		send_status(d, x);
-		door_end_stream(d, true);
+		door_end_stream(d);
 	}
 	json_release(&values);
 	arena_release(&a);
 }
 
 static const struct door_events events = { .started = sending_started,
-    .message = sending_message, .text = sending_text, .end = sending_end,
-    .release = sending_free };
+    .text = sending_text, .end = sending_end, .release = sending_free };
 
 /* At once, with the task as it begins. */
 static void
@@ -407,7 +391,7 @@ make_input(struct call *c, struct asked *x)
 	return rc;
 }
 
-/* An answer is the data, or the text; a text that reads as an object or an array is that. */
+/* The answer to a question: the data, or the text, parsed if it is an object or array. */
 static void
 add_answer(struct buf *b, const struct a2a_said *s)
 {
@@ -458,7 +442,8 @@ make_metadata(struct call *c, struct asked *x)
 	    UUID_TEXT, id), &c->err);
 }
 
-/* What was to hear of the task hears of how it goes on, unless the message names another. */
+/* A task keeps its push notification config when it goes on, unless the message brings
+ * another. */
 static int
 keep_push(struct call *c, struct asked *x)
 {
@@ -474,7 +459,7 @@ keep_push(struct call *c, struct asked *x)
 	return rc;
 }
 
-/* A context is a thread: the one that is named, made if there is none, or a new one. */
+/* A context is a thread: the named one, created if it is not there, or a new one. */
 static int
 read_context(struct call *c, struct asked *x, struct door_ask *ask)
 {
@@ -537,8 +522,8 @@ send_message(struct call *c, const struct jsonrpc *q, bool resumes)
 		rc = start(c, &x, &ask);
 	asked_release(&x);
 	if (rc == A2A_CONTENT_TYPE)
-		return a2a_refuse(c, rc, "acceptedOutputModes: expected some of text/plain and "
-		    "application/json");
+		return jsonrpc_refuse(c, rc, "acceptedOutputModes: expected some of "
+		    "text/plain and application/json");
 	return rc;
 }
 
@@ -555,12 +540,12 @@ answer_task(struct call *c)
 
 	context = json_str(json_get(json_get(q.params, S("message")), S("contextId")));
 	if (rc != OK)
-		rc = a2a_refuse(c, rc, "%s", c->err.text);
+		rc = jsonrpc_refuse(c, rc, "%s", c->err.text);
 	else if (context.n > 0 && (!uuid_parse(context, &id) || !uuid_eq(&id, &a->thread.id)))
-		rc = a2a_refuse(c, JSONRPC_PARAMS, "message.contextId: the task is of another "
-		    "context");
+		rc = jsonrpc_refuse(c, JSONRPC_PARAMS, "message.contextId: the task is of "
+		    "another context");
 	else if (t.state != A2A_INPUT)
-		rc = a2a_refuse(c, A2A_UNSUPPORTED, a2a_under_way(&a->run) ?
+		rc = jsonrpc_refuse(c, A2A_UNSUPPORTED, a2a_under_way(&a->run) ?
 		    "the task is under way; wait until it asks" :
 		    "the task has ended; leave taskId out to begin another of its context");
 	else
@@ -588,7 +573,7 @@ follow(struct call *c)
 	struct sending *x;
 
 	if (!a2a_under_way(&a->run))
-		return a2a_refuse(c, A2A_UNSUPPORTED, "nothing of the task is under way; "
+		return jsonrpc_refuse(c, A2A_UNSUPPORTED, "nothing of the task is under way; "
 		    "get it instead");
 	x = sending_new(c);
 	door_join(c, &a->thread, &a->run, &events, x);

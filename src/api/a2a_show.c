@@ -92,18 +92,6 @@ add_message(struct buf *b, const struct a2a_shown *t, jnode m)
 	buf_release(&parts);
 }
 
-/* Behind the last message that is a person's. */
-static size_t
-answer_begins(jnode list)
-{
-	size_t from = 0, i = 0;
-
-	for (struct json_iter it = json_each(list); json_next(&it); i++)
-		if (is_type(it.value, S("human")))
-			from = i + 1;
-	return from;
-}
-
 static void
 add_history(struct buf *b, const struct a2a_shown *t, jnode list)
 {
@@ -124,7 +112,7 @@ add_history(struct buf *b, const struct a2a_shown *t, jnode list)
 static void
 add_answer(struct buf *b, bool old, jnode list, bool files_only)
 {
-	size_t from = answer_begins(list), i = 0;
+	size_t from = door_answer_begins(list), i = 0;
 
 	for (struct json_iter it = json_each(list); json_next(&it); i++) {
 		jnode content = json_get(it.value, S("content"));

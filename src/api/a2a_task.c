@@ -1,8 +1,8 @@
 /*
  * a2a_task.c - tasks that are kept: find, get, cancel, list.
  *
- * Nothing is stored of a task beside its runs: the artifact is what the agent said behind
- * the last message of a person, in the state that its newest run left.
+ * A task is stored as its runs alone.  Its artifact is what the agent said after the last
+ * message of a person, in the state that its newest run left.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,7 @@
 static int
 no_task(struct call *c)
 {
-	return a2a_refuse(c, A2A_NO_TASK, "Task not found");
+	return jsonrpc_refuse(c, A2A_NO_TASK, "Task not found");
 }
 
 static bool
@@ -66,18 +66,11 @@ a2a_find_task(struct call *c, struct str id, enum access access,
 	int rc = id_read(id, &thread, &a->first) ? OK : ERR_NOTFOUND;
 
 	if (rc == OK)
-		rc = store_run_get(c->api->reader, c->owner, &a->first, &c->r->arena, &a->run);
-	if (rc == OK && (!uuid_eq(&a->run.thread_id, &thread) ||
-	    !uuid_eq(&a->run.assistant_id, &a->assistant.id)))
-		rc = ERR_NOTFOUND;
-	if (rc == OK)
-		rc = store_thread_get(c->api->reader, c->owner, &thread, &c->r->arena,
-		    &a->thread);
-	if (rc == OK)
-		rc = call_may(c, access, a->thread.metadata_json);
+		rc = door_find_run(c, &a->first, access, &a->run, &a->thread);
 	if (rc == OK)
 		first = a2a_first_of(&a->run);
-	if (rc == OK && !uuid_eq(&first, &a->first))
+	if (rc == OK && (!uuid_eq(&a->thread.id, &thread) || !uuid_eq(&first, &a->first) ||
+	    !uuid_eq(&a->run.assistant_id, &a->assistant.id)))
 		rc = ERR_NOTFOUND;
 	if (rc < 0)
 		return rc == ERR_NOTFOUND ? no_task(c) : rc;
@@ -122,14 +115,14 @@ questions_of(struct call *c)
 	return out;
 }
 
-static struct str
-words_of(struct call *c, struct str interrupts)
+struct str
+a2a_questions(struct arena *a, struct str interrupts)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 	struct str out;
 
 	door_add_questions(&b, interrupts);
-	out = arena_str(&c->r->arena, buf_str(&b));
+	out = arena_str(a, buf_str(&b));
 	buf_release(&b);
 	return out;
 }
@@ -153,7 +146,7 @@ a2a_shown_of(struct call *c)
 		if (t.interrupts.n == 0)
 			t.state = A2A_CANCELED;
 		else
-			t.words = words_of(c, t.interrupts);
+			t.words = a2a_questions(&c->r->arena, t.interrupts);
 	}
 	return t;
 }
@@ -170,7 +163,7 @@ state_found(struct call *c)
 	if (!call_has_room(c))
 		return OK;
 	if (op->states_n > 0)
-		t.values = door_values(c, &a->thread, &op->states[0], &d);
+		t.values = door_values(c, &a->thread, &op->states[0], NULL, &d);
 	b = call_out(c);
 	jsonrpc_add_head(b, c->request_id);
 	json_add_key(b, "result");
@@ -183,14 +176,7 @@ state_found(struct call *c)
 static int
 show(struct call *c)
 {
-	const struct a2a_call *a = c->a2a;
-	char id[UUID_TEXT];
-
-	uuid_format(&a->run.id, id);
-	c->op.history = (struct store_history){ .thread_seq = a->thread.seq, .whole = true,
-	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
-	    UUID_TEXT, id) };
-	return call_submit(c, STORE_HISTORY, state_found);
+	return door_ask_state(c, c->a2a->thread.seq, &c->a2a->run.id, state_found);
 }
 
 /* ---- methods ------------------------------------------------------------------------------ */
@@ -213,9 +199,9 @@ cancelled(void *ctx, int rc)
 	if (rc == OK)
 		rc = store_run_get(c->api->reader, c->owner, &a->run.id, &c->r->arena,
 		    &a->run);
-	/* It has ended meanwhile. */
+	/* The run ended before it could be cancelled. */
 	if (rc == ERR_NOTFOUND || rc == ERR_CONFLICT)
-		rc = a2a_refuse(c, A2A_NOT_CANCELABLE, "the task has ended");
+		rc = jsonrpc_refuse(c, A2A_NOT_CANCELABLE, "the task has ended");
 	else if (rc == OK)
 		rc = show(c);
 	call_finish(c, rc);
@@ -230,7 +216,7 @@ cancel(struct call *c)
 	    [A2A_CANCELED] = "it was canceled" };
 
 	if (!a2a_under_way(&a->run))
-		return a2a_refuse(c, A2A_NOT_CANCELABLE, "the task cannot be canceled: %s",
+		return jsonrpc_refuse(c, A2A_NOT_CANCELABLE, "the task cannot be canceled: %s",
 		    why[a2a_state_of_run(&a->run)]);
 	c->in = NULL;
 	run_cancel(c->api->runs, c->owner, &c->thread_id, &a->run.id, false,
@@ -246,16 +232,12 @@ a2a_cancel(struct call *c, const struct jsonrpc *q)
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-/* The newest run of a task stands before the others. */
 static bool
-seen(const struct store_run *runs, size_t n, const struct uuid *first)
+is_among(const struct uuid *ids, size_t n, const struct uuid *id)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct uuid other = a2a_first_of(&runs[i]);
-
-		if (uuid_eq(&other, first))
+	for (size_t i = 0; i < n; i++)
+		if (uuid_eq(&ids[i], id))
 			return true;
-	}
 	return false;
 }
 
@@ -263,19 +245,23 @@ static int
 listed(struct call *c)
 {
 	const struct store_run_list *op = &c->op.run_list;
+	struct uuid *firsts = arena_zero(&c->r->arena, (op->runs_n + 1) * sizeof *firsts);
 	struct a2a_call *a = c->a2a;
 	int64_t total = 0, shown = 0;
 	struct buf *b = call_out(c);
 
+	if (firsts == NULL)
+		return ERR_TOOBIG;
 	jsonrpc_add_head(b, c->request_id);
 	json_add_fmt(b, ",'result':{'tasks':[");
 	for (size_t i = 0; i < op->runs_n; i++) {
 		struct a2a_shown t;
 
 		a->run = op->runs[i];
-		a->first = a2a_first_of(&a->run);
+		a->first = firsts[i] = a2a_first_of(&a->run);
+		/* A task's newest run comes before its others. */
 		if (!uuid_eq(&a->run.assistant_id, &a->assistant.id) ||
-		    seen(op->runs, i, &a->first))
+		    is_among(firsts, i, &a->first))
 			continue;
 		t = a2a_shown_of(c);
 		if ((a->status >= 0 && (int)t.state != a->status) || total++ < a->offset ||
@@ -293,7 +279,7 @@ listed(struct call *c)
 	return call_json(c, STR_NONE);
 }
 
-/* That nothing is asked that has no effect. */
+/* Refuses what would have no effect. */
 static int
 check_list(struct call *c, const struct jsonrpc *q)
 {
@@ -319,7 +305,7 @@ a2a_list(struct call *c, const struct jsonrpc *q)
 	a->status = a2a_state_of(status);
 	if (rc == OK && status.n > 0 && !str_eq(status, S("TASK_STATE_UNSPECIFIED")) &&
 	    a->status < 0)
-		return a2a_refuse(c, JSONRPC_PARAMS, "status: there is no state \"%.*s\"",
+		return jsonrpc_refuse(c, JSONRPC_PARAMS, "status: there is no state \"%.*s\"",
 		    FMT(param_shown(status)));
 	if (rc == OK)
 		rc = json_get_int(q->params, "pageSize", "pageSize",
@@ -332,13 +318,10 @@ a2a_list(struct call *c, const struct jsonrpc *q)
 		    "tasks are listed by context");
 	if (rc != OK)
 		return rc;
-	rc = store_thread_get(c->api->reader, c->owner, &c->thread_id, &c->r->arena,
-	    &a->thread);
-	if (rc == OK)
-		rc = call_may(c, THREADS_READ, a->thread.metadata_json);
+	rc = door_find_thread(c, &c->thread_id, THREADS_READ, &a->thread);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		return rc;
-	/* Nobody's context has no tasks, and so has somebody else's. */
+	/* A context that is not there, or another owner's, has no tasks. */
 	c->op.run_list = (struct store_run_list){ .thread_seq = rc == OK ? a->thread.seq : 0,
 	    .status = -1, .limit = LIMIT_PAGE_ROWS };
 	return call_submit(c, STORE_RUN_LIST, listed);

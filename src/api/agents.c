@@ -18,16 +18,6 @@
 /* ---- showing ------------------------------------------------------------------ */
 
 static void
-add_or_null(struct buf *b, const char *key, struct str s)
-{
-	json_add_key(b, key);
-	if (s.n > 0)
-		json_add_str(b, s);
-	else
-		buf_lit(b, "null");
-}
-
-static void
 add_json(struct buf *b, const char *key, struct str json, struct str none)
 {
 	json_add_key(b, key);
@@ -52,9 +42,9 @@ agent_add(struct buf *b, const struct office_shown *x)
 	json_add_fmt(b, ",{'agent_id':'");
 	uuid_add(b, &s->id);
 	buf_add_char(b, '"');
-	add_or_null(b, "name", s->name);
+	show_text(b, "name", s->name);
 	json_add_fmt(b, ",'kind':%.*s", FMT(s->kind));
-	add_or_null(b, "graph_id", s->graph_id);
+	show_text(b, "graph_id", s->graph_id);
 	json_add_fmt(b, ",'state':%s,'capabilities':[", mail_state_names[x->state]);
 	for (size_t i = 0; i < s->capabilities_n; i++)
 		json_add_fmt(b, ",%.*s", FMT(s->capabilities[i]));
@@ -68,7 +58,7 @@ agent_add(struct buf *b, const struct office_shown *x)
 	add_json(b, "input", s->input_json, S("null"));
 	add_json(b, "config", s->config_json, S("{}"));
 	add_json(b, "metadata", s->metadata_json, S("{}"));
-	add_or_null(b, "error", x->error);
+	show_text(b, "error", x->error);
 	show_time(b, "created_at", x->created);
 	show_time(b, "updated_at", x->updated);
 	buf_add_char(b, '}');

@@ -384,8 +384,9 @@ enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7,          /* rows, from the stat
 bool extracts_read(struct call *c);
 int  extracts_take(struct call *c, struct shown_thread *t);
 
-/* One member by itself.  A zero id is null; a time is RFC 3339. */
+/* One member by itself.  A zero id, an empty text is null; a time is RFC 3339. */
 void show_id(struct buf *b, const char *key, const struct uuid *id);
+void show_text(struct buf *b, const char *key, struct str text);
 void show_time(struct buf *b, const char *key, msec at);
 /* select: a bit for each row that is shown.  A comma first, where one is due. */
 void members_add(struct buf *b, const struct member *m, unsigned select,
@@ -456,6 +457,8 @@ handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
 handler api_a2a, api_a2a_card, api_a2a_well_known, api_mcp;
+/* MCP-Protocol-Version, if it is there.  ERR_SYNTAX. */
+int  api_mcp_version(struct call *c);
 handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,
     api_openai_response, api_openai_cancel, api_openai_delete;
 handler api_item_put, api_item_get, api_item_delete, api_item_search,

@@ -35,6 +35,9 @@ struct door {
 	struct hearing hearing;
 	struct uuid thread_id;
 	bool ended, leaving;
+	bool begun;                          /* a message was told; */
+	bool joint;                          /* another begins with the next piece */
+	bool broken;                         /* an event was too large for its stream */
 };
 
 static void
@@ -50,7 +53,7 @@ door_free(struct door *d)
 {
 	standing_end(&d->standing);
 	atomic_fetch_sub_explicit(&d->api->metrics.watchers, 1, memory_order_relaxed);
-	if (d->on->release != NULL)
+	if (d->ctx != NULL)
 		d->on->release(d->ctx);
 	hearing_release(&d->hearing);
 	free(d);
@@ -111,8 +114,7 @@ run_started(struct run_watch *w, const struct uuid *thread_id, const struct uuid
 	if (d->leaving)
 		return;
 	d->thread_id = *thread_id;
-	if (d->on->started != NULL)
-		d->on->started(d, d->ctx);
+	d->on->started(d, d->ctx);
 }
 
 static void
@@ -150,7 +152,10 @@ heard_message(void *ctx, struct str id)
 {
 	struct door *d = ctx;
 
-	d->on->message(d, d->ctx, id);
+	d->joint = d->begun;
+	d->begun = true;
+	if (d->on->message != NULL)
+		d->on->message(d, d->ctx, id);
 }
 
 static void
@@ -188,12 +193,6 @@ door_stream(struct door *d, struct str lines)
 	sse_beat_bare(d->sse);
 }
 
-bool
-door_streams(const struct door *d)
-{
-	return d->sse != NULL;
-}
-
 void
 door_send_parts(struct door *d, const struct str *parts, size_t n)
 {
@@ -220,16 +219,26 @@ door_send(struct door *d, struct str frames)
 }
 
 void
-door_end_stream(struct door *d, bool orderly)
+door_send_buf(struct door *d, struct buf *b)
+{
+	if (b->failed)
+		d->broken = true;
+	else
+		door_send(d, buf_str(b));
+	buf_release(b);
+}
+
+void
+door_end_stream(struct door *d)
 {
 	struct sse *sse = d->sse;
 
 	assert(sse != NULL && d->ended);
 	d->sse = NULL;
-	if (orderly)
-		sse_end(sse);
-	else
+	if (d->broken)
 		sse_abort(sse);
+	else
+		sse_end(sse);
 }
 
 /* ---- beginning ------------------------------------------------------------------ */
@@ -269,10 +278,10 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),
 	    .webhook = ask->webhook, .push_json = ask->push_json,
-	    .multitask = ask->multitask, .passing = ask->passing };
+	    .passing = ask->passing };
 }
 
-/* Whose nodes speak: of what waits, if that goes on. */
+/* The agent that runs: that of the thread's checkpoint, if a command resumes it. */
 static const struct agent *
 agent_of(struct call *c, const struct door_ask *ask)
 {
@@ -288,8 +297,10 @@ static struct door *
 door_new(struct call *c, const struct door_events *on, void *ctx,
     const struct agent *agent)
 {
+	struct buf body = http_take_body(c->r);
 	struct door *d = mem_new(struct door);
 
+	buf_release(&body);                  /* it was read, and a run may take hours */
 	d->api = c->api;
 	d->call = c;
 	d->on = on;
@@ -312,7 +323,6 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
     void *ctx)
 {
 	struct run_request q = request_of(c, ask);
-	static const struct door_events nothing;
 	int rc = may_run(c, ask);
 	struct door *d;
 
@@ -325,7 +335,7 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 	if (rc == OK)
 		return OK;
 	http_on_gone(c->r, NULL);
-	d->on = &nothing;                    /* ctx is the caller's */
+	d->ctx = NULL;                       /* it is the caller's */
 	door_free(d);
 	return rc;
 }
@@ -419,13 +429,6 @@ struct door_name {
 };
 
 static int
-name_unknown(struct call *c, const char *param, struct str name)
-{
-	return err_set(&c->err, ERR_NOTFOUND, "%s: no assistant has the id, the graph or "
-	    "the name \"%.*s\"", param, FMT(param_shown(name)));
-}
-
-static int
 name_looked_up(struct call *c)
 {
 	struct door_name *x = c->named;
@@ -463,21 +466,31 @@ door_find(struct call *c, const char *param, struct str name,
 	struct door_name *x = c->named;
 	int rc;
 
-	if (x != NULL && x->n > 1)
+	if (x == NULL) {
+		rc = api_assistant_find(c, name, out);
+		if (rc != ERR_NOTFOUND)
+			return rc;
+		rc = name_look_up(c, name, again);
+		return rc == OK ? ERR_AGAIN : rc;
+	}
+	if (x->n > 1)
 		return err_set(&c->err, ERR_INVALID, "%s: %zu assistants have the name "
 		    "\"%.*s\"; give the id of one", param, x->n, FMT(param_shown(name)));
-	if (x != NULL && x->n == 1)
-		*out = *x->found;
-	if (x != NULL)
-		rc = x->n == 1 ? OK : ERR_NOTFOUND;
-	else
-		rc = name.n > 0 ? api_assistant_find(c, name, out) : ERR_NOTFOUND;
+	rc = x->n == 0 ? ERR_NOTFOUND : call_may(c, ASSISTANTS_READ, x->found->metadata_json);
+	if (rc == ERR_NOTFOUND)
+		return err_set(&c->err, rc, "%s: no assistant has the id, the graph or the "
+		    "name \"%.*s\"", param, FMT(param_shown(name)));
 	if (rc == OK)
-		return call_may(c, ASSISTANTS_READ, out->metadata_json);
-	if (rc != ERR_NOTFOUND || x != NULL || name.n == 0)
-		return rc == ERR_NOTFOUND ? name_unknown(c, param, name) : rc;
-	rc = name_look_up(c, name, again);
-	return rc == OK ? ERR_AGAIN : rc;
+		*out = *x->found;
+	return rc;
+}
+
+int
+door_list(struct call *c, int (*then)(struct call *c))
+{
+	c->op.assistant_search = (struct store_assistant_search){ .metadata_json = S("{}"),
+	    .page = { .limit = LIMIT_PAGE_ROWS, .sort = STORE_SORT_CREATED } };
+	return call_submit(c, STORE_ASSISTANT_SEARCH, then);
 }
 
 int
@@ -488,9 +501,29 @@ door_takes_messages(struct call *c, const char *param, const struct store_assist
 
 	if (agent == NULL || (at >= 0 && agent->channels[at].input &&
 	    agent->channels[at].reducer == REDUCE_MESSAGES))
-		return OK;                   /* that there is none the run says */
+		return OK;                   /* run_start refuses an agent that is gone */
 	return err_set(&c->err, ERR_INVALID, "%s: the agent \"%.*s\" has no conversation: "
 	    "no channel `messages` that a client may write", param, FMT(a->graph_id));
+}
+
+/* ---- threads and runs that are there ------------------------------------------------- */
+
+int
+door_find_thread(struct call *c, const struct uuid *id, enum access access,
+    struct store_thread *out)
+{
+	int rc = store_thread_get(c->api->reader, c->owner, id, &c->r->arena, out);
+
+	return rc == OK ? call_may(c, access, out->metadata_json) : rc;
+}
+
+int
+door_find_run(struct call *c, const struct uuid *id, enum access access,
+    struct store_run *run, struct store_thread *t)
+{
+	int rc = store_run_get(c->api->reader, c->owner, id, &c->r->arena, run);
+
+	return rc == OK ? door_find_thread(c, &run->thread_id, access, t) : rc;
 }
 
 int
@@ -498,23 +531,36 @@ door_waits(struct call *c, const struct uuid *thread_id, size_t *n)
 {
 	struct store_interrupt *list;
 	struct store_thread t;
-	int rc = store_thread_get(c->api->reader, c->owner, thread_id, &c->r->arena, &t);
+	int rc = door_find_thread(c, thread_id, THREADS_CREATE_RUN, &t);
 
 	*n = 0;
 	if (rc < 0)
-		return err_set(&c->err, rc, rc == ERR_NOTFOUND ? "Thread not found" :
-		    "the thread could not be read");
+		return rc != ERR_NOTFOUND ? rc : err_set(&c->err, rc, "Thread not found");
 	if (t.status != THREAD_INTERRUPTED)
 		return OK;
 	return store_interrupts_get(c->api->reader, c->owner, t.seq, &c->r->arena, &list, n);
 }
 
+int
+door_ask_state(struct call *c, int64_t thread_seq, const struct uuid *run_id,
+    int (*then)(struct call *c))
+{
+	char id[UUID_TEXT];
+
+	uuid_format(run_id, id);
+	c->op.history = (struct store_history){ .thread_seq = thread_seq, .whole = true,
+	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
+	    UUID_TEXT, id) };
+	return call_submit(c, STORE_HISTORY, then);
+}
+
 jnode
 door_values(struct call *c, const struct store_thread *t, const struct store_state *s,
-    struct json_doc *doc)
+    const struct str *channel, struct json_doc *doc)
 {
 	struct view v = { .thread_id = t->id, .members = VIEW_VALUES, .newest = true,
-	    .agent = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t)) };
+	    .agent = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t)),
+	    .channels = channel, .channels_n = channel != NULL };
 	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	jnode values = NULL;
 
@@ -522,6 +568,17 @@ door_values(struct call *c, const struct store_thread *t, const struct store_sta
 		values = json_get(doc->root, S("values"));
 	buf_release(&b);
 	return values;
+}
+
+size_t
+door_answer_begins(jnode messages)
+{
+	size_t from = 0, i = 0;
+
+	for (struct json_iter it = json_each(messages); json_next(&it); i++)
+		if (str_eq(json_str(json_get(it.value, S("type"))), S("human")))
+			from = i + 1;
+	return from;
 }
 
 /* ---- what a door knows ----------------------------------------------------------- */
@@ -548,6 +605,15 @@ const struct uuid *
 door_run(const struct door *d)
 {
 	return &d->w.run_id;
+}
+
+struct str
+door_joint(struct door *d)
+{
+	bool due = d->joint;
+
+	d->joint = false;
+	return due ? S("\\n\\n") : STR_NONE;
 }
 
 struct str
@@ -614,6 +680,21 @@ door_add_questions(struct buf *b, struct str interrupts_json)
 		}
 	}
 	json_release(&d);
+}
+
+void
+door_tell_questions(struct door *d, struct str interrupts_json)
+{
+	struct buf text = BUF(LIMIT_STATE_BYTES), raw = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	char id[UUID_TEXT];
+
+	uuid_format(&d->w.run_id, id);
+	door_add_questions(&text, interrupts_json);
+	json_add_escaped(&raw, buf_str(&text));
+	heard_message(d, (struct str){ id, UUID_TEXT });
+	heard_text(d, buf_str(&raw));
+	buf_release(&text);
+	buf_release(&raw);
 }
 
 struct door_failure

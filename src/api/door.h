@@ -6,20 +6,20 @@
  *   door_start    checks, and starts the run; then
  *     started     the run exists.  Here door_stream() may begin a stream of events
  *     message     the agent begins to say something; an id of it
- *     text        a piece of that
+ *     text        a piece of that message
  *     end         the last; it answers (call_reply, ...), or ends its stream
  *   or gone       the client has left: nothing follows
  *
- * What is told is what the agent says in its channel `messages`, and what the agents
- * that are nodes of it say there.  What a model says for another channel, and what
- * agents say that were called as tools, is not.  A node's message that was not
- * streamed is told in one piece.
+ * Told are messages that the agent, or an agent that is one of its nodes, adds to its
+ * channel `messages`.  Not told is what a model says for another channel, and what
+ * agents say that are called as tools.  A node's message that was not streamed is told
+ * in one piece.
  *
  * No door can ask more of a run than POST /runs can: what it fills in goes through
  * run_start, which checks it.  A client that leaves cancels its run.
  *
- * Memory: a door is freed after end or gone; what it holds for the protocol (ctx) is
- * released by `release` then.  Thread: the call's shard.
+ * Memory: a door is freed after end or gone, and `release` frees what it holds for the
+ * protocol (ctx).  The body is freed when the run starts.  Thread: the call's shard.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,16 +32,15 @@
 struct door;
 
 struct door_events {
-	/* May be NULL. */
 	void (*started)(struct door *d, void *ctx);
-	void (*message)(struct door *d, void *ctx, struct str id);
+	void (*message)(struct door *d, void *ctx, struct str id);   /* may be NULL */
 	/* raw: as inside of a JSON string, escapes and all. */
 	void (*text)(struct door *d, void *ctx, struct str raw);
 	/* rc < 0: it never began, or is lost, and e says why; else `end` has it.
 	 * Answers the call, or if a stream was begun ends that. */
 	void (*end)(struct door *d, void *ctx, int rc, const struct run_end *end,
 	    const struct err *e);
-	void (*release)(void *ctx);          /* may be NULL */
+	void (*release)(void *ctx);
 };
 
 /* What is asked; see run_request.  Nodes must live until door_start returns. */
@@ -51,7 +50,6 @@ struct door_ask {
 	bool create_thread;                  /* it may be new */
 	jnode input, command, config, context, metadata;
 	struct uuid checkpoint;              /* to begin from; zero: the newest */
-	enum multitask multitask;
 	struct str webhook, push_json;       /* see run_request; or empty */
 	bool wants_values;                   /* at the end */
 	bool keeps_on;                       /* a client that leaves does not cancel it */
@@ -64,17 +62,33 @@ struct door_ask {
  * ERR_NOTFOUND, ERR_INVALID with words in c->err. */
 int  door_find(struct call *c, const char *param, struct str name,
     int (*again)(struct call *c), struct store_assistant *out);
+/* The assistants that the caller may search, newest first: `then` finds them in
+ * c->op.assistant_search. */
+int  door_list(struct call *c, int (*then)(struct call *c));
 /* Can it be talked to: has its agent a channel `messages`, which a client may write?
  * ERR_INVALID. */
 int  door_takes_messages(struct call *c, const char *param,
     const struct store_assistant *a);
 
-/* How many questions wait on a thread for an answer.  ERR_NOTFOUND: no such thread. */
+/* A thread of the caller, who may do this with it.  ERR_NOTFOUND, ERR_DENIED. */
+int  door_find_thread(struct call *c, const struct uuid *id, enum access access,
+    struct store_thread *out);
+/* The same of a run, and its thread. */
+int  door_find_run(struct call *c, const struct uuid *id, enum access access,
+    struct store_run *run, struct store_thread *t);
+/* How many questions of a thread wait for an answer.  ERR_NOTFOUND, ERR_DENIED. */
 int  door_waits(struct call *c, const struct uuid *thread_id, size_t *n);
 
-/* The values of a thread's state, read into doc; NULL: they are too large. */
+/* Asks the store for the last state that a run left: `then` finds it in c->op.history,
+ * if there is one. */
+int  door_ask_state(struct call *c, int64_t thread_seq, const struct uuid *run_id,
+    int (*then)(struct call *c));
+/* The values of a thread's state, read into doc; NULL: they are too large.  channel: of
+ * this one only; NULL: of all. */
 jnode door_values(struct call *c, const struct store_thread *t,
-    const struct store_state *s, struct json_doc *doc);
+    const struct store_state *s, const struct str *channel, struct json_doc *doc);
+/* Where in a conversation its newest answer begins: after the last message of a person. */
+size_t door_answer_begins(jnode messages);
 
 /* OK: the door answers c in time.  Else nothing was begun, ctx is the caller's, and
  * c->err has the words. */
@@ -94,6 +108,9 @@ struct call *door_call(struct door *d);      /* NULL once it streams */
 struct shard *door_shard(struct door *d);
 const struct uuid *door_thread(const struct door *d);
 const struct uuid *door_run(const struct door *d);
+/* For a protocol in which an answer is one text: what separates the piece that is told
+ * from the message before it, raw; empty: it is of the same message. */
+struct str door_joint(struct door *d);
 /* finish_reason of the newest message that a model has said, raw; empty: it told none. */
 struct str door_finish_reason(const struct door *d);
 
@@ -110,21 +127,25 @@ int  door_read_again(struct call *c);
 /* ---- a stream of events -------------------------------------------------- */
 
 void door_stream(struct door *d, struct str lines);      /* lines: more headers */
-bool door_streams(const struct door *d);
 /* Whole frames. */
 void door_send(struct door *d, struct str frames);
 /* The parts joined, without a copy in between. */
 void door_send_parts(struct door *d, const struct str *parts, size_t n);
-/* At its end: orderly; or the connection is reset, so that nobody takes what has come
- * for the whole. */
-void door_end_stream(struct door *d, bool orderly);
+/* The same of a buffer, which is released.  One that has failed is not sent, and the
+ * stream will end with a reset. */
+void door_send_buf(struct door *d, struct buf *b);
+/* In `end`.  A stream that lacks an event is reset, so that no client takes it for the
+ * whole. */
+void door_end_stream(struct door *d);
 
 /* ---- words --------------------------------------------------------------- */
 
-/* The questions of a run that waits (run_end.interrupts_json), as text for people:
- * a text as it is, of an object its `prompt`, `question` or `message` and `options`,
+/* The questions of a run that waits (run_end.interrupts_json), as text for people: a
+ * string as it is; of an object its `prompt`, `question` or `message`, with `options`;
  * anything else as JSON. */
 void door_add_questions(struct buf *b, struct str interrupts_json);
+/* In `end`: tells them as the agent's last message. */
+void door_tell_questions(struct door *d, struct str interrupts_json);
 /* {"error", "message"} of a failed run, read. */
 struct door_failure { struct str name, message; };
 struct door_failure door_failure(struct arena *a, struct str error_json);

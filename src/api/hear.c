@@ -46,7 +46,7 @@ writes_messages(const struct agent *a, const struct agent_work *w)
 static void
 add_voices(struct hearing *h, const struct agent *a, struct str path)
 {
-	/* Which state's work leads to a message, the states' actions say. */
+	/* In a chart the actions decide which work becomes a message. */
 	h->all = h->all || a->chart != NULL;
 	for (size_t i = 0; i < a->nodes_n && !h->all; i++) {
 		const struct agent_node *node = &a->nodes[i];
@@ -149,7 +149,7 @@ drop_first(struct hearing *h)
 	free(m);
 }
 
-/* The next one that is not over has the word. */
+/* Drops messages that are over; the first of the others is told from now on. */
 static void
 pass_on(struct hearing *h)
 {

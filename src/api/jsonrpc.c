@@ -5,6 +5,9 @@
  */
 #include "api/jsonrpc.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 void
 jsonrpc_add_head(struct buf *b, struct str id)
 {
@@ -19,14 +22,20 @@ jsonrpc_add_error(struct buf *b, struct str id, int code, struct str words)
 	json_add_fmt(b, ",'error':{'code':%d,'message':%.*s}}", code, FMT(words));
 }
 
-void
-jsonrpc_refuse(struct call *c, int code, struct str words)
+int
+jsonrpc_refuse(struct call *c, int code, const char *format, ...)
 {
 	bool no_request = code == JSONRPC_PARSE || code == JSONRPC_REQUEST;
 	struct buf *b = call_out(c);
+	struct err e;
+	va_list ap;
 
-	jsonrpc_add_error(b, c->request_id, code, words);
+	va_start(ap, format);
+	vsnprintf(e.text, sizeof e.text, format, ap);
+	va_end(ap);
+	jsonrpc_add_error(b, c->request_id, code, str_of(e.text));
 	call_reply(c, no_request ? 400 : 200, S("application/json"), c->lines, buf_str(b));
+	return OK;
 }
 
 static int

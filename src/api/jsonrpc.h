@@ -34,7 +34,9 @@ void jsonrpc_release(struct jsonrpc *q);
 /* `{"jsonrpc":"2.0","id":...` and what follows, without the last brace. */
 void jsonrpc_add_head(struct buf *b, struct str id);
 void jsonrpc_add_error(struct buf *b, struct str id, int code, struct str words);
-/* Answers c->request_id with an error, with its status. */
-void jsonrpc_refuse(struct call *c, int code, struct str words);
+/* Answers c->request_id with an error, with its status.  Always OK, for a handler to
+ * return: c is gone. */
+int  jsonrpc_refuse(struct call *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -25,7 +25,6 @@
 
 #define PAGE       LIMIT_MCP_TOOLS_PAGE
 #define NAME_BYTES LIMIT_MCP_TOOL_NAME_BYTES
-#define JOINT      "\\n\\n"                  /* between messages; raw */
 
 /* ---- tools ---------------------------------------------------------------------- */
 
@@ -54,10 +53,10 @@ name_clean(struct arena *a, struct str name)
 struct mcp_tool {
 	const struct store_assistant *a;
 	struct str name;
-	bool own;                            /* it is its graph's own */
+	bool own;                            /* its graph's own assistant */
 };
 
-/* Of one name the graph's own comes first, then the oldest. */
+/* Among tools of one name the graph's own assistant comes first, then the oldest. */
 static int
 by_name(const void *pa, const void *pb)
 {
@@ -73,7 +72,7 @@ by_name(const void *pa, const void *pb)
 	return memcmp(a->a->id.b, b->a->id.b, sizeof a->a->id.b);
 }
 
-/* Others of a name get their id behind it. */
+/* The name of any other assistant ends with its id. */
 static struct str
 name_with_id(struct arena *a, const struct mcp_tool *t)
 {
@@ -84,7 +83,7 @@ name_with_id(struct arena *a, const struct mcp_tool *t)
 	    UUID_TEXT, id);
 }
 
-/* Those that were found and that the caller may read, by name; NULL: too many. */
+/* The assistants that were found and that the caller may read, by name; NULL: too many. */
 static struct mcp_tool *
 tools_of(struct call *c, size_t *n)
 {
@@ -116,14 +115,6 @@ tools_of(struct call *c, size_t *n)
 		before = name;
 	}
 	return a->failed ? NULL : at;
-}
-
-static int
-tools_search(struct call *c, int (*then)(struct call *c))
-{
-	c->op.assistant_search = (struct store_assistant_search){ .metadata_json = S("{}"),
-	    .page = { .limit = LIMIT_PAGE_ROWS, .sort = STORE_SORT_CREATED } };
-	return call_submit(c, STORE_ASSISTANT_SEARCH, then);
 }
 
 /* ---- tools/list ------------------------------------------------------------------ */
@@ -174,19 +165,17 @@ do_list(struct call *c, const struct jsonrpc *q)
 	int64_t from = 0;
 
 	if (cursor != NULL && (!str_to_i64(text, &from) || from < 0 || from % PAGE != 0 ||
-	    from > LIMIT_PAGE_ROWS)) {
-		jsonrpc_refuse(c, JSONRPC_PARAMS, S("cursor: expected the nextCursor of an "
-		    "answer to tools/list"));
-		return OK;
-	}
+	    from > LIMIT_PAGE_ROWS))
+		return jsonrpc_refuse(c, JSONRPC_PARAMS, "cursor: expected the nextCursor of "
+		    "an answer to tools/list");
 	c->page = from;
-	return tools_search(c, listed);
+	return door_list(c, listed);
 }
 
 /* ---- tools/call: what the run tells ------------------------------------------------- */
 
 struct tool_run {
-	bool streams, begun, another;        /* something was said; a message ended */
+	bool streams;
 	struct buf id, token;                /* JSON */
 	struct buf text;                     /* raw */
 	int64_t progress;
@@ -212,7 +201,7 @@ send_message(struct door *d, struct buf *b)
 	door_send_parts(d, parts, COUNT(parts));
 }
 
-/* Progress counts up; nobody knows how far it goes. */
+/* Progress counts up; its total is not known. */
 static void
 send_progress(struct door *d, struct tool_run *x)
 {
@@ -243,8 +232,6 @@ tool_message(struct door *d, void *ctx, struct str id)
 	struct tool_run *x = ctx;
 
 	(void)id;
-	x->another = x->begun;
-	x->begun = true;
 	if (x->streams)
 		send_progress(d, x);
 }
@@ -254,9 +241,7 @@ tool_text(struct door *d, void *ctx, struct str raw)
 {
 	struct tool_run *x = ctx;
 
-	if (x->another)
-		buf_lit(&x->text, JOINT);
-	x->another = false;
+	buf_add(&x->text, door_joint(d));
 	buf_add(&x->text, raw);
 	if (x->streams && shard_wall(door_shard(d)) >= x->told + 1000)
 		send_progress(d, x);
@@ -284,7 +269,7 @@ add_words(struct buf *b, struct str id, struct str words)
 	buf_release(&raw);
 }
 
-/* A run that asks has nobody to answer it: it has no thread. */
+/* A tool's run has no thread, so its questions cannot be answered. */
 static void
 add_questions(struct buf *b, struct str id, struct str interrupts)
 {
@@ -312,7 +297,7 @@ add_ended(struct buf *b, struct tool_run *x, const struct run_end *end)
 		add_words(b, buf_str(&x->id), arena_fmt(&a, "%.*s: %.*s", FMT(f.name),
 		    FMT(f.message)));
 	} else {
-		/* One that says nothing answers with what it has. */
+		/* An agent without messages answers with its values. */
 		if (x->text.n == 0)
 			json_add_escaped(&raw, end->values_json);
 		add_result(b, buf_str(&x->id), buf_str(x->text.n > 0 ? &x->text : &raw),
@@ -323,7 +308,7 @@ add_ended(struct buf *b, struct tool_run *x, const struct run_end *end)
 	arena_release(&a);
 }
 
-/* To a client an argument that is wrong is a result, which a model can read. */
+/* A wrong argument is a result with isError, so that the model reads why. */
 static void
 tool_end(struct door *d, void *ctx, int rc, const struct run_end *end, const struct err *e)
 {
@@ -348,15 +333,15 @@ tool_end(struct door *d, void *ctx, int rc, const struct run_end *end, const str
 		call_reply(c, 200, S("application/json"), STR_NONE, buf_str(&b));
 	} else {
 		send_message(d, &b);
-		door_end_stream(d, true);
+		door_end_stream(d);
 	}
 	buf_release(&b);
 }
 
 /* ---- tools/call: what is asked ------------------------------------------------------- */
 
-/* A run takes any member and leaves out what its agent does not know; a model that
- * misspells an argument is told. */
+/* A run ignores unknown members of its input, but a model should learn that it misspelt
+ * an argument. */
 static int
 check_argument(struct call *c, const struct agent *agent, struct str name)
 {
@@ -374,8 +359,8 @@ check_argument(struct call *c, const struct agent *agent, struct str name)
 	return rc;
 }
 
-/* The arguments but for `context`, which is the run's unless the agent has a channel of
- * that name. */
+/* The input is the arguments without `context`, which is the run's context unless the
+ * agent has a channel of that name. */
 static int
 read_arguments(struct call *c, jnode args, const struct agent *agent,
     struct json_doc *input, struct door_ask *ask)
@@ -453,11 +438,8 @@ tool_start(struct call *c, const struct jsonrpc *q, const struct store_assistant
 static int
 no_tool(struct call *c, struct str name)
 {
-	struct str words = arena_fmt(&c->r->arena, "there is no tool \"%.*s\"",
+	return jsonrpc_refuse(c, JSONRPC_PARAMS, "there is no tool \"%.*s\"",
 	    FMT(param_shown(name)));
-
-	jsonrpc_refuse(c, JSONRPC_PARAMS, words);
-	return OK;
 }
 
 /* The assistants were looked up; the body is read again. */
@@ -490,13 +472,11 @@ do_call(struct call *c, const struct jsonrpc *q)
 	    S("arguments"));
 	struct store_assistant own;
 
-	if (!json_is_string(name) || (args != NULL && !json_is_object(args))) {
-		jsonrpc_refuse(c, JSONRPC_PARAMS, json_is_string(name) ?
-		    S("arguments: expected an object") : S("name: expected a string"));
-		return OK;
-	}
+	if (!json_is_string(name) || (args != NULL && !json_is_object(args)))
+		return jsonrpc_refuse(c, JSONRPC_PARAMS, json_is_string(name) ?
+		    "arguments: expected an object" : "name: expected a string");
 	if (runs_agent(c->api->runs, json_str(name)) == NULL)
-		return tools_search(c, called);
+		return door_list(c, called);
 	/* A graph's own assistant goes by the graph's id. */
 	if (api_assistant_find(c, json_str(name), &own) != OK)
 		return no_tool(c, json_str(name));
@@ -520,10 +500,8 @@ do_initialize(struct call *c, const struct jsonrpc *q)
 {
 	struct str asked = json_str(json_get(q->params, S("protocolVersion")));
 
-	if (asked.n == 0) {
-		jsonrpc_refuse(c, JSONRPC_PARAMS, S("protocolVersion: expected a string"));
-		return OK;
-	}
+	if (asked.n == 0)
+		return jsonrpc_refuse(c, JSONRPC_PARAMS, "protocolVersion: expected a string");
 	return answer(c, arena_fmt(&c->r->arena, "{\"protocolVersion\":\"%.*s\","
 	    "\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"cohort\","
 	    "\"title\":\"Cohort\",\"version\":\"" COHORT_VERSION "\"},"
@@ -570,9 +548,8 @@ run_method(struct call *c, const struct jsonrpc *q)
 	for (size_t i = 0; i < COUNT(methods); i++)
 		if (str_eq(methods[i].name, q->method))
 			return methods[i].run(c, q);
-	jsonrpc_refuse(c, JSONRPC_METHOD, arena_fmt(&c->r->arena,
-	    "there is no method \"%.*s\"", FMT(param_shown(q->method))));
-	return OK;
+	return jsonrpc_refuse(c, JSONRPC_METHOD, "there is no method \"%.*s\"",
+	    FMT(param_shown(q->method)));
 }
 
 /* ---- requests ------------------------------------------------------------------------ */
@@ -581,16 +558,12 @@ static int
 check_head(struct call *c)
 {
 	struct str accept = http_header(c->r, S("accept"));
-	struct str version = http_header(c->r, S("mcp-protocol-version"));
 
 	if (!str_contains_nocase(accept, S("application/json")) ||
 	    !str_contains_nocase(accept, S("text/event-stream")))
 		return err_set(&c->err, ERR_SYNTAX, "Accept: expected application/json and "
 		    "text/event-stream, got \"%.*s\"", FMT(str_cut(accept, 64)));
-	if (version.n > 0 && !mcp_version_known(version))
-		return err_set(&c->err, ERR_SYNTAX, "MCP-Protocol-Version: \"%.*s\" is "
-		    "not known here", FMT(str_cut(version, 64)));
-	return OK;
+	return api_mcp_version(c);
 }
 
 /* Until the next release. */
@@ -617,14 +590,12 @@ api_mcp(struct call *c)
 	if (rc < 0)
 		return rc;
 	rc = jsonrpc_read(c, &q);
-	if (rc < 0) {
-		jsonrpc_refuse(c, rc, str_of(c->err.text));
-		rc = OK;
-	} else if (q.silent) {
+	if (rc < 0)
+		rc = jsonrpc_refuse(c, rc, "%s", c->err.text);
+	else if (q.silent)
 		call_empty(c, 202);
-	} else {
+	else
 		rc = run_method(c, &q);
-	}
 	jsonrpc_release(&q);
 	return rc;
 }

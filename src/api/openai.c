@@ -12,7 +12,7 @@
 
 /* ---- errors ------------------------------------------------------------------------ */
 
-/* What a client's library makes of a status is its own; these are OpenAI's words. */
+/* OpenAI's words for a status. */
 static const struct { int status; const char *type, *code; } kinds[] = {
 	{ 401, "invalid_request_error", "invalid_api_key" },
 	{ 403, "permission_error", "permission_denied" },
@@ -35,16 +35,6 @@ param_of(struct str message)
 	    message.p[n + 1] == ' ' ? str_sub(message, 0, n) : STR_NONE;
 }
 
-static void
-add_text_or_null(struct buf *b, const char *key, struct str text)
-{
-	json_add_key(b, key);
-	if (text.n > 0)
-		json_add_str(b, text);
-	else
-		buf_lit(b, "null");
-}
-
 void
 openai_add_error(struct buf *b, int status, struct str message)
 {
@@ -61,8 +51,8 @@ openai_add_error(struct buf *b, int status, struct str message)
 	if (status == 404 && str_eq(param, S("model")))
 		code = "model_not_found";
 	json_add_fmt(b, "{'error':{'message':%.*s,'type':%s", FMT(message), type);
-	add_text_or_null(b, "param", param);
-	add_text_or_null(b, "code", str_of(code));
+	show_text(b, "param", param);
+	show_text(b, "code", str_of(code));
 	buf_lit(b, "}}");
 }
 
@@ -279,11 +269,10 @@ openai_said_release(struct openai_said *s)
 
 /* A graph's own assistant goes by the graph's id. */
 static void
-add_model(struct call *c, struct buf *b, const struct store_assistant *a)
+add_model(struct buf *b, const struct store_assistant *a)
 {
 	struct uuid own = runs_assistant_id(a->graph_id);
 
-	(void)c;
 	buf_add_char(b, '{');
 	if (uuid_eq(&own, &a->id))
 		json_add_fmt(b, "'id':%.*s", FMT(a->graph_id));
@@ -305,7 +294,7 @@ models_found(struct call *c)
 	json_add_fmt(b, "{'object':'list','data':[");
 	for (size_t i = 0; i < op->found_n; i++) {
 		json_add_comma(b);
-		add_model(c, b, &op->found[i]);
+		add_model(b, &op->found[i]);
 	}
 	buf_lit(b, "]}");
 	return call_json(c, STR_NONE);
@@ -314,9 +303,7 @@ models_found(struct call *c)
 int
 api_openai_models(struct call *c)
 {
-	c->op.assistant_search = (struct store_assistant_search){ .metadata_json = S("{}"),
-	    .page = { .limit = LIMIT_PAGE_ROWS, .sort = STORE_SORT_CREATED } };
-	return call_submit(c, STORE_ASSISTANT_SEARCH, models_found);
+	return door_list(c, models_found);
 }
 
 void
@@ -336,6 +323,6 @@ api_openai_model(struct call *c)
 
 	if (rc < 0)
 		return rc == ERR_AGAIN ? OK : rc;
-	add_model(c, call_out(c), &a);
+	add_model(call_out(c), &a);
 	return call_json(c, STR_NONE);
 }

@@ -2,11 +2,11 @@
  * openai_chat.c - POST /v1/chat/completions.
  *
  * Without a thread (metadata.thread_id) the messages are the whole conversation and
- * nothing is kept.  With one, those behind the last assistant's are new; they go to the
- * thread, or answer the question that it waits with.
+ * nothing is kept.  With one, those after the last assistant's message are new; they go
+ * to the thread, or answer the question that it waits with.
  *
- * A stream's chunks differ in the text alone: what stands before and behind it is
- * prepared once, and a piece of the model's answer goes between as it is.
+ * The chunks of a stream differ in their text alone: what comes before and after it is
+ * prepared once, and a piece of the model's answer is sent between the two unchanged.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,11 +14,8 @@
 
 #include "base/mem.h"
 
-#define JOINT "\\n\\n"                       /* between messages; raw */
-
 struct chat {
 	bool stream, usage;
-	bool begun, another;                 /* something was said; a message ended */
 	char *model;
 	struct buf head;                     /* of every chunk, up to its choices */
 	struct buf open, close;              /* around the text of a chunk */
@@ -93,22 +90,10 @@ chat_started(struct door *d, void *ctx)
 }
 
 static void
-chat_message(struct door *d, void *ctx, struct str id)
-{
-	struct chat *x = ctx;
-
-	(void)d;
-	(void)id;                            /* a completion is one message */
-	x->another = x->begun;
-	x->begun = true;
-}
-
-static void
 chat_text(struct door *d, void *ctx, struct str raw)
 {
 	struct chat *x = ctx;
-	struct str parts[4] = { buf_str(&x->open), x->another ? S(JOINT) : STR_NONE, raw,
-	    buf_str(&x->close) };
+	struct str parts[4] = { buf_str(&x->open), door_joint(d), raw, buf_str(&x->close) };
 
 	if (x->stream) {
 		door_send_parts(d, parts, COUNT(parts));
@@ -116,26 +101,9 @@ chat_text(struct door *d, void *ctx, struct str raw)
 		buf_add(&x->text, parts[1]);
 		buf_add(&x->text, raw);
 	}
-	x->another = false;
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
-
-/* What the run waits for is asked as the agent's last words. */
-static void
-ask_questions(struct door *d, struct chat *x, const struct run_end *end)
-{
-	struct buf text = BUF(LIMIT_STATE_BYTES), raw = BUF(2 * (size_t)LIMIT_STATE_BYTES);
-
-	if (end->status == RUN_INTERRUPTED && end->interrupts_json.n > 0) {
-		door_add_questions(&text, end->interrupts_json);
-		json_add_escaped(&raw, buf_str(&text));
-		chat_message(d, x, STR_NONE);
-		chat_text(d, x, buf_str(&raw));
-	}
-	buf_release(&text);
-	buf_release(&raw);
-}
 
 static void
 add_usage(struct buf *b, const struct llm_usage *u)
@@ -156,9 +124,8 @@ send_failure(struct door *d, const struct door_failure *f)
 	buf_lit(&b, "data: {\"error\":");
 	openai_add_failure(&b, f);
 	buf_lit(&b, "}\n\n");
-	door_send(d, buf_str(&b));
-	buf_release(&b);
-	door_end_stream(d, true);
+	door_send_buf(d, &b);
+	door_end_stream(d);
 }
 
 static void
@@ -178,7 +145,7 @@ end_stream(struct door *d, struct chat *x, const struct run_end *end)
 		buf_release(&b);
 	}
 	door_send(d, S("data: [DONE]\n\n"));
-	door_end_stream(d, true);
+	door_end_stream(d);
 }
 
 static void
@@ -220,7 +187,8 @@ chat_end(struct door *d, void *ctx, int rc, const struct run_end *end, const str
 		else
 			send_failure(d, &f);
 	} else {
-		ask_questions(d, x, end);
+		if (end->status == RUN_INTERRUPTED)
+			door_tell_questions(d, end->interrupts_json);
 		if (c != NULL)
 			answer(d, x, end);
 		else
@@ -249,7 +217,7 @@ read_stream(struct call *c, struct chat *x)
 	x->usage = x->usage && x->stream;
 }
 
-/* Those that the thread does not have: behind the last answer. */
+/* The messages that the thread does not have: those after the last answer. */
 static void
 add_new_messages(struct call *c, struct buf *b, jnode list, bool all)
 {
@@ -259,8 +227,8 @@ add_new_messages(struct call *c, struct buf *b, jnode list, bool all)
 		if (openai_is_role(json_at(list, i), S("assistant")))
 			from = i + 1;
 	if (from == n)
-		fields_fail(c->in, "messages", ERR_INVALID, "none is new: behind the last "
-		    "assistant's message there is none for the thread");
+		fields_fail(c->in, "messages", ERR_INVALID, "expected a message after "
+		    "the last assistant's: those before it are on the thread already");
 	buf_add_char(b, '[');
 	for (size_t i = from; i < n; i++) {
 		json_add_comma(b);
@@ -310,8 +278,7 @@ int
 api_openai_chat(struct call *c)
 {
 	static const struct door_events events = { .started = chat_started,
-	    .message = chat_message, .text = chat_text, .end = chat_end,
-	    .release = chat_free };
+	    .text = chat_text, .end = chat_end, .release = chat_free };
 	struct chat *x = mem_new(struct chat);
 	struct door_ask ask = { .passing = true };
 	struct openai_said said = { 0 };

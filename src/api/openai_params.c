@@ -1,8 +1,8 @@
 /*
  * openai_params.c - what becomes of each parameter of OpenAI's requests.
  *
- * One that cannot change what is answered is ignored.  One that would, and that an
- * agent cannot follow, is refused unless it asks for what happens anyway.
+ * A parameter that cannot change the answer is ignored.  One that would change it, but
+ * that an agent cannot follow, is refused unless it asks for what happens anyway.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,7 +34,7 @@ static const struct param {
 	{ "max_completion_tokens", CHAT, "", "the same" },
 	{ "max_output_tokens", RESPONSES, "", "the same" },
 	{ "metadata", BOTH, "", "the run's; `thread_id` of a chat completion: its thread" },
-	{ "previous_response_id", RESPONSES, "", "goes on behind that response" },
+	{ "previous_response_id", RESPONSES, "", "continues after that response" },
 	{ "conversation", RESPONSES, "", "a thread" },
 	{ "background", RESPONSES, "", "a run in the background" },
 	{ "store", RESPONSES, "", "false: a run without a thread, of which nothing is kept" },
@@ -100,7 +100,8 @@ refuse_unknown(struct call *c, struct str name, unsigned where)
 	    near.best != NULL ? "; did you mean " : "", near.best != NULL ? near.best : "");
 }
 
-/* Equal, whatever the order of members and the form of numbers. */
+/* Is n equal to one of the values?  The order of members and the form of numbers do not
+ * matter. */
 static bool
 is_one_of(jnode n, const char *values)
 {

@@ -14,16 +14,6 @@ add_prefixed(struct buf *b, const char *key, const char *prefix, const struct uu
 	buf_add_char(b, '"');
 }
 
-static void
-add_text(struct buf *b, const char *key, struct str text)
-{
-	json_add_key(b, key);
-	if (text.n > 0)
-		json_add_str(b, text);
-	else
-		buf_lit(b, "null");
-}
-
 void
 response_add_item(struct buf *b, const struct response_item *i)
 {
@@ -89,14 +79,14 @@ response_add(struct buf *b, const struct response *r)
 	json_add_fmt(b, ",'object':'response','created_at':%lld,'status':%s,"
 	    "'background':%hhd", (long long)(r->created / 1000), r->status, r->background);
 	add_outcome(b, r);
-	add_text(b, "instructions", r->instructions);
+	show_text(b, "instructions", r->instructions);
 	json_add_fmt(b, ",'model':%.*s,'output':[", FMT(r->model));
 	for (size_t i = 0; i < r->items_n; i++) {
 		json_add_comma(b);
 		response_add_item(b, &r->items[i]);
 	}
 	buf_add_char(b, ']');
-	add_text(b, "previous_response_id", r->previous);
+	show_text(b, "previous_response_id", r->previous);
 	json_add_key(b, "conversation");
 	if (r->conversation) {
 		buf_add_char(b, '{');

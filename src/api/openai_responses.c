@@ -2,7 +2,7 @@
  * openai_responses.c - POST /v1/responses.
  *
  * A response is a run on a thread: a new one, that of the conversation, or the one of
- * the previous response, from behind its last step.  With store: false it is a run
+ * the previous response, after its last step.  With store: false it is a run
  * without a thread.
  *
  * The events of a stream, each with its number:
@@ -86,26 +86,31 @@ event_send(struct door *d, struct reply *x, struct buf *b)
 {
 	json_add_fmt(b, ",'sequence_number':%lld}", (long long)x->sequence++);
 	buf_lit(b, "\n\n");
-	if (!b->failed)
-		door_send(d, buf_str(b));
-	buf_release(b);
+	door_send_buf(d, b);
 }
 
 static void
-send_response(struct door *d, struct reply *x, const char *type, const char *status)
+add_response(struct buf *b, struct reply *x, const char *status)
 {
 	struct response_item *items = mem_alloc((x->n + 1) * sizeof *items);
-	struct buf b = event_open(type);
 
 	for (size_t i = 0; i < x->n; i++)
 		items[i] = shown(&x->items[i]);
 	x->r.items = items;
 	x->r.items_n = x->n;
 	x->r.status = status;
-	json_add_key(&b, "response");
-	response_add(&b, &x->r);
-	event_send(d, x, &b);
+	response_add(b, &x->r);
 	free(items);
+}
+
+static void
+send_response(struct door *d, struct reply *x, const char *type, const char *status)
+{
+	struct buf b = event_open(type);
+
+	json_add_key(&b, "response");
+	add_response(&b, x, status);
+	event_send(d, x, &b);
 }
 
 static void
@@ -221,37 +226,13 @@ reply_text(struct door *d, void *ctx, struct str raw)
 }
 
 static void
-ask_questions(struct door *d, struct reply *x, const struct run_end *end)
-{
-	struct buf text = BUF(LIMIT_STATE_BYTES), raw = BUF(2 * (size_t)LIMIT_STATE_BYTES);
-	char id[UUID_TEXT];
-
-	uuid_format(&x->r.run_id, id);
-	door_add_questions(&text, end->interrupts_json);
-	json_add_escaped(&raw, buf_str(&text));
-	reply_message(d, x, (struct str){ id, UUID_TEXT });
-	reply_text(d, x, buf_str(&raw));
-	buf_release(&text);
-	buf_release(&raw);
-}
-
-static void
 answer(struct call *c, struct reply *x, const char *status)
 {
-	struct response_item *items = mem_alloc((x->n + 1) * sizeof *items);
-	struct buf *b = call_out(c);
-
-	for (size_t i = 0; i < x->n; i++)
-		items[i] = shown(&x->items[i]);
-	x->r.items = items;
-	x->r.items_n = x->n;
-	x->r.status = status;
-	response_add(b, &x->r);
+	add_response(call_out(c), x, status);
 	call_finish(c, call_json(c, openai_lines(c, &x->r.thread_id, &x->r.run_id)));
-	free(items);
 }
 
-/* How a run that has ended is told. */
+/* Which event and status tell how the run ended. */
 static void
 settle(struct door *d, struct reply *x, const struct run_end *end, const char **type,
     const char **status)
@@ -265,7 +246,7 @@ settle(struct door *d, struct reply *x, const struct run_end *end, const char **
 		return;
 	}
 	if (waits)
-		ask_questions(d, x, end);
+		door_tell_questions(d, end->interrupts_json);
 	end_item(d, x);
 	x->r.incomplete = waits ? S("input_required") :
 	    response_incomplete(door_finish_reason(d));
@@ -293,7 +274,7 @@ reply_end(struct door *d, void *ctx, int rc, const struct run_end *end, const st
 		answer(c, x, status);
 	} else {
 		send_response(d, x, type, status);
-		door_end_stream(d, true);
+		door_end_stream(d);
 	}
 	arena_release(&a);
 }
@@ -306,7 +287,6 @@ previous_found(struct call *c)
 {
 	const struct store_history *op = &c->op.history;
 
-	c->made = (struct checkpoint_ref){ .ns = S("previous") };
 	if (op->states_n == 0) {
 		door_forget(c);
 		return err_set(&c->err, ERR_INVALID, "previous_response_id: that response "
@@ -319,23 +299,18 @@ previous_found(struct call *c)
 static int
 previous_look_up(struct call *c, const struct store_run *run, int64_t thread_seq)
 {
-	char id[UUID_TEXT];
 	int rc;
 
-	uuid_format(&run->id, id);
-	c->op.history = (struct store_history){ .thread_seq = thread_seq, .whole = true,
-	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
-	    UUID_TEXT, id) };
 	door_keep(c, api_openai_respond);
-	rc = call_submit(c, STORE_HISTORY, previous_found);
+	rc = door_ask_state(c, thread_seq, &run->id, previous_found);
 	if (rc != OK)
 		door_forget(c);
 	return rc == OK ? ERR_AGAIN : rc;
 }
 
-/* Behind the previous response: at the thread's head if that is its last step. */
+/* After the previous response: at the thread's head if that is its last step. */
 static int
-go_on_behind(struct call *c, struct str previous, struct door_ask *ask)
+continue_after(struct call *c, struct str previous, struct door_ask *ask)
 {
 	static const struct uuid newest;
 	struct store_state head;
@@ -345,17 +320,14 @@ go_on_behind(struct call *c, struct str previous, struct door_ask *ask)
 	int rc = ERR_NOTFOUND;
 
 	if (response_id_parse(previous, "resp_", &id))
-		rc = store_run_get(c->api->reader, c->owner, &id, &c->r->arena, &run);
-	if (rc == OK)
-		rc = store_thread_get(c->api->reader, c->owner, &run.thread_id,
-		    &c->r->arena, &t);
+		rc = door_find_run(c, &id, THREADS_CREATE_RUN, &run, &t);
 	if (rc < 0)
-		return err_set(&c->err, rc, "previous_response_id: there is no response "
-		    "\"%.*s\"", FMT(param_shown(previous)));
+		return rc != ERR_NOTFOUND ? rc : err_set(&c->err, rc, "previous_response_id: "
+		    "there is no response \"%.*s\"", FMT(param_shown(previous)));
 	if (run.status == RUN_PENDING || run.status == RUN_RUNNING)
 		return err_set(&c->err, ERR_CONFLICT, "previous_response_id: that response is "
 		    "still in progress");
-	if (c->made.ns.n == 0)
+	if (uuid_is_zero(&c->made.id))
 		return previous_look_up(c, &run, t.seq);
 	ask->thread_id = run.thread_id;
 	rc = store_state_get(c->api->reader, c->owner, t.seq, STR_NONE, &newest, 0,
@@ -378,11 +350,10 @@ conversation_read(struct call *c, struct reply *x, struct door_ask *ask)
 	if (json_is_object(n))
 		n = json_get(n, S("id"));
 	if (response_id_parse(json_str(n), "conv_", &ask->thread_id))
-		rc = store_thread_get(c->api->reader, c->owner, &ask->thread_id,
-		    &c->r->arena, &t);
+		rc = door_find_thread(c, &ask->thread_id, THREADS_CREATE_RUN, &t);
 	x->r.conversation = true;
-	return rc == OK ? OK : err_set(&c->err, rc, "conversation: there is no conversation "
-	    "\"%.*s\"", FMT(param_shown(json_str(n))));
+	return rc != ERR_NOTFOUND ? rc : err_set(&c->err, rc, "conversation: there is no "
+	    "conversation \"%.*s\"", FMT(param_shown(json_str(n))));
 }
 
 static int
@@ -391,7 +362,7 @@ place_read(struct call *c, struct reply *x, struct door_ask *ask)
 	int rc = conversation_read(c, x, ask);
 
 	if (rc == OK && x->r.previous.n > 0)
-		rc = go_on_behind(c, x->r.previous, ask);
+		rc = continue_after(c, x->r.previous, ask);
 	if (rc != OK || !x->r.store || !uuid_is_zero(&ask->thread_id))
 		return rc;
 	ask->thread_id = uuid_v7();

@@ -1,15 +1,14 @@
 /*
  * openai_stored.c - responses that are kept: GET, DELETE, cancel.
  *
- * Nothing is stored of them beside the run and its thread: the output is what the agent
- * said behind the last message of a person, in the state that the run left.
+ * A response is stored as its run and thread alone.  Its output is what the agent said
+ * after the last message of a person, in the state that the run left.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "api/openai_response.h"
 
 #include "base/mem.h"
-#include "run/view.h"
 
 static int
 unknown(struct call *c)
@@ -18,41 +17,18 @@ unknown(struct call *c)
 	    FMT(param_shown(c->param[0])));
 }
 
-/* The run of the path, on a thread that the caller may use so; its id in c. */
+/* The run of the path, and its thread; their ids in c. */
 static int
-find_run(struct call *c, struct store_run *out)
+find_run(struct call *c, struct store_run *run, struct store_thread *t)
 {
-	struct store_thread t;
 	int rc = ERR_NOTFOUND;
 
 	if (response_id_parse(c->param[0], "resp_", &c->run_id))
-		rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena, out);
-	if (rc == OK)
-		rc = store_thread_get(c->api->reader, c->owner, &out->thread_id,
-		    &c->r->arena, &t);
-	if (rc == OK)
-		rc = call_may(c, c->route->access, t.metadata_json);
+		rc = door_find_run(c, &c->run_id, c->route->access, run, t);
 	if (rc < 0)
 		return rc == ERR_NOTFOUND ? unknown(c) : rc;
-	c->thread_id = out->thread_id;
+	c->thread_id = t->id;
 	return OK;
-}
-
-/* Of entries of the run: what it left last. */
-static int
-ask_state(struct call *c, int (*then)(struct call *c))
-{
-	struct store_thread t;
-	char id[UUID_TEXT];
-	int rc = api_thread_find(c, &t);
-
-	if (rc < 0)
-		return rc;
-	uuid_format(&c->run_id, id);
-	c->op.history = (struct store_history){ .thread_seq = t.seq, .whole = true,
-	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
-	    UUID_TEXT, id) };
-	return call_submit(c, STORE_HISTORY, then);
 }
 
 /* ---- output -------------------------------------------------------------------------- */
@@ -66,18 +42,6 @@ add_raw(struct buf *b, jnode message)
 	json_add_escaped(b, buf_str(&text));
 	b->failed |= text.failed;
 	buf_release(&text);
-}
-
-/* Behind the last message that is a person's. */
-static size_t
-output_begins(jnode list)
-{
-	size_t from = 0, i = 0;
-
-	for (struct json_iter it = json_each(list); json_next(&it); i++)
-		if (str_eq(json_str(json_get(it.value, S("type"))), S("human")))
-			from = i + 1;
-	return from;
 }
 
 struct output {
@@ -94,7 +58,7 @@ output_read(struct output *o, struct arena *a, jnode list)
 
 	o->items = mem_zero((n + 1) * sizeof *o->items);
 	o->texts = mem_zero((n + 1) * sizeof *o->texts);
-	for (size_t i = output_begins(list); i < n; i++) {
+	for (size_t i = door_answer_begins(list); i < n; i++) {
 		jnode m = json_at(list, i);
 		struct buf *text = &o->texts[o->n];
 
@@ -128,19 +92,11 @@ output_of(struct call *c, const struct store_state *s, const struct store_thread
     struct output *o)
 {
 	static const struct str messages = { "messages", 8 };
-	struct view v = { .thread_id = t->id, .members = VIEW_VALUES, .newest = true,
-	    .agent = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t)),
-	    .channels = &messages, .channels_n = 1 };
-	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	struct json_doc d = { 0 };
+	jnode values = door_values(c, t, s, &messages, &d);
 
-	if (view_add_state(&b, &v, s) == OK && json_parse(&d, buf_str(&b), NULL) == OK)
-		output_read(o, &c->r->arena, json_get(json_get(d.root, S("values")),
-		    S("messages")));
-	else
-		output_read(o, &c->r->arena, NULL);
+	output_read(o, &c->r->arena, json_get(values, messages));
 	json_release(&d);
-	buf_release(&b);
 }
 
 /* ---- the object ------------------------------------------------------------------------ */
@@ -173,10 +129,8 @@ state_found(struct call *c)
 	struct store_run run;
 	struct door_failure f;
 	struct response r;
-	int rc = find_run(c, &run);
+	int rc = find_run(c, &run, &t);
 
-	if (rc == OK)
-		rc = api_thread_find(c, &t);
 	if (rc < 0)
 		return rc;
 	if (!call_has_room(c))
@@ -196,20 +150,24 @@ usage_found(struct call *c)
 {
 	const struct store_usage *u = &c->op.usage_get.total;
 	struct llm_usage *usage = arena_new(&c->r->arena, struct llm_usage);
+	struct store_thread t;
+	struct store_run run;
+	int rc = find_run(c, &run, &t);
 
 	if (usage != NULL)
 		*usage = (struct llm_usage){ .input_tokens = u->input,
 		    .cached_tokens = u->cached, .output_tokens = u->output,
 		    .reasoning_tokens = u->reasoning };
 	c->usage = usage;
-	return ask_state(c, state_found);
+	return rc < 0 ? rc : door_ask_state(c, t.seq, &run.id, state_found);
 }
 
 int
 api_openai_response(struct call *c)
 {
+	struct store_thread t;
 	struct store_run run;
-	int rc = find_run(c, &run);
+	int rc = find_run(c, &run, &t);
 
 	if (rc < 0)
 		return rc;
@@ -225,7 +183,7 @@ cancelled(void *ctx, int rc)
 {
 	struct call *c = ctx;
 
-	/* One that has ended meanwhile is shown as it is. */
+	/* A run that ended before it could be cancelled is shown as it is. */
 	if (rc < 0 && rc != ERR_NOTFOUND && rc != ERR_CONFLICT)
 		call_finish(c, rc);
 	else
@@ -235,8 +193,9 @@ cancelled(void *ctx, int rc)
 int
 api_openai_cancel(struct call *c)
 {
+	struct store_thread t;
 	struct store_run run;
-	int rc = find_run(c, &run);
+	int rc = find_run(c, &run, &t);
 
 	if (rc < 0)
 		return rc;
@@ -251,17 +210,20 @@ api_openai_cancel(struct call *c)
 static int
 deleted(struct call *c)
 {
-	json_add_fmt(call_out(c), "{'id':'resp_");
-	uuid_add(&c->api->out, &c->run_id);
-	json_add_fmt(&c->api->out, "','object':'response','deleted':true}");
+	struct buf *b = call_out(c);
+
+	json_add_fmt(b, "{'id':'resp_");
+	uuid_add(b, &c->run_id);
+	json_add_fmt(b, "','object':'response','deleted':true}");
 	return call_json(c, STR_NONE);
 }
 
 int
 api_openai_delete(struct call *c)
 {
+	struct store_thread t;
 	struct store_run run;
-	int rc = find_run(c, &run);
+	int rc = find_run(c, &run, &t);
 
 	if (rc < 0)
 		return rc;

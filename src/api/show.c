@@ -35,6 +35,16 @@ add_uuid(struct buf *b, const char *key, const void *at)
 }
 
 void
+show_text(struct buf *b, const char *key, struct str text)
+{
+	json_add_key(b, key);
+	if (text.n > 0)
+		json_add_str(b, text);
+	else
+		buf_lit(b, "null");
+}
+
+void
 show_time(struct buf *b, const char *key, msec at)
 {
 	json_add_key(b, key);

@@ -38,16 +38,24 @@ run_tool(struct call *c, const struct mcp_call *q)
 }
 
 int
-api_work_mcp(struct call *c)
+api_mcp_version(struct call *c)
 {
 	struct str version = http_header(c->r, S("mcp-protocol-version"));
+
+	return version.n == 0 || mcp_version_known(version) ? OK : err_set(&c->err,
+	    ERR_SYNTAX, "MCP-Protocol-Version: \"%.*s\" is not known here",
+	    FMT(param_shown(version)));
+}
+
+int
+api_work_mcp(struct call *c)
+{
 	struct mcp m = { .stateless = true };
 	struct mcp_call q;
-	int rc = OK;
+	int rc = api_mcp_version(c);
 
-	if (version.n > 0 && !mcp_version_known(version))
-		return err_set(&c->err, ERR_SYNTAX, "MCP-Protocol-Version: \"%.*s\" is "
-		    "not known here", FMT(str_sub(version, 0, 64)));
+	if (rc < 0)
+		return rc;
 	mcp_call_init(&q);
 	switch (mcp_read(&m, c->r->body, &q, call_out(c))) {
 	case MCP_SILENT:

@@ -136,6 +136,9 @@ vector_read(const struct embed_request *c, jnode row, size_t place, float *vecto
 		return err_set(e, ERR_CLOSED, "its vectors have %zu dims, and "
 		    "store.index.dims is %zu", json_count(list), c->m->dims);
 	v = vectors + place * c->m->dims;
+	if (!isnan(v[0]))
+		return err_set(e, ERR_CLOSED, "two vectors of its answer have the index %zu",
+		    place);
 	for (size_t i = 0; json_next(&it); i++) {
 		v[i] = (float)json_number(it.value);
 		if (!json_is_number(it.value) || !isfinite(v[i]))
@@ -155,6 +158,8 @@ answer_read(struct embed_request *c, float *vectors, int64_t *tokens, struct err
 	jnode data = json_get(d.root, S("data"));
 	struct json_iter it = json_each(data);
 
+	for (size_t i = 0; i < c->n; i++)
+		vectors[i * c->m->dims] = NAN;       /* not read yet */
 	if (rc != OK)
 		rc = err_set(e, ERR_CLOSED, "its answer is no JSON");
 	else if (!json_is_array(data) || json_count(data) != c->n)

@@ -103,6 +103,10 @@ for (const old of [false, true]) {
     check(/You said yes/.test(text(done)), `${v}: and what it was told`, text(done));
     const got = await confirm.getTask(ask(t.id));
     equal([got.status.state, /You said yes/.test(text(got))], [TaskState.TASK_STATE_COMPLETED, true], `${v}: as it is kept`);
+    if (!old) {
+      const list = await confirm.listTasks({ tenant: "", contextId: t.contextId, status: 0, pageToken: "" });
+      equal([list.totalSize, list.tasks.map((x) => [x.id, x.status.state])], [1, [[t.id, TaskState.TASK_STATE_COMPLETED]]], "both runs are one task of a list, as its newest is");
+    }
     const other = await confirm.sendMessage(say("pay"));
     const events = await collect(confirm.sendMessageStream(say(dataPart({ resume: [{ id: other.status.message.parts[1].content.value.interrupts[0].id, value: "no" }] }), { taskId: other.id, contextId: other.contextId })));
     equal([events[0].value.id, events.at(-1).value.status.state], [other.id, TaskState.TASK_STATE_COMPLETED], `${v}: by id, as a stream`);

@@ -134,6 +134,8 @@ await scenario("OpenAI's door", async () => {
   for (const [method, more] of [["GET", ""], ["DELETE", ""], ["POST", "/cancel"]])
     equal((await call(server, method, `/v1/responses/${made.json.id}${more}`, undefined, wim)).status, 404, `another's: ${method}${more}`);
   equal((await call(server, "POST", "/v1/responses", { model: "agent", input: "hi", previous_response_id: made.json.id }, wim)).status, 404, "and nothing to go on from");
+  const other = await call(server, "POST", "/v1/responses", { model: "agent", input: "hi", conversation: thread }, wim);
+  equal([other.status, other.json.error.param], [404, "conversation"], "nor another's conversation");
 });
 
 await scenario("the doors of MCP and A2A", async () => {

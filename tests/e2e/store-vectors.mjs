@@ -107,6 +107,25 @@ await scenario("puts that come together share requests, within the provider's co
   await c.close();
 });
 
+await scenario("answers that are not what was asked for: each is refused, nothing is written", async () => {
+  const answers = { data: [] }, web = http.createServer((req, res) => { req.resume().on("end", () => res.end(JSON.stringify(answers))); });
+  await new Promise((done) => web.listen(0, "127.0.0.1", done));
+  const home = scratch(), row = (index, embedding) => ({ index, embedding });
+  writeFileSync(path.join(home, "cohort.yaml"), `providers: {emb: {type: openai, base_url: "http://127.0.0.1:${web.address().port}/v1"}}\n`, { mode: 0o600 });
+  const s = await startServer({ mock, dir: home, args: ["--store-index-embed", "emb:m", "--store-index-dims", "2"] });
+  const two = () => call(s, "PUT", "/store/items", { namespace: ["odd"], key: "k", value: { a: "one", b: "two" }, index: ["a", "b"] });
+  for (const [data, words] of [[[row(0, [1, 0])], /2 vectors.*1/], [[row(0, [1, 0]), row(0, [0, 1])], /index 0/], [[row(0, [1, 0]), row(1, [1])], /1 dims/], [[row(0, [1, 0]), row(1, [1, "x"])], /a string/], [[row(0, [1, 0]), row(1, [1e300, 1])], /float32/], [[row(0, [1, 0]), row(1)], /embedding/], [5, /0/]]) {
+    answers.data = data;
+    const r = await two();
+    check(r.status === 502 && words.test(r.json.detail), JSON.stringify(data), r.text);
+  }
+  equal((await call(s, "GET", "/store/items?namespace=odd&key=k")).json, null, "nothing there");
+  answers.data = [row(1, [0, 1]), row(0, [1, 0])];
+  equal((await two()).status, 204, "in any order");
+  await s.stop();
+  await new Promise((done) => { web.close(done); web.closeAllConnections(); });
+});
+
 // As others' stores were reported to fail, by words and by vectors alike.
 await scenario("siblings, wildcards, quotes, other owners: no search crosses over", async () => {
   const secret = "0123456789abcdef0123456789abcdef";
