@@ -34,15 +34,14 @@
 struct a2a_call;
 struct agent;
 struct call;
-struct door;
 struct door_kept;
 struct door_name;
 struct extracts;
 struct feed;
+struct follow;
 struct mailbox;
 struct member;
 struct view;
-struct watcher;
 
 /* Which state of a thread: id zero: the newest of the namespace. */
 struct checkpoint_ref { struct uuid id; struct str ns; };
@@ -92,8 +91,7 @@ struct call {
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
 	int (*then)(struct call *c);         /* op came back; as a handler */
-	struct watcher *watcher;             /* waiting for a run */
-	struct door *door;                   /* the same, for another protocol */
+	struct follow *follow;               /* waiting for a run */
 	struct a2a_call *a2a;                /* a request of A2A */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */

@@ -7,8 +7,7 @@
  *     v began              v              end
  *   (answered)         STREAMS ---------> (stream ended)
  *
- * In each of them the client may leave: then the run is told at the end of the turn,
- * never inside a callback of the run, and the door is freed.
+ * In each of them the client may leave, and the door is freed; see follow.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,89 +16,31 @@
 #include <assert.h>
 
 #include "agent/agent.h"
+#include "api/follow.h"
 #include "api/hear.h"
 #include "base/mem.h"
-#include "net/sse.h"
 #include "run/view.h"
 
 struct door {
-	struct run_watch w;
-	struct api *api;
-	struct call *call;                   /* NULL once the answer has begun as
-	                                        SSE, or has ended */
-	struct sse *sse;
-	struct standing standing;            /* of a stream: its token ends */
-	struct shard_job leave;
+	struct follow f;
 	const struct door_events *on;
 	void *ctx;
 	struct hearing hearing;
 	struct uuid thread_id;
-	bool ended, leaving;
 	bool begun;                          /* a message was told; */
 	bool joint;                          /* another begins with the next piece */
 	bool broken;                         /* an event was too large for its stream */
 };
 
 static void
-check_door(const struct door *d)
+door_release(struct follow *f)
 {
-	assert(d->api != NULL && d->on != NULL);
-	assert(d->sse == NULL || d->call == NULL);
-	assert(d->call != NULL || d->sse != NULL || d->leaving || d->ended);
-}
+	struct door *d = CONTAINER_OF(f, struct door, f);
 
-static void
-door_free(struct door *d)
-{
-	standing_end(&d->standing);
-	atomic_fetch_sub_explicit(&d->api->metrics.watchers, 1, memory_order_relaxed);
 	if (d->ctx != NULL)
 		d->on->release(d->ctx);
 	hearing_release(&d->hearing);
 	free(d);
-}
-
-/* ---- leaving --------------------------------------------------------------- */
-
-static void
-leave(struct shard_job *job)
-{
-	struct door *d = CONTAINER_OF(job, struct door, leave);
-
-	/* The server stops; the client has not left. */
-	if (d->api->draining)
-		d->w.cancel_on_gone = false;
-	if (!d->ended)
-		run_unwatch(&d->w);
-	door_free(d);
-}
-
-static void
-leave_soon(struct door *d)
-{
-	check_door(d);
-	assert(!d->leaving);
-	d->leaving = true;
-	d->sse = NULL;
-	d->call = NULL;
-	standing_end(&d->standing);
-	d->leave.run = leave;
-	shard_at_turn_end(d->api->shard, &d->leave);
-}
-
-static void
-stream_gone(void *ctx)
-{
-	leave_soon(ctx);
-}
-
-static void
-request_gone(struct http_req *r)
-{
-	struct call *c = r->user;
-
-	leave_soon(c->door);
-	call_empty(c, 204);
 }
 
 /* ---- what the run tells ------------------------------------------------------ */
@@ -107,11 +48,10 @@ request_gone(struct http_req *r)
 static void
 run_started(struct run_watch *w, const struct uuid *thread_id, const struct uuid *run_id)
 {
-	struct door *d = CONTAINER_OF(w, struct door, w);
+	struct door *d = CONTAINER_OF(w, struct door, f.w);
 
 	(void)run_id;                        /* w has it */
-	check_door(d);
-	if (d->leaving)
+	if (d->f.leaving)
 		return;
 	d->thread_id = *thread_id;
 	d->on->started(d, d->ctx);
@@ -120,31 +60,28 @@ run_started(struct run_watch *w, const struct uuid *thread_id, const struct uuid
 static void
 run_frames(struct run_watch *w, struct sse_block *b)
 {
-	struct door *d = CONTAINER_OF(w, struct door, w);
+	struct door *d = CONTAINER_OF(w, struct door, f.w);
 
-	check_door(d);
-	if (!d->leaving)
+	if (!d->f.leaving)
 		hearing_take(&d->hearing, (struct str){ b->bytes, b->n });
 }
 
 static void
 run_ended(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
 {
-	struct door *d = CONTAINER_OF(w, struct door, w);
-	struct call *c = d->call;
+	struct door *d = CONTAINER_OF(w, struct door, f.w);
+	struct call *c = d->f.call;
 
-	check_door(d);
-	if (d->leaving) {
-		d->ended = true;             /* leave() frees it */
-		return;
-	}
-	hearing_end(&d->hearing);
-	d->ended = true;
+	if (!d->f.leaving)
+		hearing_end(&d->hearing);
+	d->f.ended = true;
+	if (d->f.leaving)
+		return;                      /* it is freed at the turn's end */
 	if (c != NULL)
 		http_on_gone(c->r, NULL);
 	d->on->end(d, d->ctx, rc, end, e);
-	assert(d->sse == NULL);              /* door_end_stream was called */
-	door_free(d);
+	assert(d->f.sse == NULL);            /* door_end_stream was called */
+	follow_free(&d->f);
 }
 
 static void
@@ -168,29 +105,11 @@ heard_text(void *ctx, struct str raw)
 
 /* ---- the stream -------------------------------------------------------------- */
 
-/* The client's token has expired while the run goes on. */
-static void
-expire(struct standing *s)
-{
-	struct door *d = CONTAINER_OF(s, struct door, standing);
-	struct sse *sse = d->sse;
-
-	leave_soon(d);
-	sse_abort(sse);
-}
-
 void
 door_stream(struct door *d, struct str lines)
 {
-	struct call *c = d->call;
-
-	check_door(d);
-	assert(c != NULL && d->sse == NULL && !d->ended);
-	lines = arena_fmt(&c->r->arena, "%.*s%.*s", FMT(call_cors(c)), FMT(lines));
-	standing_begin(&d->standing, c, expire);
-	d->call = NULL;
-	d->sse = sse_begin(c->r, lines, stream_gone, d);
-	sse_beat_bare(d->sse);
+	follow_stream(&d->f, lines);
+	sse_beat_bare(d->f.sse);
 }
 
 void
@@ -199,7 +118,7 @@ door_send_parts(struct door *d, const struct str *parts, size_t n)
 	struct sse_block *b;
 	size_t total = 0, at = 0;
 
-	assert(d->sse != NULL);
+	assert(d->f.sse != NULL);
 	for (size_t i = 0; i < n; i++)
 		total += parts[i].n;
 	b = sse_block_alloc(total);
@@ -208,7 +127,7 @@ door_send_parts(struct door *d, const struct str *parts, size_t n)
 			memcpy(b->bytes + at, parts[i].p, parts[i].n);
 		at += parts[i].n;
 	}
-	sse_send(d->sse, b);
+	sse_send(d->f.sse, b);
 	sse_block_drop(b);
 }
 
@@ -231,10 +150,10 @@ door_send_buf(struct door *d, struct buf *b)
 void
 door_end_stream(struct door *d)
 {
-	struct sse *sse = d->sse;
+	struct sse *sse = d->f.sse;
 
-	assert(sse != NULL && d->ended);
-	d->sse = NULL;
+	assert(sse != NULL && d->f.ended);
+	d->f.sse = NULL;
 	if (d->broken)
 		sse_abort(sse);
 	else
@@ -301,19 +220,16 @@ door_new(struct call *c, const struct door_events *on, void *ctx,
 	struct door *d = mem_new(struct door);
 
 	buf_release(&body);                  /* it was read, and a run may take hours */
-	d->api = c->api;
-	d->call = c;
 	d->on = on;
 	d->ctx = ctx;
-	d->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
+	d->f.release = door_release;
+	d->f.w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
 	    .wants_events = true, .wants_values = true, .started = run_started,
 	    .frames = run_frames, .end = run_ended };
 	d->hearing = (struct hearing){ .message = heard_message, .text = heard_text,
 	    .ctx = d };
 	hearing_init(&d->hearing, agent);
-	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
-	c->door = d;
-	http_on_gone(c->r, request_gone);
+	follow_begin(&d->f, c);
 	http_left_by_eof(c->r);
 	return d;
 }
@@ -329,14 +245,14 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 	if (rc < 0)
 		return rc;
 	d = door_new(c, on, ctx, agent_of(c, ask));
-	d->w.cancel_on_gone = !ask->keeps_on;
-	d->w.wants_values = ask->wants_values;
-	rc = run_start(c->api->runs, &q, &d->w, NULL, NULL, &c->err);
+	d->f.w.cancel_on_gone = !ask->keeps_on;
+	d->f.w.wants_values = ask->wants_values;
+	rc = run_start(c->api->runs, &q, &d->f.w, NULL, NULL, &c->err);
 	if (rc == OK)
 		return OK;
 	http_on_gone(c->r, NULL);
 	d->ctx = NULL;                       /* it is the caller's */
-	door_free(d);
+	follow_free(&d->f);
 	return rc;
 }
 
@@ -349,10 +265,10 @@ door_join(struct call *c, const struct store_thread *t, const struct store_run *
 	struct runs *rs = c->api->runs;
 	owner_t owner = c->owner;
 
-	d->w.run_id = run->id;
-	run_started(&d->w, &t->id, &run->id);
+	d->f.w.run_id = run->id;
+	run_started(&d->f.w, &t->id, &run->id);
 	/* The end may come before this returns, and d with it. */
-	run_join(rs, owner, &t->id, &run->id, &d->w);
+	run_join(rs, owner, &t->id, &run->id, &d->f.w);
 }
 
 int
@@ -586,13 +502,13 @@ door_answer_begins(jnode messages)
 struct call *
 door_call(struct door *d)
 {
-	return d->call;
+	return d->f.call;
 }
 
 struct shard *
 door_shard(struct door *d)
 {
-	return d->api->shard;
+	return d->f.api->shard;
 }
 
 const struct uuid *
@@ -604,7 +520,7 @@ door_thread(const struct door *d)
 const struct uuid *
 door_run(const struct door *d)
 {
-	return &d->w.run_id;
+	return &d->f.w.run_id;
 }
 
 struct str
@@ -688,7 +604,7 @@ door_tell_questions(struct door *d, struct str interrupts_json)
 	struct buf text = BUF(LIMIT_STATE_BYTES), raw = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	char id[UUID_TEXT];
 
-	uuid_format(&d->w.run_id, id);
+	uuid_format(&d->f.w.run_id, id);
 	door_add_questions(&text, interrupts_json);
 	json_add_escaped(&raw, buf_str(&text));
 	heard_message(d, (struct str){ id, UUID_TEXT });
