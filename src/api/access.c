@@ -1,10 +1,10 @@
 /*
- * access.c - what the caller may do: what the policy gives for the route's action,
- * and for what a handler does beyond it.
+ * access.c - what the policy allows the caller: for the route's action, and for further
+ * actions of a handler.
  *
- * An object that the policy hides does not exist for the request: its handler looks
- * among the things of an owner who has none, and answers as it does when nothing is
- * there.  So each route has one way to say so, and none can tell the two apart.
+ * A request that names a hidden object is handled for an owner who has no objects
+ * (OWNER_NOBODY).  So it is answered exactly as one that names an object that does not
+ * exist.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -121,8 +121,9 @@ cron_metadata(struct call *c, struct str id)
 	    &c->r->arena, &cron) == OK ? cron.metadata_json : STR_NONE;
 }
 
-/* What a path's parameter names.  In a route that makes another of its kind it is read,
- * and `used` in one that is about things of another kind. */
+/* The object that a path's parameter names, and the action on it: `read` in a route that
+ * creates an object of its kind (a copy), `used` in a route about objects of another kind
+ * (a cron on a thread), the route's own action in all others. */
 static const struct {
 	const char *param;
 	find_metadata *find;
@@ -134,15 +135,6 @@ static const struct {
 	    ASSISTANTS_READ },
 	{ "{cron_id}", cron_metadata, CRONS_CREATE, CRONS_READ, CRONS_READ },
 };
-
-static bool
-same_resource(enum access a, enum access b)
-{
-	struct str x = str_of(access_name(a)), y = str_of(access_name(b));
-
-	return str_eq(str_sub(x, 0, (size_t)str_index(x, ':')),
-	    str_sub(y, 0, (size_t)str_index(y, ':')));
-}
 
 static int
 screen_param(struct call *c, struct str part, struct str value)
@@ -156,7 +148,8 @@ screen_param(struct call *c, struct str part, struct str value)
 			continue;
 		if (c->route->access == named[i].create)
 			rc = ask(c, named[i].read, &g);
-		else if (!same_resource(c->route->access, named[i].read))
+		else if (!str_eq(access_resource(c->route->access),
+		    access_resource(named[i].read)))
 			rc = ask(c, named[i].used, &g);
 		if (rc < 0)
 			return rc;
@@ -167,7 +160,7 @@ screen_param(struct call *c, struct str part, struct str value)
 	return OK;
 }
 
-/* if_exists: do_nothing answers with what is there, which is read then. */
+/* if_exists=do_nothing reads an object that exists. */
 static void
 screen_body(struct call *c, enum access create, enum access read, const char *field,
     find_metadata *find)
@@ -202,8 +195,8 @@ call_screen(struct call *c)
 
 /* ---- stamps -------------------------------------------------------------------------- */
 
-/* Is `key` stamped when the caller makes such a thing, or, as he may not, when others
- * do? */
+/* Is `key` stamped when the caller creates such an object?  stamp NULL: he may not create
+ * one; then a key that any rule stamps counts. */
 static bool
 is_stamped(struct call *c, enum access create, jnode stamp, struct str key)
 {
@@ -211,8 +204,7 @@ is_stamped(struct call *c, enum access create, jnode stamp, struct str key)
 	    policy_stamps(c->api->shared->o.policy, create, key);
 }
 
-/* Of a change: what stands in `metadata_json` without the keys that are stamped; they
- * stay as they are. */
+/* The metadata of an update, without stamped keys: an update cannot change them. */
 static struct str
 without_stamps(struct call *c, enum access create, struct str metadata_json)
 {
@@ -263,10 +255,10 @@ with_stamps(struct call *c, struct str stamp_json, struct str metadata_json)
 	return metadata_json;
 }
 
-/* The metadata that a command writes. */
+/* Commands that write metadata. */
 static const struct {
 	enum store_op op;
-	bool changes;                        /* what is there; else it is made */
+	bool changes;                        /* an update; else it creates */
 	enum access create;
 	size_t at;
 } stamped[] = {
@@ -294,8 +286,7 @@ static const struct { enum store_op op; enum access access; } searches[] = {
 	{ STORE_CRON_SEARCH, CRONS_SEARCH },
 };
 
-/* What the caller may not search is hidden from him, too, where a route of another
- * kind looks for it. */
+/* A route of another action may search too: without the right to search it finds nothing. */
 static struct str
 search_guard(struct call *c, enum access a)
 {
@@ -361,14 +352,15 @@ call_namespace(struct call *c, bool search, struct str *ns)
 		    arena_join(&c->r->arena, prepend, S("."), *ns);
 	if (is_under(*ns, within))
 		return;
-	/* What a search asks for and may see: the narrower of the two. */
+	/* A search of a wider namespace is narrowed to the allowed one. */
 	if (search && is_under(within, *ns))
 		*ns = within;
 	else
 		c->in->rc = err_set(&c->err, ERR_DENIED, "Not authorized");
 }
 
-/* The next label of each, where there is one; of two the one that is not `*`. */
+/* Takes the next label of both and sets *label to the more specific one.  False: they
+ * differ, so nothing matches both. */
 static bool
 narrower(struct str *asked, struct str *within, struct str *label)
 {
@@ -377,7 +369,7 @@ narrower(struct str *asked, struct str *within, struct str *label)
 	bool has_w = within->n > 0 && str_next(within, '.', &w);
 
 	*label = has_w ? w : a;
-	/* A name that is `*` would match any other. */
+	/* A label `*` in the policy would match any other. */
 	return !has_w || (!str_eq(w, S("*")) &&
 	    (!has_a || str_eq(a, S("*")) || str_eq(a, w)));
 }
@@ -426,9 +418,9 @@ call_may_item(struct call *c, struct str ns, struct str key, struct str value_js
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* ---- what is written down ------------------------------------------------------------ */
+/* ---- the audit log ------------------------------------------------------------------- */
 
-/* Actions that others, or what was, depend on. */
+/* Changes of what other callers share, and deletions. */
 static bool
 is_audited(enum access a)
 {

@@ -1,13 +1,15 @@
 /*
- * api.c - the life of the api and the way of a request:
+ * api.c - the life of the api, and the steps of a request:
  *
- *   route -> who (auth) -> path ids -> body -> owner -> handler
+ *   head    route, host and origin, credentials and policy, ids of the path
+ *   body    limits of the caller, owner, JSON, unsupported fields, hidden objects,
+ *           audit, idempotency key, handler
  *
- * A request is refused before its body is read where its head is enough.
+ * What the head is enough to refuse is refused before the body is read.
  *
- * Only the look-up of an owner seen for the first time, and a question to who knows the
- * caller (auth_ask), leave the turn.  All else up to the handler runs through, on the
- * shard.
+ * Two steps may wait and continue in a later turn of the shard: creating an owner that
+ * is seen for the first time, and asking the issuer or the verifier about credentials
+ * (auth_ask).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -87,8 +89,7 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 
 /* ---- handling ------------------------------------------------------------ */
 
-/* \u0000 becomes \ufffd: no string of a client's has a NUL in it, but for the
- * tracker's, which keeps texts as they are. */
+/* Replaces \u0000 by \ufffd. */
 static void
 add_without_nul(struct buf *out, struct str body)
 {
@@ -141,6 +142,7 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 	    "Malformed JSON in request body: " : "", why.text);
 }
 
+/* The last steps; the body is read and released here. */
 static int
 call_begin(struct call *c)
 {
@@ -234,21 +236,27 @@ parse_ids(struct call *c)
 	return OK;
 }
 
-/* Who it is, and what he may do; ERR_AGAIN: somebody has to be asked first. */
+static struct credentials
+credentials_of(const struct call *c, bool asked)
+{
+	return (struct credentials){ .r = c->r, .asked = asked,
+		.authorization = http_header(c->r, S("authorization")),
+		.api_key = http_header(c->r, S("x-api-key")) };
+}
+
+/* Credentials and policy.  ERR_AGAIN: auth_ask first. */
 static int
 call_identify(struct call *c, bool asked)
 {
-	struct credentials shown = { .r = c->r, .asked = asked,
-		.authorization = http_header(c->r, S("authorization")),
-		.api_key = http_header(c->r, S("x-api-key")) };
+	struct credentials shown = credentials_of(c, asked);
 	int rc = auth_check(c->api->shared->o.auth, &shown, shard_wall(c->r->shard),
 	    &c->r->arena, &c->who, &c->err);
 
 	return rc == OK ? call_authorise(c) : rc;
 }
 
-/* From the head alone, where that is possible; else handle() asks, when the body is
- * there. */
+/* c->unknown: the credentials cannot be checked here; handle() asks, once the body is
+ * read. */
 static int
 call_authenticate(struct call *c)
 {
@@ -330,6 +338,7 @@ head(void *ctx, struct http_req *r)
 	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
 }
 
+/* The caller is known and the body is there. */
 static int
 call_proceed(struct call *c)
 {
@@ -352,9 +361,7 @@ call_asked(struct auth_wait *w)
 static int
 call_ask(struct call *c)
 {
-	struct credentials shown = { .r = c->r,
-		.authorization = http_header(c->r, S("authorization")),
-		.api_key = http_header(c->r, S("x-api-key")) };
+	struct credentials shown = credentials_of(c, false);
 
 	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = call_asked };
 	return auth_ask(c->api->shared->o.auth, &shown, &c->asking, &c->err);
@@ -397,33 +404,50 @@ command_done(struct store_cmd *cmd)
 		call_finish(c, c->then(c));
 }
 
-int
-call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
+/* True: c->op can be sent. */
+static bool
+command_ready(struct call *c, enum store_op op, int (*then)(struct call *c))
 {
-	int rc;
-
 	api_call_check(c);
 	assert(c->update == NULL || c->in == NULL || c->in->rc == OK);
 	if (c->in != NULL && c->in->rc < 0)
-		return c->in->rc;
+		return false;
 	c->in = NULL;
 	c->op.cmd.op = op;
 	c->op.cmd.owner = c->owner;
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
-	c->op.cmd.once = c->with_key && op != STORE_OWNER_INTERN ? &c->once : NULL;
+	c->op.cmd.once = c->with_key ? &c->once : NULL;
 	call_guard(c);
 	c->then = then;
-	rc = items_submit(c->api->runs, &c->op.cmd);
+	return true;
+}
+
+static int
+command_sent(struct call *c, int rc)
+{
 	if (rc == OK)
 		return OK;
 	update_free(c->update);
 	c->update = NULL;
-	if (c->op.cmd.err.text[0] != '\0') {
-		c->err = c->op.cmd.err;
-		return rc;
-	}
-	return err_set(&c->err, rc, "the store is busy; try again");
+	if (c->op.cmd.err.text[0] == '\0')
+		return err_set(&c->err, rc, "the store is busy; try again");
+	c->err = c->op.cmd.err;
+	return rc;
+}
+
+int
+call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
+{
+	return command_ready(c, op, then) ? command_sent(c, store_submit(
+	    c->api->shared->o.store, c->api->shard, &c->op.cmd, false)) : c->in->rc;
+}
+
+int
+call_submit_item(struct call *c, enum store_op op, int (*then)(struct call *c))
+{
+	return command_ready(c, op, then) ? command_sent(c, items_submit(c->api->runs,
+	    &c->op.cmd)) : c->in->rc;
 }
 
 /* ---- the server's hooks -------------------------------------------------- */

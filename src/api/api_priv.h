@@ -81,11 +81,11 @@ struct call {
 	struct str param[ROUTE_PARAMS];      /* in order of the path */
 	struct uuid thread_id, run_id;       /* parsed, when the path has them */
 	struct principal who;
-	bool unknown;                        /* who it is: somebody has to be asked */
+	bool unknown;                        /* its credentials are not checked yet */
 	struct auth_wait asking;
 	int64_t retry_s;                     /* of a 429; 0: 1 */
 	struct grant grant;                  /* for the route's action */
-	struct uuid audited;                 /* the id of its lines; zero: it has none */
+	struct uuid audited;                 /* the id of its audit lines; zero: none */
 	const char *audited_as;
 	owner_t owner;
 	struct fields *in;                   /* the body, while the handler runs */
@@ -108,8 +108,8 @@ struct call {
 	                                        zero: at the start */
 	const struct llm_usage *usage;       /* of a stored response; or NULL */
 	struct str lines;                    /* header lines of the answer */
-	bool with_key, repeated;             /* it brings an idempotency key, not used */
-	struct store_once once;              /* yet, or used; see once.h */
+	bool with_key, repeated;             /* idempotency key: new; used before */
+	struct store_once once;              /* of it; see once.h */
 	int status;                          /* of an answer without a body */
 	int64_t page;                        /* entries of a transcript */
 	int64_t done;                        /* by commands before this one */
@@ -161,7 +161,8 @@ extern const struct route routes[];
 extern const size_t routes_n;
 /* Is its group turned off? */
 bool route_is_off(const struct api_options *o, const struct route *r);
-/* What a route takes.  Of an operation its arguments, but for those in the path. */
+/* The fields a route takes; of a tracker operation its arguments too, but for those in the
+ * path. */
 void route_add_request(struct buf *b, const struct route *r);
 
 /* ---- answering (answer.c) ------------------------------------------------ */
@@ -189,8 +190,8 @@ int  call_page(struct call *c, struct str page);         /* HTML without scripts
 /* X-Pagination-Total, and -Next if there is more behind `next`. */
 struct str call_page_lines(struct call *c, int64_t next, int64_t total);
 struct str call_next_line(struct call *c, int64_t next);     /* only X-Pagination-Next */
-/* For an answer that lasts: over is called, once, when the caller's credentials are good
- * no longer.  standing_end comes before the request's end. */
+/* For a stream: over is called, once, when the caller's credentials have expired or been
+ * revoked.  Call standing_end before the request ends. */
 struct standing {
 	struct wheel_timer timer;
 	struct auth *auth;
@@ -229,21 +230,22 @@ int  call_may(struct call *c, enum access a, struct str metadata_json);
 /* The same with a thread that a body names.  OK too when there is none. */
 int  call_may_thread(struct call *c, enum access a, const struct uuid *id);
 int  call_may_run(struct call *c, enum access a, const struct uuid *id);
-/* With an item of the store: by c->grant.  ERR_DENIED: what is there is hidden, or
- * value_json (empty: nothing is put) may not be. */
+/* Is an item of the store within c->grant?  ERR_DENIED: the stored item is not, or
+ * value_json (empty: nothing is put) would not be. */
 int  call_may_item(struct call *c, struct str ns, struct str key, struct str value_json);
-/* Where the policy has the caller's namespaces; labels with dots between. */
+/* Applies the policy's namespace and prepend to ns, labels with dots between. */
 void call_namespace(struct call *c, bool search, struct str *ns);
-/* The same of a prefix of labels that namespaces are to match, `*` any; NULs between. */
+/* The same for a prefix that namespaces must match: labels, of which `*` is any, with NULs
+ * between. */
 void call_namespaces(struct call *c, struct str *prefix);
-/* What metadata a thread must have that a run of this call makes; or empty. */
+/* The stamp of a thread that a run of this call creates; or empty. */
 struct str call_stamp(struct call *c);
 /* For api.c: once the caller is known; before the handler; before a command. */
 int  call_authorise(struct call *c);
 int  call_screen(struct call *c);
 void call_guard(struct call *c);
-/* Writes the action down, if it is one of those.  ERR_BUSY: that failed, and nothing
- * is to be done. */
+/* Writes the route's action to the audit log, if it is audited.  ERR_BUSY: that failed, so
+ * the action must not be done. */
 int  call_audit(struct call *c);
 int  call_audit_as(struct call *c, const char *action);
 void call_audit_end(struct call *c, int status);
@@ -261,6 +263,8 @@ void call_leave(struct api_shared *sh, const struct http_req *r);
  * when it is back and has not failed; NULL: the answer is 204.  ERR_BUSY: the
  * queue is full. */
 int  call_submit(struct call *c, enum store_op op, int (*then)(struct call *c));
+/* The same by items_submit, for STORE_ITEM_PUT and STORE_ITEM_SEARCH. */
+int  call_submit_item(struct call *c, enum store_op op, int (*then)(struct call *c));
 
 /* ---- reading (params.c, body.c, headers.c, runs.c) ----------------------- */
 
@@ -282,6 +286,7 @@ void param_bool(struct call *c, const char *name, bool *out);
 void param_int(struct call *c, const char *name, int64_t min, int64_t max,
     int64_t *out);
 void param_word(struct call *c, const char *name, const char *const *words, int *out);
+void param_id(struct call *c, const char *name, struct uuid *out);
 struct words param_list(struct call *c, const char *name);
 /* As much of a wrong value as an error repeats; whole characters. */
 struct str param_shown(struct str s);
@@ -299,6 +304,10 @@ void call_read_json(struct call *c, const char *key, jnode n, size_t max,
     struct str *out);
 /* A UUID; absent: a new one. */
 void call_read_id(struct call *c, const char *key, struct uuid *id);
+/* s as a UUID; name is for the error. */
+void call_parse_id(struct call *c, const char *name, struct str s, struct uuid *id);
+/* Each of list as a UUID; NULL after a failure. */
+struct uuid *call_parse_ids(struct call *c, const char *name, struct words list);
 bool call_read_do_nothing(struct call *c);   /* if_exists: raise, do_nothing */
 
 /* The stream modes of these words (none: values), and the JSON array that the
@@ -326,7 +335,7 @@ int  header_rules_check(const struct header_rules *rules, const char *setting,
  * is a `checkpoint`. */
 bool call_read_checkpoint(struct call *c, struct checkpoint_ref *out);
 void call_read_run_checkpoint(struct call *c, struct checkpoint_ref *out);
-/* That it is on the thread.  *root: where a run begins then; zero: at the newest.
+/* Checks that it is on the thread.  *root: where a run begins; zero: at the newest.
  * ERR_NOTFOUND, ERR_INVALID (no thread). */
 int  call_find_checkpoint(struct call *c, const struct checkpoint_ref *ref,
     struct uuid *root);

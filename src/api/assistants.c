@@ -60,15 +60,23 @@ api_assistant_get(struct call *c)
 
 /* Refuses what would fail every run of it. */
 static void
-config_check(struct call *c, struct str graph_id)
+config_check(struct fields *config)
 {
-	struct fields config, part;
+	struct fields part;
 	int64_t steps = 0;
 
+	fields_object(config, "configurable", &part);
+	fields_array(config, "tags", SIZE_MAX, &part);
+	fields_int(config, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
+}
+
+static void
+config_read(struct call *c, struct str graph_id)
+{
+	struct fields config;
+
 	fields_object(c->in, "config", &config);
-	fields_object(&config, "configurable", &part);
-	fields_array(&config, "tags", SIZE_MAX, &part);
-	fields_int(&config, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
+	config_check(&config);
 	call_note_settings(c, runs_agent(c->api->runs, graph_id), config.node,
 	    json_get(c->in->node, S("context")));
 }
@@ -99,7 +107,7 @@ assistant_read(struct call *c, struct store_assistant *a)
 	call_read_object(c, "config", LIMIT_METADATA_BYTES, &a->config_json);
 	call_read_object(c, "context", LIMIT_METADATA_BYTES, &a->context_json);
 	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &a->metadata_json);
-	config_check(c, a->graph_id);
+	config_read(c, a->graph_id);
 }
 
 static int
@@ -225,7 +233,7 @@ delete_submit(struct deletion *d)
 	return call_submit(d->c, STORE_ASSISTANT_DELETE, assistant_deleted);
 }
 
-/* Others may have begun meanwhile. */
+/* Other runs may have begun meanwhile: the store looks again. */
 static int
 runs_ended(void *ctx, int rc)
 {
@@ -257,7 +265,8 @@ assistant_deleted(struct call *c)
 	return call_json(c, STR_NONE);
 }
 
-/* Without authentication every caller owns it: the store would delete it. */
+/* Without authentication callers own the system's assistants too, so the store would delete
+ * one. */
 static bool
 is_system(const struct api *api, const struct uuid *id)
 {
@@ -409,17 +418,14 @@ defaults_check(jnode config, struct str graph, struct err *e)
 {
 	struct fields f, part;
 	struct err why = { 0 };
-	int64_t steps = 0;
 
 	if (!json_is_object(config))
 		return err_set(e, ERR_INVALID, "assistants.config.%.*s: expected an object, got "
 		    "%s", FMT(str_cut(graph, 100)), json_kind(config));
 	fields_open(&f, config, "", &why);
+	config_check(&f);
 	fields_object(&f, "context", &part);
-	fields_object(&f, "configurable", &part);
 	fields_object(&f, "metadata", &part);
-	fields_array(&f, "tags", SIZE_MAX, &part);
-	fields_int(&f, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
 	return fields_end(&f) == OK ? OK : err_set(e, ERR_INVALID, "assistants.config.%.*s.%s",
 	    FMT(str_cut(graph, 100)), why.text);
 }
@@ -445,8 +451,7 @@ assistants_check(struct str json, struct err *e)
 	return rc;
 }
 
-/* What the operator set for the graph's assistant: the config, and the context that
- * stands in it. */
+/* Takes the operator's defaults: a config, with the context inside. */
 static void
 seed_config(struct seed *s, struct str json)
 {

@@ -30,30 +30,29 @@ struct one {
 /* A request and its runs, in its arena. */
 struct batch {
 	struct call *c;
-	size_t n, left;                      /* left: not answered yet, and 1 while it begins */
+	size_t n, left;                      /* left: not answered yet; 1 more while it begins */
 	struct one *at;
 };
 
 /* ---- the names of fields ----------------------------------------------------- */
 
-static const char *const names[][2] = {
-	{ "assistantId", "assistant_id" }, { "checkpointId", "checkpoint_id" },
-	{ "checkpointDuring", "checkpoint_during" }, { "strictResume", "strict_resume" },
-	{ "interruptBefore", "interrupt_before" }, { "interruptAfter", "interrupt_after" },
-	{ "multitaskStrategy", "multitask_strategy" }, { "onCompletion", "on_completion" },
-	{ "onDisconnect", "on_disconnect" }, { "afterSeconds", "after_seconds" },
-	{ "ifNotExists", "if_not_exists" }, { "streamMode", "stream_mode" },
-	{ "streamSubgraphs", "stream_subgraphs" }, { "streamResumable", "stream_resumable" },
-	{ "feedbackKeys", "feedback_keys" }, { "langsmithTracer", "langsmith_tracer" },
-};
+#define NAME_MAX_BYTES 64                    /* no field's name is longer */
 
+/* assistantId as "assistant_id", in b; NULL: the key is not written so. */
 static const char *
-name_of(struct str key)
+name_of(struct str key, struct buf *b)
 {
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq(key, str_of(names[i][0])))
-			return names[i][1];
-	return NULL;
+	buf_clear(b);
+	b->failed = false;
+	for (size_t i = 0; i < key.n; i++) {
+		bool upper = key.p[i] >= 'A' && key.p[i] <= 'Z';
+
+		if (upper)
+			buf_add_char(b, '_');
+		buf_add_char(b, upper ? (char)(key.p[i] | 0x20) : key.p[i]);
+	}
+	buf_add_char(b, '\0');
+	return b->failed || b->n == key.n + 1 ? NULL : b->p;
 }
 
 static bool
@@ -74,12 +73,12 @@ says_the_same(jnode a, jnode b)
 static void
 rename_fields(struct call *c, struct one *one)
 {
-	struct buf b = BUF(LIMIT_HTTP_BODY_BYTES);
+	struct buf b = BUF(LIMIT_HTTP_BODY_BYTES), renamed = BUF(NAME_MAX_BYTES);
 	bool any = false;
 
 	buf_add_char(&b, '{');
 	for (struct json_iter it = json_each(c->in->node); json_next(&it);) {
-		const char *name = name_of(json_str(it.key));
+		const char *name = name_of(json_str(it.key), &renamed);
 		jnode given = name == NULL ? NULL : json_get(c->in->node, str_of(name));
 
 		any = any || name != NULL;
@@ -89,8 +88,7 @@ rename_fields(struct call *c, struct one *one)
 			    "send one of them", FMT(json_str(it.key)));
 		if (given != NULL && (!json_is_null(given) || json_is_null(it.value)))
 			continue;
-		if (b.p[b.n - 1] != '{')
-			buf_add_char(&b, ',');
+		json_add_comma(&b);
 		json_add_str(&b, name == NULL ? json_str(it.key) : str_of(name));
 		buf_add_char(&b, ':');
 		json_add_node(&b, it.value);
@@ -102,6 +100,7 @@ rename_fields(struct call *c, struct one *one)
 	else if (any && c->in->rc == OK)
 		c->in->node = one->renamed.root;
 	buf_release(&b);
+	buf_release(&renamed);
 }
 
 /* ---- the end ----------------------------------------------------------------- */
@@ -219,8 +218,7 @@ read_one(struct call *c, struct one *one)
 {
 	rename_fields(c, one);
 	absent_check(c, PLACE_RUN);
-	if (!json_is_null(json_get(c->in->node, S("thread_id"))) ||
-	    !json_is_null(json_get(c->in->node, S("threadId"))))
+	if (!json_is_null(json_get(c->in->node, S("thread_id"))))
 		fields_fail(c->in, "thread_id", ERR_INVALID, "runs of a batch have no "
 		    "thread; use POST /threads/{thread_id}/runs");
 	call_read_run(c, &one->ask);
@@ -235,7 +233,7 @@ read_all(struct call *c, struct batch *b)
 		c->in = &body;
 		b->at[i].of = b;
 		read_one(c, &b->at[i]);
-		/* Of what the body names, and not of the body. */
+		/* A failure of what the body names, such as its assistant. */
 		if (body.rc < 0 && all->rc == OK) {
 			struct err e = c->err;
 
@@ -291,7 +289,7 @@ api_run_batch(struct call *c)
 
 /* ---- cancelling many ----------------------------------------------------------- */
 
-/* Those that are known by name, or page by page those that have a status, or an
+/* The runs to cancel: by their ids (named), or page by page those with a status or of an
  * assistant. */
 struct cancels {
 	struct call *c;
@@ -416,9 +414,8 @@ read_whom(struct call *c, struct cancels *x, struct words *ids)
 	if (status < 0 && (thread.n == 0 || ids->n == 0))
 		fields_fail(c->in, NULL, ERR_INVALID, "expected a status, or thread_id "
 		    "and run_ids");
-	if (x->named && !uuid_parse(thread, &x->thread_id))
-		fields_fail(c->in, "thread_id", ERR_INVALID, "expected a UUID, got "
-		    "\"%.*s\"", FMT(param_shown(thread)));
+	if (x->named)
+		call_parse_id(c, "thread_id", thread, &x->thread_id);
 	return c->in->rc == OK;
 }
 
@@ -440,14 +437,8 @@ api_run_cancel_many(struct call *c)
 		return c->in->rc;
 	if (!x->named)
 		return next_page(x);
-	runs = arena_zero(&c->r->arena, ids.n * sizeof *runs);
+	runs = call_parse_ids(c, "run_ids", ids);
 	if (runs == NULL)
-		return err_set(&c->err, ERR_TOOBIG, "too large");
-	for (size_t i = 0; i < ids.n; i++)
-		if (!uuid_parse(ids.at[i], &runs[i]))
-			words_fail(c, "run_ids", i, "expected a UUID, got \"%.*s\"",
-			    FMT(param_shown(ids.at[i])));
-	if (c->in->rc < 0)
 		return c->in->rc;
 	c->in = NULL;
 	x->left = 1;

@@ -65,7 +65,28 @@ call_read_id(struct call *c, const char *key, struct uuid *id)
 
 	*id = uuid_v7();
 	fields_str(c->in, key, LIMIT_NAME_BYTES, &s);
-	if (s.n > 0 && !uuid_parse(s, id))
-		fields_fail(c->in, key, ERR_INVALID, "expected a UUID, got \"%.*s\"",
+	if (s.n > 0)
+		call_parse_id(c, key, s, id);
+}
+
+void
+call_parse_id(struct call *c, const char *name, struct str s, struct uuid *id)
+{
+	if (!uuid_parse(s, id))
+		fields_fail(c->in, name, ERR_INVALID, "expected a UUID, got \"%.*s\"",
 		    FMT(param_shown(s)));
+}
+
+struct uuid *
+call_parse_ids(struct call *c, const char *name, struct words list)
+{
+	struct uuid *ids = arena_alloc(&c->r->arena, (list.n + 1) * sizeof *ids);
+
+	if (ids == NULL)
+		fields_fail(c->in, name, ERR_TOOBIG, "too large");
+	for (size_t i = 0; c->in->rc == OK && i < list.n; i++)
+		if (!uuid_parse(list.at[i], &ids[i]))
+			words_fail(c, name, i, "expected a UUID, got \"%.*s\"",
+			    FMT(param_shown(list.at[i])));
+	return c->in->rc == OK ? ids : NULL;
 }

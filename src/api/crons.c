@@ -1,9 +1,9 @@
 /*
  * crons.c - runs that begin at given times.
  *
- * A cron's body is a run's, with a schedule.  It is read and checked as a run's, when
- * it comes: what would be refused then is refused now.  A change is laid over what the
- * cron is, and the whole is read anew.
+ * A cron's body is a run's, with a schedule.  It is checked as a run's when the cron is
+ * made, so that its runs are not refused later.  A change is merged into the cron's body,
+ * and the whole is read again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,7 +16,7 @@
 
 #define TIME_MAX 64                          /* bytes of a time */
 
-/* What its runs are asked with; null in a change takes one away. */
+/* The fields of its runs; null in a change removes one. */
 static const char *const payload_names[] = {
 	"assistant_id", "input", "config", "context", "webhook", "interrupt_before",
 	"interrupt_after", "multitask_strategy", "stream_mode", "stream_subgraphs",
@@ -73,7 +73,7 @@ time_read(struct call *c, const char *key, msec *out)
 		    "\"2026-11-21T00:15:00Z\", got \"%.*s\"", FMT(param_shown(s)));
 }
 
-/* As it came; an old name by its new one. */
+/* The fields of its runs, as they came; checkpoint_during as durability. */
 static void
 payload_read(struct call *c, struct store_cron *cron)
 {
@@ -140,7 +140,7 @@ cron_read(struct call *c, struct store_cron *cron)
 	payload_read(c, cron);
 }
 
-/* Its next firing from now on.  insists: that there is none is a mistake. */
+/* Its next firing from now on.  insists: without one the request is refused. */
 static void
 next_find(struct call *c, struct store_cron *cron, msec now, bool insists)
 {
@@ -273,7 +273,7 @@ add_whole(struct buf *b, const struct store_cron *cron, jnode payload)
 	    !uuid_is_zero(&cron->thread_id) ? "keep" : "delete");
 }
 
-/* The whole with the change laid over it, parsed. */
+/* Merges the change into the cron's body. */
 static int
 whole_read(const struct store_cron *cron, jnode change, struct json_doc *out,
     struct err *e)

@@ -136,7 +136,7 @@ add_null(struct buf *b)
 	buf_lit(b, "null");
 }
 
-/* What the steps from `from` on lead to in a text. */
+/* The value at the end of x's steps from `from` on, or null. */
 static void
 add_walked(struct buf *b, struct str json, const struct extract *x, size_t from)
 {
@@ -182,7 +182,7 @@ channel_of(const struct shown_thread *t, struct str name, struct buf *scratch)
 	return NULL;
 }
 
-/* Of a list only the entry that is asked for is read. */
+/* Parses only the channel, and of a list only the entry, that the path names. */
 static void
 add_value(struct buf *b, const struct shown_thread *t, const struct extract *x,
     struct buf *scratch)

@@ -28,7 +28,7 @@ header_add_text(struct buf *b, struct str s)
 		    s.p[i] != '\\' ? s.p[i] : '?');
 }
 
-/* Who has these has the user's rights: a pattern must name them in full. */
+/* Secrets of the caller: a pattern with `*` does not match them, only the full name. */
 static const char *const credentials[] = {
 	"authorization", "proxy-authorization", "cookie", "x-api-key", "x-service-key",
 	"x-tenant-id",
@@ -97,7 +97,7 @@ header_is_shown(const struct header_rules *rules, struct str name)
 		return header_passes(rules, name);
 	if (listed(rules->excludes, name, false) || is_credential(name))
 		return false;
-	/* What OpenAI's clients tell of their machine in each request. */
+	/* OpenAI's clients describe their machine in x-stainless-* of every request. */
 	return str_eq_nocase(name, S("user-agent")) ||
 	    (pattern_fits(S("x-*"), name) && !pattern_fits(S("x-stainless-*"), name));
 }

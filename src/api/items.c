@@ -110,7 +110,7 @@ ttl_read(struct call *c, msec *out)
 		*out = (msec)ms;
 }
 
-/* false: by nothing; paths: by these parts of its value. */
+/* What the item is found by: false: nothing; paths: these parts of its value. */
 static void
 index_read(struct call *c, struct str *paths_json)
 {
@@ -156,7 +156,7 @@ api_item_put(struct call *c)
 	call_namespace(c, false, &op->item.ns);
 	if (c->in->rc == OK)
 		c->in->rc = call_may_item(c, op->item.ns, op->item.key, op->item.value_json);
-	return call_submit(c, STORE_ITEM_PUT, NULL);
+	return call_submit_item(c, STORE_ITEM_PUT, NULL);
 }
 
 static int
@@ -214,7 +214,7 @@ api_item_delete(struct call *c)
 
 /* ---- search ----------------------------------------------------------------- */
 
-/* c->op has the items as those of a refresh, whether there was one or not. */
+/* The items are in c->op.item_refresh, with or without a refresh. */
 static int
 items_show(struct call *c)
 {
@@ -264,7 +264,7 @@ api_item_search(struct call *c)
 	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	fields_int(c->in, "offset", 0, INT32_MAX, &op->offset);
 	fields_bool(c->in, "refresh_ttl", &c->refresh);
-	return call_submit(c, STORE_ITEM_SEARCH, items_found);
+	return call_submit_item(c, STORE_ITEM_SEARCH, items_found);
 }
 
 /* ---- namespaces --------------------------------------------------------------- */

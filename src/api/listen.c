@@ -1,12 +1,11 @@
 /*
  * listen.c - one request that follows a thread: all runs of it, one after the other.
  *
- * It is open from the beginning, since the thread was seen, and ends when the thread
- * is deleted.  When the client's token ends, or the server stops, the connection is
- * reset, so that the client comes back with Last-Event-ID.
+ * The stream ends when the thread is deleted.  When the client's token expires, or the
+ * server stops, the connection is reset, so that the client reconnects with Last-Event-ID.
  *
- * It is on the heap: it outlives the answer's request.  It leaves at the end of the
- * turn, never inside a callback.
+ * A struct listening is on the heap: it outlives the request.  It is freed at the end of
+ * the turn, never inside a callback.
  *
  * SPDX-License-Identifier: MIT
  */

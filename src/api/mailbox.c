@@ -436,19 +436,14 @@ int
 api_mailbox_ack(struct call *c)
 {
 	struct words list = call_read_list(c, "message_ids", LIMIT_PAGE_ROWS);
-	struct uuid *ids = arena_alloc(&c->r->arena, (list.n + 1) * sizeof *ids);
+	struct uuid *ids;
 
 	fields_end(c->in);
 	if (c->in->rc == OK && list.n == 0)
 		fields_fail(c->in, "message_ids", ERR_INVALID,
 		    "expected an array of message_ids, got none");
+	ids = call_parse_ids(c, "message_ids", list);
 	if (ids == NULL)
-		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
-	for (size_t i = 0; i < list.n && c->in->rc == OK; i++)
-		if (!uuid_parse(list.at[i], &ids[i]))
-			words_fail(c, "message_ids", i, "expected a UUID, got \"%.*s\"",
-			    FMT(param_shown(list.at[i])));
-	if (c->in->rc != OK)
 		return c->in->rc;
 	external_ack(c->api->office, c->owner, c->param[0], ids, list.n, false, acked, c);
 	c->in = NULL;

@@ -22,7 +22,7 @@ static const struct { const char *first, *third; enum route_group group; } group
 	{ "threads", NULL, GROUP_THREADS },
 	{ "runs", NULL, GROUP_RUNS },
 	{ "store", NULL, GROUP_STORE },
-	{ "info", NULL, GROUP_META },                /* /ok stays: somebody waits for it */
+	{ "info", NULL, GROUP_META },                /* /ok stays, for health checks */
 	{ "metrics", NULL, GROUP_META },
 	{ "openapi.json", NULL, GROUP_META },
 	{ "docs", NULL, GROUP_META },

@@ -11,8 +11,8 @@
 
 #define KEY_MAX 255                          /* bytes */
 
-/* What makes an object, where its command has the object's id, and what shows it
- * (c->once.id) to who asks again; NULL: keys are refused. */
+/* A handler that creates an object, where its command has the object's id, and the handler
+ * that shows the object (c->once.id) when the request is repeated; NULL: keys are refused. */
 static const struct once_row {
 	handler *make;
 	size_t id_at;
@@ -71,12 +71,12 @@ once_fill(struct call *c, struct str key, const struct once_row *row)
 int
 once_handle(struct call *c)
 {
-	struct str key = http_header(c->r, S("idempotency-key"));
-	const struct once_row *row = key.n > 0 ? row_find(c) : NULL;
+	const struct once_row *row = row_find(c);
+	struct str key = row == NULL ? STR_NONE : http_header(c->r, S("idempotency-key"));
 	uint8_t request[sizeof c->once.request];
 	int rc;
 
-	if (row == NULL)
+	if (key.n == 0)
 		return c->route->handle(c);
 	rc = key_check(c, key, row);
 	if (rc < 0)

@@ -1,12 +1,11 @@
 /*
  * once.h - requests that a client may repeat: the header Idempotency-Key.
  *
- * A request that makes something, and brings a key, makes it once: the key is written
- * in the transaction that makes the object.  The same request with the same key is
- * answered with that object, as it is by then; a run is joined, for waiting and
- * streaming too.  Another request with the key is refused (422), as is one that comes
- * while the first is under way (409; the header's draft, draft-ietf-httpapi-
- * idempotency-key-header-07, section 2.6).  A request that failed leaves no key.
+ * The key is written in the transaction that creates the object.  The same request with
+ * the same key is answered with that object, in its present state; a run is joined, for
+ * waiting and streaming too.  A different request with the key is refused (422), as is one
+ * that comes while the first is under way (409; draft-ietf-httpapi-idempotency-key-
+ * header-07, section 2.6).  A request that failed leaves no key.
  * Keys belong to an owner, a method and a path, and are kept for LIMIT_ONCE_MS.
  *
  * Threads: the call's shard.
@@ -18,8 +17,7 @@
 
 #include "api/api_priv.h"
 
-/* Handles c, whose body was read: in place of its route's handler if it brings a
- * key.  As a handler. */
+/* The handler of every route: calls the route's own, unless the request repeats a key. */
 int once_handle(struct call *c);
 
 #endif

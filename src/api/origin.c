@@ -101,8 +101,8 @@ origin_rules_check(const struct origin_rules *rules, struct err *e)
 	return OK;
 }
 
-/* What another dialect means by these, a POSIX expression takes otherwise or not at
- * all; back references may take forever. */
+/* Syntax of other dialects, which POSIX reads differently or refuses.  Back references
+ * (\1) are refused as well: matching them can take exponential time. */
 static const char *
 foreign_words(const char *text)
 {
@@ -146,9 +146,9 @@ origin_pattern_new(struct origin_pattern **out, struct str text, struct err *e)
 		regerror(code, &p->regex, why, sizeof why);
 	free(p);
 	if (foreign != NULL)
-		return err_set(e, ERR_INVALID, "http.cors.allow-origin-regex: %s is not of "
-		    "a POSIX extended regular expression; write [0-9] for a digit, ( ) for "
-		    "a group", foreign);
+		return err_set(e, ERR_INVALID, "http.cors.allow-origin-regex: %s is not "
+		    "allowed in a POSIX extended regular expression; write [0-9] for a digit, "
+		    "( ) for a group", foreign);
 	return err_set(e, ERR_INVALID, "http.cors.allow-origin-regex: \"%.*s\": %s",
 	    FMT(str_cut(text, 100)), why);
 }

@@ -84,6 +84,15 @@ param_word(struct call *c, const char *name, const char *const *words, int *out)
 		*out = words_index(c, name, words, s);
 }
 
+void
+param_id(struct call *c, const char *name, struct uuid *out)
+{
+	struct str s = param_str(c, name);
+
+	if (s.n > 0)
+		call_parse_id(c, name, s, out);
+}
+
 int
 words_index(struct call *c, const char *name, const char *const *words, struct str s)
 {

@@ -1,8 +1,8 @@
 /*
- * quota.c - callers that may have only so much.
+ * quota.c - limits of callers.
  *
- * A request takes a place when its caller is known and gives it back after the last byte
- * of its answer (answered() in api.c), so a stream has it until it ends.
+ * A request counts from when its caller is known until the last byte of its answer
+ * (answered() in api.c), so a stream counts until it ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #define DAY_MS ((msec)24 * 3600 * 1000)
 
-/* Tokens of models, this day.  What runs under way will take is not known yet. */
+/* Model tokens of this day; not what runs under way are still going to use. */
 static int
 check_tokens(struct call *c)
 {

@@ -70,13 +70,8 @@ ids_read(struct call *c, struct store_thread_search *op)
 {
 	struct words list = call_read_list(c, "ids", LIMIT_PAGE_ROWS);
 
-	op->ids = arena_alloc(&c->r->arena, list.n * sizeof *op->ids);
-	if (op->ids == NULL)
-		fields_fail(c->in, "ids", ERR_TOOBIG, "too large");
-	for (size_t i = 0; c->in->rc == OK && i < list.n; i++)
-		if (!uuid_parse(list.at[i], &op->ids[op->ids_n++]))
-			words_fail(c, "ids", i, "expected a UUID, got \"%.*s\"",
-			    FMT(param_shown(list.at[i])));
+	op->ids = call_parse_ids(c, "ids", list);
+	op->ids_n = list.n;
 }
 
 /* What search and count share. */
@@ -218,9 +213,8 @@ uuid_read(struct call *c, const char *key, struct uuid *out)
 	struct str s = STR_NONE;
 
 	fields_str(c->in, key, LIMIT_NAME_BYTES, &s);
-	if (s.p != NULL && !uuid_parse(s, out))
-		fields_fail(c->in, key, ERR_INVALID, "expected a UUID, got \"%.*s\"",
-		    FMT(param_shown(s)));
+	if (s.p != NULL)
+		call_parse_id(c, key, s, out);
 }
 
 static struct store_cron_search *

@@ -1,7 +1,7 @@
 /*
- * standing.c - answers that last end when their reader's credentials do.
+ * standing.c - ends streams whose caller's credentials have expired or been revoked.
  *
- * A client with new ones goes on where it was; any other hears 401.
+ * A client with new credentials reconnects with Last-Event-ID; any other gets 401.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -120,9 +120,8 @@ api_state_get(struct call *c)
 	struct checkpoint_ref ref = { .ns = STR_NONE };
 	struct view v = { .members = VIEW_ALL };
 
-	if (c->param[1].p != NULL && !uuid_parse(c->param[1], &ref.id))
-		fields_fail(c->in, "checkpoint_id", ERR_INVALID, "expected a UUID, got "
-		    "\"%.*s\"", FMT(param_shown(c->param[1])));
+	if (c->param[1].p != NULL)
+		call_parse_id(c, "checkpoint_id", c->param[1], &ref.id);
 	param_bool(c, "subgraphs", &v.subgraphs);
 	select_read(c, param_list(c, "select"), &v);
 	return state_answer(c, &ref, &v, false);

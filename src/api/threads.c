@@ -222,7 +222,7 @@ api_thread_prune(struct call *c)
 {
 	struct store_thread_prune *op = &c->op.thread_prune;
 	struct words list = call_read_list(c, "thread_ids", LIMIT_PRUNE_IDS);
-	struct uuid *ids = arena_alloc(&c->r->arena, (list.n + 1) * sizeof *ids);
+	struct uuid *ids = call_parse_ids(c, "thread_ids", list);
 	int strategy = TTL_DELETE;
 	size_t n = 0;
 
@@ -230,12 +230,6 @@ api_thread_prune(struct call *c)
 	if (json_is_null(fields_any(c->in, "thread_ids")))
 		fields_fail(c->in, "thread_ids", ERR_INVALID, "expected an array of UUIDs, "
 		    "got nothing");
-	if (ids == NULL)
-		fields_fail(c->in, "thread_ids", ERR_TOOBIG, "too large");
-	for (size_t i = 0; c->in->rc == OK && i < list.n; i++)
-		if (!uuid_parse(list.at[i], &ids[i]))
-			words_fail(c, "thread_ids", i, "expected a UUID, got \"%.*s\"",
-			    FMT(param_shown(list.at[i])));
 	if (c->in->rc < 0)
 		return c->in->rc;
 	qsort(ids, list.n, sizeof *ids, by_bytes);           /* each counts once */

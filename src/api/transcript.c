@@ -51,13 +51,9 @@ read_after(struct call *c, struct store_transcript *op)
 static void
 read_which(struct call *c, struct store_transcript *op)
 {
-	struct str run = param_str(c, "run_id");
-
 	*op = (struct store_transcript){ .thread_id = c->thread_id,
 	    .max_bytes = PAGE_BYTES };
-	if (run.n > 0 && !uuid_parse(run, &op->run_id))
-		fields_fail(c->in, "run_id", ERR_INVALID, "expected a UUID, got \"%.*s\"",
-		    FMT(param_shown(run)));
+	param_id(c, "run_id", &op->run_id);
 	read_after(c, op);
 }
 

@@ -1,8 +1,7 @@
 /*
- * truncate.c - POST /internal/truncate: a test begins with nothing.
+ * truncate.c - POST /internal/truncate: deletes all that the caller owns, for tests.
  *
- * Only where the server was started with --test-hooks; else there is no such route.  It
- * removes what is the caller's; the assistants of graphs stay.
+ * 404 unless the server was started with --test-hooks.  The assistants of graphs stay.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -111,16 +111,6 @@ param_day(struct call *c, const char *name, int64_t *out)
 		    "\"%.*s\"", FMT(param_shown(s)));
 }
 
-static void
-param_id(struct call *c, const char *name, struct uuid *out)
-{
-	struct str s = param_str(c, name);
-
-	if (s.n > 0 && !uuid_parse(s, out))
-		fields_fail(c->in, name, ERR_INVALID, "expected a UUID, got \"%.*s\"",
-		    FMT(param_shown(s)));
-}
-
 int
 api_usage(struct call *c)
 {

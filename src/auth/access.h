@@ -56,5 +56,8 @@ enum access {
 
 /* "threads:create"; of ACCESS_NONE "none". */
 const char *access_name(enum access a);
+/* "threads" and "create" of it. */
+struct str access_resource(enum access a);
+struct str access_action(enum access a);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * audit.h - who changed what others rely on: a file of JSON lines that only grows.
+ * audit.h - the audit log: an append-only file of JSON lines.
  *
- * An action has two lines of one id: before it is done, so that nothing is done that
- * could not be written down, and when it was answered, with its status.  What was
- * refused, and what the server itself read again, has one.
+ * An action has two lines with one id: before it is done (if that line cannot be written,
+ * nothing is done), and when it was answered, with the status.  A refusal and a reload of a
+ * file have one line.
  *
  * A line is given to the kernel before the action goes on, and is not synced: it
  * outlives the process, not a power cut of the last seconds.  No credentials are in it.

@@ -5,8 +5,8 @@
  * was sent.  A bearer token with the prefix of our keys is taken as a key, for
  * clients that cannot send another header.
  *
- * What a key of the issuer has verified once is remembered until the token ends or the
- * keys change: a signature takes 28 us (RS256) to 1,500 us (ES384) to check, its hash 1.
+ * A token that a key of the issuer has verified is cached until it expires or the keys
+ * change: checking a signature takes 28 us (RS256) to 1,500 us (ES384), hashing it 1 us.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,7 +30,7 @@ struct auth {
 	struct keys keys;
 	unsigned serial;                     /* changes with keys */
 	struct issuer *issuer;               /* NULL: no JWK set */
-	struct verifier *verifier;               /* NULL: no verifier */
+	struct verifier *verifier;           /* NULL: no verifier */
 	struct verdicts *verdicts;
 	struct quotas *quotas;
 	struct client *clients[LIMIT_SHARDS];        /* each its shard's own */
@@ -179,7 +179,7 @@ has_limits(const struct auth_limits *l)
 	return l->concurrency > 0 || l->requests_per_second > 0 || l->tokens_per_day > 0;
 }
 
-/* Half a digest says whose limits they are. */
+/* Limits are counted by half a digest of the credentials or the user. */
 static void
 set_payer(struct principal *p, const uint8_t digest[SHA256_SIZE])
 {
@@ -242,7 +242,7 @@ expiry(const struct jwt_claims *c)
 	return (c->exp + LIMIT_JWT_SKEW_S) * 1000;
 }
 
-/* A principal of what is known of a user. */
+/* The principal of a user whose credentials are good. */
 static int
 is_user(struct auth *a, const struct verdict *v, const char *scheme, struct arena *arena,
     struct principal *out, struct err *e)
@@ -264,7 +264,7 @@ is_user(struct auth *a, const struct verdict *v, const char *scheme, struct aren
 	return rc;
 }
 
-/* With the keys of the issuer, which may have to be asked for this one. */
+/* ERR_AGAIN: no key of the issuer is the token's; fetch its keys first. */
 static int
 verify_token(struct auth *a, struct str token, msec now, struct arena *arena,
     struct verdict *v, bool may_ask, struct err *e)

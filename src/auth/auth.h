@@ -9,14 +9,14 @@
  *   - an API key in `x-api-key` or, for clients that cannot send that, as the bearer
  *     token.
  *
- * A shard can answer most questions itself.  For the rest auth_check says ERR_AGAIN and
- * auth_ask waits for whoever has to be asked: the issuer for its keys, the verifier for a
- * user.  One question is under way for all who wait for its answer, answers are kept for
- * a while, and whoever cannot be asked lets nobody in (ERR_BUSY).
+ * Most credentials are checked on the shard.  For the rest auth_check returns ERR_AGAIN, and
+ * auth_ask waits for an answer over HTTP: the issuer's keys, or the verifier's user.  Requests
+ * with the same question share one fetch, answers are cached, and without an answer nobody is
+ * let in (ERR_BUSY).
  *
  * Secrets are compared in constant time and never logged.  `now` is an argument.
  *
- * Threads: any, also beside auth_reload, but for what says otherwise.
+ * Threads: any, also during auth_reload, except where a function says otherwise.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,8 +37,8 @@ struct http_req;
 #define JWT_SECRET_BYTES 32                  /* a shorter secret can be guessed
                                                 (RFC 7518 section 3.2) */
 
-/* What one caller may take: an API key by words in its line of the keys file, any other
- * user, and a key without them, by settings.  0: as much as there is. */
+/* Limits of one caller.  An API key can have its own in the keys file; other keys and all
+ * users have those of the settings.  0: no limit. */
 struct auth_limits {
 	int64_t concurrency;                 /* requests at once; a stream until it ends */
 	int64_t requests_per_second;         /* on average; a second's worth at once */
@@ -113,9 +113,9 @@ struct credentials {
 };
 
 /* OK, or ERR_UNAUTH with the words for the client ("Could not validate
- * credentials" when there are none).  With auth off: subject "".  ERR_DENIED: known, and
- * may own nothing.  ERR_AGAIN: auth_ask first.  ERR_BUSY: who would know does not answer.
- * With a client attached, on its shard. */
+ * credentials" when there are none).  With auth off: subject "".  ERR_DENIED: the token names
+ * no organisation, which would be the owner.  ERR_AGAIN: auth_ask first.  ERR_BUSY: the issuer
+ * or the verifier does not answer.  With a client attached, on its shard. */
 int auth_check(struct auth *a, const struct credentials *c, msec now,
     struct arena *arena, struct principal *out, struct err *e);
 
@@ -134,8 +134,8 @@ struct auth_wait {
 int  auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w,
     struct err *e);
 
-/* For what lasts: is p still good?  OK, and p->again is the next time to ask; or
- * ERR_UNAUTH.  A verifier that does not answer takes nobody's place away.  On its shard. */
+/* For answers that last: are p's credentials still good?  OK, and p->again is the next time
+ * to ask; or ERR_UNAUTH.  OK too while a verifier does not answer.  On its shard. */
 int  auth_again(struct auth *a, struct principal *p, struct shard *s, msec now);
 
 /* A place among the caller's requests, until auth_leave; *place NULL when it has no such

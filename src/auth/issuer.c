@@ -26,7 +26,7 @@ struct issuer {
 	struct auth_wait *waiting;
 	size_t waiting_n;
 	bool asking;                         /* a fetch is under way or posted */
-	nsec next;                           /* for another unknown key, not before */
+	nsec next;                           /* earliest fetch for another unknown key */
 	struct shard *home;
 	struct client *client;
 	struct shard_job job;

@@ -1,5 +1,5 @@
 /*
- * issuer_priv.h - the keys of who signs tokens: a JWK set from a file or an address.
+ * issuer_priv.h - the token issuer's keys: a JWK set from a file or an address.
  *
  * From an address they are fetched at start, whenever they are as old as the answer's
  * Cache-Control max-age says (within bounds), and when a token names a key that is not

@@ -1,8 +1,8 @@
 /*
  * policy.c - which rule counts, and what it gives to who asks.
  *
- * What a rule needs and the caller does not have - a claim, an organisation - is no
- * empty value: the caller is refused.
+ * A reference to a value that the caller does not have (a claim, an organisation) does
+ * not become empty text: the caller is refused.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,7 +51,6 @@ policy_new(struct policy **out, struct str file, struct err *e)
 
 	*out = p;
 	if (rc < 0) {
-		p->rules = (struct rules){ .n = 0 };
 		policy_free(p);
 		*out = NULL;
 	}
@@ -104,7 +103,7 @@ policy_free(struct policy *p)
 	free(p);
 }
 
-/* ---- which rule ------------------------------------------------------------------ */
+/* ---- choosing the rule ----------------------------------------------------------- */
 
 static bool
 has(const struct principal *who, enum who w, struct str name)
@@ -169,25 +168,17 @@ struct filling {
 static void
 reference_add(struct filling *f, struct str name, bool json, struct buf *b)
 {
-	const struct principal *who = f->who;
-	const struct { const char *name; struct str value; } texts[] = {
-		{ "subject", who->user }, { "org", who->org }, { "email", who->email },
-		{ "role", who->role },
-	};
-	jnode claim = json_get(f->claims.root, str_sub(name, 7, name.n));
-	struct str text = STR_NONE;
+	const struct str *known = reference_text(f->who, name);
+	jnode claim = known != NULL ? NULL : json_get(f->claims.root,
+	    str_sub(name, sizeof "claims." - 1, name.n));
+	struct str text = known != NULL ? *known : json_str(claim);
 
-	for (size_t i = 0; i < COUNT(texts); i++)
-		if (str_eq(name, str_of(texts[i].name)))
-			text = texts[i].value;
-	if (str_starts(name, S("claims.")) && json_is_string(claim))
-		text = json_str(claim);
 	if (text.n > 0 && json)
 		json_add_str(b, text);
 	else if (text.n > 0)
 		buf_add(b, text);
-	else if (str_starts(name, S("claims.")) && !json_is_null(claim) &&
-	    !json_is_string(claim) && (json || json_count(claim) == 0))
+	else if (!json_is_null(claim) && !json_is_string(claim) &&
+	    (json || json_count(claim) == 0))
 		json_add_node(b, claim);
 	else if (f->missing.n == 0)
 		f->missing = name;
@@ -205,7 +196,7 @@ text_add(struct filling *f, struct str text, struct buf *b)
 	}
 }
 
-/* A text that is one reference is its value, whatever kind that is. */
+/* A text that is one reference and nothing else keeps the value's JSON type. */
 static void
 string_add(struct filling *f, struct str text, struct buf *b)
 {
@@ -261,7 +252,7 @@ json_fill(struct filling *f, const struct tree_node *n, struct arena *arena)
 	return out;
 }
 
-/* A value inside a label must not make two of it. */
+/* A value with dots inside would become two labels: refused. */
 static struct str
 labels_fill(struct filling *f, const struct tree_node *n, struct arena *arena,
     struct err *e)

@@ -1,13 +1,13 @@
 /*
  * policy.h - who may do what, beyond owning it: a file of rules.
  *
- * An owner's things are his alone, with or without a policy.  A policy narrows
- * what the credentials of an owner may do: by scope, role, subject or organisation
- * of who asks (docs/policy.md).  Of the rules that are about a caller and an action
- * the most specific counts - threads:read, then threads, *:read, * - and of equals
- * the first in the file; where there is none, the file's default.
+ * Owners see only their own objects, with or without a policy.  A policy restricts what the
+ * credentials of an owner may do, by the caller's scope, role, subject or organisation
+ * (docs/policy.md).  Of the rules that match a caller and an action the most specific counts
+ * (threads:read, then threads, *:read, *), of equals the first in the file; without a match,
+ * the file's default.
  *
- * Threads: any, also beside policy_reload.
+ * Threads: any, also during policy_reload.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -41,10 +41,10 @@ void policy_free(struct policy *p);          /* NULL is fine */
 /* OK; ERR_DENIED with the words for the client; ERR_TOOBIG: the arena is full. */
 int  policy_ask(struct policy *p, enum access a, const struct principal *who,
     struct arena *arena, struct grant *out, struct err *e);
-/* True: metadata `key` of this resource ("threads") is stamped by some rule, so no
- * client may change it. */
+/* Does any rule stamp metadata `key` of a's resource ("threads")?  Then no client may
+ * change it. */
 bool policy_stamps(struct policy *p, enum access a, struct str key);
-/* Appends the names of the actions that no rule is about, with ", " between. */
+/* Appends the names of the actions that no rule matches, with ", " between. */
 void policy_add_uncovered(struct policy *p, struct buf *out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * policy_read.c - a policy file becomes rules; each mistake is told with its place.
+ * policy_read.c - reads a policy file; errors name file and line.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,11 +9,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-
-const char *const policy_who_names[WHO_N] = {
-	[WHO_SCOPE] = "scope", [WHO_ROLE] = "role", [WHO_SUBJECT] = "subject",
-	[WHO_ORG] = "org",
-};
 
 /* ---- references ---------------------------------------------------------------- */
 
@@ -39,15 +34,27 @@ reference_next(struct str *rest, struct str *before, struct str *name)
 	return true;
 }
 
+const struct str *
+reference_text(const struct principal *who, struct str name)
+{
+	const struct { const char *name; const struct str *text; } texts[] = {
+		{ "subject", &who->user }, { "org", &who->org }, { "email", &who->email },
+		{ "role", &who->role },
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if (str_eq(name, str_of(texts[i].name)))
+			return texts[i].text;
+	return NULL;
+}
+
 static bool
 reference_known(struct str name)
 {
-	static const char *const names[] = { "subject", "org", "email", "role" };
+	static const struct principal nobody;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq(name, str_of(names[i])))
-			return true;
-	return str_starts(name, S("claims.")) && name.n > 7;
+	return reference_text(&nobody, name) != NULL ||
+	    (str_starts(name, S("claims.")) && name.n > 7);
 }
 
 static int
@@ -204,22 +211,6 @@ labels_check(const struct rules *r, const struct tree_node *n, struct err *e)
 
 /* ---- actions -------------------------------------------------------------------- */
 
-struct str
-access_resource(enum access a)
-{
-	struct str s = str_of(access_name(a));
-
-	return str_sub(s, 0, (size_t)str_index(s, ':'));
-}
-
-struct str
-access_action(enum access a)
-{
-	struct str s = str_of(access_name(a));
-
-	return str_sub(s, (size_t)str_index(s, ':') + 1, s.n);
-}
-
 static enum level
 level_of(struct str word, enum access a)
 {
@@ -272,7 +263,7 @@ actions_read(struct rules *r, struct rule *x, const struct tree_node *n, struct 
 	return rc;
 }
 
-/* What a rule writes must be about things that have it. */
+/* Each action of the rule must be on a resource that has what n is about. */
 static int
 reach_check(struct rules *r, const struct rule *x, const struct tree_node *n,
     const char *const *resources, const char *what, struct err *e)
@@ -323,6 +314,7 @@ who_read(struct rules *r, struct rule *x, const struct tree_node *n, enum who w,
 
 enum { KEY_ALLOW = WHO_N, KEY_DENY, KEY_FILTER, KEY_STAMP, KEY_NAMESPACE, KEY_PREPEND,
     KEYS };
+/* The first are enum who. */
 static const char *const rule_keys[KEYS] = { "scope", "role", "subject", "org", "allow",
     "deny", "filter", "stamp", "namespace", "prepend" };
 
@@ -396,7 +388,7 @@ same_words(const struct tree_node *a, const struct tree_node *b)
 	return same;
 }
 
-/* Whoever b is about, a is about too. */
+/* Does a match every caller that b matches? */
 static bool
 covers(const struct rule *a, const struct rule *b)
 {
@@ -407,7 +399,7 @@ covers(const struct rule *a, const struct rule *b)
 	return true;
 }
 
-/* The rule that counts in place of `x` wherever that is about action a. */
+/* A rule that decides every request of action a that `x` matches. */
 static const struct rule *
 shadow_of(const struct rules *r, const struct rule *x, enum access a)
 {
@@ -512,4 +504,5 @@ rules_release(struct rules *r)
 	tree_release(&r->tree);
 	buf_release(&r->text);
 	free(r->at);
+	*r = (struct rules){ .n = 0 };
 }

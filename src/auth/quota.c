@@ -1,8 +1,8 @@
 /*
  * quota.c - see quota_priv.h.
  *
- * The rate is kept by one time: when the requests so far would have been due, had they come
- * evenly (GCRA).  It may be a second ahead of the clock.
+ * Rates are limited by GCRA: one time per caller, at which its requests so far would be due
+ * if they came evenly.  It may be up to a second ahead of the clock.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -78,8 +78,8 @@ quotas_free(struct quotas *qs)
 	free(qs);
 }
 
-/* Those that nothing has to be remembered of: two for each one that comes, so they do not
- * pile up. */
+/* Frees entries that no longer limit anybody, at most two for each request: more than one
+ * request adds, so they do not accumulate. */
 static void
 drop_idle(struct quotas *qs, nsec now)
 {

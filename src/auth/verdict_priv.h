@@ -1,11 +1,12 @@
 /*
- * verdict_priv.h - what is known of credentials that somebody else judges, or that are
- * dear to judge: a bounded table from a hash to an answer, for all shards.
+ * verdict_priv.h - a cache of answers about credentials, for all shards: those that a
+ * verifier has to be asked about, and signatures that are expensive to check.  A bounded
+ * table from a hash of the credentials to the answer.
  *
  *   (absent) --ask--> ASKING --tell--> YES, NO, DOWN --until has passed--> ASKING ...
  *
- * An entry that is ASKING stays; of the others the longest unused goes when there are too
- * many.  YES has room of its own, so that no flood of bad tokens drives good ones out.
+ * An entry that is ASKING stays; of the others the least recently used is evicted when there
+ * are too many.  YES is counted by itself, so that bad tokens cannot evict good ones.
  *
  * Threads: any.
  *

@@ -93,7 +93,7 @@ user_of(jnode claims, struct arena *arena)
 	return STR_NONE;
 }
 
-/* When what the verifier knows of ends; a number of seconds. */
+/* When the credentials expire, by the verifier's answer or a token's claims, in seconds. */
 static msec
 end_of(jnode claims)
 {
@@ -151,7 +151,7 @@ ask_free(struct ask *x)
 	free(x);
 }
 
-/* The end that a token itself tells: the verifier has said that it is good. */
+/* The expiry in the token itself, not verified here: the verifier has accepted it. */
 static msec
 token_end(struct str shown)
 {

@@ -114,7 +114,7 @@ make_token(const struct flag_line *line, struct err *e)
 	return rc;
 }
 
-/* What a server at another place says, we cannot choose. */
+/* The server at --login decides the token's claims. */
 static int
 check_login(const struct flag_line *line, struct err *e)
 {

@@ -55,15 +55,15 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_AUTH_JWKS] = { "auth.jwks", TYPE_TEXT, "FILE|URL", "", .filled = true,
 	    .help = "accept tokens signed with the keys of this JWK set" },
 	[SETTING_AUTH_REMOTE_URL] = { "auth.remote-url", TYPE_TEXT, "URL", "", .filled = true,
-	    .help = "who knows whose credentials these are, as GoTrue's /auth/v1/user" },
+	    .help = "verify credentials by asking this address, as GoTrue's /auth/v1/user" },
 	[SETTING_AUTH_REMOTE_KEY] = { "auth.remote-key", TYPE_SECRET, "KEY", "",
 	    .help = "sent to it as the header apikey" },
 	[SETTING_AUTH_CACHE_KEYS] = { "auth.cache-keys", TYPE_TEXT, "LIST", "authorization",
-	    .filled = true, .help = "headers that it is shown and answers are kept by" },
+	    .filled = true, .help = "headers that it is sent; answers are cached by their values" },
 	[SETTING_AUTH_CACHE_TTL_SECONDS] = { "auth.cache-ttl-seconds", TYPE_INT, "N", "60", 1,
-	    86400, "s", .help = "its answer is good for so long" },
+	    86400, "s", .help = "its answers are cached for so long" },
 	[SETTING_AUTH_CACHE_MAX_SIZE] = { "auth.cache-max-size", TYPE_INT, "N", "10000", 100,
-	    1000000, "answers", .help = "of it that are kept, and verified tokens" },
+	    1000000, "answers", .help = "that are cached, and verified tokens" },
 	[SETTING_AUTH_ORG_CLAIM] = { "auth.org-claim", TYPE_TEXT, "NAME", "org_id",
 	    .help = "the claim with the caller's organisation, as in app_metadata.org_id" },
 	[SETTING_AUTH_SCOPE] = { "auth.scope", TYPE_WORD, "WHO", "user", .words = scope_words,
@@ -501,7 +501,7 @@ warn_short_secret(struct config *c)
 		    JWT_SECRET_BYTES);
 }
 
-/* Without auth nothing tells a page from its reader. */
+/* Without auth a page's requests cannot be told from its reader's. */
 static void
 warn_open_pages(struct config *c)
 {
@@ -603,7 +603,7 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 	return OK;
 }
 
-/* A token must have one judge. */
+/* Tokens are checked by the verifier or here, never by both. */
 static int
 check_auth(const struct config *c, struct err *e)
 {

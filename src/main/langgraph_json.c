@@ -25,7 +25,7 @@ enum key_kind {
 	KEY_LIST,                            /* of texts or numbers */
 	KEY_JSON,                            /* an object as it is */
 	KEY_GRAPHS, KEY_ENV,
-	KEY_TRUE,                            /* what is not otherwise: only true */
+	KEY_TRUE,                            /* only true: false is not supported */
 	KEY_IDLE,                            /* has no effect here */
 	KEY_REFUSED
 };
@@ -355,8 +355,7 @@ is_agent_file(struct str path)
 	return folder_takes(after_last(path, '/', &folder));
 }
 
-/* "./agent.yaml" is ours; "./agent.py:graph" is code, and what has no file or no name
- * before or after the colon is nothing. */
+/* "./agent.yaml" is an agent file, "./agent.py:graph" is code; anything else is a mistake. */
 static int
 check_graph_path(struct reader *r, struct str path)
 {
@@ -506,7 +505,7 @@ key_find(struct str path)
 	return NULL;
 }
 
-/* A key is most likely misspelt, or of the object above or below. */
+/* Compares whole paths: the key may be misspelt, or in the wrong object. */
 static int
 unknown(struct reader *r)
 {

@@ -79,7 +79,7 @@ read_password(struct str email, char out[PASSWORD_MAX], struct err *e)
 
 /* ---- the grant ------------------------------------------------------------------- */
 
-/* The words of a refusal, wherever this version of GoTrue has them. */
+/* The message of an error; versions of GoTrue have it under different keys. */
 static struct str
 words_of(jnode root)
 {
@@ -95,7 +95,7 @@ words_of(jnode root)
 	return S("it does not say why");
 }
 
-/* As it stands in a header: nothing that a shell or a terminal would act on. */
+/* Printable ASCII without spaces: safe in a header, a shell and a terminal. */
 static bool
 is_token(struct str s)
 {

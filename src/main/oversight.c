@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-/* What no rule is about may be an oversight, whatever the default. */
+/* An action without any rule may have been forgotten, whatever the default. */
 static void
 tell_uncovered(struct policy *p)
 {

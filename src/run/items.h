@@ -32,7 +32,7 @@ const struct items_rules *runs_items(const struct runs *rs);
 /* Once, before the first command: the embedding model, if there is one.  ERR_INVALID. */
 int items_open(struct runs *rs, struct err *e);
 
-/* As store_submit, of any command.  Of a put, ttl ITEM_TTL_DEFAULT and paths_json.p NULL
+/* As store_submit, of any command on items.  Of a put, ttl ITEM_TTL_DEFAULT and paths_json.p NULL
  * are replaced by what the rules say.  With an embedding model, puts and queries are
  * embedded first: they come back with ERR_BUSY or ERR_CLOSED when it fails, and
  * nothing was written.  c->err has words, if a code is returned that the model is the

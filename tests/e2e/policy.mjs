@@ -36,6 +36,8 @@ rules:
     prepend: ["\${subject}"]
   - scope: runs
     allow: threads:create_run
+  - scope: editor
+    allow: threads:update
 `;
 writeFileSync(file, text);
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
@@ -163,6 +165,8 @@ await scenario("the doors of MCP and A2A", async () => {
 await scenario("stamps stay", async () => {
   const { owner, b } = (await sdk(wes).threads.update(thread, { metadata: { owner: "wim", b: 2 } })).metadata;
   equal({ owner, b }, { owner: "wes", b: 2 }, "an update leaves them");
+  const edited = (await sdk(as({ sub: "ed", scope: "editor" })).threads.update(thread, { metadata: { owner: "ed", c: 3 } })).metadata;
+  equal([edited.owner, edited.c], ["wes", 3], "of one who creates no threads, too");
   equal((await sdk(ada).threads.update(thread, { metadata: { owner: "wim" } })).metadata.owner, "wim", "who stamps nothing may change them");
   equal(await status(sdk(wes).threads.get(thread)), 404, "and the thread is another's now");
   equal((await sdk(ada).threads.update(thread, { metadata: { owner: "wes" } })).metadata.owner, "wes", "and his again");

@@ -82,6 +82,26 @@ TEST(policy_most_specific_rule_counts)
 	policy_free(p);
 }
 
+TEST(policy_first_of_equal_rules_counts)
+{
+	static const struct { const char *text; int rc; } rows[] = {
+		{ "default: deny\nrules:\n  - scope: a\n    deny: threads:read\n"
+		    "  - scope: b\n    allow: threads:read\n", ERR_DENIED },
+		{ "default: deny\nrules:\n  - scope: b\n    allow: threads:read\n"
+		    "  - scope: a\n    deny: threads:read\n", OK },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct policy *p = policy(rows[i].text);
+		struct str scopes[2];
+		struct principal who = caller("ann", "", scopes, "a b");
+		struct grant g;
+
+		CHECK_RC(ask(p, THREADS_READ, &who, &g), rows[i].rc);
+		policy_free(p);
+	}
+}
+
 TEST(policy_all_conditions_of_a_rule_must_hold)
 {
 	struct policy *p = policy("default: deny\nrules:\n"
