@@ -392,7 +392,6 @@ changes_taken(struct changes *c, const struct letter *l, msec now)
 	c->taken[c->taken_n++] = l->row;
 }
 
-
 void
 changes_usage(struct changes *c, msec now, const struct llm_usage *u, struct str model)
 {

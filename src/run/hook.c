@@ -472,7 +472,7 @@ hooks_stats(const struct runs *rs, struct hooks_stats *out)
 	};
 }
 
-/* ---- messages that are no end of a row ------------------------------------------------------------ */
+/* ---- messages that are not about the end of a run ------------------------------------------------- */
 
 struct posting {
 	struct store_hook_put put;

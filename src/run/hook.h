@@ -3,9 +3,8 @@
  * whatever else is to reach a URL that a client gave (push notifications).
  *
  * A message is a row of the store until it was delivered, or given up: five tries in
- * an hour.  A webhook's row is written in the transaction that ends its run, by a
- * trigger, so every way to end has it.  At least once: a receiver tells copies by
- * x-cohort-delivery.
+ * an hour.  A webhook's row is written in the transaction that ends its run, however it
+ * ends.  Delivery is at least once: a receiver recognizes copies by x-cohort-delivery.
  *
  *   POST url
  *   content-type: application/json
@@ -51,15 +50,16 @@ int  hook_headers_read(struct str json, struct str env_prefix, struct buf *out,
 
 /* May a message go there?  ERR_INVALID with "webhook: " and words. */
 int  hook_check(const struct hook_rules *r, struct str url, struct err *e);
-/* The same by the rules of these runs, for what is kept for later (crons). */
+/* hook_check with the rules of this server, for the webhook of a run or of a cron.
+ * ERR_INVALID also if the server sends none. */
 int  runs_check_hook(const struct runs *rs, struct str url, struct err *e);
 /* A run got a webhook after it had begun. */
 void runs_expect_hook(struct runs *rs);
 
 /* Before the shards run.  add_run writes the members of h->run as GET of a run shows
- * them, without braces; the status of one that was rolled back is "rollback".  Without
- * this call no message goes out, and no URL is accepted.  Of a row with push_json it
- * writes all that its client is to hear. */
+ * them, without braces; the status of one that was rolled back is "rollback".  For a row
+ * with push_json it writes the whole body.  Without this call no message goes out, and
+ * no URL is accepted. */
 void runs_shared_set_hooks(struct runs_shared *sh, const struct hook_rules *r,
     void (*add_run)(struct buf *b, const struct store_hook *h));
 

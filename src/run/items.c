@@ -234,11 +234,14 @@ void
 items_touch(struct runs *rs, owner_t owner, const struct store_item *items, size_t n)
 {
 	msec now = shard_wall(rs->shard);
-	struct reading *x = mem_alloc(sizeof *x + n * sizeof x->items[0]);
+	struct reading *x;
 
+	if (!rs->sh->items.refresh)
+		return;
+	x = mem_alloc(sizeof *x + n * sizeof x->items[0]);
 	*x = (struct reading){ .rs = rs, .c = { .items = x->items, .now = now, .cmd = {
 	    .op = STORE_ITEM_REFRESH, .owner = owner, .lazy = true, .done = reading_done } } };
-	for (size_t i = 0; rs->sh->items.refresh && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (store_item_refreshes(&items[i], now))
 			x->items[x->c.items_n++] = (struct store_item){ .seq = items[i].seq,
 			    .ttl = items[i].ttl, .expires = items[i].expires };

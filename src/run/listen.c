@@ -95,6 +95,13 @@ tell(struct listener *l, struct sse_block *b)
 }
 
 static void
+tell_take(struct listener *l, struct sse_block *b)
+{
+	tell(l, b);
+	sse_block_drop(b);
+}
+
+static void
 listener_free(struct listener *l)
 {
 	atomic_fetch_sub(&l->away->sh->listeners, 1);
@@ -411,11 +418,7 @@ struct replaying {
 static void
 replay_frames_of(struct run_watch *w, struct sse_block *b)
 {
-	struct replaying *p = CONTAINER_OF(w, struct replaying, w);
-	struct sse_block *made = with_ids(b, &w->run_id);
-
-	tell(p->l, made);
-	sse_block_drop(made);
+	tell_take(CONTAINER_OF(w, struct replaying, w)->l, with_ids(b, &w->run_id));
 }
 
 static bool
@@ -436,20 +439,13 @@ replay_run(struct runs *here, struct listener *l, const struct store_run_name *r
 	    .ids = true, .log = run != NULL ? run->stream.log : NULL };
 	struct replaying p = { .l = l, .w = { .run_id = r->run_id, .modes = ALL_MODES,
 	    .wants_events = true, .after = after, .frames = replay_frames_of } };
-	struct sse_block *b;
 
-	if (after < 0 && (l->modes & LISTEN_LIFECYCLE)) {
-		b = lifecycle("metadata", &r->run_id, "running", "0");
-		tell(l, b);
-		sse_block_drop(b);
-	}
+	if (after < 0 && (l->modes & LISTEN_LIFECYCLE))
+		tell_take(l, lifecycle("metadata", &r->run_id, "running", "0"));
 	if (l->modes & LISTEN_RUNS)
 		(void)tape_replay(&s, &p.w, never, NULL);
-	if (r->status > RUN_RUNNING && (l->modes & (LISTEN_RUNS | LISTEN_LIFECYCLE))) {
-		b = lifecycle("end", &r->run_id, run_status_names[r->status], "end");
-		tell(l, b);
-		sse_block_drop(b);
-	}
+	if (r->status > RUN_RUNNING && (l->modes & (LISTEN_RUNS | LISTEN_LIFECYCLE)))
+		tell_take(l, lifecycle("end", &r->run_id, run_status_names[r->status], "end"));
 }
 
 /* From the run that it names on; without one, the newest that are kept. */

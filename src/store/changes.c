@@ -127,6 +127,9 @@ changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
 		root->seq = query_i64(&q, 1);
 		root->id = query_uuid(&q, 2);
 		root->text = query_str(&q, 3, &st->scratch);
+		w->payer = query_uuid(&q, 4);
+		w->has_hook = query_i64(&q, 5) != 0;
+		w->temporary = query_i64(&q, 6) != 0;
 	}
 	query_end(&q);
 	if (rc == OK && status != RUN_RUNNING)
@@ -459,7 +462,8 @@ rest_write(struct changing *w, const struct store_changes *x)
 		rc = db_run(&w->st->w, SQL_INTERRUPT_VOID, db_i64(w->thread),
 		    db_uuid(&x->void_interrupts[i]));
 	if (rc == OK)
-		rc = usage_add(w->st, w->owner, w->thread, w->run, x->usage, x->usage_n);
+		rc = usage_add(w->st, w->owner, w->thread, w->run, &w->payer, x->usage,
+		    x->usage_n);
 	if (rc == OK && x->mails_taken_n > 0)
 		rc = mails_taken(w->st, w->owner, x->mails_taken, x->mails_taken_n,
 		    x->mails_now);

@@ -26,10 +26,10 @@ hook_put(struct store *st, int64_t run, int status, struct str error,
 }
 
 int
-run_ends(struct store *st, int64_t run, enum run_status status, struct str error,
-    struct str cancel_reason, msec now)
+run_ends(struct store *st, int64_t run, bool has_hook, enum run_status status,
+    struct str error, struct str cancel_reason, msec now)
 {
-	int rc = hook_put(st, run, (int)status, error, cancel_reason, now);
+	int rc = has_hook ? hook_put(st, run, (int)status, error, cancel_reason, now) : OK;
 
 	return rc != OK ? rc : db_run(&st->w, SQL_RUN_END, db_i64(status),
 	    db_str(error.n == 0 ? STR_NONE : error), db_i64(now),

@@ -81,7 +81,7 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	error = arena_fmt(&st->scratch, "{\"error\":\"RunInterrupted\","
 	    "\"message\":\"The server stopped %lld times while this run was under "
 	    "way; it is not tried again\"}", (long long)cut->attempt);
-	rc = run_ends(st, cut->run, RUN_ERROR, error, STR_NONE, now);
+	rc = run_ends(st, cut->run, true, RUN_ERROR, error, STR_NONE, now);
 	if (rc == OK)
 		rc = thread_active(st, cut->thread, &all);
 	if (rc == OK)
@@ -114,7 +114,7 @@ run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 	if (rc != OK)
 		return rc;
 	if (how == MULTITASK_INTERRUPT)
-		return run_ends(st, cut->run, RUN_INTERRUPTED, STR_NONE,
+		return run_ends(st, cut->run, true, RUN_INTERRUPTED, STR_NONE,
 		    S("interrupt: superseded by another run"), now);
 	rc = run_rollback(st, c, cut->owner, cut->run, cut->thread, &newest);
 	return rc != OK ? rc : db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest),

@@ -46,7 +46,7 @@ runs_active(struct store *st, int64_t thread, struct active *out)
 static int
 run_cancelled(struct store *st, int64_t run, struct str reason, msec now)
 {
-	return run_ends(st, run, RUN_INTERRUPTED, STR_NONE, reason, now);
+	return run_ends(st, run, true, RUN_INTERRUPTED, STR_NONE, reason, now);
 }
 
 /* The thread's pending runs, oldest first. */
@@ -317,18 +317,40 @@ run_load(struct store *st, int64_t seq, owner_t owner, struct arena *a,
 	    db_i64(owner)), &store_run_record, out, a);
 }
 
+/* The first pending run in order of `created`, which is the time that one was held
+ * until; those that still are held come last. */
+static int
+run_next(struct store *st, int64_t thread, int64_t *seq)
+{
+	struct query q = query_of(&st->w, SQL_RUNS_PENDING, db_i64(thread));
+	bool held = false;
+	msec created = 0;
+	int rc;
+
+	*seq = 0;
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
+		bool is_held = query_i64(&q, 2) != 0;
+		msec at = query_i64(&q, 3);
+
+		if (*seq != 0 && (is_held != held ? is_held : at >= created))
+			continue;
+		*seq = query_i64(&q, 0);
+		held = is_held;
+		created = at;
+	}
+	query_end(&q);
+	if (rc != ERR_NOTFOUND || *seq == 0)
+		return rc;
+	return held ? ERR_AGAIN : OK;
+}
+
 int
 run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out)
 {
-	struct query q = query_of(&st->w, SQL_RUN_OLDEST, db_i64(thread));
-	int rc = query_row(&q);
-	int64_t seq = rc == OK ? query_i64(&q, 0) : 0;
-	bool held = rc == OK && query_i64(&q, 1) > 0;
+	int64_t seq;
+	int rc = run_next(st, thread, &seq);
 
-	query_end(&q);
-	if (held)
-		return ERR_AGAIN;
 	if (rc == OK) {
 		assert(c->arena != NULL);
 		rc = run_load(st, seq, c->owner, c->arena, out);

@@ -60,11 +60,6 @@
 	" WHERE f.owner = ?1 AND f.hash = ?2 AND t.owner = ?1 "
 
 /* What a model took: columns, how they add up, and of whom. */
-/* A late record of a day that is over changes nothing. */
-#define PAYER_SUM                                                               \
-	" ON CONFLICT(id) DO UPDATE SET tokens = excluded.tokens +"             \
-	" iif(day = excluded.day, tokens, 0), day = excluded.day"               \
-	" WHERE excluded.day >= day"
 #define USAGE_SUMS "coalesce(sum(calls), 0), coalesce(sum(input), 0),"         \
 	" coalesce(sum(cached), 0), coalesce(sum(output), 0),"                 \
 	" coalesce(sum(reasoning), 0), coalesce(sum(cost), 0)"
@@ -228,10 +223,11 @@
 	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
 	    " ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                         \
 	    USAGE_SUM)                                                          \
+	/* A late record of a day that is over changes nothing. */               \
 	X(PAYER_ADD, "INSERT INTO payer(id, day, tokens) VALUES (?, ?, ?)"       \
-	    PAYER_SUM)                                                           \
-	X(PAYER_ADD_OF, "INSERT INTO payer(id, day, tokens) SELECT payer, ?2, ?3" \
-	    " FROM run WHERE seq = ?1 AND payer IS NOT NULL" PAYER_SUM)          \
+	    " ON CONFLICT(id) DO UPDATE SET tokens = excluded.tokens +"          \
+	    " iif(day = excluded.day, tokens, 0), day = excluded.day"            \
+	    " WHERE excluded.day >= day")                                        \
 	X(PAYER_GET, "SELECT tokens FROM payer WHERE id = ? AND day = ?")        \
 	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model,"        \
 	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
@@ -261,16 +257,19 @@
 	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
 	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
-	    " assistant = NULL, expires = NULL WHERE seq = ? AND owner = ?")                     \
+	    " assistant = NULL, expires = NULL WHERE seq = ? AND owner = ?")   \
 	X(THREAD_LIVES_ON, "UPDATE thread SET expires = NULL WHERE seq = ?")   \
 	X(THREAD_TTL, "UPDATE thread SET ttl = ?, ttl_keeps = ?, expires = ?"  \
 	    " WHERE seq = ? AND owner = ?")                                    \
-	/* of all owners; a busy one is not in this index */                   \
 	X(THREAD_ANY_OF, THREAD_SELECT "WHERE t.owner = ? LIMIT 1")            \
+	/* of all owners; a busy one is not in this index */                   \
 	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
 	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
 	    " AND t.status <> 1 AND t.expires <= ? ORDER BY t.expires LIMIT 1") \
-	X(THREAD_IS_TEMPORARY, "SELECT temporary FROM thread WHERE seq = ?")   \
+	/* temporary, and no webhook is to be sent of it any more */           \
+	X(THREAD_UNNEEDED, THREAD_SELECT "WHERE t.seq = ?1 AND t.owner = ?2"   \
+	    " AND t.temporary = 1"                                             \
+	    " AND NOT EXISTS (SELECT 1 FROM hook WHERE thread = ?1)")          \
 	X(THREAD_SET_TEMPORARY, "UPDATE thread SET temporary = 1 WHERE seq = ?") \
 	/* for what is left of a run: a thread that is buried from the start */ \
 	X(THREAD_GRAVE, "INSERT INTO thread(seq, owner, status, checkpoint,"   \
@@ -303,11 +302,6 @@
 	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*),"         \
 	    " coalesce(sum(held > 0), 0)"                                      \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
-	/* one that was held stands where its time put it; the owner is asked  \
-	 * by RUN_AT */                                                        \
-	X(RUN_OLDEST, "SELECT seq, held FROM run INDEXED BY run_active"        \
-	    " WHERE thread = ? AND status < 2 AND +status = 0"                 \
-	    " ORDER BY held > 0, created, seq LIMIT 1")                        \
 	X(RUN_RELEASE, "UPDATE run INDEXED BY run_active SET held = 0"         \
 	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND held > 0"   \
 	    " AND held <= ?2")                                                 \
@@ -317,8 +311,11 @@
 	    " ORDER BY r.held LIMIT ?")                                        \
 	X(HELD_NEXT, "SELECT held FROM run INDEXED BY run_held"                \
 	    " WHERE held > 0 ORDER BY held LIMIT 1")                           \
-	X(RUNS_PENDING, "SELECT seq, uuid FROM run INDEXED BY run_active"      \
-	    " WHERE thread = ? AND status < 2 AND +status = 0 ORDER BY status, seq") \
+	/* In the index's order: to sort, SQLite would open a table even when  \
+	 * there is no row. */                                                 \
+	X(RUNS_PENDING, "SELECT seq, uuid, held > 0, created FROM run"         \
+	    " INDEXED BY run_active WHERE thread = ? AND status < 2"           \
+	    " AND +status = 0 ORDER BY status, seq")                           \
 	/* the newest of those that take the place of the one that runs; a held \
 	 * one that is older has ended others, long ago */                     \
 	X(RUN_DISPLACER, "SELECT multitask FROM run INDEXED BY run_active"     \
@@ -332,7 +329,8 @@
 	    " base, agent, held, payer)"                                       \
 	    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"         \
 	    " ON CONFLICT DO NOTHING")                                         \
-	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels"        \
+	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels,"       \
+	    " r.payer, r.webhook IS NOT NULL, t.temporary"                     \
 	    " FROM run r CROSS JOIN thread t"                                  \
 	    " ON t.seq = r.thread LEFT JOIN checkpoint c ON c.seq = t.checkpoint" \
 	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
@@ -577,8 +575,9 @@
 	    "ORDER BY c.next LIMIT 1")                                         \
 	X(CRON_ERASE, "DELETE FROM cron WHERE seq IN (SELECT seq FROM cron"    \
 	    " INDEXED BY cron_thread WHERE thread = ? LIMIT ?)")               \
-	X(CRON_ERASE_OF, "DELETE FROM cron WHERE seq IN (SELECT seq FROM cron" \
-	    " WHERE assistant = ? LIMIT ?)")                                   \
+	X(CRON_ERASE_OF, "DELETE FROM cron WHERE assistant = ?1 AND seq <"     \
+	    " coalesce((SELECT seq FROM cron WHERE assistant = ?1"             \
+	    " ORDER BY seq LIMIT 1 OFFSET ?2), 1 << 62)")                      \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
@@ -635,7 +634,6 @@
 	    " WHERE r.seq = ?1 AND r.webhook IS NOT NULL AND r.status < 2")    \
 	X(HOOK_INSERT, "INSERT INTO hook(owner, thread, id, url, headers,"     \
 	    " body, tries, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)")              \
-	X(HOOK_ANY, "SELECT 1 FROM hook WHERE thread = ?")                     \
 	X(HOOK_DONE, "DELETE FROM hook WHERE seq = ?")                         \
 	X(HOOK_LATER, "UPDATE hook SET tries = ?, due = ? WHERE seq = ?")      \
 	X(HOOK_ERASE, "DELETE FROM hook WHERE seq IN (SELECT seq FROM hook"    \

@@ -65,27 +65,28 @@ thread_end_run(struct changing *w, const struct ending *e, int64_t checkpoint)
 {
 	enum thread_status status = e->thread_status;
 	int rc = run_take_next(w->st, w->c, w->thread, e->now, e->next);
-
 	bool over = rc == ERR_NOTFOUND;
 
 	*e->has_next = rc == OK;
-	if (rc == OK || rc == ERR_AGAIN)
+	if (!over && rc != OK && rc != ERR_AGAIN)
+		return rc;
+	if (!over)
 		status = THREAD_BUSY;
-	if (rc == OK || rc == ERR_NOTFOUND || rc == ERR_AGAIN)
-		rc = tally_move(w->st, w->owner, THREAD_BUSY, status);
+	rc = tally_move(w->st, w->owner, THREAD_BUSY, status);
 	if (rc == OK)
 		rc = db_run(&w->st->w, SQL_THREAD_END_RUN, db_i64(status),
 		    db_i64(e->now), db_i64(checkpoint),
 		    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json),
 		    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner));
-	return rc == OK && over ? threads_settled(w->st, w->owner, w->thread) : rc;
+	return rc == OK && over && w->temporary ?
+	    threads_settled(w->st, w->owner, w->thread) : rc;
 }
 
 static int
 run_finished(struct changing *w, const struct ending *e)
 {
-	int rc = run_ends(w->st, w->run, e->status, e->error_json, e->cancel_reason,
-	    e->now);
+	int rc = run_ends(w->st, w->run, w->has_hook, e->status, e->error_json,
+	    e->cancel_reason, e->now);
 
 	return rc == OK ? thread_end_run(w, e, place_root(w)->seq) : rc;
 }
@@ -116,8 +117,8 @@ run_end(struct store *st, struct store_cmd *c)
 	assert(x->status > RUN_RUNNING || x->rollback);
 	x->has_next = false;
 	if (rc == OK && x->rollback)         /* it was paid for all the same */
-		rc = usage_add(st, w.owner, x->thread_seq, x->run_seq, x->changes.usage,
-		    x->changes.usage_n);
+		rc = usage_add(st, w.owner, x->thread_seq, x->run_seq, &w.payer,
+		    x->changes.usage, x->changes.usage_n);
 	if (rc == OK && x->unpark)
 		rc = wait_drop(st, x->thread_seq);
 	if (rc == OK && x->rollback)

@@ -444,6 +444,10 @@ struct changing {
 	struct place *places;                /* places[0] is the root's */
 	size_t n, cap;
 	msec updated;                        /* a root checkpoint's time; 0: none */
+	/* of a run, as it was read: */
+	struct uuid payer;                   /* of its tokens; zero: nobody */
+	bool has_hook;                       /* a webhook hears of its end */
+	bool temporary;                      /* the thread goes when no run is left */
 };
 int  changing_open(struct changing *w, struct store *st, struct store_cmd *c,
     owner_t owner, int64_t thread);
@@ -461,9 +465,9 @@ int  record_put(struct store *st, int64_t run, int64_t thread,
 /* The task of tool calls that name a step only. */
 struct uuid task_of_step(int64_t run, int step);
 
-/* usage.c: of a run; thread 0, run 0: of one without a thread. */
+/* usage.c: of a run; thread 0, run 0: of one without a thread.  payer zero: nobody. */
 int  usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
-    const struct store_usage *list, size_t n);
+    const struct uuid *payer, const struct store_usage *list, size_t n);
 /* A thread goes: its rows become the owner's. */
 int  usage_fold(struct store *st, owner_t owner, int64_t thread);
 /* A run goes: they become its thread's. */
@@ -501,16 +505,15 @@ int  interrupts_load(struct query *q, struct arena *a, size_t max,
 /* threads.c: enters a new thread into the search index; removes one. */
 int threads_index(struct store *st, owner_t owner, const struct store_thread *t);
 int threads_unindex(struct store *st, owner_t owner, const struct store_thread *t);
-/* A thread that goes leaves the index; what it used becomes its owner's.  Then its rows
- * go, as many as the budget has; others when the writer is idle. */
-/* One of an owner's assistants, or whichever of its items comes first, with all that
- * hangs on it.  ERR_NOTFOUND: there is no item. */
-int assistants_drop(struct store *st, int64_t seq, owner_t owner);
-int items_drop_any(struct store *st, owner_t owner);
-int threads_leave(struct store *st, owner_t owner, const struct store_thread *t);
+/* A deleted thread leaves the index; its usage becomes its owner's.  Then its rows are
+ * deleted, as many as the budget allows; the rest when the writer is idle. */
 int threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
     int64_t *budget);
 #define ERASE_NOW 300                        /* rows in a command's transaction */
+/* Deletes an assistant, or the first of an owner's items, with all that belongs to it.
+ * ERR_NOTFOUND: there is no item. */
+int assistants_drop(struct store *st, int64_t seq, owner_t owner);
+int items_drop_any(struct store *st, owner_t owner);
 /* prune.c: only its newest state stays, and what it needs.  The thread is idle.  ERR_AGAIN:
  * the budget of checkpoints was not enough. */
 int prune_thread(struct store *st, const struct store_thread *t, int64_t *budget);
@@ -518,7 +521,8 @@ int prune_thread(struct store *st, const struct store_thread *t, int64_t *budget
 #define PRUNE_THREADS 64
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
-/* None of its runs is under way any more: a temporary thread goes. */
+/* After its last run has ended: deletes it if it is temporary, and no message for a
+ * webhook has to be sent first. */
 int threads_settled(struct store *st, owner_t owner, int64_t seq);
 
 /* read.c: rows of (seq, thread, run, status), to the end of q. */
@@ -563,10 +567,11 @@ int run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t r
     int64_t thread, int64_t *newest);
 int run_erase(struct store *st, int64_t run, int64_t thread);
 
-/* hooks.c: the run has ended, however: its row, and its webhook's.  Either text may be
- * empty. */
-int run_ends(struct store *st, int64_t run, enum run_status status, struct str error,
-    struct str cancel_reason, msec now);
+/* hooks.c: every end of a run that keeps its row: writes the row, and the message for
+ * its webhook.  has_hook false: the caller has read that there is none.  Either text may
+ * be empty. */
+int run_ends(struct store *st, int64_t run, bool has_hook, enum run_status status,
+    struct str error, struct str cancel_reason, msec now);
 #define HOOK_ROLLBACK (-1)                   /* hook.status */
 /* It is about to be erased.  Nothing if it has ended. */
 int hook_of_rollback(struct store *st, int64_t run);

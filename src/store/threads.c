@@ -153,21 +153,15 @@ threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq)
 }
 
 int
-threads_leave(struct store *st, owner_t owner, const struct store_thread *t)
+threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
+    int64_t *budget)
 {
 	int rc = threads_unindex(st, owner, t);
 
 	if (rc == OK)
 		rc = usage_fold(st, owner, t->seq);
-	return rc == OK ? mailer_drop(st, owner, &t->id) : rc;
-}
-
-int
-threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
-    int64_t *budget)
-{
-	int rc = threads_leave(st, owner, t);
-
+	if (rc == OK)
+		rc = mailer_drop(st, owner, &t->id);
 	if (rc == OK)
 		rc = *budget > 0 ? erase_thread(&st->w, t->seq, budget, &st->scratch) :
 		    ERR_AGAIN;
@@ -181,18 +175,13 @@ int
 threads_settled(struct store *st, owner_t owner, int64_t seq)
 {
 	struct store_thread t;
-	int64_t budget = ERASE_NOW, temporary = 0;
-	int rc = query_one_i64(query_of(&st->w, SQL_THREAD_IS_TEMPORARY, db_i64(seq)),
-	    &temporary);
+	int64_t budget = ERASE_NOW;
+	int rc = query_one(query_of(&st->w, SQL_THREAD_UNNEEDED, db_i64(seq),
+	    db_i64(owner)), &store_thread_record, &t, &st->scratch);
 
-	if (rc != OK || temporary == 0)
-		return rc;
-	rc = query_any(query_of(&st->w, SQL_HOOK_ANY, db_i64(seq)));
-	if (rc != ERR_NOTFOUND)              /* its webhook tells of it first */
-		return rc;
-	rc = query_one(query_of(&st->w, SQL_THREAD_AT, db_i64(seq), db_i64(owner)),
-	    &store_thread_record, &t, &st->scratch);
-	return rc == OK ? threads_drop(st, owner, &t, &budget) : rc;
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	return threads_drop(st, owner, &t, &budget);
 }
 
 static int

@@ -14,7 +14,7 @@
 
 int
 usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
-    const struct store_usage *list, size_t n)
+    const struct uuid *payer, const struct store_usage *list, size_t n)
 {
 	int rc = OK;
 
@@ -25,8 +25,8 @@ usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
 		    db_i64(run), db_i64(u->day), db_text(u->model), db_i64(u->calls),
 		    db_i64(u->input), db_i64(u->cached), db_i64(u->output),
 		    db_i64(u->reasoning), db_i64(u->cost_nano));
-		if (rc == OK && run != 0)
-			rc = db_run(&st->w, SQL_PAYER_ADD_OF, db_i64(run), db_i64(u->day),
+		if (rc == OK && !uuid_is_zero(payer))
+			rc = db_run(&st->w, SQL_PAYER_ADD, db_uuid(payer), db_i64(u->day),
 			    db_i64(u->input + u->output));
 	}
 	return rc;
@@ -37,12 +37,7 @@ usage_add_command(struct store *st, struct store_cmd *c)
 {
 	const struct store_usage_add *x = (const struct store_usage_add *)c;
 
-	int rc = usage_add(st, c->owner, 0, 0, x->usage, x->usage_n);
-
-	for (size_t i = 0; rc == OK && i < x->usage_n && !uuid_is_zero(&x->payer); i++)
-		rc = db_run(&st->w, SQL_PAYER_ADD, db_uuid(&x->payer), db_i64(x->usage[i].day),
-		    db_i64(x->usage[i].input + x->usage[i].output));
-	return rc;
+	return usage_add(st, c->owner, 0, 0, &x->payer, x->usage, x->usage_n);
 }
 
 int

@@ -10,17 +10,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "store/store_priv.h"
+#include "client.h"
 
-#define OWNER  7
 #define EVERY  (2 * NS_PER_MS)
 #define MOST   100000                        /* changes that are timed in a part */
 #define PASS   1000                          /* threads in a sweep's pass, at most */
@@ -29,48 +25,9 @@ enum part { ALONE, SWEPT, COMPACTED, PRUNED, DELETED, PARTS };
 static const char *const names[PARTS] = { "nothing else", "ttl, delete",
     "ttl, keep_latest", "prune, keep_latest", "delete" };
 
-struct client {
-	struct shard *shard;
-	struct store *st;
-	struct arena arena;
-};
-
 static _Atomic int part = ALONE;
 static nsec times[PARTS][MOST];
 static _Atomic size_t times_n[PARTS];        /* only grows, by the one thread */
-
-static _Noreturn void
-die(const char *what, const char *why)
-{
-	fprintf(stderr, "ttl-bench: %s: %s\n", what, why);
-	exit(1);
-}
-
-static void
-client_init(struct client *k, struct store *st)
-{
-	struct err e;
-
-	*k = (struct client){ .st = st, .arena = ARENA(64 * MB) };
-	if (shard_new(&k->shard, 0, &e) != OK)
-		die("shard", e.text);
-}
-
-static void
-client_do(struct client *k, void *cmd, enum store_op op)
-{
-	struct store_cmd *c = cmd;
-
-	c->op = op;
-	c->owner = OWNER;
-	c->arena = &k->arena;
-	if (store_submit(k->st, k->shard, c, true) != OK)
-		die("submit", "refused");
-	while (c->under_way)
-		shard_turn(k->shard);
-	if (c->rc != OK)
-		die("command", c->err.text);
-}
 
 /* ---- the others -------------------------------------------------------------- */
 
@@ -88,11 +45,8 @@ others_main(void *arg)
 		struct store_thread_update u = { .id = id, .metadata_json = S("{\"b\":2}") };
 		struct store_thread_delete d = { .id = id };
 		int at = atomic_load(&part);
-		nsec now = clock_mono();
 
-		if (now < due)
-			ppoll(NULL, 0, &(struct timespec){ .tv_nsec = due - now }, NULL);
-		arena_clear(&k.arena);
+		wait_until(due);
 		if (i % 3 == 0)
 			client_do(&k, &c, STORE_THREAD_CREATE);
 		else if (i % 3 == 1)
@@ -125,7 +79,6 @@ make(struct client *k, size_t checkpoints)
 	struct store_run_end end = { .changes = { .checkpoints = p,
 	    .checkpoints_n = checkpoints }, .status = RUN_SUCCESS };
 
-	arena_clear(&k->arena);
 	client_do(k, &r, STORE_RUN_CREATE);
 	for (size_t i = 0; i < checkpoints; i++) {
 		x[2 * i] = (struct store_channel_change){ .name = S("messages"),
@@ -152,7 +105,6 @@ sweep_all(struct client *k, msec now)
 
 	do {
 		s = (struct store_sweep){ .now = now, .limit = PASS };
-		arena_clear(&k->arena);
 		client_do(k, &s, STORE_THREAD_SWEEP);
 		removed += s.removed;
 		poll(NULL, 0, 10);           /* as run/sweep.c */
@@ -167,7 +119,6 @@ prune_all(struct client *k, const struct uuid *ids, size_t n)
 	int64_t pruned = 0;
 
 	for (; x.at < n; x.at = x.next) {
-		arena_clear(&k->arena);
 		client_do(k, &x, STORE_THREAD_PRUNE);
 		pruned += (int64_t)x.pruned_n;
 	}
@@ -180,7 +131,6 @@ delete_all(struct client *k, const struct uuid *ids, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct store_thread_delete d = { .id = ids[i] };
 
-		arena_clear(&k->arena);
 		client_do(k, &d, STORE_THREAD_DELETE);
 	}
 	return (int64_t)n;
@@ -205,14 +155,6 @@ work(struct client *k, enum part p, const struct uuid *ids, size_t n)
 }
 
 /* ---- main ------------------------------------------------------------------ */
-
-static int
-by_time(const void *a, const void *b)
-{
-	nsec x = *(const nsec *)a, y = *(const nsec *)b;
-
-	return (x > y) - (x < y);
-}
 
 static double
 megabytes(struct store *st)
