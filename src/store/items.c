@@ -98,57 +98,19 @@ item_erase(struct store *st, const struct old_item *o, struct totals *t)
 	return rc;
 }
 
-/* ERR_NOTFOUND: there is none. */
+/* The one that q finds: owner, seq, ns, paths, value, created, expires.  ERR_NOTFOUND. */
 static int
-item_old(struct store *st, owner_t owner, struct str ns, struct str key, msec now,
-    struct old_item *o)
-{
-	struct query q = query_of(&st->w, SQL_ITEM_OLD, db_i64(owner), db_text(ns),
-	    db_text(key));
-	int rc = query_row(&q);
-
-	if (rc == OK) {
-		*o = (struct old_item){ .owner = owner, .seq = query_i64(&q, 0), .ns = ns,
-		    .created = query_i64(&q, 1), .mortal = !query_null(&q, 2),
-		    .over = !query_null(&q, 2) && query_i64(&q, 2) <= now,
-		    .paths = query_str(&q, 3, &st->scratch),
-		    .value = query_str(&q, 4, &st->scratch) };
-		rc = arena_rc(&st->scratch);
-	}
-	query_end(&q);
-	return rc;
-}
-
-static int
-item_delete(struct store *st, struct store_cmd *c)
-{
-	struct store_item_delete *x = (struct store_item_delete *)c;
-	struct old_item o;
-	struct totals t;
-	int rc;
-
-	arena_clear(&st->scratch);
-	rc = item_old(st, c->owner, x->ns, x->key, 0, &o);
-	if (rc != OK)
-		return rc == ERR_NOTFOUND ? OK : rc;
-	rc = totals_read(st, c->owner, &t);
-	if (rc == OK)
-		rc = item_erase(st, &o, &t);
-	return rc == OK ? totals_write(st, c->owner, &t) : rc;
-}
-const struct op store_op_item_delete = { .run = item_delete };
-
-/* The one that q finds (owner, seq, ns, paths, value, has it an end).  ERR_NOTFOUND. */
-static int
-old_read(struct store *st, struct query q, struct old_item *o)
+old_read(struct store *st, struct query q, msec now, struct old_item *o)
 {
 	int rc = query_row(&q);
 
 	if (rc == OK) {
 		*o = (struct old_item){ .owner = query_i64(&q, 0), .seq = query_i64(&q, 1),
-		    .ns = query_str(&q, 2, &st->scratch), .mortal = query_i64(&q, 5) != 0,
+		    .ns = query_str(&q, 2, &st->scratch),
 		    .paths = query_str(&q, 3, &st->scratch),
-		    .value = query_str(&q, 4, &st->scratch) };
+		    .value = query_str(&q, 4, &st->scratch), .created = query_i64(&q, 5),
+		    .mortal = !query_null(&q, 6),
+		    .over = !query_null(&q, 6) && query_i64(&q, 6) <= now };
 		rc = arena_rc(&st->scratch);
 	}
 	query_end(&q);
@@ -166,11 +128,34 @@ old_drop(struct store *st, const struct old_item *o)
 	return rc == OK ? totals_write(st, o->owner, &t) : rc;
 }
 
+static int
+item_old(struct store *st, owner_t owner, struct str ns, struct str key, msec now,
+    struct old_item *o)
+{
+	return old_read(st, query_of(&st->w, SQL_ITEM_OLD, db_i64(owner), db_text(ns),
+	    db_text(key)), now, o);
+}
+
+static int
+item_delete(struct store *st, struct store_cmd *c)
+{
+	struct store_item_delete *x = (struct store_item_delete *)c;
+	struct old_item o;
+	int rc;
+
+	arena_clear(&st->scratch);
+	rc = item_old(st, c->owner, x->ns, x->key, 0, &o);
+	if (rc == OK)
+		rc = old_drop(st, &o);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+const struct op store_op_item_delete = { .run = item_delete };
+
 int
 items_drop_any(struct store *st, owner_t owner)
 {
 	struct old_item o;
-	int rc = old_read(st, query_of(&st->w, SQL_ITEM_ANY_OF, db_i64(owner)), &o);
+	int rc = old_read(st, query_of(&st->w, SQL_ITEM_ANY_OF, db_i64(owner)), 0, &o);
 
 	return rc == OK ? old_drop(st, &o) : rc;
 }
@@ -189,7 +174,8 @@ item_sweep(struct store *st, struct store_cmd *c)
 		struct old_item o;
 
 		arena_clear(&st->scratch);
-		rc = old_read(st, query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(x->now)), &o);
+		rc = old_read(st, query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(x->now)), x->now,
+		    &o);
 		if (rc == OK)
 			rc = old_drop(st, &o);
 	}

@@ -150,27 +150,7 @@ places_load(struct finder *f, struct places *p, size_t max)
 	return OK;
 }
 
-/* row_test tells by `left` whether it has kept the row. */
-int
-finder_try(struct finder *f, int64_t seq, double score)
-{
-	int64_t left = f->left;
-	struct query q = query_of(f->db, SQL_ITEM_AT, db_i64(f->x->cmd.owner),
-	    db_i64(seq), db_i64(f->x->now));
-	int rc = query_row(&q);
-
-	if (rc == OK)
-		rc = row_test(f, &q);
-	query_end(&q);
-	if (rc == OK && f->left < left) {
-		f->x->items[f->x->items_n - 1].has_score = true;
-		f->x->items[f->x->items_n - 1].score = score;
-	}
-	if (rc == ERR_NOTFOUND)              /* replaced, deleted or over */
-		rc = OK;
-	return rc == OK ? deadline_check(f) : rc;
-}
-
+/* One that is replaced, deleted or over is passed by. */
 static int
 place_test(struct finder *f, int64_t seq)
 {
@@ -181,7 +161,23 @@ place_test(struct finder *f, int64_t seq)
 	if (rc == OK)
 		rc = row_test(f, &q);
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	if (rc == ERR_NOTFOUND)
+		rc = OK;
+	return rc == OK ? deadline_check(f) : rc;
+}
+
+/* `left` tells whether the row was kept. */
+int
+finder_try(struct finder *f, int64_t seq, double score)
+{
+	int64_t left = f->left;
+	int rc = place_test(f, seq);
+
+	if (f->left < left) {
+		f->x->items[f->x->items_n - 1].has_score = true;
+		f->x->items[f->x->items_n - 1].score = score;
+	}
+	return rc;
 }
 
 static int
@@ -190,11 +186,8 @@ by_places(struct finder *f, size_t max)
 	struct places p = { 0 };
 	int rc = places_load(f, &p, max);
 
-	for (size_t i = 0; rc == OK && f->left > 0 && i < p.n; i++) {
+	for (size_t i = 0; rc == OK && f->left > 0 && i < p.n; i++)
 		rc = place_test(f, p.at[i]);
-		if (rc == OK)
-			rc = deadline_check(f);
-	}
 	free(p.at);
 	return rc;
 }

@@ -6,22 +6,23 @@
 #ifndef STORE_SQL_ITEM_PRIV_H
 #define STORE_SQL_ITEM_PRIV_H
 
+#define ITEM_OLD_COLUMNS "SELECT owner, seq, ns, paths, value, created, expires"
+
 #define SQL_ITEM_MAP(X)                                                        \
 	/* items */                                                            \
 	X(ITEM_GET, "SELECT value, created, updated, seq, ttl, expires"        \
 	    " FROM item INDEXED BY item_key WHERE owner = ? AND ns = ? AND key = ?" \
 	    " AND (expires IS NULL OR expires > ?)")                           \
 	/* the newest change has the highest seq of its owner */               \
-	X(ITEM_OLD, "SELECT seq, created, expires, paths, value"               \
+	X(ITEM_OLD, ITEM_OLD_COLUMNS                                           \
 	    " FROM item INDEXED BY item_key WHERE owner = ? AND ns = ? AND key = ?") \
 	X(ITEM_INSERT, "INSERT INTO item(owner, seq, ns, key, created, updated," \
 	    " ttl, expires, paths, value) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
 	X(ITEM_ERASE, "DELETE FROM item WHERE owner = ? AND seq = ?")          \
 	X(ITEM_REFRESH, "UPDATE item SET expires = ?3 + ttl"                   \
 	    " WHERE owner = ?1 AND seq = ?2 AND expires > ?3")                 \
-	X(ITEM_ANY_OF, "SELECT owner, seq, ns, paths, value, expires IS NOT NULL" \
-	    " FROM item WHERE owner = ? LIMIT 1")                              \
-	X(ITEM_EXPIRED, "SELECT owner, seq, ns, paths, value, 1"               \
+	X(ITEM_ANY_OF, ITEM_OLD_COLUMNS " FROM item WHERE owner = ? LIMIT 1")  \
+	X(ITEM_EXPIRED, ITEM_OLD_COLUMNS                                       \
 	    " FROM item INDEXED BY item_expires WHERE expires <= ?"            \
 	    " ORDER BY expires LIMIT 1")                                       \
 	X(ITEM_TOTAL, "SELECT seq, items, vectors FROM item_total WHERE owner = ?") \

@@ -365,7 +365,7 @@ int  tally_move(struct store *st, owner_t owner, enum thread_status from,
 int  tally_write(struct store *st);
 void tally_clear(struct tally *t);
 
-/* find_*.c: a match with its sort key. */
+/* lookup.c: a match with its sort key. */
 struct hit {
 	int64_t seq, number;
 	struct uuid id;
@@ -373,6 +373,23 @@ struct hit {
 };
 void hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending);
 size_t hits_start(int64_t offset, size_t n);
+
+/* Objects of a kind, of which an owner has few. */
+struct lookup_kind {
+	enum sql all;                        /* rows of an owner; the first column: seq */
+	int metadata;                        /* column of `all` */
+	enum sql at;                         /* the object, by seq and owner */
+	const struct db_record *record;
+	size_t size;
+	/* Is a row of `all` wanted, whatever its metadata?  And what it is sorted by. */
+	bool (*matches)(const struct store_cmd *c, const struct query *q);
+	void (*key)(const struct query *q, enum store_sort sort, struct arena *a,
+	    struct hit *h);
+};
+/* A page of those that match and contain the metadata, and how many do in all. */
+int  lookup_run(struct store *st, struct store_cmd *c, const struct lookup_kind *k,
+    struct str metadata_json, const struct store_page *page, void **found,
+    size_t *found_n, int64_t *total);
 
 /* lists.c: entries are packed rows; see docs/storage.md. */
 #define LIST_BITS  20
