@@ -149,8 +149,10 @@
 	X(AFTER_SECONDS,       31536000,  "s",      "that a run may begin later than it is made: a year; what is planned for longer is a cron's") \
 	X(BATCH_RUNS,          200,       "runs",   "in one request that starts many") \
 	X(CANCEL_RUNS,         1000,      "runs",   "named in one request that cancels many; by status they are cancelled so many at a time") \
-	X(LISTENERS,           10000,     "streams", "of threads, open at once; more get 429") \
-	X(THREAD_LISTENERS,    100,       "streams", "of one thread; more are closed at once") \
+	X(LISTENERS,           20000,     "streams", "of threads, open at once, of either kind; more get 429") \
+	X(THREAD_LISTENERS,    2000,      "streams", "of one thread and owner; more are closed at once") \
+	X(READER_QUEUE_BYTES,  65536,     "bytes",  "unsent to a reader of the thread protocol; past it live events wait in the log, and deltas are joined") \
+	X(PROTOCOL_SEQS,       4096,      "events", "of the thread protocol that one event of a run may become; their numbers are apart so far") \
 	X(REPLAY_RUNS,         20,        "runs",   "of a thread whose kept events a stream of it repeats, the newest") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often, and did not leave memory in between, becomes error") \
