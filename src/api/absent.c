@@ -67,7 +67,6 @@ absent_check(struct call *c, unsigned places)
 #define THREAD "/threads/{thread_id}"
 
 const struct absent_route absent_routes[] = {
-	{ "POST", THREAD "/commands", "threads commands (protocol v2)" },
 	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", "/v1/chat/completions", "stored chat completions" },

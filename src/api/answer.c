@@ -198,21 +198,35 @@ add_words(const struct call *c, int rc, struct err *e)
 		err_set(e, rc, "Thread with ID %.*s not found", UUID_TEXT, id);
 }
 
-void
-call_fail(struct call *c, int rc, const struct err *e)
+struct err
+call_words(struct call *c, int rc, const struct err *e)
 {
 	struct err shown = *e;
-	struct buf *out = call_out(c);
-	int status = api_status(rc);
-	struct str type;
 
 	assert(rc < 0);
 	if (rc == ERR_DENIED)
 		call_audit_denied(c, e);
 	if (shown.text[0] == '\0' || str_eq(str_of(shown.text), str_of(rc_text(rc))))
 		add_words(c, rc, &shown);
-	if (status == 500)
+	if (api_status(rc) == 500)
 		hide_internal(c, rc, &shown);
+	return shown;
+}
+
+void
+call_fail(struct call *c, int rc, const struct err *e)
+{
+	int status = api_status(rc);
+	struct err shown;
+	struct buf *out;
+	struct str type;
+
+	if (c->failed != NULL) {
+		c->failed(c, rc, e);
+		return;
+	}
+	shown = call_words(c, rc, e);
+	out = call_out(c);
 	if (str_starts(c->r->path, S("/v1/"))) {
 		openai_add_error(out, status, str_of(shown.text));
 		type = S("application/json");

@@ -112,7 +112,8 @@ add_without_nul(struct buf *out, struct str body)
 int
 api_text_parse(const struct call *c, struct json_doc *doc, struct err *why)
 {
-	bool work = c->route->access == WORK_READ || c->route->access == WORK_UPDATE;
+	bool work = c->route != NULL && (c->route->access == WORK_READ ||
+	    c->route->access == WORK_UPDATE);
 	struct str body = c->r->body;
 	struct buf clean = BUF(SIZE_MAX / 2);
 	int rc;

@@ -34,6 +34,7 @@
 struct a2a_call;
 struct agent;
 struct call;
+struct commander;
 struct door_kept;
 struct door_name;
 struct extracts;
@@ -90,11 +91,14 @@ struct call {
 	owner_t owner;
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
+	/* Of a command (command.h): tells a failure its own way; or NULL. */
+	void (*failed)(struct call *c, int rc, const struct err *e);
 	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct follow *follow;               /* waiting for a run */
 	struct a2a_call *a2a;                /* a request of A2A */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
+	struct commander *commander;         /* of a request that is a command */
 	struct feed *feed;                   /* following a project */
 	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of JSON-RPC and /work/rpc, JSON */
@@ -204,6 +208,8 @@ void standing_end(struct standing *s);       /* also when it has not begun, or i
 void call_empty(struct call *c, int status);
 /* The status of rc, with the words of e; without words, those of the code. */
 void call_fail(struct call *c, int rc, const struct err *e);
+/* These words: what the client is told of a failure, and the logs of what it is not. */
+struct err call_words(struct call *c, int rc, const struct err *e);
 /* What a handler returned: a code is answered with c->err. */
 void call_finish(struct call *c, int rc);
 /* Returns the content type. */
@@ -449,7 +455,7 @@ handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */
-handler api_run_batch, api_run_cancel_many, api_thread_stream;
+handler api_run_batch, api_run_cancel_many, api_thread_stream, api_command;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 /* Ends the caller's runs of an assistant, those that wait too.  Then calls `then`, with

@@ -71,6 +71,7 @@ add_route(struct buf *b, const struct route *r)
 	add_escaped(b, str_of(r->response));
 	buf_lit(b, "</dd>");
 	add_entry(b, "needs", r->flags & ROUTE_OPEN ? S("no credentials") :
+	    r->flags & ROUTE_COMMANDS ? S("what the command needs") :
 	    str_of(access_name(r->access)));
 	buf_lit(b, "</dl></details>\n");
 	buf_release(&request);

@@ -31,6 +31,8 @@ enum route_flags {
 	                                        again; see room.c */
 	ROUTE_ARRAY = 512,                   /* with BODY: a JSON array */
 	ROUTE_SLASH = 1024,                  /* also with one `/` behind its path */
+	ROUTE_COMMANDS = 2048,               /* each command of it asks for an access of
+	                                        its own; see command.h */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */
 };

@@ -184,6 +184,11 @@ const struct route routes[] = {
 	  api_thread_stream, "Stream the events of all runs of a thread, from Last-Event-ID "
 	  "on (- for all that is kept)", "stream_modes or stream_mode (run_modes, lifecycle, "
 	  "state_update)", "server-sent events, without an end", 200 },
+	{ "POST", "/threads/{thread_id}/commands", ACCESS_NONE, ROUTE_COMMANDS, INPUT,
+	  api_command,
+	  "Run one command of the thread protocol; see protocol.md", "id*, method*, params",
+	  "{type: success, id, result, meta: {thread_id, applied_through_seq}}, or {type: "
+	  "error, id, error, message}", 200 },
 	{ "POST", "/threads/{thread_id}/runs", THREADS_CREATE_RUN,
 	  ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },
