@@ -9,6 +9,9 @@
  *                                                                     |
  *                  closed <--- linger <--- sent, not kept ------------+
  *
+ * An upgrade makes socket of serving: bytes go to ws.c then, and its close frame is the
+ * answer's end.
+ *
  * The hook `head` may answer before the body has come: then a small one is
  * read over (skipping) and the connection is kept, any other ends in linger.
  *
@@ -46,15 +49,14 @@ struct conn_state {
 static void feed_bytes(struct http_conn *c, const char *at, size_t n);
 static void keep_bytes(struct http_conn *c, const char *at, size_t n);
 static void drop_bytes(struct http_conn *c, const char *at, size_t n);
+static void socket_bytes(struct http_conn *c, const char *at, size_t n);
 static void serving_eof(struct http_conn *c);
 static void note_eof(struct http_conn *c);
 static void request_timeout(struct http_conn *c);
-static void write_timeout(struct http_conn *c);
 static void resume_reading(struct http_conn *c);
 static void on_closed(uv_handle_t *h);
 
 #define MOVED_BYTES (16 * KB)
-#define WAITING_MAX 4                        /* pieces that libuv holds on to */
 #define GAP_COUNTS  (10000 * NS_PER_MS)
 
 static const char no_room[] = "too many bodies are being read; try again";
@@ -67,8 +69,9 @@ idle = { "idle", true, LIMIT(idle), feed_bytes, http_conn_drop, http_conn_drop }
 head = { "head", true, LIMIT(header), feed_bytes, http_conn_lost, request_timeout },
 body = { "body", true, LIMIT(body), feed_bytes, http_conn_lost, request_timeout },
 skipping = { "skipping", true, LIMIT(body), feed_bytes, http_conn_drop, http_conn_drop },
-serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, write_timeout },
-flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, write_timeout },
+serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, http_conn_write_timeout },
+socket_open = { "socket", false, NO_LIMIT, socket_bytes, serving_eof, http_conn_write_timeout },
+flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, http_conn_write_timeout },
 linger = { "linger", false, LIMIT(linger), drop_bytes, http_conn_drop, http_conn_drop },
 closed = { "closed", false, NO_LIMIT, drop_bytes, note_eof, note_eof };
 
@@ -89,8 +92,8 @@ check_conn(const struct http_conn *c)
 
 /* Deadlines. */
 
-static void
-set_deadline(struct http_conn *c, msec ms)
+void
+http_conn_deadline(struct http_conn *c, msec ms)
 {
 	c->deadline = shard_now(c->l->shard) + ms * NS_PER_MS;
 	if (wheel_armed(&c->timer) && c->armed_at <= c->deadline)
@@ -104,11 +107,11 @@ static void
 shorten(struct http_conn *c, msec ms)
 {
 	if (c->deadline > shard_now(c->l->shard) + ms * NS_PER_MS)
-		set_deadline(c, ms);
+		http_conn_deadline(c, ms);
 }
 
-static void
-limit_state(struct http_conn *c)
+void
+http_conn_limit(struct http_conn *c)
 {
 	msec ms;
 
@@ -117,7 +120,7 @@ limit_state(struct http_conn *c)
 		return;
 	}
 	memcpy(&ms, (const char *)&c->l->hs->limits + c->state->limit, sizeof ms);
-	set_deadline(c, ms);
+	http_conn_deadline(c, ms);
 }
 
 static void
@@ -128,7 +131,7 @@ become(struct http_conn *c, const struct conn_state *state)
 	if (c->state == &idle)
 		http_listener_busy(c->l, c);
 	c->state = state;
-	limit_state(c);
+	http_conn_limit(c);
 	if (state == &idle)
 		http_listener_idle(c->l, c);
 }
@@ -219,7 +222,7 @@ void
 http_conn_lost(struct http_conn *c)
 {
 	struct request *q = c->req;
-	bool owned = c->state == &serving;
+	bool owned = c->state == &serving || c->state == &socket_open;
 
 	check_conn(c);
 	c->req = NULL;
@@ -243,6 +246,12 @@ http_conn_cut(struct http_conn *c, const char *why)
 	log_info("net", "slow_reader_cut", "peer=%s queued=%zu reason=%s", c->peer,
 	    c->out.bytes, why);
 	http_conn_lost(c);
+}
+
+bool
+http_conn_is_closed(const struct http_conn *c)
+{
+	return c->state == &closed;
 }
 
 void
@@ -278,146 +287,9 @@ conn_linger(struct http_conn *c)
 	resume_reading(c);
 }
 
-/* Sending. */
-
-static void conn_flush(struct http_conn *c);
-static void conn_sent(struct http_conn *c);
-
-static void
-on_written(uv_write_t *w, int status)
-{
-	struct http_conn *c = CONTAINER_OF(w, struct http_conn, write);
-	size_t n = c->writing;
-
-	check_conn(c);
-	c->writing = 0;
-	if (c->state == &closed)
-		return;
-	if (status < 0) {
-		http_conn_lost(c);
-		return;
-	}
-	http_out_sent(&c->out, n);
-	c->taken += n;
-	conn_flush(c);
-	if (c->writing == 0)
-		limit_state(c);
-	conn_sent(c);
-}
-
-static void
-write_error(struct http_conn *c, int rc)
-{
-	log_debug("net", "write_failed", "peer=%s error=%s", c->peer, uv_err_name(rc));
-	http_conn_fail(c);
-}
-
-/* Gives the kernel what waits; what it does not take is written later. */
-static void
-conn_flush(struct http_conn *c)
-{
-	uv_buf_t iov[PIECES_MAX];
-	size_t bytes;
-	unsigned n;
-	int rc;
-
-	while (c->out.bytes > 0 && c->writing == 0 && !c->failed) {
-		n = http_out_iov(&c->out, iov, PIECES_MAX, &bytes);
-		rc = uv_try_write(stream_of(c), iov, n);
-		if (rc < 0 && rc != UV_EAGAIN) {
-			write_error(c, rc);
-			return;
-		}
-		if (rc > 0) {
-			http_out_sent(&c->out, (size_t)rc);
-			c->taken += (size_t)rc;
-		}
-		if (rc > 0 && (size_t)rc == bytes)
-			continue;
-		n = http_out_iov(&c->out, iov, WAITING_MAX, &c->writing);
-		rc = uv_write(&c->write, stream_of(c), iov, n, on_written);
-		if (rc < 0) {
-			c->writing = 0;
-			write_error(c, rc);
-			return;
-		}
-		c->unsent = c->writing;
-		set_deadline(c, c->l->hs->limits.idle);
-	}
-	if (c->out.bytes > 0)
-		http_room_for_output(c);
-}
-
-/* A client that took something since the last look is slow, not gone. */
-static void
-write_timeout(struct http_conn *c)
-{
-	size_t left = uv_stream_get_write_queue_size(stream_of(c));
-
-	assert(c->writing > 0);              /* or there was no deadline */
-	if (left >= c->unsent) {
-		http_conn_lost(c);
-		return;
-	}
-	c->unsent = left;
-	set_deadline(c, c->l->hs->limits.idle);
-}
-
-void
-http_conn_queue(struct http_conn *c, struct str bytes)
-{
-	check_conn(c);
-	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
-		http_room_check_backlog(c);
-	c->req->bytes_out += bytes.n;
-	http_out_copy(&c->out, bytes.p, bytes.n);
-	http_conn_schedule(c);
-}
-
-/* Tries the socket without copying; the bytes it took. */
-static size_t
-try_pieces(struct http_conn *c, const struct piece *pieces, size_t n)
-{
-	uv_buf_t iov[PIECES_MAX];
-	int rc;
-
-	for (size_t i = 0; i < n; i++)
-		iov[i] = (uv_buf_t){ .base = (char *)(uintptr_t)pieces[i].p,
-		    .len = pieces[i].n };
-	rc = uv_try_write(stream_of(c), iov, (unsigned)n);
-	if (rc < 0 && rc != UV_EAGAIN)
-		write_error(c, rc);
-	return rc < 0 ? 0 : (size_t)rc;
-}
-
-void
-http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
-{
-	size_t sent = 0;
-
-	check_conn(c);
-	assert(n <= PIECES_MAX && c->req != NULL);
-	if (c->out.bytes == 0 && !c->failed)
-		sent = try_pieces(c, pieces, n);
-	if (c->failed)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		const struct piece *x = &pieces[i];
-		size_t skip = sent < x->n ? sent : x->n;
-
-		c->req->bytes_out += x->n;
-		sent -= skip;
-		if (skip == 0 && x->block != NULL)
-			http_out_push(&c->out, sse_block_ref(x->block));
-		else
-			http_out_copy(&c->out, x->p + skip, x->n - skip);
-	}
-	conn_flush(c);
-}
-
 /* The kernel has everything: on to the next request, or the end. */
-static void
-conn_sent(struct http_conn *c)
+void
+http_conn_sent(struct http_conn *c)
 {
 	struct request *q = c->req;
 	bool ends, unread;
@@ -425,7 +297,8 @@ conn_sent(struct http_conn *c)
 	if (q == NULL || !q->answered || c->out.bytes > 0 || c->failed)
 		return;
 	ends = q->close || c->l->draining;
-	unread = q->close && (q->refused || c->skips || c->kept.n > 0 || c->stopped);
+	unread = q->close && (q->refused || q->r.status == 101 || c->skips ||
+	    c->kept.n > 0 || c->stopped);
 	c->req = NULL;
 	become(c, &idle);
 	http_request_end(q);
@@ -452,10 +325,33 @@ http_conn_answering(struct http_conn *c)
 {
 	c->req->answered = true;
 	c->req->flush = NULL;
+	c->held = false;
 	become(c, &flush);
-	conn_sent(c);
+	http_conn_sent(c);
 	if (c->req != NULL)
 		http_request_drop_parts(c->req);
+}
+
+void
+http_conn_upgrade(struct http_conn *c)
+{
+	assert(c->state == &serving && c->req != NULL);
+	become(c, &socket_open);
+}
+
+void
+http_conn_hold(struct http_conn *c, bool held)
+{
+	assert(c->state == &socket_open);
+	if (c->held == held)
+		return;
+	c->held = held;
+	if (!held) {
+		http_conn_schedule(c);
+	} else if (!c->stopped) {
+		c->stopped = true;
+		uv_read_stop(stream_of(c));
+	}
 }
 
 /* Receiving. */
@@ -571,7 +467,7 @@ body_came(struct http_conn *c)
 		c->moved_n = n;
 		c->moved_at = now;
 	}
-	limit_state(c);
+	http_conn_limit(c);
 	if (c->spent / NS_PER_MS > l->body_slow +
 	    (msec)(n * 1000 / l->body_rate))
 		refuse(c, 408, "the body came too slowly");
@@ -650,6 +546,15 @@ keep_bytes(struct http_conn *c, const char *at, size_t n)
 }
 
 static void
+socket_bytes(struct http_conn *c, const char *at, size_t n)
+{
+	size_t taken = c->held || c->kept.n > 0 ? 0 : ws_conn_bytes(c, at, n);
+
+	if (c->state == &socket_open && taken < n)
+		keep_bytes(c, at + taken, n - taken);
+}
+
+static void
 drop_bytes(struct http_conn *c, const char *at, size_t n)
 {
 	(void)c, (void)at, (void)n;
@@ -706,10 +611,26 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 static void
 resume_reading(struct http_conn *c)
 {
-	if (!c->stopped || c->kept.n >= KEPT_MAX || c->eof)
+	if (!c->stopped || c->held || c->kept.n >= KEPT_MAX || c->eof)
 		return;
 	c->stopped = false;
 	uv_read_start(stream_of(c), on_alloc, on_read);
+}
+
+/* What came while it was held, and what wslay has read ahead. */
+static void
+feed_socket(struct http_conn *c)
+{
+	struct buf kept = c->kept;
+
+	if (c->held)
+		return;
+	c->kept = BUF(kept.max);
+	socket_bytes(c, kept.p, kept.n);
+	buf_release(&kept);
+	http_room_for_kept(c);
+	if (c->state == &socket_open && !c->held && c->eof)
+		serving_eof(c);
 }
 
 /* Requests that were read ahead. */
@@ -730,6 +651,20 @@ feed_kept(struct http_conn *c)
 		c->state->eof(c);
 }
 
+/* All that was sent has left. */
+static void
+tell_empty(struct http_conn *c)
+{
+	struct request *q = c->req;
+	void (*empty)(void *ctx);
+
+	if (q == NULL || q->empty == NULL || q->answered || c->failed || c->out.bytes > 0)
+		return;
+	empty = q->empty;
+	q->empty = NULL;
+	empty(q->empty_ctx);
+}
+
 /* Once at the end of a turn in which something was queued or failed. */
 static void
 conn_turn(struct shard_job *job)
@@ -745,13 +680,17 @@ conn_turn(struct shard_job *job)
 		return;
 	if (c->req != NULL && c->req->flush != NULL && !c->failed)
 		c->req->flush(c);
-	conn_flush(c);
+	http_conn_flush(c);
 	if (c->failed) {
 		http_conn_lost(c);
 		return;
 	}
-	conn_sent(c);
-	feed_kept(c);
+	http_conn_sent(c);
+	tell_empty(c);
+	if (c->state == &socket_open)
+		feed_socket(c);
+	else
+		feed_kept(c);
 	if (c->state != &closed)
 		resume_reading(c);
 }
@@ -782,7 +721,7 @@ http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage 
 	c->state = &idle;
 	http_listener_idle(l, c);
 	http_conn_name_peer(c, peer);
-	limit_state(c);
+	http_conn_limit(c);
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc != 0)
 		close(fd);

@@ -3,11 +3,15 @@
  *
  *   http_parse.c   bytes -> request; no sockets, no clock
  *   http_out.c     bytes that wait for the kernel
+ *   http_turn.c    shared blocks that are sent in one turn, and slow readers
  *   http_conn.c    one connection: its states, deadlines, order of requests
+ *   http_send.c    its bytes to the kernel
  *   http_room.c    what connections hold of the process's accounts, and who goes
  *   http_reply.c   answers: head, body, stream
  *   http_server.c  addresses, listeners, accepting, draining
  *   sse.c          events on top of a streamed answer
+ *   ws.c           a WebSocket instead of an answer; ws_read.c: from bytes to
+ *                  messages, no sockets, no clock
  *
  * Nothing here calls out (gone, handle) from inside a call that a handler
  * made: a failed write is noted, and told at the end of the turn.
@@ -27,6 +31,8 @@
 #include "net/files_priv.h"
 #include "net/http.h"
 #include "net/sse.h"
+#include "net/ws.h"
+#include "net/ws_priv.h"
 
 #define PEER_MAX    64                       /* "[v6 address]:65535" fits */
 #define READ_SIZE   (64 * KB)                /* one buffer a shard */
@@ -43,7 +49,9 @@ struct http_limits {
 	msec header, body, body_slow, body_still, out_still, idle, idle_min, drain, linger;
 	size_t body_rate;                    /* bytes a second */
 	size_t conns, sse_queue;
-	msec heartbeat;
+	msec heartbeat, ws_ping;
+	struct ws_limits ws;
+	size_t ws_unread;
 };
 
 /* Blocks in the order they go on the wire.  `skip` bytes of the first are
@@ -62,17 +70,36 @@ struct piece {
 	struct sse_block *block;
 };
 
+/* What is sent in a turn, to leave at its end.  See http_turn.c. */
+struct turn {
+	struct out out;
+	size_t allowed;                      /* may wait in the connection */
+	size_t taken;                        /* http_conn_taken at the last turn */
+	bool started;                        /* the first blocks are out */
+};
+
 struct sse {
 	struct http_req *r;
 	void (*gone)(void *ctx);
 	void *ctx;
-	struct out turn;                     /* sent in this turn */
+	struct turn turn;
 	struct wheel_timer beat;
 	nsec beat_at;
-	size_t allowed;                      /* may wait in the connection */
-	size_t taken;                        /* http_conn_taken at the last turn */
-	bool started;                        /* the first events are out */
 	bool bare;                           /* heartbeats without a blank line */
+};
+
+struct ws {
+	struct http_req *r;
+	const struct ws_events *on;
+	void *ctx;
+	struct turn turn;
+	struct ws_read read;
+	struct wheel_timer beat;
+	nsec second;                         /* when `controls` began to count */
+	unsigned controls;                   /* control frames of the client */
+	bool asked;                          /* pinged, and nothing came since */
+	bool full;                           /* its client reads less than it asks for */
+	bool held;                           /* see ws_hold */
 };
 
 struct http_listener;
@@ -98,7 +125,12 @@ struct request {
 	size_t bytes_out;
 	void (*flush)(struct http_conn *c);  /* at the end of the turn */
 	struct shard_job late;               /* tells gone after the fact */
-	struct sse sse;
+	void (*empty)(void *ctx);            /* see sse_when_empty; NULL: not asked for */
+	void *empty_ctx;
+	union {
+		struct sse sse;
+		struct ws ws;                /* of an upgraded one */
+	};
 	char peer[PEER_MAX];
 };
 
@@ -179,6 +211,18 @@ void http_out_copy(struct out *o, const char *p, size_t n);
 unsigned http_out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes);
 void http_out_sent(struct out *o, size_t n);
 
+/* http_turn.c */
+
+/* The one way to send a block.  Its connection is there, and has not failed. */
+void http_turn_push(struct http_conn *c, struct turn *t, struct sse_block *b);
+/* Sends them, in one chunk if the answer is chunked.  A reader too far behind
+ * fails. */
+void http_turn_flush(struct http_conn *c, struct turn *t, bool chunked);
+/* Bytes that have not left. */
+size_t http_turn_queued(const struct http_conn *c, const struct turn *t);
+/* empty(ctx) runs once, at the end of a turn, when none are left. */
+void http_turn_when_empty(struct request *q, void (*empty)(void *ctx), void *ctx);
+
 /* http_conn.c */
 
 struct conn_state;
@@ -212,6 +256,7 @@ struct http_conn {
 	nsec taken_at;                       /* of the look that saw it grow */
 	bool feeding, eof, failed, closed, stopped;
 	bool skips;                          /* answered before its body came */
+	bool held;                           /* upgraded, and nothing is to be read */
 	char peer[PEER_MAX];
 };
 
@@ -223,8 +268,6 @@ conn_of(struct list *all)
 
 /* Takes fd, also when it fails. */
 void http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
-void http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
-void http_conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
 void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
 void http_conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
 void http_conn_lost(struct http_conn *c);         /* lost, told now */
@@ -233,9 +276,26 @@ void http_conn_reset(struct http_conn *c);        /* as http_conn_drop; not in g
 /* Closes when nothing is under way; a request that is half sent has to move. */
 void http_conn_drain(struct http_conn *c);
 void http_conn_answering(struct http_conn *c);    /* the answer is queued whole */
+void http_conn_upgrade(struct http_conn *c);      /* from here on bytes are ws.c's */
+/* Stops reading, or goes on at the end of the turn.  Of an upgraded one. */
+void http_conn_hold(struct http_conn *c, bool held);
 /* Refuses a body that has not moved since, unless it is being fed: its feeder
  * refuses it.  False: there is none. */
 bool http_conn_shed_body(struct http_conn *c, nsec since);
+
+bool http_conn_is_closed(const struct http_conn *c);
+/* Of its state: in so long, or the state's own limit. */
+void http_conn_deadline(struct http_conn *c, msec ms);
+void http_conn_limit(struct http_conn *c);
+void http_conn_sent(struct http_conn *c);         /* has everything left? */
+
+/* http_send.c */
+
+void http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
+void http_conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
+/* Gives the kernel what waits; what it does not take is written later. */
+void http_conn_flush(struct http_conn *c);
+void http_conn_write_timeout(struct http_conn *c);
 
 /* Bytes that the client took out of the queue since it connected. */
 size_t http_conn_taken(const struct http_conn *c);
@@ -264,6 +324,14 @@ void http_refuse(struct http_conn *c, int status, struct str why);
 void http_stream_open(struct http_req *r, int status, struct str content_type,
     struct str fixed, struct str extra);
 void http_request_end(struct request *q);         /* done hook, back to the pool */
+/* 101 with these header lines; the connection ends with it. */
+void http_upgrade(struct http_req *r, struct str lines);
+
+/* ws.c */
+
+/* Bytes of an upgraded connection that is not held; how many it took.  Fewer: it
+ * was held or has ended. */
+size_t ws_conn_bytes(struct http_conn *c, const char *at, size_t n);
 
 /* http_server.c */
 

@@ -284,6 +284,30 @@ http_stream_begin(struct http_req *r, int status, struct str content_type,
 }
 
 void
+http_upgrade(struct http_req *r, struct str lines)
+{
+	struct request *q = request_of(r);
+	struct buf *b;
+
+	assert(!q->answered && !r->streaming && !r->http10);
+	assert(str_ends(lines, S("\r\n")));
+	r->streaming = true;
+	if (r->conn == NULL)
+		return;
+	b = &q->l->scratch;
+	r->status = 101;
+	q->close = true;
+	buf_clear(b);
+	buf_lit(b, "HTTP/1.1 101 Switching Protocols\r\nDate: ");
+	buf_add(b, date_header(q->l));
+	end_head(b, lines);
+	http_conn_queue(r->conn, buf_str(b));
+	http_conn_upgrade(r->conn);
+	if (r->conn->eof)
+		http_conn_fail(r->conn);
+}
+
+void
 http_stream_write(struct http_req *r, struct str bytes)
 {
 	struct request *q = request_of(r);

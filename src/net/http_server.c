@@ -180,6 +180,9 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 		.drain = LIMIT_HTTP_DRAIN_MS, .linger = LIMIT_HTTP_LINGER_MS,
 		.heartbeat = LIMIT_SSE_HEARTBEAT_MS,
 		.conns = files_clients_max(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
+		.ws_ping = LIMIT_WS_PING_MS, .ws_unread = LIMIT_WS_UNREAD_BYTES,
+		.ws = { .message = LIMIT_WS_MESSAGE_BYTES,
+		    .frames = LIMIT_WS_MESSAGE_FRAMES, .controls = LIMIT_WS_CONTROLS },
 	};
 	pthread_mutex_init(&hs->lock, NULL);
 	atomic_init(&hs->conns, 0);

@@ -1,14 +1,5 @@
 /*
- * sse.c - events to one client, on a streamed answer.
- *
- * What is sent in a turn is collected by reference and leaves at its end as
- * one chunk and, as a rule, one write.
- *
- * The cap: a client that was up to date when a turn's events came, or that has
- * read a queue's worth since the turn before, may have all of them and
- * LIMIT_SSE_QUEUE_BYTES more waiting.  So large values, a replay, or one turn
- * after the other never cut a client that reads, however large; falling behind
- * by more than the limit does, and so does LIMIT_HTTP_OUT_BYTES of older ones.
+ * sse.c - events to one client, on a streamed answer; and the blocks.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -184,79 +175,22 @@ check_sse(const struct sse *s)
 	assert(s->gone != NULL && s->beat.fire != NULL);
 }
 
-/* A chunk's size line; its length. */
-static size_t
-write_size(char out[20], size_t bytes)
-{
-	char digits[16];
-	size_t n = 0, at = 0;
-
-	do {
-		digits[n++] = "0123456789abcdef"[bytes & 15];
-		bytes >>= 4;
-	} while (bytes > 0);
-	while (n > 0)
-		out[at++] = digits[--n];
-	out[at++] = '\r';
-	out[at++] = '\n';
-	return at;
-}
-
-/* Sends up to PIECES_MAX - 2 blocks of this turn as one chunk. */
-static void
-send_chunk(struct sse *s, struct http_conn *c)
-{
-	struct request *q = request_of(s->r);
-	struct piece pieces[PIECES_MAX];
-	uv_buf_t iov[PIECES_MAX];
-	char size[20];
-	size_t bytes;
-	unsigned n = http_out_iov(&s->turn, iov, PIECES_MAX - 2, &bytes), at = 0;
-
-	if (q->framed)
-		pieces[at++] = (struct piece){ size, write_size(size, bytes), NULL };
-	for (unsigned i = 0; i < n; i++) {
-		struct sse_block *b = CONTAINER_OF(iov[i].base, struct sse_block, bytes);
-
-		pieces[at++] = (struct piece){ b->bytes, b->n, b };
-	}
-	if (q->framed)
-		pieces[at++] = (struct piece){ "\r\n", 2, NULL };
-	http_conn_send(c, pieces, at);
-	http_out_sent(&s->turn, bytes);
-}
-
 static void
 sse_flush(struct http_conn *c)
 {
 	struct sse *s = &c->req->sse;
-	size_t limit = c->l->hs->limits.sse_queue;
 
 	check_sse(s);
 	if (s->r->head_only)
-		http_out_release(&s->turn);
-	if (s->turn.bytes == 0)
-		return;
-	if (c->out.bytes == 0 || !s->started || (c->out.bytes < LIMIT_HTTP_OUT_BYTES &&
-	    http_conn_taken(c) - s->taken >= limit))
-		s->allowed = limit + s->turn.bytes + c->out.bytes;
-	s->started = true;
-	s->taken = http_conn_taken(c);
-	if (c->out.bytes + s->turn.bytes > s->allowed) {
-		log_info("net", "slow_reader_cut", "peer=%s queued=%zu", c->peer,
-		    c->out.bytes);
-		http_conn_fail(c);
-		return;
-	}
-	while (s->turn.bytes > 0 && !c->failed)
-		send_chunk(s, c);
+		http_out_release(&s->turn.out);
+	http_turn_flush(c, &s->turn, c->req->framed);
 }
 
 static void
 stop(struct sse *s)
 {
 	shard_timer_cancel(s->r->shard, &s->beat);
-	http_out_release(&s->turn);
+	http_out_release(&s->turn.out);
 }
 
 /* Strictly periodic: the next beat counts from the last one's due time. */
@@ -318,8 +252,21 @@ sse_send(struct sse *s, struct sse_block *b)
 	check_sse(s);
 	if (c == NULL || c->failed)
 		return;
-	http_out_push(&s->turn, sse_block_ref(b));
-	http_conn_schedule(c);
+	http_turn_push(c, &s->turn, b);
+}
+
+size_t
+sse_queued(const struct sse *s)
+{
+	check_sse(s);
+	return s->r->conn == NULL ? 0 : http_turn_queued(s->r->conn, &s->turn);
+}
+
+void
+sse_when_empty(struct sse *s, void (*empty)(void *ctx))
+{
+	check_sse(s);
+	http_turn_when_empty(request_of(s->r), empty, s->ctx);
 }
 
 static void

@@ -46,6 +46,11 @@ struct sse *sse_begin(struct http_req *r, struct str extra,
  * for an event without data.  After sse_begin, at once. */
 void sse_beat_bare(struct sse *s);
 void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */
+/* Bytes that the kernel has not taken yet. */
+size_t sse_queued(const struct sse *s);
+/* empty(ctx of sse_begin) runs once, at the end of a turn, when nothing is queued: of
+ * this turn, if nothing is now.  Not after gone, sse_end or sse_abort. */
+void sse_when_empty(struct sse *s, void (*empty)(void *ctx));
 void sse_end(struct sse *s);                 /* orderly; gone is not called */
 /* What was sent goes to the kernel, then the connection is reset: the client
  * is to come back, not to believe that this was all.  gone is not called. */

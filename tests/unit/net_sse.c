@@ -349,7 +349,7 @@ look_taken(struct serve *s)
 {
 	(void)s;
 	CHECK(sse != NULL);
-	taken_since = http_conn_taken(((struct sse *)sse)->r->conn) - ((struct sse *)sse)->taken;
+	taken_since = http_conn_taken(((struct sse *)sse)->r->conn) - ((struct sse *)sse)->turn.taken;
 }
 
 /* It is behind all the time, and reads all the time: a queue's worth is seen to
@@ -398,6 +398,48 @@ TEST(sse_a_slow_reader_is_cut)
 	close(fd);
 	serve_stop(s);
 	CHECK_INT(atomic_load(&block->refs), 1);
+	sse_block_drop(block);
+}
+
+/* Tells when nothing is queued: at once, or when a reader has taken it all. */
+
+static void
+told_empty(void *ctx)
+{
+	CHECK_INT(sse_queued(sse), 0);
+	serve_tell(ctx, 'e');
+}
+
+static void
+ask_empty(struct serve *s)
+{
+	(void)s;
+	sse_when_empty(sse, told_empty);
+}
+
+static void
+send_and_ask(struct serve *s)
+{
+	sse_send(sse, block);
+	CHECK(sse_queued(sse) >= block->n);
+	ask_empty(s);
+}
+
+TEST(sse_tells_when_its_queue_is_empty)
+{
+	struct serve *s = start(60000, 256 * KB);
+	int fd = follow(s);
+
+	serve_on(s, 0, ask_empty);
+	serve_wait(s, 'e');
+	make_block(8 * MB);
+	serve_on(s, 0, send_and_ask);
+	drink(fd, 8 * MB);
+	serve_wait(s, 'e');
+	serve_on(s, 0, end_quietly);
+	serve_wait(s, 'd');
+	close(fd);
+	serve_stop(s);
 	sse_block_drop(block);
 }
 
