@@ -426,7 +426,7 @@ is_audited(enum access a)
 {
 	static const enum access all[] = { ASSISTANTS_CREATE, ASSISTANTS_UPDATE,
 	    ASSISTANTS_DELETE, THREADS_DELETE, CRONS_CREATE, CRONS_UPDATE, CRONS_DELETE,
-	    ADMIN_TRUNCATE };
+	    SESSIONS_CREATE, SESSIONS_DELETE, ADMIN_TRUNCATE };
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (all[i] == a)

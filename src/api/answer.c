@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/openai.h"
+#include "api/session.h"
 
 #include <assert.h>
 
@@ -18,7 +19,7 @@ static const struct { int rc, status; } statuses[] = {
 	{ ERR_CONFLICT, 409 },  { ERR_TOOBIG, 413 },    { ERR_INVALID, 422 },
 	{ ERR_LIMIT, 429 },     { ERR_HEADERS, 431 },   { ERR_IO, 500 },
 	{ ERR_CLOSED, 502 },    { ERR_BUSY, 503 },      { ERR_TIMEOUT, 504 },
-	{ ERR_CANCELLED, 503 }, { ERR_AGAIN, 429 },
+	{ ERR_CANCELLED, 503 }, { ERR_AGAIN, 429 },     { ERR_MEDIA, 415 },
 };
 #define X(name, value, text) + 1
 _Static_assert(COUNT(statuses) == 1 RC_MAP(X), "every rc needs a status");
@@ -151,7 +152,8 @@ status_lines(const struct call *c, int status)
 {
 	switch (status) {
 	case 401:
-		return S("www-authenticate: Bearer\r\n");
+		return arena_join(&c->r->arena, S("www-authenticate: Bearer\r\n"), S(""),
+		    session_over_lines(c));
 	case 405:
 		return c->lines;
 	case 429:

@@ -21,6 +21,7 @@
 #include "api/absent.h"
 #include "api/door.h"
 #include "api/once.h"
+#include "api/session.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/items.h"
@@ -237,22 +238,15 @@ parse_ids(struct call *c)
 	return OK;
 }
 
-static struct credentials
-credentials_of(const struct call *c, bool asked)
-{
-	return (struct credentials){ .r = c->r, .asked = asked,
-		.authorization = http_header(c->r, S("authorization")),
-		.api_key = http_header(c->r, S("x-api-key")) };
-}
-
 /* Credentials and policy.  ERR_AGAIN: auth_ask first. */
 static int
 call_identify(struct call *c, bool asked)
 {
-	struct credentials shown = credentials_of(c, asked);
-	int rc = auth_check(c->api->shared->o.auth, &shown, shard_wall(c->r->shard),
-	    &c->r->arena, &c->who, &c->err);
+	int rc;
 
+	c->shows.asked = asked;
+	rc = auth_check(c->api->shared->o.auth, &c->shows, shard_wall(c->r->shard),
+	    &c->r->arena, &c->who, &c->err);
 	return rc == OK ? call_authorise(c) : rc;
 }
 
@@ -263,8 +257,11 @@ call_authenticate(struct call *c)
 {
 	int rc = OK;
 
-	if (!(c->route->flags & ROUTE_OPEN))
-		rc = call_identify(c, false);
+	if (!(c->route->flags & ROUTE_OPEN)) {
+		rc = call_shows(c);
+		if (rc == OK)
+			rc = call_identify(c, false);
+	}
 	c->unknown = rc == ERR_AGAIN;
 	return rc == OK || c->unknown ? parse_ids(c) : rc;
 }
@@ -323,6 +320,7 @@ head(void *ctx, struct http_req *r)
 	c->api = sh->at[shard_id(r->shard)];
 	c->r = r;
 	r->user = c;
+	c->ticket = ticket_cut(r);
 	found = find_route(sh, c);
 	r->tag = route = c->route;
 	rc = origin_check(&sh->o.origin, http_header(r, S("host")), http_header(r,
@@ -362,10 +360,8 @@ call_asked(struct auth_wait *w)
 static int
 call_ask(struct call *c)
 {
-	struct credentials shown = credentials_of(c, false);
-
 	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = call_asked };
-	return auth_ask(c->api->shared->o.auth, &shown, &c->asking, &c->err);
+	return auth_ask(c->api->shared->o.auth, &c->shows, &c->asking, &c->err);
 }
 
 static void

@@ -81,6 +81,8 @@ struct call {
 	const struct route *route;
 	struct str param[ROUTE_PARAMS];      /* in order of the path */
 	struct uuid thread_id, run_id;       /* parsed, when the path has them */
+	struct credentials shows;            /* see session.h */
+	struct str ticket;                   /* of the path; STR_NONE: none */
 	struct principal who;
 	bool unknown;                        /* its credentials are not checked yet */
 	struct auth_wait asking;
@@ -442,6 +444,7 @@ typedef int handler(struct call *c);
 
 handler api_system_page, api_system_ok, api_system_info, api_system_health,
     api_system_metrics, api_system_openapi;
+handler api_session_create, api_session_get, api_session_delete, api_session_ticket;
 handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_delete, api_assistant_search, api_assistant_count,
     api_assistant_versions, api_assistant_latest, api_assistant_graph,

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/session.h"
 
 void
 header_event_id(struct call *c, int64_t *id)
@@ -165,7 +165,8 @@ add_headers(struct buf *b, const struct http_req *r, const struct header_rules *
 	for (size_t i = 0; i < r->headers_n; i++) {
 		struct str name = r->headers[i].name;
 
-		if (!shown(rules, name) || header_comes_again(r, i))
+		if (!shown(rules, name) || header_comes_again(r, i) ||
+		    session_is_in(&r->headers[i]))
 			continue;
 		json_add_comma(b);
 		buf_add_char(b, '"');

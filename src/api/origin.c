@@ -17,10 +17,8 @@
 
 struct origin_pattern { regex_t regex; };
 
-/* The host of "host", "host:80", "[::1]:80", without a final dot; empty when
- * the text is not a host with an optional port. */
-static struct str
-host_name(struct str authority)
+struct str
+origin_host(struct str authority)
 {
 	struct str name = authority, port = STR_NONE;
 	ptrdiff_t end = str_index(authority, authority.n > 0 &&
@@ -84,7 +82,7 @@ origin_rules_check(const struct origin_rules *rules, struct err *e)
 	while (list.n > 0 && str_next(&list, ',', &entry)) {
 		entry = str_trim(entry);
 		if (entry.n > 0 && !str_eq(entry, S("*")) &&
-		    host_name(origin_authority(entry)).n == 0)
+		    origin_host(origin_authority(entry)).n == 0)
 			return err_set(e, ERR_INVALID, "cors-origins: expected "
 			    "scheme://host, scheme://host:port or *, as in "
 			    "https://chat.example.org, got \"%.*s\"", FMT(entry));
@@ -92,7 +90,7 @@ origin_rules_check(const struct origin_rules *rules, struct err *e)
 	list = rules->allowed_hosts;
 	while (list.n > 0 && str_next(&list, ',', &entry)) {
 		entry = str_trim(entry);
-		if (entry.n > 0 && (host_name(entry).n == 0 ||
+		if (entry.n > 0 && (origin_host(entry).n == 0 ||
 		    str_index(entry, '/') >= 0))
 			return err_set(e, ERR_INVALID, "allowed-hosts: expected host or "
 			    "host:port, as in agents.example.org, got \"%.*s\"",
@@ -186,7 +184,7 @@ int
 origin_check(const struct origin_rules *rules, struct str host,
     struct str origin, bool always, struct err *e)
 {
-	struct str name = host_name(host);
+	struct str name = origin_host(host);
 
 	if (!rules->auth && rules->check_host && host.n > 0 &&
 	    !host_is_loopback(name) &&
@@ -196,9 +194,38 @@ origin_check(const struct origin_rules *rules, struct str host,
 		    "--allowed-hosts, or turn on auth", FMT(str_sub(host, 0, 128)));
 	if (origin.n == 0 || (rules->auth && !always && rules->cors_origins.n == 0 &&
 	    rules->pattern == NULL) ||
-	    host_is_loopback(host_name(origin_authority(origin))) ||
+	    host_is_loopback(origin_host(origin_authority(origin))) ||
 	    listed(rules->cors_origins, S("*"), S("*")) || origin_is_named(rules, origin))
 		return OK;
 	return err_set(e, ERR_DENIED, "pages of \"%.*s\" may not use this server; "
 	    "allow the origin with --cors-origins", FMT(str_sub(origin, 0, 128)));
+}
+
+/* Without the port that the origin's scheme has by default. */
+static struct str
+without_port(struct str authority, struct str origin)
+{
+	struct str port = str_starts(origin, S("https://")) ? S(":443") : S(":80");
+	size_t n = authority.n;
+
+	return n > port.n && str_eq(str_sub(authority, n - port.n, n), port) ?
+	    str_sub(authority, 0, n - port.n) : authority;
+}
+
+int
+origin_own_check(struct str host, struct str origin, struct str fetch_site, bool safe,
+    struct err *e)
+{
+	struct str page = without_port(origin_authority(origin), origin);
+	bool own;
+
+	if (fetch_site.n > 0)
+		own = str_eq(fetch_site, S("same-origin")) ||
+		    (safe && str_eq(fetch_site, S("none")));
+	else if (origin.n > 0)
+		own = page.n > 0 && str_eq_nocase(page, without_port(host, origin));
+	else
+		own = safe;
+	return own ? OK : err_set(e, ERR_DENIED, "a session's cookie is for pages of this "
+	    "server's own; others send a token or an API key, or for a WebSocket a ticket");
 }

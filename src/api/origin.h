@@ -5,8 +5,8 @@
  * to: text/plain needs no preflight, and a name that resolves to 127.0.0.1
  * makes a foreign page same-origin (DNS rebinding).  Without auth nothing else
  * tells a person from a page, so the server looks at Host and Origin.
- * With auth a page needs a token, which no browser adds by itself: cookies
- * are not read.
+ * With auth a page needs a token, which no browser adds by itself, or the
+ * cookie of a session, which counts for this server's own pages only (session.h).
  *
  *   Host    without auth on loopback: a loopback name, or one of allowed-hosts
  *   Origin  absent, loopback, one of cors-origins (`*`: all), or as the pattern says;
@@ -46,5 +46,16 @@ bool origin_is_named(const struct origin_rules *rules, struct str origin);
  * holds with auth too.  ERR_DENIED with the setting that would allow it. */
 int  origin_check(const struct origin_rules *rules, struct str host,
     struct str origin, bool always, struct err *e);
+
+/* The host of "host", "host:80", "[::1]:80", without a final dot; empty when
+ * the text is not a host with an optional port. */
+struct str origin_host(struct str authority);
+
+/* Does a request that a browser gave a cookie come from a page of this server's own?
+ * fetch_site: the header Sec-Fetch-Site, which no page can set and which counts alone
+ * where it is there; else the page's origin must be the host's.  safe: it changes
+ * nothing, and neither need be there.  ERR_DENIED. */
+int  origin_own_check(struct str host, struct str origin, struct str fetch_site,
+    bool safe, struct err *e);
 
 #endif

@@ -33,6 +33,8 @@ enum route_flags {
 	ROUTE_SLASH = 1024,                  /* also with one `/` behind its path */
 	ROUTE_COMMANDS = 2048,               /* each command of it asks for an access of
 	                                        its own; see command.h */
+	ROUTE_SOCKET = 4096,                 /* may begin a WebSocket: takes tickets of
+	                                        the thread, its first parameter */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */
 };

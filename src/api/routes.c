@@ -62,6 +62,18 @@ const struct route routes[] = {
 	{ "GET", "/openapi.json", ACCESS_NONE, ROUTE_OPEN, NONE, api_system_openapi,
 	  "This interface as OpenAPI", NULL, "an OpenAPI 3.1 document", 200 },
 
+	{ "POST", "/session", SESSIONS_CREATE, ROUTE_BODY | ROUTE_BODY_OPTIONAL, NONE,
+	  api_session_create, "Sign a browser in: its credentials become a cookie", NULL,
+	  "auth, session, credentials, user, owner, organization, name, email, role, scopes, "
+	  "expires_at; Set-Cookie", 200 },
+	{ "GET", "/session", SESSIONS_READ, 0, NONE, api_session_get,
+	  "Who the caller is", NULL, "as POST", 200 },
+	{ "DELETE", "/session", SESSIONS_DELETE, 0, NONE, api_session_delete,
+	  "Sign a browser out", NULL, "nothing; Set-Cookie", 204 },
+	{ "POST", "/session/ticket", THREADS_READ, ROUTE_BODY, NONE, api_session_ticket,
+	  "Get a ticket for one WebSocket, for pages of other origins", "thread_id*",
+	  "ticket, expires_at", 200 },
+
 	{ "POST", "/assistants", ASSISTANTS_CREATE,
 	  ROUTE_BODY, OBJECT, api_assistant_create,
 	  "Create an assistant",
@@ -527,10 +539,11 @@ add_security(struct buf *b, struct str given)
 	jnode schemes, security;
 
 	if (given.n == 0 || json_parse(&doc, given, &e) != OK) {
-		json_add_fmt(b, "'security':[{'bearer':[]},{'key':[]}],'components':{"
-		    "'securitySchemes':{'bearer':{'type':'http','scheme':'bearer',"
+		json_add_fmt(b, "'security':[{'bearer':[]},{'key':[]},{'session':[]}],"
+		    "'components':{'securitySchemes':{'bearer':{'type':'http','scheme':'bearer',"
 		    "'bearerFormat':'JWT'},'key':{'type':'apiKey','in':'header',"
-		    "'name':'x-api-key'}},");
+		    "'name':'x-api-key'},'session':{'type':'apiKey','in':'cookie',"
+		    "'name':'__Host-cohort-session'}},");
 	} else {
 		schemes = json_get(doc.root, S("securitySchemes"));
 		security = json_get(doc.root, S("security"));

@@ -44,6 +44,9 @@
 	X(WORK_READ,             "work:read")                                  \
 	X(WORK_UPDATE,           "work:update")                                \
 	X(USAGE_READ,            "usage:read")                                 \
+	X(SESSIONS_CREATE,       "sessions:create")                            \
+	X(SESSIONS_READ,         "sessions:read")                              \
+	X(SESSIONS_DELETE,       "sessions:delete")                            \
 	X(ADMIN_TRUNCATE,        "admin:truncate")
 
 enum access {

@@ -15,6 +15,7 @@
 #include "auth/jwt.h"
 #include "auth/keys_priv.h"
 #include "auth/quota_priv.h"
+#include "auth/session_priv.h"
 #include "auth/verifier_priv.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -33,6 +34,7 @@ struct auth {
 	struct verifier *verifier;           /* NULL: no verifier */
 	struct verdicts *verdicts;
 	struct quotas *quotas;
+	struct passes *sessions, *tickets;
 	struct client *clients[LIMIT_SHARDS];        /* each its shard's own */
 };
 
@@ -60,6 +62,10 @@ text_of(struct auth *a, size_t i)
 int
 auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 {
+	static const struct passes_max sessions = { LIMIT_SESSIONS_OWNER, LIMIT_SESSIONS,
+	    LIMIT_SESSIONS_BYTES };
+	static const struct passes_max tickets = { LIMIT_TICKETS_OWNER, LIMIT_TICKETS,
+	    LIMIT_SESSIONS_BYTES };
 	struct auth *a = mem_new(struct auth);
 	int rc = OK;
 
@@ -70,6 +76,8 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 	pthread_rwlock_init(&a->lock, NULL);
 	a->verdicts = verdicts_new(o->cache_max);
 	a->quotas = quotas_new();
+	a->sessions = passes_new(&sessions);
+	a->tickets = passes_new(&tickets);
 	if (o->keys_file.n > 0)
 		rc = keys_load(&a->keys, o->keys_file, e);
 	if (rc == OK && o->jwks.n > 0)
@@ -147,6 +155,8 @@ auth_free(struct auth *a)
 	verifier_free(a->verifier);
 	verdicts_free(a->verdicts);
 	quotas_free(a->quotas);
+	passes_free(a->sessions);
+	passes_free(a->tickets);
 	for (size_t i = 0; i < COUNT(texts); i++)
 		forget(*text_of(a, i));
 	keys_release(&a->keys);
@@ -413,6 +423,33 @@ check_some(struct auth *a, const struct credentials *c, msec now, struct arena *
 	return no_credentials(e);
 }
 
+bool
+auth_shows(const struct auth *a, const struct credentials *c, struct arena *arena)
+{
+	return c->authorization.n > 0 || (c->api_key.n > 0 && a->o.keys_file.n > 0) ||
+	    (a->verifier != NULL && verifier_shown(a->verifier, c, arena).n > 0);
+}
+
+/* The times of p, which a session bounds. */
+static void
+clip(struct principal *p, msec now)
+{
+	if (p->again > p->expires)
+		p->again = p->expires;
+	if (p->in_session && p->again > now + LIMIT_AUTH_KEY_LOOK_MS)
+		p->again = now + LIMIT_AUTH_KEY_LOOK_MS;
+}
+
+static void
+enter_session(struct principal *p, const struct credentials *c, msec now)
+{
+	p->in_session = true;
+	memcpy(p->session, c->session, sizeof p->session);
+	if (p->expires > c->until)
+		p->expires = c->until;
+	clip(p, now);
+}
+
 int
 auth_check(struct auth *a, const struct credentials *c, msec now, struct arena *arena,
     struct principal *out, struct err *e)
@@ -429,6 +466,8 @@ auth_check(struct auth *a, const struct credentials *c, msec now, struct arena *
 	rc = check_some(a, c, now, arena, out, e);
 	if (rc < 0)
 		*out = nobody;
+	else if (c->in_session)
+		enter_session(out, c, now);
 	return rc;
 }
 
@@ -458,14 +497,110 @@ auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w, struc
 int
 auth_again(struct auth *a, struct principal *p, struct shard *s, msec now)
 {
-	if (now >= p->expires)
+	int rc = OK;
+
+	if (now >= p->expires || (p->in_session && !passes_has(a->sessions, p->session, now)))
 		return ERR_UNAUTH;
-	if (str_eq(p->scheme, S("key")))
-		return key_again(a, p, now);
-	if (str_eq(p->scheme, S("remote")))
-		return remote_again(a, p, s, now);
 	p->again = p->expires;
+	if (str_eq(p->scheme, S("key")))
+		rc = key_again(a, p, now);
+	else if (str_eq(p->scheme, S("remote")))
+		rc = remote_again(a, p, s, now);
+	clip(p, now);
+	return rc;
+}
+
+/* ---- sessions and tickets ------------------------------------------------------- */
+
+static void
+pass_make(struct passes *ps, struct pass *p, const struct credentials *c,
+    const struct principal *who, msec now, struct buf *name)
+{
+	uint8_t bytes[SHA256_SIZE];
+	size_t start = name->n;
+	struct buf owner = BUF(2 * KB);
+
+	id_random(bytes, sizeof bytes);
+	base64url_add(name, bytes, sizeof bytes);
+	explicit_bzero(bytes, sizeof bytes);
+	sha256(str_sub(buf_str(name), start, name->n), p->mark);
+	buf_add_fmt(&owner, "%.*s%c%.*s", FMT(who->subject), '\n', FMT(who->user));
+	sha256(buf_str(&owner), p->owner);
+	buf_release(&owner);
+	p->shows = *c;
+	p->shows.r = NULL;
+	p->shows.asked = false;
+	p->shows.shown = who->shown;
+	passes_put(ps, p, now);
+}
+
+void
+auth_session_make(struct auth *a, const struct credentials *c, const struct principal *p,
+    msec now, struct buf *name, msec *until)
+{
+	struct pass s = { .until = now + LIMIT_SESSION_MS };
+
+	if (s.until > p->expires)
+		s.until = p->expires;
+	*until = s.until;
+	pass_make(a->sessions, &s, c, p, now, name);
+}
+
+void
+auth_ticket_make(struct auth *a, const struct credentials *c, const struct principal *p,
+    const struct uuid *thread, msec now, struct buf *name, msec *until)
+{
+	struct pass t = { .until = now + LIMIT_TICKET_MS, .thread = *thread };
+
+	if (t.until > p->expires)
+		t.until = p->expires;
+	*until = t.until;
+	pass_make(a->tickets, &t, c, p, now, name);
+}
+
+int
+auth_session_show(struct auth *a, struct str name, msec now, struct arena *arena,
+    struct credentials *c, struct err *e)
+{
+	uint8_t mark[SHA256_SIZE];
+	const struct http_req *r = c->r;
+	struct pass s;
+
+	sha256(name, mark);
+	if (!passes_find(a->sessions, mark, now, arena, &s))
+		return err_set(e, ERR_UNAUTH, "the session is over; sign in again");
+	*c = s.shows;
+	c->r = r;
+	c->in_session = true;
+	memcpy(c->session, mark, sizeof c->session);
+	c->until = s.until;
 	return OK;
+}
+
+int
+auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread, msec now,
+    struct arena *arena, struct credentials *c, struct err *e)
+{
+	uint8_t mark[SHA256_SIZE];
+	const struct http_req *r = c->r;
+	struct pass t;
+
+	sha256(name, mark);
+	if (!passes_take(a->tickets, mark, now, arena, &t) || !uuid_eq(&t.thread, thread))
+		return err_set(e, ERR_UNAUTH, "the ticket is not good (any more): it is taken "
+		    "once, within %d s, for its thread", LIMIT_TICKET_MS / 1000);
+	*c = t.shows;
+	c->r = r;
+	return OK;
+}
+
+void
+auth_session_end(struct auth *a, struct str name)
+{
+	uint8_t mark[SHA256_SIZE];
+
+	sha256(name, mark);
+	passes_end(a->sessions, mark);
 }
 
 int

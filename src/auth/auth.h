@@ -7,7 +7,8 @@
  *   - anything that a remote verifier knows: the request's headers are shown to it, and
  *     its answer is the user;
  *   - an API key in `x-api-key` or, for clients that cannot send that, as the bearer
- *     token.
+ *     token;
+ *   - a session or a ticket: a random name for any of these, see below.
  *
  * Most credentials are checked on the shard.  For the rest auth_check returns ERR_AGAIN, and
  * auth_ask waits for an answer over HTTP: the issuer's keys, or the verifier's user.  Requests
@@ -101,6 +102,8 @@ struct principal {
 	uint8_t mark[SHA256_SIZE];           /* of what was shown */
 	struct str shown;                    /* to the verifier */
 	unsigned serial;                     /* of the keys file */
+	bool in_session;                     /* and is nobody when `session` has ended */
+	uint8_t session[SHA256_SIZE];
 };
 
 bool principal_has(const struct principal *p, struct str scope);
@@ -110,7 +113,15 @@ struct credentials {
 	struct str authorization, api_key;   /* the headers' values; empty: none */
 	const struct http_req *r;            /* for headers of cache_keys; NULL: it has none */
 	bool asked;                          /* auth_ask is over: no ERR_AGAIN again */
+	/* private, of a session or a ticket */
+	struct str shown;                    /* to the verifier, in place of r's headers */
+	bool in_session;
+	uint8_t session[SHA256_SIZE];
+	msec until;                          /* the session ends */
 };
+
+/* Does the request itself show any, good or bad? */
+bool auth_shows(const struct auth *a, const struct credentials *c, struct arena *arena);
 
 /* OK, or ERR_UNAUTH with the words for the client ("Could not validate
  * credentials" when there are none).  With auth off: subject "".  ERR_DENIED: the token names
@@ -137,6 +148,32 @@ int  auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w,
 /* For answers that last: are p's credentials still good?  OK, and p->again is the next time
  * to ask; or ERR_UNAUTH.  OK too while a verifier does not answer.  On its shard. */
 int  auth_again(struct auth *a, struct principal *p, struct shard *s, msec now);
+
+/* ---- sessions and tickets -------------------------------------------------- */
+
+/* Names of PASS_CHARS characters, random, that stand for the credentials they were made
+ * with, which are kept in memory under the name's hash.  Each use is checked as those
+ * credentials are.  A session ends with them, after LIMIT_SESSION_MS, or by
+ * auth_session_end; a ticket is of one thread, is taken once, and ends after
+ * LIMIT_TICKET_MS.  A ticket of a session, and what it opened, ends with the session.
+ * None outlives the process. */
+#define PASS_CHARS 43                        /* base64url of 256 bits */
+
+/* Appends the name and sets *until.  c and p: as auth_check had and gave them. */
+void auth_session_make(struct auth *a, const struct credentials *c,
+    const struct principal *p, msec now, struct buf *name, msec *until);
+void auth_ticket_make(struct auth *a, const struct credentials *c,
+    const struct principal *p, const struct uuid *thread, msec now, struct buf *name,
+    msec *until);
+/* Fills c, but for r, for auth_check; texts in the arena.  ERR_UNAUTH: there is none of
+ * this name, or it is over, or the ticket is of another thread (it is over then). */
+int  auth_session_show(struct auth *a, struct str name, msec now, struct arena *arena,
+    struct credentials *c, struct err *e);
+int  auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread,
+    msec now, struct arena *arena, struct credentials *c, struct err *e);
+void auth_session_end(struct auth *a, struct str name);
+
+/* ---- limits of callers ------------------------------------------------------- */
 
 /* A place among the caller's requests, until auth_leave; *place NULL when it has no such
  * limits.  ERR_LIMIT, *retry_s and e with the limit's name.  now: monotonic. */

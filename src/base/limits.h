@@ -330,6 +330,14 @@
 	X(AUTH_NO_MS,          5000,      "ms",     "a verifier's no is kept") \
 	X(AUTH_DOWN_MS,        1000,      "ms",     "a verifier that failed is not asked again about the same credentials") \
 	X(AUTH_KEY_LOOK_MS,    3000,      "ms",     "between two looks whether a stream's API key is still in the file") \
+	X(SESSION_MS,          43200000,  "ms",     "a session lasts at most: half a day; its credentials may end it sooner") \
+	X(SESSIONS,            32768,     "sessions", "of the process, some 1 KB each; the oldest goes") \
+	X(SESSIONS_OWNER,      32,        "sessions", "of one user; his oldest goes") \
+	X(SESSIONS_BYTES,      33554432,  "bytes",  "credentials that sessions stand for; and as many that tickets do") \
+	X(SESSION_SWEEP_MS,    60000,     "ms",     "between two looks for sessions and tickets that are over") \
+	X(TICKET_MS,           30000,     "ms",     "a WebSocket must begin within, to take its ticket") \
+	X(TICKETS,             32768,     "tickets", "of the process that were not taken; the oldest goes") \
+	X(TICKETS_OWNER,       256,       "tickets", "of one user; his oldest goes") \
 	X(KEY_NUMBER,          1000000000, "",       "the largest limit of a caller") \
 	X(AUTH_SCOPES,         256,       "scopes", "of a caller; more are not looked at") \
 	X(WORK_SETTINGS,       1000,      "settings", "that clients keep with one tracker") \

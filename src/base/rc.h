@@ -28,7 +28,8 @@
 	X(BUSY,      -13, "busy, try again")                                   \
 	X(TIMEOUT,   -14, "timed out")                                         \
 	X(CANCELLED, -15, "cancelled")                                         \
-	X(AGAIN,     -16, "not ready yet")           /* the loop calls back */
+	X(AGAIN,     -16, "not ready yet")           /* the loop calls back */ \
+	X(MEDIA,     -17, "unsupported media type")
 
 enum rc {
 	OK = 0,

@@ -54,6 +54,10 @@ await scenario("alice's things", async () => {
 const t = made.thread, r = made.run, a = made.assistant, w = made.item, checkpoint = made.checkpoint;
 const noRun = (x) => x.text === 'event: error\ndata: {"error":"HTTPError","message":"HTTP 404: Run not found"}\n\n';
 const rows = {
+  "POST /session": [{}, 200, (x) => x.json.user === "bob"],
+  "GET /session": [, 200, (x) => x.json.owner === "bob"],
+  "DELETE /session": [, 204],
+  "POST /session/ticket": [{ thread_id: t }, 200],     // as for a thread that is not there
   "POST /assistants": [{ graph_id: "agent", assistant_id: a }, 409],
   "POST /assistants/search": [{ limit: 1000 }, 200, (x) => x.json.length > 0 && x.json.every((y) => y.metadata.created_by === "system")],
   "POST /assistants/count": [{ name: "alice" }, 200, (x) => x.json === 0],
