@@ -67,7 +67,6 @@ absent_check(struct call *c, unsigned places)
 #define THREAD "/threads/{thread_id}"
 
 const struct absent_route absent_routes[] = {
-	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", "/v1/chat/completions", "stored chat completions" },
 	{ "GET", "/v1/chat/completions/{completion_id}", "stored chat completions" },
@@ -80,6 +79,7 @@ const struct absent_route absent_routes[] = {
 	{ "POST", "/v1/conversations", "conversations of OpenAI; a thread is one" },
 	{ "POST", "/v1/completions", "completions without messages" },
 	{ "POST", "/v1/embeddings", "embeddings" },
+	{ "GET", "/ui/{assistant_id}", "ui" },
 	{ "POST", "/ui/{assistant_id}", "ui" },
 	{ "DELETE", "/mcp", "mcp sessions" },
 };

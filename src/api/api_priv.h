@@ -37,6 +37,7 @@ struct call;
 struct commander;
 struct door_kept;
 struct door_name;
+struct events;
 struct extracts;
 struct feed;
 struct follow;
@@ -101,6 +102,7 @@ struct call {
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct commander *commander;         /* of a request that is a command */
+	struct events *events;               /* reading a thread */
 	struct feed *feed;                   /* following a project */
 	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of JSON-RPC and /work/rpc, JSON */
@@ -263,6 +265,9 @@ void call_audit_denied(struct call *c, const struct err *e);
 
 /* Once the caller is known.  ERR_LIMIT. */
 int  call_enter(struct call *c);
+/* For a command of a request that has entered; counts: it is one of its own to the limit
+ * of requests per second. */
+int  call_enter_again(struct call *c, bool counts);
 void call_leave(struct api_shared *sh, const struct http_req *r);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
@@ -360,6 +365,13 @@ int  call_read_run(struct call *c, struct run_ask *ask);
 /* The same of one that begins later: without asking whether there is input. */
 void call_read_asked(struct call *c, struct run_ask *ask);
 
+/* `namespace`, a text or a list of segments, as runs name it: "a:id|b:id"; p NULL: none
+ * is named. */
+struct str call_read_namespace(struct call *c);
+/* Puts `message` of the body into the conversation of c->run_id, in `namespace`.  `then`,
+ * as a handler, when it is stored. */
+int  call_inject(struct call *c, int (*then)(struct call *c));
+
 /* What updates write: an object, an array of objects, or null. */
 void call_check_values(struct call *c, const char *path, jnode n);
 int  call_val(struct call *c, const char *path, jnode n, struct val *out);
@@ -423,6 +435,10 @@ int  api_thread_find(struct call *c, struct store_thread *out);
 struct str api_thread_graph(const struct store_thread *t);
 const struct agent *api_thread_agent(const struct call *c, const struct store_thread *t);
 
+/* What view.h needs to show states of the thread, in this namespace. */
+void call_open_view(struct call *c, const struct store_thread *t, struct str ns,
+    struct view *v);
+
 /* Fills c->lines with a warning for each member that looks like a misspelt
  * setting.  No failure: `configurable` and `context` belong to the client; and a
  * file's agent may read any (a NULL: not known which agent it is). */
@@ -451,14 +467,15 @@ handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
-handler api_truncate, api_system_docs, api_console;
+handler api_truncate, api_system_docs;
 handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */
-handler api_run_batch, api_run_cancel_many, api_thread_stream, api_command;
+handler api_run_batch, api_run_cancel_many, api_thread_stream;
+handler api_command, api_events;          /* of the thread protocol */
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 /* Ends the caller's runs of an assistant, those that wait too.  Then calls `then`, with

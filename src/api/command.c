@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/scan.h"
 
 #define ID_MAX ((int64_t)1 << 53)            /* numbers that every client can tell apart */
 
@@ -21,25 +22,35 @@ static const char *const codes[] = {
 #undef X
 };
 
-struct commander {
-	struct api *api;
-	const struct command_events *on;     /* NULL: nobody hears the answers */
-	void *ctx;
-	size_t busy;
-	struct arena arena;                  /* texts of r and who */
-	struct http_req r;                   /* what the client's request said */
-	struct principal who;
-	owner_t owner;
-	struct uuid thread_id;
-};
-
 /* ---- methods ------------------------------------------------------------------- */
 
+#define THREAD "/threads/{thread_id}"
+
 const struct command_method command_methods[] = {
-	{ "run.start", { "POST", "/threads/{thread_id}/runs", THREADS_CREATE_RUN },
-	  command_run_start, COMMAND_NO_SUCH_RUN, COMMAND_INVALID_ARGUMENT,
-	  "assistant_id*, input, config, metadata, multitask_strategy, langsmith_tracer "
-	  "(project_name, example_id)", "run_id" },
+	{ "run.start", { "POST", THREAD "/runs", THREADS_CREATE_RUN }, command_run_start,
+	  "assistant_id*, input, config, metadata, multitask_strategy (or multitaskStrategy), "
+	  "langsmith_tracer (project_name, example_id)", "run_id" },
+	{ "input.respond", { "POST", THREAD "/runs", THREADS_CREATE_RUN },
+	  command_input_respond, "interrupt_id* and response*, or responses* (an array of "
+	  "them); namespace, update, goto, config, metadata, strict_resume", "nothing" },
+	{ "input.inject", { "POST", THREAD "/runs/{run_id}/inject", THREADS_UPDATE },
+	  command_input_inject, "message* (role user or system), namespace", "nothing" },
+	{ "state.get", { "GET", THREAD "/state", THREADS_READ }, command_state_get,
+	  "namespace, keys", "values, checkpoint (id, ns)" },
+	{ "state.listCheckpoints", { "POST", THREAD "/history", THREADS_READ },
+	  command_list_checkpoints, "namespace, limit, before", "checkpoints: id, timestamp, "
+	  "step, metadata" },
+	{ "state.fork", { "POST", THREAD "/runs", THREADS_CREATE_RUN }, command_state_fork,
+	  "checkpoint_id*, input, config", "run_id, thread_id" },
+	{ "agent.getTree", { "GET", THREAD "/stream", THREADS_READ }, command_get_tree,
+	  "run_id", "tree: namespace, status, graph_name, children" },
+	{ "subscription.subscribe", { "GET", THREAD "/stream", THREADS_READ },
+	  command_subscribe, "channels*, namespaces, depth, since", "subscription_id, "
+	  "replayed_events; over HTTP not_supported" },
+	{ "subscription.unsubscribe", { "GET", THREAD "/stream", THREADS_READ },
+	  command_unsubscribe, "subscription_id*", "nothing; over HTTP not_supported" },
+	{ "subscription.reconnect", { "GET", THREAD "/stream", THREADS_READ },
+	  command_reconnect, NULL, "not_supported" },
 };
 const size_t command_methods_n = COUNT(command_methods);
 
@@ -101,7 +112,7 @@ commander_new(struct call *c, const struct command_events *on, void *ctx)
 	by->arena = ARENA(SIZE_MAX / 2);     /* of a request's head, which is bounded */
 	by->r = (struct http_req){ .method = copy(by, c->r->method),
 	    .path = copy(by, c->r->path), .peer = copy(by, c->r->peer),
-	    .shard = c->r->shard, .started = c->r->started, .held = c->r->held };
+	    .shard = c->r->shard, .started = c->r->started };
 	copy_headers(by, c->r);
 	copy_who(by, &c->who);
 	return by;
@@ -137,8 +148,6 @@ command_free(struct command *x)
 {
 	struct commander *by = x->by;
 
-	if (x->r.held != by->r.held)
-		call_leave(by->api->shared, &x->r);
 	json_release(&x->doc);
 	buf_release(&x->body);
 	arena_release(&x->r.arena);
@@ -216,9 +225,9 @@ code_of(const struct command *x, int rc)
 	case ERR_DENIED:
 		return COMMAND_PERMISSION_DENIED;
 	case ERR_NOTFOUND:
-		return x->method->missing;
+		return x->missing;
 	case ERR_CONFLICT:
-		return x->method->conflict;
+		return x->conflict;
 	default:
 		return COMMAND_UNKNOWN_ERROR;
 	}
@@ -312,7 +321,7 @@ may(struct command *x)
 	int rc = call_authorise(c);
 
 	if (rc == OK)
-		rc = call_enter(c);
+		rc = call_enter_again(c, x->by->on->subscribe != NULL);
 	if (rc == OK)
 		rc = call_screen(c);
 	if (rc == OK && c->api->draining)
@@ -321,22 +330,44 @@ may(struct command *x)
 }
 
 static void
+positioned(void *ctx, int64_t seq)
+{
+	struct command *x = ctx;
+	struct call *c = &x->c;
+	int rc;
+
+	x->position = seq;
+	rc = x->method->run(x);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+}
+
+static void
 begin(struct command *x)
 {
 	struct call *c = &x->c;
-	jnode params = json_get(x->doc.root, S("params"));
-	int rc = OK;
+	int rc;
 
 	c->route = &x->method->route;
-	fields_open(&x->params, params, "params", &c->err);
+	fields_open(&x->params, json_get(x->doc.root, S("params")), "params", &c->err);
 	c->in = &x->params;
 	rc = c->in->rc;
 	if (rc == OK)
 		rc = may(x);
-	if (rc == OK)
-		rc = x->method->run(x);
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
+	else
+		thread_position(c->api->runs, c->owner, &c->thread_id, positioned, x);
+}
+
+int
+command_thread(struct command *x, struct store_thread *t)
+{
+	int rc = api_thread_find(&x->c, t);
+
+	return rc < 0 || scan_find(t->metadata_json, S("assistant_id")).n > 2 ? rc :
+	    err_set(&x->c.err, ERR_NOTFOUND, "no run of an assistant was ever on the thread; "
+	    "begin with run.start");
 }
 
 static struct command *
@@ -347,8 +378,11 @@ command_new(struct commander *by)
 	by->busy++;
 	x->by = by;
 	x->id = S("null");
+	x->missing = COMMAND_NO_SUCH_RUN;
+	x->conflict = COMMAND_INVALID_ARGUMENT;
+	x->body = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
 	x->r = by->r;
-	x->r.arena = ARENA(2 * (size_t)LIMIT_STATE_BYTES);
+	x->r.arena = ARENA(4 * (size_t)LIMIT_HTTP_BODY_BYTES);       /* as of a request */
 	x->r.user = &x->c;
 	x->c = (struct call){ .api = by->api, .r = &x->r, .thread_id = by->thread_id,
 	    .who = by->who, .owner = by->owner, .failed = failed };

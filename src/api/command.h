@@ -20,10 +20,10 @@
 #define API_COMMAND_H
 
 #include "api/api_priv.h"
+#include "run/subscribe.h"
 
 struct command;                              /* one that is not answered yet */
 struct commander;
-struct protocol_filter;                      /* run/subscribe.h */
 
 /* The protocol's codes. */
 #define COMMAND_CODE_MAP(X)                                                    \
@@ -58,6 +58,10 @@ struct command_events {
 	/* subscription.unsubscribe of this id. */
 	void (*unsubscribe)(void *ctx, struct command *x, struct str id);
 };
+
+/* What a reader wants, of the fields channels*, namespaces, depth and since of c->in:
+ * in the request's arena.  since: -1: not given. */
+int protocol_filter_read(struct call *c, struct protocol_filter *f, int64_t *since);
 
 /* For the thread of c's path, as c's caller; c's handler runs. */
 struct commander *commander_new(struct call *c, const struct command_events *on,

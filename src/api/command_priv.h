@@ -1,10 +1,9 @@
 /*
  * command_priv.h - one command on its way, and the methods.
  *
- * A command has a call of its own, and a request that its call can be about: the one
- * of the client's that it came with.  A method reads c->in, its params, and answers
- * as command.h says, now or later; or returns a failure, as a handler of api_priv.h
- * does.
+ * A command has a call of its own, and a request that its call can be about.  A method
+ * reads c->in, its params, and answers as command.h says, now or later; or returns a
+ * failure, as a handler of api_priv.h does.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,12 +12,22 @@
 
 #include "api/command.h"
 
+struct commander {
+	struct api *api;
+	const struct command_events *on;     /* NULL: nobody hears the answers */
+	void *ctx;
+	size_t busy;
+	struct arena arena;                  /* texts of r and who */
+	struct http_req r;                   /* what the client's request said */
+	struct principal who;
+	owner_t owner;
+	struct uuid thread_id;
+};
+
 struct command_method {
 	const char *name;
 	struct route route;                  /* what its caller must be allowed */
 	int (*run)(struct command *x);
-	enum command_code missing;           /* what ERR_NOTFOUND means */
-	enum command_code conflict;          /* what ERR_CONFLICT means */
 	const char *params, *result;         /* for the documentation */
 };
 
@@ -26,15 +35,19 @@ extern const struct command_method command_methods[];
 extern const size_t command_methods_n;
 
 struct command {
-	struct call c;                       /* first: what helpers take */
+	struct call c;
 	struct http_req r;
 	struct commander *by;
 	const struct command_method *method;
 	struct str id;                       /* JSON */
-	int64_t position;                    /* applied_through_seq */
+	enum command_code missing;           /* what ERR_NOTFOUND means */
+	enum command_code conflict;          /* what ERR_CONFLICT means */
+	int64_t position;                    /* of its thread, before it did anything */
 	struct json_doc doc;                 /* the frame */
 	struct fields params;
+	/* of a run */
 	struct buf body;                     /* of the request that does the same */
+	void (*add_result)(struct buf *b, const struct store_run *run);
 };
 
 static inline struct command *
@@ -44,6 +57,14 @@ command_of(struct call *c)
 }
 
 /* Each in the file of its kind. */
-int command_run_start(struct command *x);
+typedef int command_run(struct command *x);
+command_run command_run_start, command_input_respond, command_state_fork;
+command_run command_input_inject;
+command_run command_state_get, command_list_checkpoints;
+command_run command_get_tree;
+command_run command_subscribe, command_unsubscribe, command_reconnect;
+
+/* The thread; ERR_NOTFOUND when there is none, or it had no run. */
+int command_thread(struct command *x, struct store_thread *t);
 
 #endif

@@ -9,50 +9,128 @@
  */
 #include "api/command_priv.h"
 
+#include <stdio.h>
+
+#include "base/hmac.h"
+#include "base/scan.h"
+
 /* What every run of the protocol is. */
-#define RUN_BODY "'if_not_exists':'create','stream_subgraphs':true," \
-	"'stream_resumable':true,'stream_mode':['values','updates','messages','tools'," \
-	"'custom','tasks','checkpoints']"
+#define PROTOCOL_RUN "'stream_subgraphs':true,'stream_resumable':true,'stream_mode':" \
+	"['values','updates','messages','tools','custom','tasks','checkpoints']"
+
+/* ---- starting ---------------------------------------------------------------------- */
 
 static void
-run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
+created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 {
 	struct command *x = ctx;
-	char id[UUID_TEXT];
 
 	if (rc < 0) {
 		call_fail(&x->c, rc, e);
 		return;
 	}
-	uuid_format(&run->id, id);
-	json_add_fmt(command_result(x), "{'run_id':%.*s}", UUID_TEXT, id);
+	x->add_result(command_result(x), run);
 	command_answer(x);
 }
 
 /* x->body is the request's. */
 static int
-run_begin(struct command *x)
+start(struct command *x)
 {
 	struct json_doc doc = { 0 };
 	struct call *c = &x->c;
-	struct fields in;
 	struct run_ask ask;
+	struct fields in;
 	int rc;
 
+	if (x->body.failed)
+		return err_set(&c->err, ERR_TOOBIG, "params: too large");
 	x->r.body = buf_str(&x->body);
 	rc = json_parse(&doc, x->r.body, &c->err);
 	fields_open(&in, doc.root, "params", &c->err);
 	c->in = &in;
+	x->missing = COMMAND_NO_SUCH_CHECKPOINT;
 	if (rc == OK)
 		rc = call_read_run(c, &ask);
-	if (rc == OK)
-		rc = run_start(c->api->runs, &ask.q, NULL, run_created, x, &c->err);
-	c->in = NULL;
+	if (rc == OK) {
+		x->missing = COMMAND_NO_SUCH_RUN;
+		rc = run_start(c->api->runs, &ask.q, NULL, created, x, &c->err);
+	}
 	json_release(&doc);
 	return rc;
 }
 
-/* ---- run.start -------------------------------------------------------------------- */
+static void
+add_run_id(struct buf *b, const struct store_run *run)
+{
+	json_add_fmt(b, "{");
+	show_id(b, "run_id", &run->id);
+	buf_add_char(b, '}');
+}
+
+static void
+add_run_and_thread(struct buf *b, const struct store_run *run)
+{
+	json_add_fmt(b, "{");
+	show_id(b, "run_id", &run->id);
+	show_id(b, "thread_id", &run->thread_id);
+	buf_add_char(b, '}');
+}
+
+static void
+add_nothing(struct buf *b, const struct store_run *run)
+{
+	(void)run;
+	buf_lit(b, "{}");
+}
+
+/* ---- what waits ---------------------------------------------------------------------- */
+
+/* Questions of a thread; answered ones are those of the run under way. */
+struct questions {
+	struct store_interrupt *at;
+	size_t n;
+	bool open;                           /* the thread is at rest: they can be answered */
+};
+
+static int
+questions_get(struct call *c, const struct store_thread *t, struct questions *q)
+{
+	q->open = t->status == THREAD_INTERRUPTED;
+	return store_interrupts_get(c->api->reader, c->owner, t->seq, &c->r->arena, &q->at,
+	    &q->n);
+}
+
+static bool
+any_waits(const struct questions *q)
+{
+	for (size_t i = 0; q->open && i < q->n; i++)
+		if (q->at[i].state == INTERRUPT_WAITING)
+			return true;
+	return false;
+}
+
+/* As ids of questions are written. */
+static bool
+is_hex(struct str id)
+{
+	struct uuid u;
+
+	return hex_decode(id, u.b, sizeof u.b);
+}
+
+static const struct store_interrupt *
+question_find(const struct questions *q, struct str hex)
+{
+	struct uuid id;
+
+	for (size_t i = 0; hex_decode(hex, id.b, sizeof id.b) && i < q->n; i++)
+		if (uuid_eq(&q->at[i].id, &id))
+			return &q->at[i];
+	return NULL;
+}
+
+/* ---- run.start ------------------------------------------------------------------------- */
 
 /* Clients send the strategy under both names; older ones under the second. */
 static jnode
@@ -63,21 +141,226 @@ strategy_of(jnode params)
 	return json_is_null(n) ? json_get(params, S("multitaskStrategy")) : n;
 }
 
+/* A thread has one assistant: its clients know it by that. */
+static int
+check_bound(struct call *c, const struct store_thread *t, const struct uuid *assistant)
+{
+	struct str bound = scan_find(t->metadata_json, S("assistant_id"));
+	struct uuid id;
+
+	if (bound.n < 2 || !uuid_parse(str_sub(bound, 1, bound.n - 2), &id) ||
+	    uuid_eq(&id, assistant))
+		return OK;
+	return err_set(&c->err, ERR_INVALID, "assistant_id: the thread is bound to the "
+	    "assistant %.*s; run that, or take another thread",
+	    FMT(str_sub(bound, 1, bound.n - 2)));
+}
+
+/* An assistant that is not there is a wrong argument: ERR_NOTFOUND is of threads. */
+static int
+check_assistant(struct call *c, struct store_assistant *a)
+{
+	struct str id = STR_NONE;
+	int rc;
+
+	fields_str(c->in, "assistant_id", LIMIT_NAME_BYTES, &id);
+	if (c->in->rc == OK && id.n == 0)
+		fields_fail(c->in, "assistant_id", ERR_INVALID,
+		    "expected an assistant's or a graph's id, got nothing");
+	if (c->in->rc < 0)
+		return c->in->rc;
+	rc = api_assistant_find(c, id, a);
+	return rc != ERR_NOTFOUND ? rc : err_set(&c->err, ERR_INVALID, "assistant_id: no "
+	    "assistant or graph has the id \"%.*s\"", FMT(param_shown(id)));
+}
+
 int
 command_run_start(struct command *x)
 {
-	jnode params = x->params.node;
-	jnode strategy = strategy_of(params);
+	jnode params = x->params.node, strategy = strategy_of(params);
+	jnode input = json_get(params, S("input"));
+	struct call *c = &x->c;
+	struct questions q = { .n = 0 };
+	struct store_assistant a;
+	struct store_thread t;
+	bool there;
+	int rc = check_assistant(c, &a);
 
-	x->body = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
-	json_add_fmt(&x->body, "{" RUN_BODY ",'assistant_id':%p,'input':%p,'config':%p,"
-	    "'metadata':%p,'langsmith_tracer':%p,'multitask_strategy':",
-	    (void *)json_get(params, S("assistant_id")), (void *)json_get(params, S("input")),
+	if (rc < 0)
+		return rc;
+	rc = api_thread_find(c, &t);
+	there = rc == OK;
+	if (there)
+		rc = check_bound(c, &t, &a.id);
+	if (rc == OK && !json_is_null(input))
+		rc = questions_get(c, &t, &q);
+	if (rc < 0 && rc != ERR_NOTFOUND)
+		return rc;
+	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'if_not_exists':%s,'assistant_id':%p,"
+	    "'config':%p,'metadata':%p,'langsmith_tracer':%p,",
+	    there ? "reject" : "create", (void *)json_get(params, S("assistant_id")),
 	    (void *)json_get(params, S("config")), (void *)json_get(params, S("metadata")),
 	    (void *)json_get(params, S("langsmith_tracer")));
+	/* While questions wait, input is their answer. */
+	json_add_fmt(&x->body, any_waits(&q) ? "'input':null,'command':{'resume':%p}," :
+	    "'input':%p,", (void *)input);
 	if (json_is_null(strategy))
-		buf_lit(&x->body, "\"enqueue\"}");
+		json_add_fmt(&x->body, "'multitask_strategy':'enqueue'}");
 	else
-		json_add_fmt(&x->body, "%p}", (void *)strategy);
-	return run_begin(x);
+		json_add_fmt(&x->body, "'multitask_strategy':%p}", (void *)strategy);
+	x->add_result = add_run_id;
+	return start(x);
+}
+
+/* ---- input.respond ------------------------------------------------------------------------ */
+
+/* The answers, and the questions that they are for. */
+struct answers {
+	struct command *x;
+	struct questions q;
+	struct buf resume;                   /* {id: answer} */
+	size_t n;
+	bool strict;
+};
+
+/* strict: the run itself refuses an id that nothing waits for. */
+static void
+answer_check(struct answers *a, const char *path, struct str id)
+{
+	const struct store_interrupt *i = question_find(&a->q, id);
+	bool waits = any_waits(&a->q);
+	struct call *c = &a->x->c;
+
+	if (waits && (i != NULL ? i->state == INTERRUPT_WAITING : a->strict && is_hex(id)))
+		return;
+	a->x->missing = COMMAND_NO_SUCH_INTERRUPT;
+	if (i != NULL)
+		fields_fail(c->in, path, ERR_NOTFOUND, "\"%.*s\" has been answered",
+		    FMT(param_shown(id)));
+	else if (waits)
+		fields_fail(c->in, path, ERR_NOTFOUND, "nothing waits for an answer to "
+		    "\"%.*s\"", FMT(param_shown(id)));
+	else if (c->in->rc == OK)
+		c->in->rc = err_set(&c->err, ERR_INVALID, "input.respond can only be used "
+		    "while the thread is interrupted and waits for an answer");
+}
+
+static void
+answer_read(struct answers *a, const char *place, jnode entry)
+{
+	jnode id = json_get(entry, S("interrupt_id")), said = json_get(entry, S("response"));
+	jnode ns = json_get(entry, S("namespace"));
+	struct fields *in = a->x->c.in;
+	char path[64];
+
+	snprintf(path, sizeof path, "%snamespace", place);
+	if (!json_is_null(ns))
+		words_read(&a->x->c, path, ns, LIMIT_NAMESPACE_SEGMENTS);
+	snprintf(path, sizeof path, "%sresponse", place);
+	if (said == NULL)
+		fields_fail(in, path, ERR_INVALID, "expected an answer, got nothing");
+	snprintf(path, sizeof path, "%sinterrupt_id", place);
+	if (!json_is_string(id))
+		fields_fail(in, path, ERR_INVALID, "expected an interrupt's id, got %s",
+		    id == NULL ? "nothing" : json_kind(id));
+	if (in->rc == OK)
+		answer_check(a, path, json_str(id));
+	json_add_fmt(&a->resume, ",%.*s:%p", FMT(json_str(id)), (void *)said);
+	a->n++;
+}
+
+static void
+answers_read(struct answers *a, jnode params)
+{
+	jnode list = json_get(params, S("responses"));
+	struct json_iter it = json_each(list);
+	struct fields *in = a->x->c.in;
+	char place[32];
+
+	if (json_is_null(list)) {
+		answer_read(a, "", params);
+		return;
+	}
+	if (!json_is_array(list) || json_count(list) == 0)
+		fields_fail(in, "responses", ERR_INVALID, "expected an array of at least one "
+		    "{namespace, interrupt_id, response}, got %s", json_is_array(list) ?
+		    "an empty one" : json_kind(list));
+	if (json_get(params, S("interrupt_id")) != NULL)
+		fields_fail(in, "interrupt_id", ERR_INVALID, "not together with responses");
+	while (in->rc == OK && json_next(&it)) {
+		snprintf(place, sizeof place, "responses[%zu].", a->n);
+		if (!json_is_object(it.value))
+			words_fail(&a->x->c, "responses", a->n, "expected an object, got %s",
+			    json_kind(it.value));
+		else
+			answer_read(a, place, it.value);
+	}
+}
+
+/* Two clients may answer at once: the thread's home decides who was first. */
+static void
+add_responding(struct command *x, struct str assistant, struct str resume, bool strict)
+{
+	jnode params = x->params.node;
+
+	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'multitask_strategy':'reject',"
+	    "'assistant_id':%-.*s,'input':null,'command':{'resume':%-.*s,'update':%p,"
+	    "'goto':%p},'config':%p,'metadata':%p,'strict_resume':%hhd}", FMT(assistant),
+	    FMT(resume), (void *)json_get(params, S("update")),
+	    (void *)json_get(params, S("goto")), (void *)json_get(params, S("config")),
+	    (void *)json_get(params, S("metadata")), strict);
+}
+
+int
+command_input_respond(struct command *x)
+{
+	struct answers a = { .x = x, .resume = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES) };
+	struct call *c = &x->c;
+	struct store_thread t;
+	int rc = command_thread(x, &t);
+
+	if (rc < 0)
+		return rc;
+	fields_bool(c->in, "strict_resume", &a.strict);
+	rc = questions_get(c, &t, &a.q);
+	if (rc < 0)
+		return rc;
+	buf_add_char(&a.resume, '{');
+	answers_read(&a, x->params.node);
+	buf_add_char(&a.resume, '}');
+	rc = c->in->rc;
+	if (rc == OK)
+		add_responding(x, scan_find(t.metadata_json, S("assistant_id")),
+		    buf_str(&a.resume), a.strict);
+	buf_release(&a.resume);
+	x->conflict = COMMAND_NO_SUCH_INTERRUPT;
+	x->add_result = add_nothing;
+	return rc == OK ? start(x) : rc;
+}
+
+/* ---- state.fork ------------------------------------------------------------------------------ */
+
+int
+command_state_fork(struct command *x)
+{
+	jnode params = x->params.node;
+	struct call *c = &x->c;
+	struct str id = STR_NONE;
+	struct store_thread t;
+	int rc = command_thread(x, &t);
+
+	if (rc < 0)
+		return rc;
+	fields_str(c->in, "checkpoint_id", LIMIT_NAME_BYTES, &id);
+	if (c->in->rc == OK && id.n == 0)
+		fields_fail(c->in, "checkpoint_id", ERR_INVALID,
+		    "expected a checkpoint's id, a UUID, got nothing");
+	if (c->in->rc < 0)
+		return c->in->rc;
+	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'multitask_strategy':'enqueue',"
+	    "'assistant_id':%-.*s,'checkpoint_id':%.*s,'input':%p,'config':%p}",
+	    FMT(scan_find(t.metadata_json, S("assistant_id"))), FMT(id),
+	    (void *)json_get(params, S("input")), (void *)json_get(params, S("config")));
+	x->add_result = add_run_and_thread;
+	return start(x);
 }

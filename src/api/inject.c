@@ -7,11 +7,8 @@
 #include "api/api_priv.h"
 #include "state/message.h"
 
-#define NS_SEGMENTS 64
-
-/* "a:id|b:id" of a text or a list of segments; p NULL: none is named. */
-static struct str
-read_namespace(struct call *c)
+struct str
+call_read_namespace(struct call *c)
 {
 	jnode n = fields_any(c->in, "namespace");
 	struct words list = { 0 };
@@ -24,7 +21,7 @@ read_namespace(struct call *c)
 		call_read_str(c, "namespace", LIMIT_CHECKPOINT_NS_BYTES, &ns);
 		return ns;
 	}
-	list = words_read(c, "namespace", n, NS_SEGMENTS);
+	list = words_read(c, "namespace", n, LIMIT_NAMESPACE_SEGMENTS);
 	for (size_t i = 0; i < list.n; i++) {
 		buf_add(&b, i > 0 ? S("|") : STR_NONE);
 		buf_add(&b, list.at[i]);
@@ -76,18 +73,16 @@ injected(void *ctx, int rc)
 		err_set(&c->err, rc, "there is no such run on the thread");
 	else if (rc < 0)
 		err_set(&c->err, rc, "the message could not be stored");
-	if (rc < 0) {
+	if (rc < 0)
 		call_fail(c, rc, &c->err);
-		return;
-	}
-	buf_lit(call_out(c), "{}");
-	call_finish(c, call_json(c, STR_NONE));
+	else
+		call_finish(c, c->then(c));
 }
 
 int
-api_run_inject(struct call *c)
+call_inject(struct call *c, int (*then)(struct call *c))
 {
-	struct str message = STR_NONE, ns = read_namespace(c);
+	struct str message = STR_NONE, ns = call_read_namespace(c);
 	int rc = c->in->rc;
 
 	if (rc == OK)
@@ -96,7 +91,21 @@ api_run_inject(struct call *c)
 		rc = ERR_TOOBIG;
 	if (rc != OK)
 		return rc;
+	c->then = then;
 	run_inject(c->api->runs, c->owner, &c->thread_id, &c->run_id, ns, message,
 	    injected, c);
 	return OK;
+}
+
+static int
+answer(struct call *c)
+{
+	buf_lit(call_out(c), "{}");
+	return call_json(c, STR_NONE);
+}
+
+int
+api_run_inject(struct call *c)
+{
+	return call_inject(c, answer);
 }

@@ -16,8 +16,7 @@
 /* name: of the setting http.disable-NAME. */
 #define ROUTE_GROUP_MAP(X)                                                    \
 	X(ASSISTANTS, "assistants") X(THREADS, "threads") X(RUNS, "runs")     \
-	X(STORE, "store") X(META, "meta") X(MCP, "mcp") X(A2A, "a2a")         \
-	X(UI, "ui")
+	X(STORE, "store") X(META, "meta") X(MCP, "mcp") X(A2A, "a2a")
 
 enum route_group {
 #define X(id, name) GROUP_##id,

@@ -44,6 +44,22 @@ call_enter(struct call *c)
 	return rc;
 }
 
+int
+call_enter_again(struct call *c, bool counts)
+{
+	struct principal who = c->who;
+	struct quota *place;
+	int rc = check_tokens(c);
+
+	if (rc < 0 || !counts)
+		return rc;
+	who.limits.concurrency = 0;          /* the request has its place */
+	rc = auth_enter(c->api->shared->o.auth, &who, shard_now(c->api->shard), &place,
+	    &c->retry_s, &c->err);
+	auth_leave(c->api->shared->o.auth, place);
+	return rc;
+}
+
 void
 call_leave(struct api_shared *sh, const struct http_req *r)
 {

@@ -51,10 +51,6 @@ const struct route routes[] = {
 	  "Counters for Prometheus", NULL, "text exposition format", 200, PLACE_METRICS },
 	{ "GET", "/docs", ACCESS_NONE, ROUTE_OPEN | ROUTE_PAGE, NONE, api_system_docs,
 	  "This interface for people, a page without scripts", NULL, "a page", 200 },
-	{ "GET", "/ui", ACCESS_NONE, ROUTE_OPEN | ROUTE_PAGE | ROUTE_SLASH, NONE, api_console,
-	  "The console, for people; see console.md", NULL, "a page", 200 },
-	{ "GET", "/ui/{file}", ACCESS_NONE, ROUTE_OPEN | ROUTE_PAGE, NONE, api_console,
-	  "A file of the console", NULL, "the file; 304 for If-None-Match", 200 },
 	{ "POST", "/internal/truncate", ADMIN_TRUNCATE, ROUTE_BODY, SMALL, api_truncate,
 	  "Remove what the caller has; only with --test-hooks",
 	  "threads, assistants, store, runs, checkpointer (true: they go)",
@@ -205,6 +201,10 @@ const struct route routes[] = {
 	  "Run one command of the thread protocol; see protocol.md", "id*, method*, params",
 	  "{type: success, id, result, meta: {thread_id, applied_through_seq}}, or {type: "
 	  "error, id, error, message}", 200 },
+	{ "POST", "/threads/{thread_id}/stream/events", THREADS_READ, ROUTE_STREAM, SMALL,
+	  api_events, "Stream the events of all runs of a thread, in the thread protocol; see "
+	  "protocol.md", "channels*, namespaces, depth, since, or Last-Event-ID",
+	  "server-sent events, without an end", 200 },
 	{ "POST", "/threads/{thread_id}/runs", THREADS_CREATE_RUN,
 	  ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },

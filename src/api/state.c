@@ -64,8 +64,8 @@ select_read(struct call *c, struct words list, struct view *v)
 		v->channels_n = 0;
 }
 
-static void
-view_open(struct call *c, const struct store_thread *t, struct str ns, struct view *v)
+void
+call_open_view(struct call *c, const struct store_thread *t, struct str ns, struct view *v)
 {
 	const struct agent *root = runs_thread_agent(c->api->runs, c->owner, t,
 	    api_thread_graph(t));
@@ -95,7 +95,7 @@ state_answer(struct call *c, const struct checkpoint_ref *ref, struct view *v,
 	if (rc < 0)
 		return rc;
 	v->newest = uuid_is_zero(&ref->id);
-	view_open(c, &t, ref->ns, v);
+	call_open_view(c, &t, ref->ns, v);
 	rc = store_state_get(c->api->reader, c->owner, t.seq, ref->ns, &ref->id,
 	    v->newest ? STATE_CHANNELS | STATE_TASKS : STATE_ALL, &c->r->arena, &s);
 	if (rc < 0 && rc != ERR_NOTFOUND)
@@ -169,7 +169,7 @@ history_found(struct call *c)
 		return rc;
 	if (!call_has_room(c))
 		return OK;
-	view_open(c, &t, op->ns, c->view);
+	call_open_view(c, &t, op->ns, c->view);
 	b = call_out(c);
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < op->states_n && rc == OK; i++)

@@ -159,6 +159,9 @@
 	X(LISTENERS,           20000,     "streams", "of threads, open at once, of either kind; more get 429") \
 	X(THREAD_LISTENERS,    2000,      "streams", "of one thread and owner; more are closed at once") \
 	X(READER_QUEUE_BYTES,  65536,     "bytes",  "unsent to a reader of the thread protocol; past it live events wait in the log, and deltas are joined") \
+	X(FILTER_CHANNELS,     64,        "channels", "that one reader of the thread protocol names") \
+	X(FILTER_NAMESPACES,   256,       "namespaces", "the same") \
+	X(NAMESPACE_SEGMENTS,  64,        "segments", "of a namespace that a client names: one for each sub-agent inside another") \
 	X(PROTOCOL_SEQS,       4096,      "events", "of the thread protocol that one event of a run may become; their numbers are apart so far") \
 	X(REPLAY_RUNS,         20,        "runs",   "of a thread whose kept events a stream of it repeats, the newest") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \

@@ -540,8 +540,9 @@ add_members(struct buf *b, struct str object)
 	}
 }
 
-static void
-add_metadata(struct buf *b, const struct view *v, const struct store_checkpoint *c)
+void
+view_add_metadata(struct buf *b, const struct uuid *thread_id,
+    const struct store_checkpoint *c)
 {
 	buf_add_char(b, '{');
 	add_members(b, c->base_json);
@@ -551,7 +552,7 @@ add_metadata(struct buf *b, const struct view *v, const struct store_checkpoint 
 	if (scan_find(c->extra_json, S("parents")).n == 0)
 		json_add_fmt(b, ",'parents':{}");
 	json_add_fmt(b, ",'thread_id':'");
-	uuid_add(b, &v->thread_id);
+	uuid_add(b, thread_id);
 	buf_lit(b, "\"}");
 }
 
@@ -581,7 +582,7 @@ add_member(struct adding *x, unsigned member)
 		add_values(b, v, x->s);
 		break;
 	case VIEW_METADATA:
-		add_metadata(b, v, c);
+		view_add_metadata(b, &v->thread_id, c);
 		break;
 	case VIEW_CREATED:
 		buf_add_char(b, '"');

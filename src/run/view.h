@@ -56,6 +56,9 @@ void view_add_values(struct buf *b, const struct agent *a, const struct store_st
 void view_add_interrupts(struct buf *b, const struct store_state *s);
 /* What a task wrote, by channel, private ones too.  False: nothing. */
 bool view_add_result(struct buf *b, const struct store_state *s, const struct uuid *task);
+/* The member `metadata` of a state. */
+void view_add_metadata(struct buf *b, const struct uuid *thread_id,
+    const struct store_checkpoint *c);
 /* {id, value, response_schema?}; members without braces. */
 void view_add_interrupt(struct buf *b, const struct store_interrupt *i);
 

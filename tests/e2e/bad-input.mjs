@@ -224,10 +224,6 @@ const requests = [
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: "w ".repeat(2000) }, 422, "query: over"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: "w".repeat(9000) }, 422, "query", "8192"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: 5 }, 422, "query: expected a string"],
-  // what LangGraph has and is not here yet, by name
-  ...[["POST", `/threads/${thread}/commands`, "threads commands (protocol v2)"],
-    ["POST", `/threads/${thread}/stream/events`, "threads stream events (protocol v2)"],
-  ].map(([method, target, name]) => [method, target, ["POST", "PATCH"].includes(method) ? {} : undefined, 404, `"detail":"${name} is not supported yet"`]),
   ["GET", "/metrics?format=json", undefined, 422, "format", "Prometheus"],
   // routes and methods
   ["GET", "/nope", undefined, 404, "Not Found"],

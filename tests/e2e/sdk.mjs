@@ -313,13 +313,15 @@ async function drive(name, Client) {
   });
 
   // covers: client.threads.stream
+  if (client.threads.stream !== undefined) await scenario(at("the thread protocol"), async () => {
+    const stream = client.threads.stream(thread.thread_id, { assistantId: "agent" });
+    const { run_id } = await stream.run.start({ input: hi });
+    equal((await client.runs.get(thread.thread_id, run_id)).run_id, run_id, at("run.start over threads.stream"));
+    await client.runs.join(thread.thread_id, run_id);
+    await stream.close?.();
+  });
+
   await scenario(at("what is not here"), async () => {
-    if (client.threads.stream !== undefined) {
-      const stream = client.threads.stream(thread.thread_id, { assistantId: "agent" });
-      await stream.run.start({ input: hi }).then(() => check(false, at("protocol v2 is refused")),
-        (e) => check(/protocol v2\) is not supported yet/.test(`${e.message} ${e.text}`), at("protocol v2 is refused by name"), e));
-      await stream.close?.();
-    }
     const retrying = new Client({ apiUrl: server.url }), began = performance.now();
     await retrying["~ui"].getComponent("agent", "x").then(() => check(false, at("ui is refused")),
       (e) => check(e.status === 404 && e.message.includes("ui is not supported yet"), at("ui is refused by name"), e.message));
