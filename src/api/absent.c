@@ -79,7 +79,6 @@ const struct absent_route absent_routes[] = {
 	{ "POST", "/v1/conversations", "conversations of OpenAI; a thread is one" },
 	{ "POST", "/v1/completions", "completions without messages" },
 	{ "POST", "/v1/embeddings", "embeddings" },
-	{ "GET", "/ui/{assistant_id}", "ui" },
 	{ "POST", "/ui/{assistant_id}", "ui" },
 	{ "DELETE", "/mcp", "mcp sessions" },
 };

@@ -467,7 +467,7 @@ handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
-handler api_truncate, api_system_docs;
+handler api_truncate, api_system_docs, api_console;
 handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;

@@ -16,7 +16,7 @@
 
 /* Paths of this server's own, or of other interfaces; a * stands for any rest. */
 static const char *const beyond[] = {
-	"/", "/health", "/usage", "/interrupts", "/threads/{thread_id}/transcript",
+	"/", "/ui", "/ui/{file}", "/health", "/usage", "/interrupts", "/threads/{thread_id}/transcript",
 	"/threads/{thread_id}/runs/{run_id}/agent",
 	"/threads/{thread_id}/runs/{run_id}/inject", "/agents*", "/messages*",
 	"/conversations*", "/work*", "/v1/*",
@@ -51,7 +51,6 @@ static const struct remark remarks[] = {
 	  "as the official servers do; subscribe anew with `since`" },
 	{ "GET", "/threads/{thread_id}/stream/events", NULL, REFUSED, PROTOCOL },
 	{ "DELETE", "/mcp", NULL, REFUSED, "there are no sessions; official servers say the same" },
-	{ "GET", "/ui/{assistant_id}", NULL, REFUSED, BUNDLES },
 	{ "POST", "/ui/{assistant_id}", NULL, REFUSED, BUNDLES },
 };
 

@@ -29,6 +29,7 @@ static const struct { const char *first, *third; enum route_group group; } group
 	{ "mcp", NULL, GROUP_MCP },
 	{ "a2a", NULL, GROUP_A2A },
 	{ ".well-known", NULL, GROUP_A2A },
+	{ "ui", NULL, GROUP_UI },
 };
 
 enum route_group

@@ -16,7 +16,8 @@
 /* name: of the setting http.disable-NAME. */
 #define ROUTE_GROUP_MAP(X)                                                    \
 	X(ASSISTANTS, "assistants") X(THREADS, "threads") X(RUNS, "runs")     \
-	X(STORE, "store") X(META, "meta") X(MCP, "mcp") X(A2A, "a2a")
+	X(STORE, "store") X(META, "meta") X(MCP, "mcp") X(A2A, "a2a")         \
+	X(UI, "ui")
 
 enum route_group {
 #define X(id, name) GROUP_##id,

@@ -45,7 +45,11 @@ api_system_info(struct call *c)
 int
 api_system_page(struct call *c)
 {
-	struct str at = c->api->shared->o.prefix;
+	const struct api_options *o = &c->api->shared->o;
+	struct str at = o->prefix;
+	struct str console = o->groups_off >> GROUP_UI & 1 ? STR_NONE : arena_fmt(&c->r->arena,
+	    "<li><a href=\"%.*s/ui\">/ui</a>: the console: chat with the agents, and answer "
+	    "what waits for a person</li>\n", FMT(at));
 	struct str page = arena_fmt(&c->r->arena,
 	    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
 	    "<meta name=\"viewport\" content=\"width=device-width\">\n"
@@ -55,7 +59,7 @@ api_system_page(struct call *c)
 	    "</style>\n"
 	    "<h1>Cohort " COHORT_VERSION "</h1>\n"
 	    "<p>An agent server: it speaks the LangGraph Agent Server API. Point "
-	    "an SDK or a chat UI at this address.</p>\n<ul>\n"
+	    "an SDK or a chat UI at this address.</p>\n<ul>\n%.*s"
 	    "<li><a href=\"%.*s/info\">/info</a>: version, model, features</li>\n"
 	    "<li><a href=\"%.*s/docs\">/docs</a>: every route; for programs "
 	    "<a href=\"%.*s/openapi.json\">/openapi.json</a></li>\n"
@@ -66,8 +70,8 @@ api_system_page(struct call *c)
 	    "<pre><code>curl -s -H 'Content-Type: application/json' "
 	    "$URL/runs/wait -d \\\n  '{\"assistant_id\":\"agent\",\"input\":"
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}'"
-	    "</code></pre>\n</html>\n", FMT(at), FMT(at), FMT(at), FMT(at), FMT(at),
-	    FMT(at));
+	    "</code></pre>\n</html>\n", FMT(console), FMT(at), FMT(at), FMT(at), FMT(at),
+	    FMT(at), FMT(at));
 
 	return call_page(c, page);
 }

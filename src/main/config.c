@@ -119,6 +119,7 @@ const struct setting config_settings[SETTINGS] = {
 	DISABLE(META, "meta", "/info, /metrics, /docs and /openapi.json answer 404"),
 	DISABLE(MCP, "mcp", "/mcp answers 404"),
 	DISABLE(A2A, "a2a", "/a2a and its cards answer 404"),
+	DISABLE(UI, "ui", "/ui answers 404: there is no console"),
 	DISABLE(WEBHOOKS, "webhooks", "runs with a webhook are refused, and none is sent"),
 #undef DISABLE
 	[SETTING_PLAIN_ERRORS] = { "plain-errors", TYPE_BOOL, NULL, "false",

@@ -117,7 +117,7 @@ static const struct key {
 	{ "http.disable_a2a", SET(BOOL, HTTP_DISABLE_A2A), "answer 404" },
 	{ "http.disable_webhooks", SET(BOOL, HTTP_DISABLE_WEBHOOKS), "runs with a webhook are "
 	    "refused" },
-	{ "http.disable_ui", OTHER(IDLE), "there are no routes of user interfaces" },
+	{ "http.disable_ui", SET(BOOL, HTTP_DISABLE_UI), "answer 404" },
 	{ "webhooks", OTHER(OBJECT), NULL },
 	{ "webhooks.env_prefix", SET(TEXT, WEBHOOKS_ENV_PREFIX), "of variables in headers" },
 	{ "webhooks.headers", SET(JSON, WEBHOOKS_HEADERS), "sent with webhooks" },

@@ -75,7 +75,6 @@ const rows = {
   "http.mount_prefix": { good: "/api", setting: "http.mount-prefix", text: "/api", bad: [["api", /http\.mount_prefix: expected a path/], ["/api/", /http\.mount_prefix: expected a path/]] },
   "http.middleware_order": idle("auth_first"),
   "http.enable_custom_route_auth": idle(true),
-  "http.disable_ui": idle(true),
   "webhooks.env_prefix": { good: "HOOK_", setting: "webhooks.env-prefix", text: "HOOK_", bad: [[["HOOK_"], /webhooks\.env_prefix: expected a string, got an array/]] },
   "webhooks.headers": { good: { "x-a": "b" }, setting: "webhooks.headers", text: "(set)", bad: [[{ "x-a": "${{ env.SECRET }}" }, /webhooks\.headers/]] },
   "webhooks.payload_fields": { good: ["run_id", "status"], setting: "webhooks.payload-fields", text: "run_id,status", bad: [["run_id", /webhooks\.payload_fields: expected an array/]] },
@@ -90,7 +89,7 @@ const rows = {
   base_image: idle("x"), image_distro: idle("wolfi"), pip_config_file: idle("pip.conf"), pip_installer: idle("uv"),
   dockerfile_lines: idle(["RUN true"]), keep_pkg_tools: idle(true), source: idle({ kind: "uv" }), _INTERNAL_docker_tag: idle("x"), $schema: idle("x"),
 };
-for (const name of ["assistants", "threads", "runs", "store", "meta", "mcp", "a2a", "webhooks"])
+for (const name of ["assistants", "threads", "runs", "store", "meta", "mcp", "a2a", "ui", "webhooks"])
   rows[`http.disable_${name}`] = { good: true, setting: `http.disable-${name}`, text: "true", bad: [["yes", new RegExp(`http\\.disable_${name}: expected true or false, got a string`)]] };
 
 await scenario("every key of the table is tried here", () => {
@@ -230,7 +229,7 @@ await scenario("graphs, descriptions, prefix, headers, CORS with credentials", a
 await scenario("groups of routes that are off answer 404 by name; the others stay", async () => {
   const groups = {
     assistants: ["POST", "/assistants/search", {}], threads: ["POST", "/threads", {}], runs: ["POST", "/runs/wait", body()],
-    store: ["PUT", "/store/items", { namespace: ["a"], key: "k", value: {} }], meta: ["GET", "/info"], mcp: ["POST", "/mcp", {}], a2a: ["GET", "/a2a/x"],
+    store: ["PUT", "/store/items", { namespace: ["a"], key: "k", value: {} }], meta: ["GET", "/info"], mcp: ["POST", "/mcp", {}], a2a: ["GET", "/a2a/x"], ui: ["GET", "/ui"],
   };
   const s = await serve({ http: Object.fromEntries(Object.keys(groups).map((g) => [`disable_${g}`, true])) });
   for (const [name, [method, target, json]] of Object.entries(groups)) {

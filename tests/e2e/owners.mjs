@@ -157,7 +157,7 @@ const rows = {
   "GET /v1/models/{model}": [, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
 };
-const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json", "GET /docs"];
+const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json", "GET /docs", "GET /ui", "GET /ui/{file}"];
 
 await scenario("the matrix", async () => {
   const spec = (await call(server, "GET", "/openapi.json")).json;

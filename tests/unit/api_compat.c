@@ -69,7 +69,7 @@ TEST(compat_has_every_route_of_the_sdks)
 		{ "PATCH", "/runs/crons/{cron_id}" }, { "DELETE", "/runs/crons/{cron_id}" },
 		{ "PUT", "/store/items" }, { "GET", "/store/items" },
 		{ "DELETE", "/store/items" }, { "POST", "/store/items/search" },
-		{ "POST", "/store/namespaces" }, { "GET", "/ui/{assistant_id}" },
+		{ "POST", "/store/namespaces" }, { "POST", "/ui/{assistant_id}" },
 	};
 	struct buf b = BUF(MB);
 	const char *missing = "";

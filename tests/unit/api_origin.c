@@ -206,7 +206,8 @@ TEST(route_groups)
 		{ "/threads/runs", GROUP_THREADS }, { "/runs/crons", GROUP_RUNS },
 		{ "/store/items", GROUP_STORE }, { "/info", GROUP_META }, { "/ok", ROUTE_GROUPS },
 		{ "/", ROUTE_GROUPS }, { "/mcp", GROUP_MCP }, { "/a2a/x", GROUP_A2A },
-		{ "/.well-known/agent-card.json", GROUP_A2A }, { "/work/rpc", ROUTE_GROUPS },
+		{ "/.well-known/agent-card.json", GROUP_A2A }, { "/ui", GROUP_UI },
+		{ "/ui/app.js", GROUP_UI }, { "/work/rpc", ROUTE_GROUPS },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

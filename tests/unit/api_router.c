@@ -107,7 +107,8 @@ TEST(router_head_is_get_and_405_lists_what_is_allowed)
 TEST(routes_only_these_are_open)
 {
 	static const char *const open[] = {
-		"/", "/ok", "/info", "/health", "/metrics", "/openapi.json", "/docs"
+		"/", "/ok", "/info", "/health", "/metrics", "/openapi.json", "/docs",
+		"/ui", "/ui/{file}"
 	};
 
 	for (size_t i = 0; i < routes_n; i++) {

@@ -1,0 +1,199 @@
+// conversation.js - what a thread says, from its state and the events that change it.
+// It knows nothing of the page and of the network.
+//
+// The state's messages are the truth.  A message that is being streamed is beside them
+// until the state has it; a message that was just sent, until the state has it or the
+// sending has failed.
+
+// ---- the parts of a message ------------------------------------------------
+
+const mimes = { image: "image/png", audio: "audio/wav", video: "video/mp4", file: "application/octet-stream" };
+
+function media(kind, b) {
+  const source = b.source ?? b[kind] ?? b;
+  const data = source.data ?? source.base64 ?? b.base64 ?? source.file_data;
+  const mime = b.mime_type ?? b.mimeType ?? source.media_type ?? source.mime_type ?? mimes[kind];
+  const url = typeof b[`${kind}_url`] === "string" ? b[`${kind}_url`] : b[`${kind}_url`]?.url ?? source.url;
+  return { kind: "media", media: kind, mime, name: b.filename ?? source.filename ?? b.name ?? "",
+    url: url ?? (typeof data === "string" ? data.startsWith("data:") ? data : `data:${mime};base64,${data}` : "") };
+}
+
+// One block of content, as LangChain, OpenAI and Anthropic write it.
+function part(b) {
+  if (typeof b === "string") return { kind: "text", text: b };
+  switch (b?.type) {
+    case "text": case "output_text": case "input_text": return { kind: "text", text: String(b.text ?? "") };
+    case "reasoning": case "thinking":
+      return { kind: "reasoning", text: String(b.reasoning ?? b.thinking ?? b.text ?? [].concat(b.summary ?? []).map((s) => s.text ?? "").join("\n\n")) };
+    case "tool_call": case "tool_call_chunk": case "tool_use":
+      return { kind: "tool", id: b.id, name: b.name ?? "", args: b.args ?? b.input ?? {} };
+    case "image_url": case "image": return media("image", b);
+    case "audio": case "input_audio": return media("audio", b);
+    case "video": return media("video", b);
+    case "file": case "document": return media("file", b);
+    default: return { kind: "other", value: b };
+  }
+}
+
+const roles = { user: "human", assistant: "ai", AIMessageChunk: "ai", AIMessage: "ai", HumanMessage: "human", ToolMessage: "tool" };
+
+// A message of the state: { id, role, parts, name, call, failed }.
+export function read(m) {
+  if (typeof m === "string") m = { type: "human", content: m };
+  const role = m.type ?? m.role ?? "ai", parts = [];
+  const thought = m.additional_kwargs?.reasoning_content;
+  if (typeof thought === "string" && thought) parts.push({ kind: "reasoning", text: thought });
+  const content = Array.isArray(m.content) ? m.content : m.content === undefined || m.content === null || m.content === "" ? [] : [m.content];
+  parts.push(...content.map(part).filter((p) => p.text !== ""));
+  const known = new Set(parts.filter((p) => p.kind === "tool").map((p) => p.id));
+  for (const c of m.tool_calls ?? []) if (!known.has(c.id)) parts.push({ kind: "tool", id: c.id, name: c.name, args: c.args });
+  for (const c of m.invalid_tool_calls ?? []) parts.push({ kind: "tool", id: c.id, name: c.name ?? "", args: c.args ?? "", wrong: c.error ?? "its arguments are not JSON" });
+  return { id: m.id, role: roles[role] ?? role, parts, name: m.name, call: m.tool_call_id, failed: m.status === "error" };
+}
+
+export const textOf = (message) => message.parts.filter((p) => p.kind === "text").map((p) => p.text).join("\n\n");
+
+// ---- the conversation ------------------------------------------------------
+
+export class Conversation {
+  values = {};
+  messages = [];                             // raw, of the state
+  live = new Map();                          // id -> message that is streamed
+  sent = [];                                 // messages of this page that the state has not yet
+  outputs = new Map();                       // tool call id -> { output, failed }, before the state has it
+  inner = new Map();                         // namespace -> { name, status, text }: sub-agents of this run
+  interrupts = [];
+  run = null;                                // { id } under way
+  ended = new Set();                         // ids of runs: an answer may come after the events
+  error = null;
+  state = null;                              // the newest, as it was read
+
+  load(state) {
+    this.state = state;
+    this.take(state.values ?? {});
+    this.interrupts = (state.tasks ?? []).flatMap((t) => (t.interrupts ?? []).map((i) => ({ ...i, node: t.name })));
+    const failed = (state.tasks ?? []).find((t) => t.error);
+    this.error = !this.run && failed ? String(failed.error) : this.error;
+  }
+
+  take(values) {
+    this.values = values;
+    this.messages = Array.isArray(values.messages) ? values.messages : [];
+    const ids = new Set(this.messages.map((m) => m.id));
+    for (const id of this.live.keys()) if (ids.has(id)) this.live.delete(id);
+    this.sent = this.sent.filter((m) => !ids.has(m.id));
+  }
+
+  has(id) { return this.messages.some((m) => m.id === id); }
+
+  // Raw messages first; those on their way behind them.
+  list() {
+    return [...this.messages, ...[...this.live.values()].filter((m) => !m.inner), ...this.sent];
+  }
+
+  // What tools answered, by the id of the call.
+  results() {
+    const results = new Map(this.outputs);
+    for (const m of this.messages)
+      if (m.type === "tool") results.set(m.tool_call_id, { output: textOf(read(m)) || m.content, failed: m.status === "error" });
+    return results;
+  }
+
+  begin(run) {
+    if (this.run?.id === run || this.ended.has(run)) return;
+    this.run = { id: run };
+    this.error = null;
+    this.interrupts = [];
+    this.inner.clear();
+    this.outputs.clear();
+  }
+
+  end(error) {
+    if (this.run) this.ended.add(this.run.id);
+    this.run = null;
+    this.error = error ?? null;
+    for (const m of this.live.values()) m.done = true;
+    for (const s of this.inner.values()) if (s.status === "running") s.status = "ended";
+  }
+
+  // One event of the protocol; true: the state should be read again.
+  apply({ method, params: { namespace = [], data, node } }) {
+    const root = namespace.length === 0;
+    switch (method) {
+      case "lifecycle": return this.lifecycle(namespace, data);
+      case "values": if (root) this.take(data ?? {}); break;
+      case "messages": this.message(namespace, node, data); break;
+      case "tools": this.tool(data); break;
+      case "input.requested":
+        if (!this.interrupts.some((i) => i.id === data.interrupt_id))
+          this.interrupts.push({ id: data.interrupt_id, value: data.payload ?? data.value, response_schema: data.response_schema, namespace });
+        break;
+      case "input.answered":
+        this.interrupts = this.interrupts.filter((i) => !data.interrupt_ids.includes(i.id));
+        break;
+    }
+    return false;
+  }
+
+  lifecycle(namespace, data) {
+    if (namespace.length > 0) {
+      const key = namespace.join("|"), name = data.graph_name ?? namespace.at(-1).split(":")[0];
+      const s = this.inner.get(key) ?? { name, depth: namespace.length, text: "" };
+      s.status = data.event === "started" || data.event === "running" ? "running" : data.event;
+      this.inner.set(key, s);
+      return false;
+    }
+    if (data.event === "running" || data.event === "started") { this.begin(data.run_id ?? this.run?.id ?? ""); return false; }
+    this.end(data.event === "failed" ? data.error ?? "The run failed." : null);
+    return true;
+  }
+
+  message(namespace, node, data) {
+    const key = namespace.join("|");
+    if (data.event === "message-start") {
+      if (data.role && data.role !== "ai") return;
+      if (this.has(data.id)) return;
+      this.live.set(data.id, { id: data.id, role: "ai", parts: [], node, inner: namespace.length > 0 && key, live: true });
+      this.last = data.id;
+      return;
+    }
+    const m = this.live.get(data.message_id ?? data.id ?? this.last);
+    if (!m) return;
+    const i = data.index ?? 0;
+    if (data.event === "content-block-start") m.parts[i] = { ...part(data.content), live: true };
+    else if (data.event === "content-block-delta") this.delta(m.parts[i] ??= { kind: "text", text: "" }, data.delta ?? {});
+    else if (data.event === "content-block-finish") { if (data.content) m.parts[i] = part(data.content); }
+    else if (data.event === "message-finish") m.done = true;
+    else if (data.event === "error") { m.done = true; m.error = data.message; }
+    if (m.inner) this.showInner(m, key);
+  }
+
+  delta(p, d) {
+    if (d.type === "text-delta") p.text = (p.text ?? "") + (d.text ?? "");
+    else if (d.type === "reasoning-delta") { p.kind = "reasoning"; p.text = (p.text ?? "") + (d.reasoning ?? ""); }
+    else if (d.type === "block-delta") Object.assign(p, { name: d.fields?.name ?? p.name, id: d.fields?.id ?? p.id, args: d.fields?.args ?? p.args });
+    else if (d.type === "tool-call-delta") p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
+    else if (d.type === "data-delta") p.url = (p.url ?? "") + (d.data ?? "");
+  }
+
+  // The last words of a sub-agent are shown while it works.
+  showInner(m, key) {
+    const s = this.inner.get(key) ?? { name: key.split("|").at(-1).split(":")[0], depth: key.split("|").length, status: "running" };
+    s.text = m.parts.filter((p) => p?.kind === "text").map((p) => p.text).join("\n\n");
+    this.inner.set(key, s);
+    if (m.done) this.live.delete(m.id);
+  }
+
+  tool(data) {
+    const event = data.event ?? data.type;
+    if (event === "tool-finished") this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
+    else if (event === "tool-error") this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
+    else if (event === "tool-output-delta") {
+      const o = this.outputs.get(data.tool_call_id) ?? { output: "", live: true };
+      o.output += typeof data.delta === "string" ? data.delta : JSON.stringify(data.delta);
+      this.outputs.set(data.tool_call_id, o);
+    }
+  }
+}
+
+const outputText = (o) => o && typeof o === "object" && "content" in o ? textOf(read({ type: "tool", ...o })) || o.content : o;
