@@ -64,10 +64,7 @@ absent_check(struct call *c, unsigned places)
 
 /* ---- endpoints ----------------------------------------------------------- */
 
-#define THREAD "/threads/{thread_id}"
-
 const struct absent_route absent_routes[] = {
-	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", "/v1/chat/completions", "stored chat completions" },
 	{ "GET", "/v1/chat/completions/{completion_id}", "stored chat completions" },
 	{ "POST", "/v1/chat/completions/{completion_id}", "stored chat completions" },

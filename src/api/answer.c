@@ -8,6 +8,7 @@
  */
 #include "api/openai.h"
 #include "api/session.h"
+#include "api/socket.h"
 
 #include <assert.h>
 
@@ -228,6 +229,8 @@ call_fail(struct call *c, int rc, const struct err *e)
 		return;
 	}
 	shown = call_words(c, rc, e);
+	if (socket_refuse(c, status, str_of(shown.text)))
+		return;
 	out = call_out(c);
 	if (str_starts(c->r->path, S("/v1/"))) {
 		openai_add_error(out, status, str_of(shown.text));

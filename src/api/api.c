@@ -598,7 +598,8 @@ api_drained(struct api *a)
 {
 	void (*drained)(void *ctx) = a->drained;
 
-	if (drained == NULL || a->feeds != NULL || a->mailboxes != NULL)
+	if (drained == NULL || a->feeds != NULL || a->mailboxes != NULL ||
+	    a->sockets != NULL)
 		return;
 	a->drained = NULL;
 	drained(a->drained_ctx);
@@ -610,6 +611,7 @@ api_drain(struct api *a, void (*done)(void *ctx), void *ctx)
 	a->draining = true;
 	feeds_end(a);
 	mailboxes_end(a);
+	sockets_end(a);
 	a->drained = done;
 	a->drained_ctx = ctx;
 	api_drained(a);

@@ -43,6 +43,7 @@ struct feed;
 struct follow;
 struct mailbox;
 struct member;
+struct socket;
 struct view;
 
 /* Which state of a thread: id zero: the newest of the namespace. */
@@ -71,6 +72,7 @@ struct api {
 	const struct http_req *resumed;      /* was the first of them */
 	struct feed *feeds;                  /* all of this shard */
 	struct mailbox *mailboxes;           /* that are read; all of this shard */
+	struct socket *sockets;              /* all of this shard */
 	bool draining;                       /* no new feeds and mailboxes */
 	void (*drained)(void *ctx);          /* when the last one is gone */
 	void *drained_ctx;
@@ -475,7 +477,7 @@ handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */
 handler api_run_batch, api_run_cancel_many, api_thread_stream;
-handler api_command, api_events;          /* of the thread protocol */
+handler api_command, api_events, api_socket;          /* of the thread protocol */
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 /* Ends the caller's runs of an assistant, those that wait too.  Then calls `then`, with
@@ -502,10 +504,11 @@ handler api_item_put, api_item_get, api_item_delete, api_item_search,
 enum acl_form { ACL_JSON, ACL_STRING, ACL_FRAMES };
 enum acl_form call_acl_form(const struct call *c);       /* by its content type */
 
-/* ---- streams that would never end (feed.c, mailbox.c) -------------------------- */
+/* ---- streams that would never end (feed.c, mailbox.c, socket.c) ---------------- */
 
 void feeds_end(struct api *a);
 void mailboxes_end(struct api *a);
+void sockets_end(struct api *a);
 /* One of them is gone: the last one that a drain waits for? */
 void api_drained(struct api *a);
 

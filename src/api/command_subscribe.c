@@ -129,6 +129,7 @@ command_unsubscribe(struct command *x)
 	const struct command_events *on = subscriber(x);
 	struct call *c = &x->c;
 	struct str id = STR_NONE;
+	int rc;
 
 	if (on == NULL)
 		return OK;
@@ -136,9 +137,10 @@ command_unsubscribe(struct command *x)
 	if (c->in->rc == OK && id.n == 0)
 		fields_fail(c->in, "subscription_id", ERR_INVALID,
 		    "expected a subscription's id, got nothing");
-	if (c->in->rc == OK)
+	rc = c->in->rc;
+	if (rc == OK)
 		on->unsubscribe(x->by->ctx, x, id);
-	return c->in->rc;
+	return rc;
 }
 
 int

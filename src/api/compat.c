@@ -33,7 +33,6 @@ struct remark {
 #define PARTIAL "partial"
 #define NO_EFFECT "no effect"
 #define REFUSED "refused"
-#define PROTOCOL "the thread protocol (v2) is an interface of its own"
 #define BUNDLES "bundles of React components, which the official build makes"
 #define STATELESS "on_completion"            /* what no other run has */
 
@@ -49,7 +48,6 @@ static const struct remark remarks[] = {
 	  "its thread is its own" },
 	{ "POST", "/threads/{thread_id}/commands", "subscription.reconnect", REFUSED,
 	  "as the official servers do; subscribe anew with `since`" },
-	{ "GET", "/threads/{thread_id}/stream/events", NULL, REFUSED, PROTOCOL },
 	{ "DELETE", "/mcp", NULL, REFUSED, "there are no sessions; official servers say the same" },
 	{ "POST", "/ui/{assistant_id}", NULL, REFUSED, BUNDLES },
 };

@@ -205,6 +205,10 @@ const struct route routes[] = {
 	  "Run one command of the thread protocol; see protocol.md", "id*, method*, params",
 	  "{type: success, id, result, meta: {thread_id, applied_through_seq}}, or {type: "
 	  "error, id, error, message}", 200 },
+	{ "GET", "/threads/{thread_id}/stream/events", ACCESS_NONE,
+	  ROUTE_COMMANDS | ROUTE_SOCKET, NONE, api_socket,
+	  "The same as a WebSocket: commands, their answers and events, a text message each; "
+	  "see protocol.md", NULL, "the handshake; 426 without one", 101 },
 	{ "POST", "/threads/{thread_id}/stream/events", THREADS_READ, ROUTE_STREAM, SMALL,
 	  api_events, "Stream the events of all runs of a thread, in the thread protocol; see "
 	  "protocol.md", "channels*, namespaces, depth, since, or Last-Event-ID",

@@ -161,6 +161,29 @@ ws_frame_block(struct str text)
 	return make_frame(TEXT, text);
 }
 
+/* Of a head of ours and the payload behind it. */
+static size_t
+frame_size(const char *head)
+{
+	const uint8_t *p = (const uint8_t *)head;
+	size_t wide = p[1] <= 125 ? 0 : p[1] == 126 ? 2 : 8, n = 0;
+
+	for (size_t i = 0; i < wide; i++)
+		n = n << 8 | p[2 + i];
+	return 2 + wide + (wide == 0 ? p[1] : n);
+}
+
+size_t
+ws_block_frames(const struct sse_block *b)
+{
+	size_t at = 0, n = 0;
+
+	for (; at < b->n; n++)
+		at += frame_size(b->bytes + at);
+	assert(at == b->n);
+	return n;
+}
+
 void
 ws_add_frame(struct buf *b, struct str text)
 {

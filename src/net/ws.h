@@ -60,6 +60,7 @@ struct ws *ws_begin(struct http_req *r, struct str protocol, struct str extra,
 
 /* A message as one frame. */
 struct sse_block *ws_frame_block(struct str text);
+size_t ws_block_frames(const struct sse_block *b);       /* how many it has */
 void ws_add_frame(struct buf *b, struct str text);
 void ws_send_block(struct ws *w, struct sse_block *b);   /* whole frames; takes no
                                                 reference */

@@ -111,7 +111,7 @@ TEST(compat_remarks_are_all_used)
 {
 	static const char *const words[] = { "LangSmith hosts", "nothing is sent to LangSmith",
 		"nothing to go on from", "its thread is its own", "taken for `delete`",
-		"interface of its own", "React components" };
+		"React components" };
 	struct buf b = BUF(MB);
 
 	api_add_compat_markdown(&b);
