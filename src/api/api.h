@@ -100,6 +100,7 @@ void api_add_hook_run(struct buf *b, const struct store_hook *h);
  * of GET /metrics. */
 void api_add_routes_markdown(struct buf *b);
 void api_add_compat_markdown(struct buf *b);
+void api_add_commands_markdown(struct buf *b);           /* of the thread protocol */
 void api_add_metrics_markdown(struct buf *b);
 void api_add_openapi(struct buf *b, const struct api_options *o);
 void api_add_openai_markdown(struct buf *b);             /* OpenAI's parameters */

@@ -63,6 +63,19 @@ method_find(struct str name)
 	return NULL;
 }
 
+void
+api_add_commands_markdown(struct buf *b)
+{
+	buf_lit(b, "| method | params | result | needs, as |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < COUNT(command_methods); i++) {
+		const struct command_method *m = &command_methods[i];
+
+		buf_add_fmt(b, "| `%s` | %s | %s | `%s`, `%s %s` |\n", m->name,
+		    m->params != NULL ? m->params : "", m->result,
+		    access_name(m->route.access), m->route.method, m->route.path);
+	}
+}
+
 /* ---- who commands ---------------------------------------------------------------- */
 
 static struct str

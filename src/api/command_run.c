@@ -18,6 +18,41 @@
 #define PROTOCOL_RUN "'stream_subgraphs':true,'stream_resumable':true,'stream_mode':" \
 	"['values','updates','messages','tools','custom','tasks','checkpoints']"
 
+/* ---- what a run of the protocol does not take ---------------------------------------- */
+
+/* Fields of other runs, which would be missed if they were ignored as unknown ones are;
+ * and where the protocol has the same. */
+static const struct { const char *name, *instead; } elsewhere[] = {
+	{ "command", "answer questions with input.respond" },
+	{ "checkpoint", "send config.configurable.checkpoint_id" },
+	{ "checkpoint_id", "send config.configurable.checkpoint_id" },
+	{ "forkFrom", "send config.configurable.checkpoint_id" },
+	{ "context", "send config.configurable" },
+	{ "webhook", NULL }, { "interrupt_before", NULL }, { "interrupt_after", NULL },
+	{ "after_seconds", NULL }, { "durability", NULL }, { "on_disconnect", NULL },
+};
+
+/* True: x was refused. */
+static bool
+refuse_elsewhere(struct command *x)
+{
+	jnode params = x->params.node;
+
+	for (size_t i = 0; i < COUNT(elsewhere); i++) {
+		const char *instead = elsewhere[i].instead;
+
+		if (json_is_null(json_get(params, str_of(elsewhere[i].name))) ||
+		    (x->method->run == command_state_fork &&
+		    str_eq(str_of(elsewhere[i].name), S("checkpoint_id"))))
+			continue;
+		command_refuse(x, COMMAND_NOT_SUPPORTED, "%s: %s does not take it; %s",
+		    elsewhere[i].name, x->method->name, instead != NULL ? instead :
+		    "POST /threads/{thread_id}/runs does");
+		return true;
+	}
+	return false;
+}
+
 /* ---- starting ---------------------------------------------------------------------- */
 
 static void
@@ -184,8 +219,11 @@ command_run_start(struct command *x)
 	struct store_assistant a;
 	struct store_thread t;
 	bool there;
-	int rc = check_assistant(c, &a);
+	int rc;
 
+	if (refuse_elsewhere(x))
+		return OK;
+	rc = check_assistant(c, &a);
 	if (rc < 0)
 		return rc;
 	rc = api_thread_find(c, &t);
@@ -317,8 +355,11 @@ command_input_respond(struct command *x)
 	struct answers a = { .x = x, .resume = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES) };
 	struct call *c = &x->c;
 	struct store_thread t;
-	int rc = command_thread(x, &t);
+	int rc;
 
+	if (refuse_elsewhere(x))
+		return OK;
+	rc = command_thread(x, &t);
 	if (rc < 0)
 		return rc;
 	fields_bool(c->in, "strict_resume", &a.strict);
@@ -347,8 +388,11 @@ command_state_fork(struct command *x)
 	struct call *c = &x->c;
 	struct str id = STR_NONE;
 	struct store_thread t;
-	int rc = command_thread(x, &t);
+	int rc;
 
+	if (refuse_elsewhere(x))
+		return OK;
+	rc = command_thread(x, &t);
 	if (rc < 0)
 		return rc;
 	fields_str(c->in, "checkpoint_id", LIMIT_NAME_BYTES, &id);

@@ -518,7 +518,7 @@ add_operation(struct buf *b, const struct route *r)
 		    "{'schema':{'type':'object'}}}}");
 	if (r->flags & ROUTE_OPEN)
 		json_add_fmt(b, ",'security':[]");
-	else
+	else if (r->access != ACCESS_NONE)
 		json_add_fmt(b, ",'x-access':%s", access_name(r->access));
 	json_add_fmt(b, ",'responses':{'%d':{'description':%s", r->status, r->response);
 	if (r->status == 200)

@@ -46,6 +46,7 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 	{ "--langgraph-json", langgraph_add_markdown },
 	{ "--routes", api_add_routes_markdown },
 	{ "--compat", api_add_compat_markdown },
+	{ "--commands", api_add_commands_markdown },
 	{ "--metrics", api_add_metrics_markdown },
 	{ "--protocols", protocol_add_docs },
 	{ "--alerts", watch_add_alerts_markdown },

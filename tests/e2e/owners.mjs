@@ -86,6 +86,9 @@ const rows = {
   "POST /threads/{thread_id}/state/checkpoint": [{ checkpoint: { checkpoint_id: checkpoint } }, 404],
   "GET /threads/{thread_id}/history": [, 404],
   "POST /threads/{thread_id}/history": [{}, 404],
+  // as of a thread that is not there, word for word: see below
+  "POST /threads/{thread_id}/commands": [{ id: 1, method: "state.get", params: {} }, 200, (x) => x.json.error === "no_such_run"],
+  "POST /threads/{thread_id}/stream/events": [{ channels: [] }, 400],
   "POST /threads/{thread_id}/runs": [run, 404],
   "POST /internal/truncate": [{ threads: true, assistants: true, store: true }, 404],
   "POST /threads/{thread_id}/runs/wait": [run, 404],
@@ -184,6 +187,22 @@ await scenario("the matrix", async () => {
       check(!/alice's/.test(x.text), `${route}: not a word of alice's`, x.text);
     }
   }
+});
+
+// Each command on alice's thread, and on one that nobody has: bob cannot tell them apart.
+await scenario("commands of the thread protocol", async () => {
+  const nobodys = crypto.randomUUID(), question = (await call(server, "GET", `/threads/${made.asked}/state`, undefined, alice)).json.tasks[0].interrupts[0].id;
+  const commands = { "input.respond": { interrupt_id: question, response: { decisions: [{ type: "approve" }] } }, "input.inject": { message: { role: "user", content: "bob's" } },
+    "state.get": {}, "state.listCheckpoints": {}, "state.fork": { checkpoint_id: checkpoint }, "agent.getTree": { run_id: r } };
+  for (const [method, params] of Object.entries(commands)) {
+    const [theirs, none] = await Promise.all([made.asked, nobodys].map((id) => call(server, "POST", `/threads/${id}/commands`, { id: 1, method, params }, bob)));
+    equal([theirs.status, theirs.json.error], [200, "no_such_run"], `${method}: bob`);
+    equal(theirs.text.replace(made.asked, nobodys), none.text, `${method}: as if there were no thread`);
+  }
+  const began = await call(server, "POST", `/threads/${t}/commands`, { id: 1, method: "run.start", params: run }, bob);
+  equal([began.json.error, began.json.message], ["no_such_run", `Thread with ID ${t} not found`], "run.start: bob");
+  equal((await call(server, "POST", `/threads/${crypto.randomUUID()}/commands`, { id: 1, method: "run.start", params: { ...run, assistant_id: a } }, bob)).json.error, "invalid_argument", "run.start of alice's assistant: bob");
+  equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "alice's thread has no other run");
 });
 
 await scenario("events are one's own", async () => {

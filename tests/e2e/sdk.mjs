@@ -314,11 +314,11 @@ async function drive(name, Client) {
 
   // covers: client.threads.stream
   if (client.threads.stream !== undefined) await scenario(at("the thread protocol"), async () => {
-    const stream = client.threads.stream(thread.thread_id, { assistantId: "agent" });
+    const stream = client.threads.stream({ assistantId: "agent" });
     const { run_id } = await stream.run.start({ input: hi });
-    equal((await client.runs.get(thread.thread_id, run_id)).run_id, run_id, at("run.start over threads.stream"));
-    await client.runs.join(thread.thread_id, run_id);
-    await stream.close?.();
+    equal((await client.runs.get(stream.threadId, run_id)).run_id, run_id, at("run.start over threads.stream"));
+    await client.runs.join(stream.threadId, run_id);
+    await stream.close();
   });
 
   await scenario(at("what is not here"), async () => {
