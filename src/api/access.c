@@ -11,10 +11,12 @@
 #include "api/api_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "auth/audit.h"
 #include "auth/policy.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "store/guard.h"
 
 #define OWNER_NOBODY INT64_MAX               /* numbers are given from 1 on */
@@ -191,6 +193,41 @@ call_screen(struct call *c)
 	screen_body(c, ASSISTANTS_CREATE, ASSISTANTS_READ, "assistant_id",
 	    assistant_metadata);
 	return rc;
+}
+
+/* ---- streams that come before their thread ---------------------------------------------- */
+
+void
+unseen_begin(struct unseen *u, struct call *c)
+{
+	struct store_thread t;
+
+	*u = (struct unseen){ .api = c->api, .owner = c->owner, .thread_id = c->thread_id };
+	if (c->grant.filter_json.n > 0 && api_thread_find(c, &t) == ERR_NOTFOUND)
+		u->filter = mem_cstr(c->grant.filter_json);
+}
+
+bool
+unseen_may(struct unseen *u)
+{
+	struct arena arena = ARENA(LIMIT_STATE_BYTES);
+	struct store_thread t;
+	bool may = true;
+
+	if (u->filter == NULL)
+		return true;
+	may = store_thread_get(u->api->reader, u->owner, &u->thread_id, &arena, &t) == OK &&
+	    guard_test(str_of(u->filter), t.metadata_json);
+	arena_release(&arena);
+	unseen_end(u);
+	return may;
+}
+
+void
+unseen_end(struct unseen *u)
+{
+	free(u->filter);
+	u->filter = NULL;
 }
 
 /* ---- stamps -------------------------------------------------------------------------- */

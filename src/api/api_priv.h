@@ -250,6 +250,17 @@ void call_namespace(struct call *c, bool search, struct str *ns);
 /* The same for a prefix that namespaces must match: labels, of which `*` is any, with NULs
  * between. */
 void call_namespaces(struct call *c, struct str *prefix);
+/* For a stream of a thread that is not there yet: the policy's filter, which it meets when
+ * its first event comes. */
+struct unseen {
+	struct api *api;
+	owner_t owner;
+	struct uuid thread_id;
+	char *filter;                        /* NULL: the thread was seen, or any may be */
+};
+void unseen_begin(struct unseen *u, struct call *c);     /* by c->grant */
+bool unseen_may(struct unseen *u);           /* there is an event: may it be seen? */
+void unseen_end(struct unseen *u);
 /* The stamp of a thread that a run of this call creates; or empty. */
 struct str call_stamp(struct call *c);
 /* For api.c: once the caller is known; before the handler; before a command. */

@@ -180,6 +180,12 @@ answer(struct command *x, int status, struct str json)
 	command_free(x);
 }
 
+struct call *
+command_call(struct command *x)
+{
+	return &x->c;
+}
+
 struct buf *
 command_result(struct command *x)
 {

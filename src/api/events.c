@@ -33,6 +33,7 @@ struct events {
 	struct call *call;                   /* ASKED; else NULL */
 	struct sse *sse;                     /* STREAMS; else NULL */
 	struct standing standing;
+	struct unseen unseen;
 	struct shard_job leave;
 	bool ended;                          /* s is over */
 };
@@ -52,6 +53,7 @@ leave(struct shard_job *job)
 
 	if (!x->ended)
 		unsubscribe(&x->s);
+	unseen_end(&x->unseen);
 	free(x);
 }
 
@@ -128,6 +130,11 @@ on_events(struct subscription *s, struct sse_block *b, int64_t first, int64_t la
 	check_events(x);
 	if (x->sse == NULL)
 		return true;
+	if (!unseen_may(&x->unseen)) {
+		unsubscribe(s);              /* as if there were no thread */
+		x->ended = true;
+		return true;
+	}
 	sse_send(x->sse, b);
 	if (sse_queued(x->sse) <= LIMIT_READER_QUEUE_BYTES)
 		return true;
@@ -221,8 +228,10 @@ open_events(struct call *c, const struct protocol_filter *f, int64_t since)
 	x->call = c;
 	x->s = (struct subscription){ .filter = f, .since = since, .wire = PROTOCOL_SSE,
 	    .opened = on_opened, .events = on_events, .end = on_end };
+	unseen_begin(&x->unseen, c);
 	rc = subscribe(c->api->runs, c->owner, &c->thread_id, &x->s);
 	if (rc < 0) {
+		unseen_end(&x->unseen);
 		free(x);
 		return too_many(c);
 	}

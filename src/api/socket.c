@@ -30,9 +30,11 @@ struct subscribed {
 	struct subscribed *next;
 	struct socket *of;
 	struct command *asked;               /* NULL: it was answered */
+	struct unseen unseen;
 	char id[UUID_TEXT];
 	int64_t replays;                     /* events from before that are still to come */
 	bool behind;                         /* no events until subscription_ready */
+	bool hidden;                         /* the policy hides its thread: s is over */
 };
 
 struct socket {
@@ -40,8 +42,6 @@ struct socket {
 	struct api *api;
 	struct ws *ws;                       /* OPEN; else NULL */
 	struct commander *by;
-	owner_t owner;
-	struct uuid thread_id;
 	struct standing standing;
 	struct shard_job leave;
 	struct subscribed *subscribed;
@@ -69,9 +69,18 @@ subscribed_free(struct subscribed *u)
 		at = &(*at)->next;
 	*at = u->next;
 	u->of->subscribed_n--;
+	unseen_end(&u->unseen);
 	if (u->asked != NULL)
 		command_refuse(u->asked, COMMAND_UNKNOWN_ERROR, "the socket is closed");
 	free(u);
+}
+
+static void
+subscribed_end(struct subscribed *u)
+{
+	if (!u->hidden)
+		unsubscribe(&u->s);
+	subscribed_free(u);
 }
 
 static void
@@ -81,10 +90,8 @@ leave(struct shard_job *job)
 	struct api *a = k->api;
 
 	commander_free(k->by);               /* before those that are asked are refused */
-	while (k->subscribed != NULL) {
-		unsubscribe(&k->subscribed->s);
-		subscribed_free(k->subscribed);
-	}
+	while (k->subscribed != NULL)
+		subscribed_end(k->subscribed);
 	if (k->prev != NULL)
 		k->prev->next = k->next;
 	else
@@ -192,6 +199,11 @@ on_events(struct subscription *s, struct sse_block *b, int64_t first, int64_t la
 	assert(!u->behind);
 	if (ws == NULL)
 		return true;                 /* it leaves already */
+	if (!unseen_may(&u->unseen)) {
+		unsubscribe(s);              /* as if there were no thread */
+		u->hidden = true;
+		return true;
+	}
 	if (!was_sent(u, b, first, last))
 		ws_send_block(ws, b);
 	if (ws_queued(ws) <= LIMIT_READER_QUEUE_BYTES)
@@ -231,6 +243,7 @@ on_end(struct subscription *s, int rc)
 static void
 on_subscribe(void *ctx, struct command *x, const struct protocol_filter *f, int64_t since)
 {
+	struct call *c = command_call(x);
 	struct socket *k = ctx;
 	struct subscribed *u;
 	struct uuid id;
@@ -243,7 +256,9 @@ on_subscribe(void *ctx, struct command *x, const struct protocol_filter *f, int6
 	u = mem_new(struct subscribed);
 	u->s = (struct subscription){ .filter = f, .since = since, .wire = PROTOCOL_SOCKET,
 		.opened = on_opened, .events = on_events, .end = on_end };
-	if (subscribe(k->api->runs, k->owner, &k->thread_id, &u->s) < 0) {
+	unseen_begin(&u->unseen, c);
+	if (subscribe(k->api->runs, c->owner, &c->thread_id, &u->s) < 0) {
+		unseen_end(&u->unseen);
 		free(u);
 		command_refuse(x, COMMAND_UNKNOWN_ERROR, "%d streams of threads are open "
 		    "already; try again", LIMIT_LISTENERS);
@@ -272,8 +287,7 @@ on_unsubscribe(void *ctx, struct command *x, struct str id)
 		    FMT(param_shown(id)));
 		return;
 	}
-	unsubscribe(&u->s);
-	subscribed_free(u);
+	subscribed_end(u);
 	buf_lit(command_result(x), "{}");
 	command_answer(x);
 }
@@ -342,8 +356,6 @@ api_socket(struct call *c)
 		return err_set(&c->err, ERR_BUSY, "the server is stopping");
 	k = mem_new(struct socket);
 	k->api = c->api;
-	k->owner = c->owner;
-	k->thread_id = c->thread_id;
 	k->by = commander_new(c, &commands, k);
 	k->next = c->api->sockets;
 	if (k->next != NULL)

@@ -89,6 +89,7 @@ const rows = {
   // as of a thread that is not there, word for word: see below
   "POST /threads/{thread_id}/commands": [{ id: 1, method: "state.get", params: {} }, 200, (x) => x.json.error === "no_such_run"],
   "POST /threads/{thread_id}/stream/events": [{ channels: [] }, 400],
+  "GET /threads/{thread_id}/stream/events": [, 426],   // the handshake; its commands are the same
   "POST /threads/{thread_id}/runs": [run, 404],
   "POST /internal/truncate": [{ threads: true, assistants: true, store: true }, 404],
   "POST /threads/{thread_id}/runs/wait": [run, 404],
