@@ -130,6 +130,10 @@ read_objects(struct call *c, struct run_request *q)
 			call_read_json(c, objects[i].name, object.node,
 			    LIMIT_METADATA_BYTES, &text);
 	}
+	/* agent-chat-ui sends {} beside its command: that is no input */
+	if (json_is_object(q->input) && json_count(q->input) == 0 &&
+	    json_is_object(json_get(c->in->node, S("command"))))
+		q->input = NULL;
 }
 
 /* The fields that choose among words. */

@@ -1,6 +1,6 @@
-// graphs.mjs - the agents of tests/browser/agents and script.json again, for the
+// graphs.mjs - the agents and the script of tests/agents/chat again, for the
 // official JavaScript server, so that the pages can be tried on it:
-//   cp tests/browser/reference/* tests/browser/script.json SOMEWHERE, npm install
+//   cp tests/browser/reference/* tests/agents/chat/script.json SOMEWHERE, npm install
 //   there, node serve.mjs 8124, then REFERENCE=http://127.0.0.1:8124 node chat.mjs
 // Not a part of any test run.
 import { randomUUID } from "node:crypto";
@@ -9,7 +9,7 @@ import { AIMessage, AIMessageChunk, ToolMessage } from "@langchain/core/messages
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { ChatGenerationChunk } from "@langchain/core/outputs";
 import { tool } from "@langchain/core/tools";
-import { END, MessagesAnnotation, START, StateGraph, interrupt } from "@langchain/langgraph";
+import { Annotation, END, MessagesAnnotation, START, StateGraph, interrupt } from "@langchain/langgraph";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { z } from "zod";
 
@@ -71,3 +71,12 @@ const inside = new StateGraph(MessagesAnnotation)
 export const team = new StateGraph(MessagesAnnotation)
   .addNode("helper", inside).addNode("close", () => ({ messages: [new AIMessage("That was all.")] }))
   .addEdge(START, "helper").addEdge("helper", "close").addEdge("close", END).compile();
+
+export const inbox = new StateGraph(Annotation.Root({ ...MessagesAnnotation.spec, answer: Annotation() }))
+  .addNode("say", async (s) => ({ messages: [await model.invoke(s.messages)] }))
+  .addNode("ask", () => ({ answer: interrupt([{
+    action_request: { action: "send_mail", args: { to: "Ann" } },
+    config: { allow_accept: true, allow_edit: true, allow_respond: true, allow_ignore: true }, description: "Send it?",
+  }]) }))
+  .addNode("told", (s) => ({ messages: [new AIMessage(`answered ${JSON.stringify(s.answer)}`)] }))
+  .addEdge(START, "say").addEdge("say", "ask").addEdge("ask", "told").addEdge("told", END).compile();
