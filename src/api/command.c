@@ -148,6 +148,12 @@ commander_free(struct commander *by)
 	commander_drop(by);
 }
 
+struct principal *
+commander_who(struct commander *by)
+{
+	return &by->who;
+}
+
 size_t
 commander_busy(const struct commander *by)
 {

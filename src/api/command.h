@@ -67,6 +67,7 @@ int protocol_filter_read(struct call *c, struct protocol_filter *f, int64_t *sin
 struct commander *commander_new(struct call *c, const struct command_events *on,
     void *ctx);
 void commander_free(struct commander *by);
+struct principal *commander_who(struct commander *by);   /* its copy */
 size_t commander_busy(const struct commander *by);       /* commands under way */
 
 /* text: one frame, borrowed.  The answer may come before this returns. */

@@ -362,6 +362,7 @@ api_socket(struct call *c)
 		k->next->prev = k;
 	c->api->sockets = k;
 	standing_begin(&k->standing, c, on_expiry);
+	k->standing.who = commander_who(k->by);      /* c goes */
 	k->ws = ws_begin(c->r, session_protocol(c->r), STR_NONE, &frames, k);
 	return OK;
 }

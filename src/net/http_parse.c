@@ -113,6 +113,17 @@ http_request_drop_parts(struct request *q)
 }
 
 void
+http_request_fit(struct request *q)
+{
+	http_request_drop_parts(q);
+	arena_release(&q->r.arena);
+	buf_release(&q->body);
+	http_request_give_back(q);
+	q->headers_cap = q->r.headers_n;
+	q->r.headers = mem_resize(q->r.headers, q->headers_cap * sizeof *q->r.headers);
+}
+
+void
 http_request_release(struct request *q)
 {
 	CHECK_MARK(q, REQUEST_MARK);

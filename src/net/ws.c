@@ -377,12 +377,10 @@ count_control(struct ws *w)
 static void
 on_control(struct ws *w, enum ws_got got)
 {
-	struct str payload = { w->read.control, w->read.control_n };
-
 	if (count_control(w))
 		tell_and_close(w, WS_POLICY, S("too many pings and pongs"));
 	else if (got == WS_GOT_PING)
-		send_frame(w, PONG, payload);
+		send_frame(w, PONG, ws_read_payload(&w->read));
 }
 
 static void
@@ -498,14 +496,12 @@ ws_begin(struct http_req *r, struct str protocol, struct str extra,
 	struct request *q = request_of(r);
 	struct ws *w = &q->ws;
 
+	http_request_fit(q);
 	*w = (struct ws){ .r = r, .on = on, .ctx = ctx, .beat.fire = on_beat };
 	send_head(r, protocol, extra);
 	http_on_gone(r, ws_gone);
 	if (r->conn == NULL)
 		return w;
-	buf_release(&q->body);
-	http_request_give_back(q);
-	r->body = STR_NONE;
 	ws_read_init(&w->read, &r->conn->l->hs->limits.ws, &q->body);
 	q->flush = ws_flush;
 	w->second = shard_now(r->shard);

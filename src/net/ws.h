@@ -53,7 +53,8 @@ int  ws_check(const struct http_req *r, struct err *e);
 /* The nth (0..) subprotocol that the client offers; false when there is no nth. */
 bool ws_offered(const struct http_req *r, size_t nth, struct str *protocol);
 
-/* r passed ws_check.  protocol: one that was offered, or STR_NONE.  extra: whole
+/* r passed ws_check.  Its arena, body and user are gone, for a socket may be open for
+ * days; path and headers stay.  protocol: one that was offered, or STR_NONE.  extra: whole
  * header lines, or STR_NONE.  on is not copied. */
 struct ws *ws_begin(struct http_req *r, struct str protocol, struct str extra,
     const struct ws_events *on, void *ctx);

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-struct wslay_frame_context;
+struct ws_frame;
 
 struct ws_limits {
 	size_t message;                      /* bytes of one */
@@ -22,15 +22,15 @@ struct ws_limits {
 enum ws_got {
 	WS_GOT_NOTHING,                      /* it needs more bytes */
 	WS_GOT_TEXT,                         /* in *message */
-	WS_GOT_PING, WS_GOT_PONG,            /* its payload is in control */
-	WS_GOT_CLOSE,                        /* code, and the reason behind it in control */
+	WS_GOT_PING, WS_GOT_PONG,            /* with ws_read_payload */
+	WS_GOT_CLOSE,                        /* code; ws_read_payload: the reason */
 	WS_GOT_BAD                           /* code and why; there is no more */
 };
 
 struct ws_read {
 	const struct ws_limits *limits;
 	struct buf *message;                 /* its caller's: what came of one */
-	struct wslay_frame_context *frame;   /* NULL: between two, nothing is held */
+	struct ws_frame *frame;              /* NULL: between two, nothing is held */
 	const char *at, *end;                /* bytes that wslay has not seen */
 	size_t held;                         /* bytes that it has and did not give */
 	uint64_t left;                       /* of the payload under way */
@@ -39,8 +39,6 @@ struct ws_read {
 	uint8_t opcode;                      /* of that frame */
 	bool open;                           /* a message has begun */
 	unsigned frames;                     /* of it */
-	uint8_t control_n;
-	char control[125];
 	unsigned code;                       /* enum ws_code, or the client's */
 	const char *why;
 };
@@ -51,5 +49,7 @@ void ws_read_release(struct ws_read *w);     /* not *message */
 void ws_read_give(struct ws_read *w, const char *at, size_t n);
 /* After WS_GOT_TEXT the caller empties *message. */
 enum ws_got ws_read_next(struct ws_read *w);
+/* Of the control frame that the last call gave. */
+struct str ws_read_payload(const struct ws_read *w);
 
 #endif

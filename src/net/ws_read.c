@@ -4,8 +4,8 @@
  * wslay reads the frames: heads, lengths, masks.  What a frame may be where it
  * stands, and how much, is decided here.
  *
- * A context of wslay is 4 KB, and most sockets are between two frames: it is
- * made when a frame begins and freed when one has ended and wslay holds none
+ * A context of wslay is 4 KB, and most sockets are between two frames: a struct
+ * ws_frame is there from a frame's begin until one has ended and wslay holds none
  * of the next.
  *
  * SPDX-License-Identifier: MIT
@@ -17,7 +17,14 @@
 #include <wslay/wslay.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "net/ws.h"
+
+struct ws_frame {
+	struct wslay_frame_context *wslay;
+	size_t control_n;
+	char control[125];                   /* payload of a control frame */
+};
 
 void
 ws_read_init(struct ws_read *w, const struct ws_limits *limits, struct buf *message)
@@ -26,17 +33,19 @@ ws_read_init(struct ws_read *w, const struct ws_limits *limits, struct buf *mess
 }
 
 static void
-drop_context(struct ws_read *w)
+drop_frame(struct ws_read *w)
 {
-	if (w->frame != NULL)
-		wslay_frame_context_free(w->frame);
+	if (w->frame == NULL)
+		return;
+	wslay_frame_context_free(w->frame->wslay);
+	free(w->frame);
 	w->frame = NULL;
 }
 
 void
 ws_read_release(struct ws_read *w)
 {
-	drop_context(w);
+	drop_frame(w);
 }
 
 void
@@ -75,11 +84,13 @@ give_bytes(uint8_t *to, size_t n, int flags, void *ctx)
 }
 
 static void
-make_context(struct ws_read *w)
+make_frame(struct ws_read *w)
 {
 	static const struct wslay_frame_callbacks calls = { .recv_callback = give_bytes };
-	int rc = wslay_frame_context_init(&w->frame, &calls, w);
+	int rc;
 
+	w->frame = mem_new(struct ws_frame);
+	rc = wslay_frame_context_init(&w->frame->wslay, &calls, w);
 	assert(rc == 0);                     /* it fails without memory only */
 	w->held = 0;
 }
@@ -131,7 +142,7 @@ begin_frame(struct ws_read *w, const struct wslay_frame_iocb *f)
 	case WSLAY_PING:
 	case WSLAY_PONG:
 	case WSLAY_CONNECTION_CLOSE:
-		w->control_n = 0;
+		w->frame->control_n = 0;
 		return WS_GOT_NOTHING;       /* wslay has seen that it is short */
 	default:
 		return bad(w, WS_PROTOCOL, "a reserved opcode");
@@ -141,15 +152,17 @@ begin_frame(struct ws_read *w, const struct wslay_frame_iocb *f)
 static void
 add_payload(struct ws_read *w, const struct wslay_frame_iocb *f)
 {
+	struct ws_frame *x = w->frame;
+
 	w->left -= f->data_length;
 	w->held -= f->data_length;
 	if (!wslay_is_ctrl_frame(w->opcode)) {
 		buf_add(w->message, (struct str){ (const char *)f->data, f->data_length });
 		assert(!w->message->failed);
 	} else if (f->data_length > 0) {
-		assert(w->control_n + f->data_length <= sizeof w->control);
-		memcpy(w->control + w->control_n, f->data, f->data_length);
-		w->control_n += (uint8_t)f->data_length;
+		assert(x->control_n + f->data_length <= sizeof x->control);
+		memcpy(x->control + x->control_n, f->data, f->data_length);
+		x->control_n += f->data_length;
 	}
 }
 
@@ -161,20 +174,28 @@ is_close_code(unsigned code)
 	    (code >= 3000 && code <= 4999);
 }
 
+struct str
+ws_read_payload(const struct ws_read *w)
+{
+	struct str all = { w->frame->control, w->frame->control_n };
+
+	return w->opcode == WSLAY_CONNECTION_CLOSE ? str_sub(all, 2, all.n) : all;
+}
+
 static enum ws_got
 end_close(struct ws_read *w)
 {
-	const uint8_t *p = (const uint8_t *)w->control;
+	const uint8_t *p = (const uint8_t *)w->frame->control;
+	size_t n = w->frame->control_n;
 
-	if (w->control_n == 1)
+	if (n == 1)
 		return bad(w, WS_PROTOCOL, "a close code of one byte");
 	w->code = WS_NO_CODE;
-	if (w->control_n >= 2)
+	if (n >= 2)
 		w->code = (unsigned)p[0] << 8 | p[1];
-	if (w->control_n >= 2 && !is_close_code(w->code))
+	if (n >= 2 && !is_close_code(w->code))
 		return bad(w, WS_PROTOCOL, "a close code that may not be sent");
-	if (w->control_n > 2 &&
-	    !str_is_utf8((struct str){ w->control + 2, w->control_n - 2u }))
+	if (!str_is_utf8(ws_read_payload(w)))
 		return bad(w, WS_NOT_UTF8, "a reason that is not UTF-8");
 	w->ended = true;
 	return WS_GOT_CLOSE;
@@ -226,13 +247,13 @@ ws_read_next(struct ws_read *w)
 		if (w->frame == NULL && w->at == w->end)
 			break;
 		if (w->frame == NULL)
-			make_context(w);
-		n = wslay_frame_recv(w->frame, &f);
+			make_frame(w);
+		n = wslay_frame_recv(w->frame->wslay, &f);
 		if (n == WSLAY_ERR_WANT_READ)
 			break;
 		got = n < 0 ? bad(w, WS_PROTOCOL, "a malformed frame") : take_piece(w, &f);
 	}
-	if (w->ended || (!w->inside && w->held == 0))
-		drop_context(w);
+	if (got == WS_GOT_NOTHING && (w->ended || (!w->inside && w->held == 0)))
+		drop_frame(w);
 	return got;
 }

@@ -27,8 +27,8 @@ write_got(struct buf *out, const struct ws_read *w, enum ws_got got)
 		buf_add_fmt(out, "%u %s", w->code, w->why);
 		break;
 	default:
-		assert(w->control_n <= sizeof w->control);
-		buf_add(out, (struct str){ w->control, w->control_n });
+		assert(ws_read_payload(w).n <= 125);
+		buf_add(out, ws_read_payload(w));
 		break;
 	}
 }

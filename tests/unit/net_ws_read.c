@@ -14,21 +14,18 @@ static const struct ws_limits small = {
 static void
 say_got(struct buf *out, const struct ws_read *w, enum ws_got got)
 {
-	struct str control = { w->control, w->control_n };
-
 	switch (got) {
 	case WS_GOT_TEXT:
 		ws_case_say(out, "text", buf_str(w->message));
 		break;
 	case WS_GOT_PING:
-		ws_case_say(out, "ping", control);
+		ws_case_say(out, "ping", ws_read_payload(w));
 		break;
 	case WS_GOT_PONG:
-		ws_case_say(out, "pong", control);
+		ws_case_say(out, "pong", ws_read_payload(w));
 		break;
 	case WS_GOT_CLOSE:
-		control = str_sub(control, 2, control.n);
-		buf_add_fmt(out, "close(%u,%.*s)", w->code, FMT(control));
+		buf_add_fmt(out, "close(%u,%.*s)", w->code, FMT(ws_read_payload(w)));
 		break;
 	default:
 		CHECK(got == WS_GOT_BAD && w->why != NULL);
