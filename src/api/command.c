@@ -78,38 +78,63 @@ api_add_commands_markdown(struct buf *b)
 
 /* ---- who commands ---------------------------------------------------------------- */
 
-static struct str
-copy(struct commander *by, struct str s)
-{
-	return arena_str(&by->arena, s);
-}
-
+/* All texts that it keeps. */
 static void
-copy_headers(struct commander *by, const struct http_req *r)
-{
-	struct http_header *h = arena_alloc(&by->arena, (r->headers_n + 1) * sizeof *h);
-
-	for (size_t i = 0; h != NULL && i < r->headers_n; i++)
-		h[i] = (struct http_header){ copy(by, r->headers[i].name),
-		    copy(by, r->headers[i].value) };
-	by->r.headers = h;
-	by->r.headers_n = h == NULL ? 0 : r->headers_n;
-}
-
-static void
-copy_who(struct commander *by, const struct principal *who)
+each_text(struct commander *by, void (*fn)(struct commander *by, struct str *s))
 {
 	struct principal *p = &by->who;
-	struct str *texts[] = { &p->subject, &p->user, &p->org, &p->name, &p->email,
-	    &p->role, &p->claims_json, &p->scheme, &p->shown };
-	struct str *scopes = arena_alloc(&by->arena, (who->scopes_n + 1) * sizeof *scopes);
+	struct str *texts[] = { &by->r.method, &by->r.path, &by->r.peer, &p->subject,
+	    &p->user, &p->org, &p->name, &p->email, &p->role, &p->claims_json, &p->scheme,
+	    &p->shown };
 
-	*p = *who;
 	for (size_t i = 0; i < COUNT(texts); i++)
-		*texts[i] = copy(by, *texts[i]);
-	for (size_t i = 0; scopes != NULL && i < who->scopes_n; i++)
-		scopes[i] = copy(by, who->scopes[i]);
-	p->scopes = scopes;
+		fn(by, texts[i]);
+	for (size_t i = 0; i < by->r.headers_n; i++) {
+		fn(by, &by->r.headers[i].name);
+		fn(by, &by->r.headers[i].value);
+	}
+	for (size_t i = 0; i < p->scopes_n; i++)
+		fn(by, &by->scopes[i]);
+}
+
+static void
+add_size(struct commander *by, struct str *s)
+{
+	by->texts_n += s->n;
+}
+
+static void
+move_text(struct commander *by, struct str *s)
+{
+	char *to = by->texts + by->texts_n;
+
+	if (s->n > 0)
+		memcpy(to, s->p, s->n);
+	s->p = to;
+	by->texts_n += s->n;
+}
+
+static void *
+copy(const void *p, size_t n, size_t size)
+{
+	void *to = mem_alloc((n + 1) * size);
+
+	if (n > 0)
+		memcpy(to, p, n * size);
+	return to;
+}
+
+/* In as little memory as they need: there are as many as sockets. */
+static void
+keep_texts(struct commander *by)
+{
+	by->r.headers = copy(by->r.headers, by->r.headers_n, sizeof *by->r.headers);
+	by->who.scopes = by->scopes = copy(by->who.scopes, by->who.scopes_n,
+	    sizeof *by->scopes);
+	each_text(by, add_size);
+	by->texts = mem_alloc(by->texts_n + 1);
+	by->texts_n = 0;
+	each_text(by, move_text);
 }
 
 struct commander *
@@ -122,12 +147,11 @@ commander_new(struct call *c, const struct command_events *on, void *ctx)
 	by->ctx = ctx;
 	by->owner = c->owner;
 	by->thread_id = c->thread_id;
-	by->arena = ARENA(SIZE_MAX / 2);     /* of a request's head, which is bounded */
-	by->r = (struct http_req){ .method = copy(by, c->r->method),
-	    .path = copy(by, c->r->path), .peer = copy(by, c->r->peer),
-	    .shard = c->r->shard, .started = c->r->started };
-	copy_headers(by, c->r);
-	copy_who(by, &c->who);
+	by->r = (struct http_req){ .method = c->r->method, .path = c->r->path,
+	    .peer = c->r->peer, .shard = c->r->shard, .started = c->r->started,
+	    .headers = c->r->headers, .headers_n = c->r->headers_n };
+	by->who = c->who;
+	keep_texts(by);
 	return by;
 }
 
@@ -136,7 +160,9 @@ commander_drop(struct commander *by)
 {
 	if (by->on != NULL || by->busy > 0)
 		return;
-	arena_release(&by->arena);
+	free(by->r.headers);
+	free(by->scopes);
+	free(by->texts);
 	free(by);
 }
 

@@ -17,9 +17,11 @@ struct commander {
 	const struct command_events *on;     /* NULL: nobody hears the answers */
 	void *ctx;
 	size_t busy;
-	struct arena arena;                  /* texts of r and who */
 	struct http_req r;                   /* what the client's request said */
 	struct principal who;
+	struct str *scopes;                  /* who's */
+	char *texts;                         /* of r and who */
+	size_t texts_n;
 	owner_t owner;
 	struct uuid thread_id;
 };
