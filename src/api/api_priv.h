@@ -502,7 +502,7 @@ handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
-handler api_a2a, api_a2a_card, api_a2a_well_known, api_mcp;
+handler api_agui, api_a2a, api_a2a_card, api_a2a_well_known, api_mcp;
 /* MCP-Protocol-Version, if it is there.  ERR_SYNTAX. */
 int  api_mcp_version(struct call *c);
 handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,

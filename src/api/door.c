@@ -62,7 +62,11 @@ run_frames(struct run_watch *w, struct sse_block *b)
 {
 	struct door *d = CONTAINER_OF(w, struct door, f.w);
 
-	if (!d->f.leaving)
+	if (d->f.leaving)
+		return;
+	if (d->on->frames != NULL)
+		d->on->frames(d, d->ctx, (struct str){ b->bytes, b->n });
+	else
 		hearing_take(&d->hearing, (struct str){ b->bytes, b->n });
 }
 
@@ -172,6 +176,26 @@ headers_json(struct call *c)
 	return arena_str(&c->r->arena, buf_str(b));
 }
 
+static unsigned
+modes_of(const struct door_ask *ask)
+{
+	return ask->modes != 0 ? ask->modes : MODE_MESSAGES_TUPLE;
+}
+
+static struct str
+modes_json(struct call *c, unsigned modes)
+{
+	struct buf *b = &c->api->scratch;
+
+	buf_clear(b);
+	buf_add_char(b, '[');
+	for (size_t i = 0; stream_mode_names[i] != NULL; i++)
+		if ((modes >> i & 1) != 0)
+			json_add_fmt(b, ",%s", stream_mode_names[i]);
+	buf_add_char(b, ']');
+	return arena_str(&c->r->arena, buf_str(b));
+}
+
 /* As for POST /threads/{thread_id}/runs, whatever the door's route is about. */
 static int
 may_run(struct call *c, const struct door_ask *ask)
@@ -195,14 +219,13 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .input = ask->input, .command = ask->command, .config = ask->config, .context = ask->context,
 	    .metadata = ask->metadata, .headers_json = headers_json(c),
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
-	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),
+	    .modes = modes_of(ask), .modes_json = modes_json(c, modes_of(ask)),
 	    .webhook = ask->webhook, .push_json = ask->push_json,
 	    .passing = ask->passing };
 }
 
-/* The agent that runs: that of the thread's checkpoint, if a command resumes it. */
-static const struct agent *
-agent_of(struct call *c, const struct door_ask *ask)
+const struct agent *
+door_agent(struct call *c, const struct door_ask *ask)
 {
 	struct store_thread t;
 
@@ -244,7 +267,8 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 
 	if (rc < 0)
 		return rc;
-	d = door_new(c, on, ctx, agent_of(c, ask));
+	d = door_new(c, on, ctx, door_agent(c, ask));
+	d->f.w.modes = modes_of(ask);
 	d->f.w.cancel_on_gone = !ask->keeps_on;
 	d->f.w.wants_values = ask->wants_values;
 	rc = run_start(c->api->runs, &q, &d->f.w, NULL, NULL, &c->err);

@@ -1,6 +1,6 @@
 /*
  * door.h - one run of an assistant for a client that speaks another protocol:
- * OpenAI's, MCP, A2A.  So that access, limits and errors stand in one place.
+ * OpenAI's, MCP, A2A, AG-UI.  So that access, limits and errors stand in one place.
  *
  *   door_find     the assistant that a client names
  *   door_start    checks, and starts the run; then
@@ -36,6 +36,8 @@ struct door_events {
 	void (*message)(struct door *d, void *ctx, struct str id);   /* may be NULL */
 	/* raw: as inside of a JSON string, escapes and all. */
 	void (*text)(struct door *d, void *ctx, struct str raw);
+	/* In place of message and text: all frames of the modes that were asked for. */
+	void (*frames)(struct door *d, void *ctx, struct str frames);
 	/* rc < 0: it never began, or is lost, and e says why; else `end` has it.
 	 * Answers the call, or if a stream was begun ends that. */
 	void (*end)(struct door *d, void *ctx, int rc, const struct run_end *end,
@@ -53,6 +55,7 @@ struct door_ask {
 	struct str webhook, push_json;       /* see run_request; or empty */
 	bool wants_values;                   /* at the end */
 	bool keeps_on;                       /* a client that leaves does not cancel it */
+	unsigned modes;                      /* for `frames`; 0: those of messages */
 	bool passing;                        /* its config is not the thread's next runs' */
 };
 
@@ -65,6 +68,9 @@ int  door_find(struct call *c, const char *param, struct str name,
 /* The assistants that the caller may search, newest first: `then` finds them in
  * c->op.assistant_search. */
 int  door_list(struct call *c, int (*then)(struct call *c));
+/* The agent that runs, or goes on with the thread if a command resumes it; NULL: it is
+ * gone. */
+const struct agent *door_agent(struct call *c, const struct door_ask *ask);
 /* Can it be talked to: has its agent a channel `messages`, which a client may write?
  * ERR_INVALID. */
 int  door_takes_messages(struct call *c, const char *param,

@@ -1,10 +1,9 @@
 /*
  * hear.h - what an agent says, taken from the `messages` frames of its run
- * (run/classic.h, subgraphs on): message by message, in pieces.
+ * (said.h; subgraphs on): message by message, in pieces.
  *
- * A message is an answer of a model, as it streams, or one that a node wrote.  Heard are
- * those of nodes that write the channel `messages`, down through agents that are nodes.
- * If several speak at once, one is told to its end, then the next: what they say
+ * A message is an answer of a model, as it streams, or one that a node wrote.  If several
+ * speak at once, one is told to its end, then the next: what they say
  * meanwhile is held.
  *
  * Text is never decoded: a piece is the span of JSON that the model's own was.
@@ -16,9 +15,8 @@
 #ifndef API_HEAR_H
 #define API_HEAR_H
 
-#include "base/buf.h"
+#include "api/said.h"
 
-struct agent;
 struct heard;
 
 struct hearing {
@@ -28,10 +26,7 @@ struct hearing {
 	void *ctx;
 	struct buf finish;                   /* finish_reason of the newest answer, raw */
 	/* private */
-	struct buf voices;                   /* "\na\na|b\n": nodes that are heard */
-	bool all;                            /* which they are is not known */
-	struct buf ns;                       /* of the last frame, */
-	bool heard;                          /* and whether it is heard */
+	struct voices voices;
 	struct heard *first, **end;
 	size_t n;
 };

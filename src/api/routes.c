@@ -392,6 +392,10 @@ const struct route routes[] = {
 	  "Assistants as tools of MCP (streamable HTTP, without sessions); see mcp.md",
 	  "a JSON-RPC 2.0 message", "its answer, with a progressToken as server-sent "
 	  "events; 202 to a notification", 200 },
+	{ "POST", "/agui/{assistant_id}", THREADS_CREATE_RUN, ROUTE_BODY | ROUTE_STREAM, INPUT,
+	  api_agui, "Run an assistant for a frontend that speaks AG-UI; see agui.md",
+	  "threadId*, runId*, messages*, state, context, resume, forwardedProps (config), "
+	  "protocolVersion", "server-sent events", 200 },
 	{ "POST", "/a2a/{assistant_id}", ASSISTANTS_READ, ROUTE_ORIGIN, INPUT, api_a2a,
 	  "Run an assistant as an A2A agent; see a2a.md", "a JSON-RPC 2.0 request, of A2A 1.0 or "
 	  "0.3", "its answer; or server-sent events", 200 },

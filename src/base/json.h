@@ -120,6 +120,8 @@ bool json_pace_steps(struct json_pace *p, size_t n);
 /* Containment as PostgreSQL's @>: does `have` contain `want`?  Takes up to the
  * product of their sizes; p may be NULL. */
 bool json_contains(jnode have, jnode want, struct json_pace *p);
+/* The same value?  Members in any order; 1 and 1.0 differ. */
+bool json_equal(jnode a, jnode b);
 /* Shallow merge of objects, later wins; writes the object. */
 void json_add_merged(struct buf *b, jnode first, jnode second);
 

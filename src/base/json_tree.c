@@ -278,6 +278,12 @@ part_of(jnode have, jnode want, struct json_pace *p)
 }
 
 bool
+json_equal(jnode a, jnode b)
+{
+	return yyjson_equals(a, b);
+}
+
+bool
 json_contains(jnode have, jnode want, struct json_pace *p)
 {
 	if (have == NULL || want == NULL)

@@ -147,6 +147,7 @@ const rows = {
   "POST /work/claim": [{ id: w }, 404],
   "POST /work/batch": [{ operations: [{ operation: "close", args: { id: w } }] }, 404],
   "POST /mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/list" }, 200, (x) => x.json.result.tools.length > 0 && !x.text.includes(a), "", { accept: "application/json, text/event-stream" }],
+  "POST /agui/{assistant_id}": [{ threadId: t, runId: "r", messages: [{ id: "m", role: "user", content: "bob's" }] }, 404],
   "POST /a2a/{assistant_id}": [{ jsonrpc: "2.0", id: 1, method: "SendMessage", params: { message: { messageId: "m", role: "ROLE_USER", parts: [{ text: "bob's" }] } } }, 404],
   "GET /a2a/{assistant_id}/.well-known/agent-card.json": [, 404],
   "GET /.well-known/agent-card.json": [, 404, , `?assistant_id=${a}`],
