@@ -330,7 +330,7 @@ state_updated(struct call *c)
 	json_add_fmt(b, "','checkpoint_ns':%.*s,'checkpoint_id':'", FMT(c->made.ns));
 	uuid_add(b, &c->made.id);
 	buf_lit(b, "\"}}");
-	thread_updated(c->api->runs, &c->thread_id, buf_str(b));
+	thread_updated(c->api->runs, c->owner, &c->thread_id, buf_str(b));
 	return call_json(c, STR_NONE);
 }
 

@@ -253,13 +253,17 @@ add_debug_head(struct buf *b, const char *type, const struct run_event *ev)
 	buf_lit(b, "\",\"payload\":");
 }
 
-static void
-add_task(struct buf *b, const struct classic *c, const struct event_task *t)
+void
+classic_add_task(struct buf *b, struct str members, const struct event_task *t,
+    void (*add)(struct buf *b, struct val v))
 {
 	buf_add_char(b, '{');
 	classic_add_id(b, "id", &t->id);
 	json_add_fmt(b, ",'name':%.*s", FMT(t->name));
-	classic_add_val(b, "input", t->input);
+	if (t->input.kind != VAL_UNDEFINED) {
+		json_add_key(b, "input");
+		add(b, t->input);
+	}
 	if (t->triggers.kind != VAL_UNDEFINED) {
 		classic_add_val(b, "triggers", t->triggers);
 	} else {
@@ -268,7 +272,7 @@ add_task(struct buf *b, const struct classic *c, const struct event_task *t)
 		buf_lit(b, "\"]");
 	}
 	add_list(b, "interrupts", t->interrupts);
-	add_run_metadata(b, c->run.task_members);
+	add_run_metadata(b, members);
 	buf_add_char(b, '}');
 }
 
@@ -284,10 +288,11 @@ add_error_text(struct buf *b, struct val error)
 	buf_release(&text);
 }
 
-static void
-add_task_result(struct buf *b, const struct classic *c, const struct event_task *t)
+void
+classic_add_task_result(struct buf *b, struct str members, const struct event_task *t,
+    void (*add)(struct buf *b, struct val v))
 {
-	(void)c;
+	(void)members;
 	buf_add_char(b, '{');
 	classic_add_id(b, "id", &t->id);
 	json_add_fmt(b, ",'name':%.*s", FMT(t->name));
@@ -298,7 +303,7 @@ add_task_result(struct buf *b, const struct classic *c, const struct event_task 
 		if (t->result.kind == VAL_UNDEFINED)
 			buf_lit(b, "{}");
 		else
-			val_add_json(b, t->result);
+			add(b, t->result);
 	}
 	add_list(b, "interrupts", t->interrupts);
 	buf_add_char(b, '}');
@@ -306,18 +311,19 @@ add_task_result(struct buf *b, const struct classic *c, const struct event_task 
 
 static void
 tell_task_as(struct classic *c, const struct run_event *ev, const char *type,
-    void (*add)(struct buf *b, const struct classic *c, const struct event_task *t))
+    void (*add)(struct buf *b, struct str members, const struct event_task *t,
+	void (*add_val)(struct buf *b, struct val v)))
 {
 	struct buf b = classic_data();
 
 	if (classic_wanted(c, MODE_TASKS, ev)) {
-		add(&b, c, ev->task);
+		add(&b, c->run.task_members, ev->task, val_add_json);
 		classic_send(c, MODE_TASKS, "tasks", ev->ns, &b);
 	}
 	if (classic_wanted(c, MODE_DEBUG, ev)) {
 		b = classic_data();
 		add_debug_head(&b, type, ev);
-		add(&b, c, ev->task);
+		add(&b, c->run.task_members, ev->task, val_add_json);
 		buf_add_char(&b, '}');
 		classic_send(c, MODE_DEBUG, "debug", ev->ns, &b);
 	}
@@ -326,7 +332,7 @@ tell_task_as(struct classic *c, const struct run_event *ev, const char *type,
 static void
 tell_task(struct classic *c, const struct run_event *ev)
 {
-	tell_task_as(c, ev, "task", add_task);
+	tell_task_as(c, ev, "task", classic_add_task);
 	classic_node_start(c, ev);
 }
 
@@ -345,7 +351,7 @@ tell_task_result(struct classic *c, const struct run_event *ev)
 		classic_send(c, MODE_UPDATES, "updates", ev->ns, &b);
 	}
 	classic_node_end(c, ev);
-	tell_task_as(c, ev, "task_result", add_task_result);
+	tell_task_as(c, ev, "task_result", classic_add_task_result);
 }
 
 static void
@@ -617,8 +623,8 @@ classic_tell(struct classic *c, const struct run_event *ev)
 		[EVENT_DELTA] = classic_delta, [EVENT_MODEL_END] = classic_model_end,
 		[EVENT_RETRACT] = classic_retract, [EVENT_CUSTOM] = tell_custom,
 		[EVENT_TOOL] = tell_tool, [EVENT_INTERRUPT] = tell_interrupt,
-		[EVENT_ANSWERED] = NULL, [EVENT_LIFECYCLE] = tell_lifecycle,
-		[EVENT_ERROR] = tell_error,
+		[EVENT_ANSWERED] = NULL, [EVENT_REFUSED] = NULL,
+		[EVENT_LIFECYCLE] = tell_lifecycle, [EVENT_ERROR] = tell_error,
 	};
 
 	assert((size_t)ev->kind < COUNT(by_kind));

@@ -24,6 +24,12 @@ void classic_send(struct classic *c, unsigned mode, const char *name,
 
 void classic_add_id(struct buf *b, const char *key, const struct uuid *id);
 void classic_add_val(struct buf *b, const char *key, struct val v); /* UNDEF: nothing */
+/* A task as mode tasks shows it when it begins, and when it has ended; members: of the
+ * run's metadata; add writes what it was given and what it gave. */
+void classic_add_task(struct buf *b, struct str members, const struct event_task *t,
+    void (*add)(struct buf *b, struct val v));
+void classic_add_task_result(struct buf *b, struct str members, const struct event_task *t,
+    void (*add)(struct buf *b, struct val v));
 void classic_add_tool_payload(struct buf *b, const struct event_tool *t);
 
 /* Where ev's task is, as metadata objects say it. */

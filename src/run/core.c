@@ -217,29 +217,77 @@ fits(struct core *c, const struct core_interrupt *i, struct val value)
 	return false;
 }
 
+/* Other readers hide the questions: before the answers are looked at. */
+static void
+tell_answered(struct core *c)
+{
+	struct run_event ev = { .kind = EVENT_ANSWERED };
+	struct val ids = val_array_empty();
+
+	for (size_t i = 0; i < val_count(c->q->resume); i++)
+		ids = val_push_take(ids, val_string(val_key(c->q->resume, i)));
+	ev.u.answered.ids = ids;
+	c->fx->told(c->ctx, &ev);
+	val_drop(ids);
+}
+
+static const struct core_interrupt *
+find_open(const struct core *c, const struct core_interrupt *list, size_t n, struct str hex)
+{
+	const struct core_interrupt *w = find_shown(list, n, hex);
+
+	return w != NULL && is_open(c, w) ? w : NULL;
+}
+
+/* Which answers find no question, and the questions that wait. */
+static void
+tell_refused(struct core *c, const struct core_interrupt *list, size_t n)
+{
+	struct run_event ev = { .kind = EVENT_REFUSED };
+	struct val unknown = val_array_empty(), pending = val_array_empty();
+
+	for (size_t i = 0; i < val_count(c->q->resume); i++)
+		if (find_open(c, list, n, val_key(c->q->resume, i)) == NULL)
+			unknown = val_push_take(unknown,
+			    val_string(val_key(c->q->resume, i)));
+	for (size_t i = 0; i < n; i++) {
+		struct val shown = core_show_interrupt(&list[i]);
+
+		if (is_open(c, &list[i]))
+			pending = val_push_take(pending, val_ref(val_get(shown, S("id"))));
+		val_drop(shown);
+	}
+	ev.u.refused.unknown = unknown;
+	ev.u.refused.pending = pending;
+	c->fx->told(c->ctx, &ev);
+	val_drop(unknown);
+	val_drop(pending);
+}
+
 static bool
 give_map(struct core *c, const struct core_interrupt *list, size_t n)
 {
 	struct val map = c->q->resume;
 	char text[160];
 
+	tell_answered(c);
 	for (size_t i = 0; i < val_count(map); i++) {
-		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
-		bool open = w != NULL && is_open(c, w);
+		const struct core_interrupt *w = find_open(c, list, n, val_key(map, i));
 
-		if (open && !fits(c, w, val_member(map, i)))
+		if (w != NULL && !fits(c, w, val_member(map, i)))
 			return false;
-		if (open || !c->q->strict_resume)
+		if (w != NULL || !c->q->strict_resume)
 			continue;
 		snprintf(text, sizeof text, "Unknown or already-consumed interrupt: %.*s",
 		    FMT(val_key(map, i)));
+		tell_refused(c, list, n);
 		fail(c, S("UnknownInterruptError"), text);
 		return false;
 	}
 	for (size_t i = 0; i < val_count(map); i++) {
-		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
+		const struct core_interrupt *w = find_open(c, list, n, val_key(map, i));
 
-		if (w != NULL && is_open(c, w))
+		if (w != NULL)
 			give(c, w, val_member(map, i));
 	}
 	return true;

@@ -256,6 +256,9 @@ struct core_task *core_keep_failed(struct core_task *t, struct val message);
 /* The root's state and what waits in it ({id, value} each; or UNDEF), for the end
  * of the run.  NULL: it has not begun. */
 const struct channels *core_state(const struct core *c);
+/* Where the root stands, as VALUES tells it; its values are the caller's.  False: it has
+ * no checkpoint yet. */
+bool core_stands(const struct core *c, struct run_event *ev);
 struct val core_waits(const struct core *c);         /* the caller drops it */
 
 /* Of a task: its agent, the state it begins with, and an event in its step. */

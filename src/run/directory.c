@@ -14,6 +14,7 @@
 struct home {
 	struct uuid thread_id;
 	struct runs *runs;
+	struct place *first;         /* its runs */
 	size_t pins;
 };
 
@@ -111,6 +112,10 @@ directory_enter(struct directory *d, struct place *p, bool stateless,
 	pthread_mutex_lock(&d->lock);
 	p->thread = stateless ? NULL : pin(d, &p->thread_id, here);
 	p->home = p->thread == NULL ? here : p->thread->runs;
+	if (p->thread != NULL) {
+		p->next = p->thread->first;
+		p->thread->first = p;
+	}
 	map_put(&d->runs, p);
 	pthread_mutex_unlock(&d->lock);
 	return p->home;
@@ -121,8 +126,14 @@ directory_leave(struct directory *d, struct place *p)
 {
 	pthread_mutex_lock(&d->lock);
 	map_take(&d->runs, &p->run_id);
-	if (p->thread != NULL)
+	if (p->thread != NULL) {
+		struct place **at = &p->thread->first;
+
+		while (*at != p)
+			at = &(*at)->next;
+		*at = p->next;
 		unpin(d, p->thread);
+	}
 	p->thread = NULL;
 	pthread_mutex_unlock(&d->lock);
 }
@@ -164,6 +175,26 @@ directory_find(struct directory *d, owner_t owner, const struct uuid *thread_id,
 		home = p->home;
 	pthread_mutex_unlock(&d->lock);
 	return home;
+}
+
+struct uuid *
+directory_runs(struct directory *d, owner_t owner, const struct uuid *thread_id, size_t *n)
+{
+	const struct home *h;
+	struct uuid *ids = NULL;
+	size_t cap = 0;
+
+	*n = 0;
+	pthread_mutex_lock(&d->lock);
+	h = map_get(&d->threads, thread_id);
+	for (const struct place *p = h == NULL ? NULL : h->first; p != NULL; p = p->next) {
+		if (p->owner != owner)
+			continue;
+		mem_grow(ids, *n, cap);
+		ids[(*n)++] = p->run_id;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return ids;
 }
 
 struct runs *

@@ -23,6 +23,7 @@ struct place {
 	owner_t owner;
 	struct runs *home;
 	struct home *thread;         /* NULL: a stateless run has none */
+	struct place *next;          /* of the thread */
 };
 
 struct directory *directory_new(void);
@@ -43,6 +44,9 @@ void directory_unpin(struct directory *d, const struct uuid *thread_id);
  * (thread_id zero: any). */
 struct runs *directory_find(struct directory *d, owner_t owner,
     const struct uuid *thread_id, const struct uuid *run_id);
+/* Ids of a thread's runs that are the owner's; free() them. */
+struct uuid *directory_runs(struct directory *d, owner_t owner,
+    const struct uuid *thread_id, size_t *n);
 struct runs *directory_thread(struct directory *d, const struct uuid *thread_id);
 
 #endif

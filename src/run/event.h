@@ -46,9 +46,10 @@ enum event_kind {
 	                        one up to the root */
 	EVENT_ANSWERED,      /* a run resumes by ids, before they are checked */
 	EVENT_LIFECYCLE,     /* a graph started, completed, failed, waits */
-	/* Events are stored by these numbers; the one between has never been stored. */
-	EVENT_ERROR = EVENT_LIFECYCLE + 2    /* the run failed: name, message */
-};
+	EVENT_REFUSED,       /* the run fails because it answers what does not wait:
+	                        the ids that do not, and those that do */
+	EVENT_ERROR          /* the run failed: name, message */
+};                           /* they are stored by these numbers */
 #define EVENT_KINDS (EVENT_ERROR + 1)
 
 /* One execution of a node. */
@@ -135,6 +136,7 @@ struct run_event {
 		struct event_tool tool;
 		struct { struct val list; } interrupts;      /* INTERRUPT: array of {id, value} */
 		struct { struct val ids; } answered;         /* array of texts */
+		struct { struct val unknown, pending; } refused;     /* the same */
 		struct event_lifecycle lifecycle;
 		struct { struct str name, message; } error;
 	} u;

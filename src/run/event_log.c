@@ -140,7 +140,8 @@ is_needed(const struct run_event *ev, bool *latest)
 {
 	*latest = false;
 	switch (ev->kind) {
-	case EVENT_METADATA: case EVENT_INTERRUPT: case EVENT_ANSWERED: case EVENT_ERROR:
+	case EVENT_METADATA: case EVENT_INTERRUPT: case EVENT_ANSWERED: case EVENT_REFUSED:
+	case EVENT_ERROR:
 		return true;
 	case EVENT_LIFECYCLE:
 		return ev->ns.n == 0;
@@ -449,6 +450,18 @@ event_log_last(const struct event_log *l)
 	struct segment *s = event_log_newest(l);
 
 	return s == NULL || s->n == 0 ? l->next_seq - 1 : segment_entry(s, s->n - 1).seq;
+}
+
+int64_t
+event_log_next(const struct event_log *l)
+{
+	return l->next_seq;
+}
+
+int64_t
+event_log_seen(const struct event_log *l)
+{
+	return (l->hidden < l->next_seq ? l->hidden : l->next_seq) - 1;
 }
 
 bool

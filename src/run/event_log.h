@@ -50,6 +50,8 @@ void event_log_drop(struct event_log *l);
 void event_log_settle(struct event_log *l, int64_t seq);
 
 int64_t event_log_last(const struct event_log *l);   /* seq of the newest */
+int64_t event_log_next(const struct event_log *l);   /* that of the next one */
+int64_t event_log_seen(const struct event_log *l);   /* no reader has seen a greater one */
 bool event_log_is_idle(const struct event_log *l);   /* no run under way, no cursor */
 size_t event_log_bytes(const struct event_log *l);
 

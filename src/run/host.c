@@ -47,7 +47,7 @@ host_tell_messages(struct job_task *t, const struct task_write *w, size_t n)
 {
 	const struct channels *state = core_task_state(t->core);
 
-	if ((t->job->plan->modes & (MODE_MESSAGES_TUPLE | MODE_EVENTS)) == 0)
+	if (!job_tells(t->job, MODE_MESSAGES_TUPLE | MODE_EVENTS))
 		return;
 	/* A sub-agent's own tasks have told them to who sees its events. */
 	if (t->job->plan->subgraphs && core_task_is_agent(t->core))
@@ -172,7 +172,7 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 	struct run_event ev;
 
 	note_tool(&note, what, call_id, name, payload);
-	if ((t->job->plan->modes & (MODE_TOOLS | MODE_EVENTS)) == 0)
+	if (!job_tells(t->job, MODE_TOOLS | MODE_EVENTS))
 		return;
 	ev = job_event(t, EVENT_TOOL);
 	ev.u.tool = (struct event_tool){ .what = kinds[what], .call_id = call_id,
@@ -233,7 +233,7 @@ on_wants_deltas(void *ctx)
 {
 	const struct job_task *t = ctx;
 
-	return classic_wants_deltas(&t->job->wire);
+	return t->job->run->stream.full || classic_wants_deltas(&t->job->wire);
 }
 
 static void *

@@ -14,6 +14,7 @@
 #include "run/frame_priv.h"
 #include "run/listen_priv.h"
 #include "run/mail_priv.h"
+#include "run/subscribe_priv.h"
 
 /* ---- telling ------------------------------------------------------------------- */
 
@@ -33,6 +34,12 @@ job_tell_event(struct job *j, struct run_event *ev)
 		record_stream_later(j->run);
 }
 
+bool
+job_tells(const struct job *j, unsigned modes)
+{
+	return j->run->stream.full || (j->plan->modes & modes) != 0;
+}
+
 struct run_event
 job_event(const struct job_task *t, enum event_kind kind)
 {
@@ -48,10 +55,8 @@ job_tell(struct job_task *t, struct run_event *ev)
 	job_tell_event(t->job, ev);
 }
 
-/* The channels that clients see, for those who read the state from the store:
- * [name, what it is before it is written]. */
-static struct val
-shown_channels(const struct agent *a)
+struct val
+job_channels(const struct agent *a)
 {
 	struct val list = val_array_empty();
 
@@ -81,6 +86,19 @@ raw_input(const struct job *j, const struct store_run *row)
 	return input.n == 0 ? VAL_UNDEF : val_json_trusted(input);
 }
 
+/* Only frames of resumable runs are made again, so only those say of which modes. */
+static struct val
+facts(const struct job *j)
+{
+	struct val v = classic_facts(&j->wire);
+
+	if (!j->run->stream.keeps)
+		v = val_unset_take(v, S("modes"));
+	if (j->definition.agent != NULL)
+		v = val_set_take(v, S("graph"), val_string(j->definition.agent->id));
+	return val_set_take(v, S("channels"), job_channels(j->definition.agent));
+}
+
 static void
 tell_begin(struct job *j, const struct store_run *row)
 {
@@ -89,11 +107,40 @@ tell_begin(struct job *j, const struct store_run *row)
 	ev.u.metadata.attempt = j->run->attempt;
 	ev.u.metadata.input = raw_input(j, row);
 	if (j->run->stream.log != NULL)
-		ev.u.metadata.facts = val_set_take(classic_facts(&j->wire),
-		    S("channels"), shown_channels(j->definition.agent));
+		ev.u.metadata.facts = facts(j);
 	job_tell_event(j, &ev);
 	val_drop(ev.u.metadata.facts);
 	val_drop(ev.u.metadata.input);
+}
+
+/* What went before is not told any more; where the run stands is. */
+static void
+keep_from_here(struct job *j)
+{
+	struct run *run = j->run;
+	struct run_event ev = { .kind = EVENT_METADATA, .now = shard_wall(run->rs->shard) };
+
+	tape_open(run, j->plan->durability != DURABILITY_EXIT);
+	ev.u.metadata.attempt = run->attempt;
+	ev.u.metadata.facts = facts(j);
+	event_log_add(run->stream.log, &ev, run->stream.next_id);
+	val_drop(ev.u.metadata.facts);
+	if (run->stream.closed)
+		event_log_hide(run->stream.log);
+	if (j->core != NULL && core_stands(j->core, &ev)) {
+		ev.now = shard_wall(run->rs->shard);
+		event_log_add(run->stream.log, &ev, run->stream.next_id);
+		val_drop(ev.u.state.values);
+	}
+	record_stream_later(run);
+}
+
+void
+job_keep_all(struct job *j)
+{
+	j->run->stream.full = true;
+	if (j->run->stream.log == NULL && j->plan != NULL)
+		keep_from_here(j);
 }
 
 /* A task says again what it had begun to say in an attempt that is gone: first
@@ -434,10 +481,18 @@ on_wants(void *ctx, enum event_kind kind, bool root)
 		[EVENT_COMPLETE] = MODE_MESSAGES, [EVENT_MODEL_START] = MODE_EVENTS,
 		[EVENT_INTERRUPT] = ~0u, [EVENT_LIFECYCLE] = MODE_LIFECYCLE | MODE_EVENTS,
 	};
+	static const bool all[EVENT_KINDS] = {
+		[EVENT_TASK] = true, [EVENT_CHECKPOINT] = true, [EVENT_INPUT] = true,
+		[EVENT_VALUES] = true, [EVENT_TASK_RESULT] = true, [EVENT_LIFECYCLE] = true,
+	};
+	/* Readers that come later may begin behind any checkpoint, with its state. */
+	static const bool kept[EVENT_KINDS] = {
+		[EVENT_CHECKPOINT] = true, [EVENT_INPUT] = true, [EVENT_VALUES] = true,
+	};
 	const struct job *j = ctx;
+	const struct stream *s = &j->run->stream;
 
-	/* Readers that come later may begin behind any checkpoint. */
-	if (kind == EVENT_CHECKPOINT && root && j->run->stream.log != NULL)
+	if ((s->full && all[kind]) || (s->log != NULL && root && kept[kind]))
 		return true;
 	if (!root && !j->plan->subgraphs && kind != EVENT_INTERRUPT)
 		return (j->plan->modes & modes[kind] & (MODE_EVENTS | MODE_LIFECYCLE)) != 0;
@@ -589,12 +644,15 @@ static void
 stream_begin(struct job *j, unsigned modes, bool resumable)
 {
 	struct run *run = j->run;
+	bool again = run->attempt > 1 || run->woken;
 
-	if (resumable && !run->stateless && (run->attempt > 1 || run->woken))
+	run->stream.full = run->stream.full || (again && !run->stateless &&
+	    !resumable && tape_exists(run));
+	if ((resumable || run->stream.full) && !run->stateless && again)
 		j->past = tape_past_read(run);
 	stream_init(&run->stream, modes, !run->stateless || resumable, resumable,
 	    j->past != NULL ? j->past->next_id : 0);
-	if (resumable)
+	if (resumable || run->stream.full)
 		tape_open(run, !run->stateless && j->plan->durability != DURABILITY_EXIT);
 }
 
@@ -622,11 +680,11 @@ wire_begin(struct job *j, const struct store_run *row)
 	const struct plan *p = j->plan;
 
 	j->members = j->task_members = j->configurable = BUF(RUN_METADATA_BYTES);
+	run->stream.full = p != NULL && subscribe_reads(run);
 	if (p != NULL) {
 		run_members_write(&j->members, row->metadata_json, run->attempt,
 		    &run->place.thread_id, &run->place.run_id);
-		if ((p->modes & (MODE_TASKS | MODE_DEBUG | MODE_CHECKPOINTS |
-		    MODE_EVENTS)) != 0)
+		if (job_tells(j, MODE_TASKS | MODE_DEBUG | MODE_CHECKPOINTS | MODE_EVENTS))
 			run_members_write(&j->task_members, row->metadata_json,
 			    run->attempt, &none, &run->place.run_id);
 		if (p->resumable || (p->modes & (MODE_CHECKPOINTS | MODE_DEBUG)) != 0)
@@ -703,6 +761,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	}
 	job_note_begin(j, row);
 	wire_begin(j, row);
+	subscribe_begins(run);
 	if (!run->woken || run->stream.log == NULL)
 		tell_begin(j, row);          /* else the log has it already */
 	if (rc != OK) {

@@ -136,6 +136,13 @@ struct str host_http_hosts(void *ctx);
 /* An event; one of a task. */
 void job_tell_event(struct job *j, struct run_event *ev);
 void job_tell(struct job_task *t, struct run_event *ev);
+/* Is anything of these modes told? */
+bool job_tells(const struct job *j, unsigned modes);
+/* Channels that clients see, for those who read a state from the store: an array of
+ * [name, what it is before it is written].  The caller's. */
+struct val job_channels(const struct agent *a);
+/* Somebody reads the thread: from now on all that the run tells is kept. */
+void job_keep_all(struct job *j);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_retract(struct job_task *t);
 /* Ids of messages that readers have seen: what a sub-agent has told is not told

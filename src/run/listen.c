@@ -1,19 +1,8 @@
 /*
  * listen.c - see listen.h.
  *
- * A thread that is listened to is *pinned*: it has one home for as long, so what its
- * runs tell is told on one shard.  There an *ear* hears for all listeners of the
- * thread: it has one watcher on each live run (a *tap*), which gives each frame its
- * id in the thread, once, and hands the one block to everybody.
- *
- *   away                          home
- *     listen  ------ arrive --------> into the ear
- *     <------- frames, end ----------
- *     unlisten ------ leave --------> out of it; parted -----> away frees it
- *
- * As in join.c: parcels between two shards keep their order, so after `end` nothing
- * more comes, and after `parted` neither side knows the listener.  Away frees it on
- * `end`, unless it has sent `leave`: then on `parted`.
+ * The ear of a thread (ear_priv.h) has one watcher on each live run (a *tap*), which
+ * gives each frame its id in the thread, once, and hands the one block to everybody.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,19 +21,11 @@
 const char *const listen_mode_names[] = { "run_modes", "lifecycle", "state_update", NULL };
 
 struct listener {
-	struct parcel arrive, leave, end, parted;
-	struct runs *away, *home;
+	struct reader r;
 	struct thread_ear *e;                /* away's; NULL: it has left */
-	bool leaving;                        /* away's: `leave` was sent */
-	int rc;                              /* of the end */
-	owner_t owner;
 	int64_t thread_seq;
-	struct uuid thread_id, run_id;
-	int64_t after;
-	unsigned modes;
-	/* home's */
-	struct ear *ear;                     /* NULL: in none (any more) */
-	struct listener *next;
+	struct uuid run_id;                  /* behind event `after` of this one; as in */
+	int64_t after;                       /* struct thread_ear */
 };
 
 struct tap {
@@ -52,86 +33,6 @@ struct tap {
 	struct ear *ear;
 	struct tap *next;
 };
-
-struct ear {
-	struct runs *rs;
-	struct uuid thread_id;
-	struct listener *first;
-	size_t n;
-	unsigned modes;                      /* that any of them hears */
-	struct tap *taps;
-};
-
-/* ---- from home to a listener ----------------------------------------------------- */
-
-struct told {
-	struct parcel parcel;
-	struct listener *l;
-	struct sse_block *block;
-};
-
-static void
-told_open(void *ctx, struct parcel *p)
-{
-	struct told *x = CONTAINER_OF(p, struct told, parcel);
-	struct thread_ear *e = x->l->e;
-
-	(void)ctx;
-	if (e != NULL)
-		e->frames(e, x->block);
-	sse_block_drop(x->block);
-	free(x);
-}
-
-static void
-tell(struct listener *l, struct sse_block *b)
-{
-	struct told *x = mem_new(struct told);
-
-	x->l = l;
-	x->block = sse_block_ref(b);
-	x->parcel.open = told_open;
-	runs_send(l->home, l->away, &x->parcel);
-}
-
-static void
-tell_take(struct listener *l, struct sse_block *b)
-{
-	tell(l, b);
-	sse_block_drop(b);
-}
-
-static void
-listener_free(struct listener *l)
-{
-	atomic_fetch_sub(&l->away->sh->listeners, 1);
-	free(l);
-}
-
-static void
-end_open(void *ctx, struct parcel *p)
-{
-	struct listener *l = CONTAINER_OF(p, struct listener, end);
-	struct thread_ear *e = l->e;
-	int rc = l->rc;
-
-	(void)ctx;
-	if (l->leaving)
-		return;                      /* `parted` comes */
-	listener_free(l);
-	e->link = NULL;
-	e->end(e, rc);
-}
-
-static void
-parted_open(void *ctx, struct parcel *p)
-{
-	struct listener *l = CONTAINER_OF(p, struct listener, parted);
-
-	(void)ctx;
-	assert(l->leaving && l->e == NULL);
-	listener_free(l);
-}
 
 /* ---- frames ------------------------------------------------------------------------ */
 
@@ -185,13 +86,19 @@ lifecycle(const char *event, const struct uuid *run_id, const char *status, cons
 	return b;
 }
 
+static bool
+heard(const struct ear *ear, enum listen_mode mode)
+{
+	return ear_wants(ear, WIRE_CLASSIC, mode);
+}
+
+/* To those who hear any of the modes; b is taken. */
 static void
 tell_all(struct ear *ear, unsigned modes, struct sse_block *b)
 {
-	for (struct listener *l = ear->first; l != NULL; l = l->next)
-		if (l->modes & modes)
-			tell(l, b);
-	sse_block_drop(b);
+	struct sse_block *blocks[EAR_WIRES] = { [WIRE_CLASSIC] = b };
+
+	ear_tell(ear, &(struct heard){ .channel = modes }, blocks);
 }
 
 /* ---- taps ---------------------------------------------------------------------------- */
@@ -201,7 +108,7 @@ tap_frames(struct run_watch *w, struct sse_block *b)
 {
 	struct tap *t = CONTAINER_OF(w, struct tap, w);
 
-	if (t->ear->modes & LISTEN_RUNS)
+	if (heard(t->ear, LISTEN_RUNS))
 		tell_all(t->ear, LISTEN_RUNS, with_ids(b, &w->run_id));
 }
 
@@ -229,16 +136,30 @@ tap_end(struct run_watch *w, int rc, const struct run_end *end, const struct err
 	tap_free(t);
 }
 
-static void
-tap_open(struct ear *ear, struct run *run)
+/* Of frames that somebody hears; with none it is told that runs end. */
+static unsigned
+tap_modes(const struct ear *ear)
 {
+	return heard(ear, LISTEN_RUNS) ? ALL_MODES : 0;
+}
+
+static bool
+needs_taps(const struct ear *ear)
+{
+	return heard(ear, LISTEN_RUNS) || heard(ear, LISTEN_LIFECYCLE);
+}
+
+static void
+tap_open(void *ctx, struct run *run)
+{
+	struct ear *ear = ctx;
 	struct tap *t = mem_new(struct tap);
 
 	t->ear = ear;
 	t->next = ear->taps;
 	ear->taps = t;
 	t->w = (struct run_watch){ .run_id = run->place.run_id, .runs = ear->rs,
-	    .modes = ear->modes & LISTEN_RUNS ? ALL_MODES : 0, .after = INT64_MAX,
+	    .modes = tap_modes(ear), .after = INT64_MAX,
 	    .wants_events = true, .frames = tap_frames, .end = tap_end };
 	stream_attach(&run->stream, &t->w);
 }
@@ -259,166 +180,44 @@ tap_close(struct tap *t)
 void
 listen_begins(struct run *run)
 {
-	struct ear *ear = run->rs->ears.n == 0 || run->stateless ? NULL :
-	    map_get(&run->rs->ears, &run->place.thread_id);
+	struct ear *ear = run->stateless ? NULL :
+	    ear_find(run->rs, run->place.owner, &run->place.thread_id);
 
-	if (ear == NULL)
+	if (ear == NULL || !needs_taps(ear))
 		return;
 	tell_all(ear, LISTEN_LIFECYCLE, lifecycle("metadata", &run->place.run_id,
 	    "running", "0"));
 	tap_open(ear, run);
 }
 
-/* Those that live already; each once. */
-static void
-ear_taps(struct ear *ear)
+void
+listen_close(struct ear *ear)
 {
-	struct run *run;
-	size_t at = 0;
-
 	while (ear->taps != NULL)
 		tap_close(ear->taps);
-	for (run = map_each(&ear->rs->runs, &at); run != NULL;
-	    run = map_each(&ear->rs->runs, &at))
-		if (run->phase == PHASE_LIVE && !run->stateless &&
-		    uuid_eq(&run->place.thread_id, &ear->thread_id))
-			tap_open(ear, run);
 }
 
-/* ---- ears ---------------------------------------------------------------------------- */
-
-static const void *
-ear_key(const void *value)
-{
-	return &((const struct ear *)value)->thread_id;
-}
-
-static uint64_t
-ear_hash(const void *key)
-{
-	return uuid_hash(key);
-}
-
-static bool
-ear_eq(const void *value, const void *key)
-{
-	return uuid_eq(ear_key(value), key);
-}
-
-void
-listen_init(struct runs *rs)
-{
-	map_init(&rs->ears, ear_hash, ear_eq, ear_key);
-}
-
-void
-listen_release(struct runs *rs)
-{
-	assert(rs->ears.n == 0);
-	map_release(&rs->ears);
-}
-
+/* Runs that live already have one tap each, of the modes that are heard. */
 static void
-ear_modes(struct ear *ear)
+changed(struct ear *ear)
 {
-	ear->modes = 0;
-	for (const struct listener *l = ear->first; l != NULL; l = l->next)
-		ear->modes |= l->modes;
-}
-
-/* The last one takes the ear with it. */
-static void
-ear_drop(struct listener *l)
-{
-	struct ear *ear = l->ear;
-	struct listener **at = &ear->first;
-
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	l->ear = NULL;
-	ear->n--;
-	ear_modes(ear);
-	directory_unpin(ear->rs->sh->directory, &ear->thread_id);
-	if (ear->n > 0)
-		return;
-	while (ear->taps != NULL)
-		tap_close(ear->taps);
-	map_take(&ear->rs->ears, &ear->thread_id);
-	free(ear);
-}
-
-static void
-ear_add(struct runs *here, struct listener *l)
-{
-	struct ear *ear = map_get(&here->ears, &l->thread_id);
-	unsigned heard;
-
-	if (ear == NULL) {
-		ear = mem_new(struct ear);
-		ear->rs = here;
-		ear->thread_id = l->thread_id;
-		map_put(&here->ears, ear);
-	}
-	heard = ear->modes;
-	l->ear = ear;
-	l->next = ear->first;
-	ear->first = l;
-	ear->n++;
-	ear_modes(ear);
-	if (ear->n == 1 || ((heard ^ ear->modes) & LISTEN_RUNS))
-		ear_taps(ear);
-}
-
-static void
-say_end(struct listener *l, int rc)
-{
-	if (l->ear != NULL)
-		ear_drop(l);
-	l->rc = rc;
-	l->end.open = end_open;
-	runs_send(l->home, l->away, &l->end);
-}
-
-static void
-ear_end(struct ear *ear, int rc)
-{
-	for (size_t n = ear->n; n > 0; n--)
-		say_end(ear->first, rc);     /* the last one frees it */
-}
-
-void
-listen_gone(struct runs *here, const struct uuid *thread_id)
-{
-	struct ear *ear = map_get(&here->ears, thread_id);
-
-	if (ear != NULL)
-		ear_end(ear, ERR_NOTFOUND);
-}
-
-void
-listen_end(struct runs *rs)
-{
-	struct ear *ear;
-	size_t at = 0;
-
-	while ((ear = map_each(&rs->ears, &at)) != NULL) {
-		ear_end(ear, ERR_CLOSED);
-		at = 0;
-	}
+	if (!needs_taps(ear) || (ear->taps != NULL && ear->taps->w.modes != tap_modes(ear)))
+		listen_close(ear);
+	if (needs_taps(ear) && ear->taps == NULL)
+		ear_each_live(ear->rs, ear->key.owner, &ear->key.thread_id, tap_open, ear);
 }
 
 /* ---- what is kept -------------------------------------------------------------------- */
 
 struct replaying {
 	struct run_watch w;
-	struct listener *l;
+	struct pieces *out;
 };
 
 static void
 replay_frames_of(struct run_watch *w, struct sse_block *b)
 {
-	tell_take(CONTAINER_OF(w, struct replaying, w)->l, with_ids(b, &w->run_id));
+	pieces_add(CONTAINER_OF(w, struct replaying, w)->out, with_ids(b, &w->run_id), 0, 0, 0);
 }
 
 static bool
@@ -430,107 +229,128 @@ never(const void *ctx)
 
 /* One run, behind `after`: its events as far as they are kept, and its end. */
 static void
-replay_run(struct runs *here, struct listener *l, const struct store_run_name *r,
-    int64_t after)
+replay_run(struct runs *here, const struct listener *l, const struct store_run_name *r,
+    int64_t after, struct pieces *out)
 {
 	const struct run *run = run_find(here, &r->run_id);
-	struct tape_source s = { .rs = here, .owner = l->owner, .run_seq = r->seq,
-	    .thread_seq = l->thread_seq, .thread_id = l->thread_id, .run_id = r->run_id,
+	struct tape_source s = { .rs = here, .owner = l->r.owner, .run_seq = r->seq,
+	    .thread_seq = l->thread_seq, .thread_id = l->r.thread_id, .run_id = r->run_id,
 	    .ids = true, .log = run != NULL ? run->stream.log : NULL };
-	struct replaying p = { .l = l, .w = { .run_id = r->run_id, .modes = ALL_MODES,
+	struct replaying p = { .out = out, .w = { .run_id = r->run_id, .modes = ALL_MODES,
 	    .wants_events = true, .after = after, .frames = replay_frames_of } };
 
-	if (after < 0 && (l->modes & LISTEN_LIFECYCLE))
-		tell_take(l, lifecycle("metadata", &r->run_id, "running", "0"));
-	if (l->modes & LISTEN_RUNS)
+	if (after < 0 && (l->r.channels & LISTEN_LIFECYCLE))
+		pieces_add(out, lifecycle("metadata", &r->run_id, "running", "0"), 0, 0, 0);
+	if (l->r.channels & LISTEN_RUNS)
 		(void)tape_replay(&s, &p.w, never, NULL);
-	if (r->status > RUN_RUNNING && (l->modes & (LISTEN_RUNS | LISTEN_LIFECYCLE)))
-		tell_take(l, lifecycle("end", &r->run_id, run_status_names[r->status], "end"));
+	if (r->status > RUN_RUNNING && (l->r.channels & (LISTEN_RUNS | LISTEN_LIFECYCLE)))
+		pieces_add(out, lifecycle("end", &r->run_id, run_status_names[r->status],
+		    "end"), 0, 0, 0);
 }
 
 /* From the run that it names on; without one, the newest that are kept. */
-static void
-replay(struct runs *here, struct listener *l)
+static int
+replay(struct ear *ear, struct reader *r, bool again, struct pieces *out)
 {
+	const struct listener *l = CONTAINER_OF(r, struct listener, r);
+	struct runs *here = ear->rs;
 	struct arena a = ARENA(THREAD_ARENA);
-	struct store_run_name *r = NULL;
+	struct store_run_name *names = NULL;
 	size_t n = 0;
 	bool from_here = uuid_is_zero(&l->run_id);
 
+	assert(!again);                      /* its connection is cut in time */
+	(void)again;
 	if (l->after == INT64_MAX && from_here)
-		return;
-	if (store_runs_newest(here->reader, l->owner, l->thread_seq, LIMIT_REPLAY_RUNS, &a,
-	    &r, &n) != OK)
+		return OK;
+	if (store_runs_newest(here->reader, r->owner, l->thread_seq, LIMIT_REPLAY_RUNS, &a,
+	    &names, &n) != OK)
 		n = 0;
 	while (n > 0) {
-		const struct store_run_name *one = &r[--n];
+		const struct store_run_name *one = &names[--n];
 
 		if (one->status == RUN_PENDING)
 			continue;
 		if (from_here)
-			replay_run(here, l, one, -1);
+			replay_run(here, l, one, -1, out);
 		else if (uuid_eq(&one->run_id, &l->run_id) && l->after < INT64_MAX)
-			replay_run(here, l, one, l->after);
+			replay_run(here, l, one, l->after, out);
 		from_here = from_here || uuid_eq(&one->run_id, &l->run_id);
 	}
 	arena_release(&a);
+	return OK;
 }
 
 /* ---- coming and going ---------------------------------------------------------------- */
 
-static void
-arrive_open(void *ctx, struct parcel *p)
+static struct listener *
+of(const struct reader *r)
 {
-	struct runs *here = ctx;
-	struct listener *l = CONTAINER_OF(p, struct listener, arrive);
-	const struct ear *ear = map_get(&here->ears, &l->thread_id);
-	bool full = ear != NULL && ear->n >= LIMIT_THREAD_LISTENERS;
+	return CONTAINER_OF((struct reader *)(uintptr_t)r, struct listener, r);
+}
 
-	if (here->draining || full) {
-		directory_unpin(here->sh->directory, &l->thread_id);
-		say_end(l, full ? ERR_LIMIT : ERR_CLOSED);
-		return;
-	}
-	replay(here, l);
-	ear_add(here, l);
+static bool
+matches(const struct reader *r, const struct heard *h)
+{
+	return (r->channels & h->channel) != 0;
 }
 
 static void
-leave_open(void *ctx, struct parcel *p)
+opened(struct reader *r, int64_t replayed)
 {
-	struct listener *l = CONTAINER_OF(p, struct listener, leave);
-
-	(void)ctx;
-	if (l->ear != NULL)
-		ear_drop(l);
-	l->parted.open = parted_open;
-	runs_send(l->home, l->away, &l->parted);
+	(void)r;
+	(void)replayed;
 }
+
+static bool
+block(struct reader *r, struct sse_block *b, int64_t first, int64_t last)
+{
+	(void)first;
+	(void)last;
+	of(r)->e->frames(of(r)->e, b);
+	return true;
+}
+
+static void
+end(struct reader *r, int rc)
+{
+	struct thread_ear *e = of(r)->e;
+
+	of(r)->e = NULL;
+	e->link = NULL;
+	e->end(e, rc);
+}
+
+static void
+release(struct reader *r)
+{
+	free(of(r));
+}
+
+static const struct reader_kind kind = {
+	.replay = replay, .changed = changed, .matches = matches, .opened = opened,
+	.block = block, .end = end, .free = release,
+};
 
 int
 thread_listen(struct runs *rs, owner_t owner, const struct store_thread *t,
     struct thread_ear *e)
 {
-	struct listener *l;
+	struct listener *l = mem_new(struct listener);
+	int rc;
 
-	if (atomic_fetch_add(&rs->sh->listeners, 1) >= LIMIT_LISTENERS) {
-		atomic_fetch_sub(&rs->sh->listeners, 1);
-		return ERR_LIMIT;
-	}
-	l = mem_new(struct listener);
-	l->away = rs;
+	l->r = (struct reader){ .kind = &kind, .wire = WIRE_CLASSIC, .channels = e->modes,
+	    .owner = owner, .thread_id = t->id };
 	l->e = e;
-	l->owner = owner;
 	l->thread_seq = t->seq;
-	l->thread_id = t->id;
 	l->run_id = e->run_id;
 	l->after = e->after;
-	l->modes = e->modes;
-	l->home = directory_pin(rs->sh->directory, &t->id, rs);
-	l->arrive.open = arrive_open;
-	e->link = l;
-	runs_send(rs, l->home, &l->arrive);
-	return OK;
+	rc = reader_open(rs, &l->r);
+	if (rc == OK)
+		e->link = l;
+	else
+		free(l);
+	return rc;
 }
 
 void
@@ -542,15 +362,14 @@ thread_unlisten(struct thread_ear *e)
 		return;
 	e->link = NULL;
 	l->e = NULL;
-	l->leaving = true;
-	l->leave.open = leave_open;
-	runs_send(l->away, l->home, &l->leave);
+	reader_close(&l->r);
 }
 
 /* ---- updates -------------------------------------------------------------------------- */
 
 struct updated {
 	struct parcel parcel;
+	owner_t owner;
 	struct uuid thread_id;
 	struct sse_block *block;
 };
@@ -560,7 +379,7 @@ updated_open(void *ctx, struct parcel *p)
 {
 	struct runs *here = ctx;
 	struct updated *x = CONTAINER_OF(p, struct updated, parcel);
-	struct ear *ear = map_get(&here->ears, &x->thread_id);
+	struct ear *ear = ear_find(here, x->owner, &x->thread_id);
 
 	if (ear != NULL)
 		tell_all(ear, LISTEN_UPDATES, x->block);
@@ -570,7 +389,7 @@ updated_open(void *ctx, struct parcel *p)
 }
 
 void
-thread_updated(struct runs *rs, const struct uuid *thread_id, struct str json)
+thread_updated(struct runs *rs, owner_t owner, const struct uuid *thread_id, struct str json)
 {
 	struct runs *home = directory_thread(rs->sh->directory, thread_id);
 	struct buf frame = BUF(SIZE_MAX / 2);
@@ -579,6 +398,7 @@ thread_updated(struct runs *rs, const struct uuid *thread_id, struct str json)
 	if (home == NULL)
 		return;                      /* nobody listens */
 	x = mem_new(struct updated);
+	x->owner = owner;
 	x->thread_id = *thread_id;
 	sse_add_frame(&frame, S("state_update"), json, -1);
 	x->block = sse_block_new(buf_str(&frame));

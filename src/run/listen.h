@@ -45,7 +45,8 @@ int  thread_listen(struct runs *rs, owner_t owner, const struct store_thread *t,
 /* The client has left.  No callback follows. */
 void thread_unlisten(struct thread_ear *e);
 
-/* A thread's state was updated, which is told as this JSON (copied). */
-void thread_updated(struct runs *rs, const struct uuid *thread_id, struct str json);
+/* The state of an owner's thread was updated, which is told as this JSON (copied). */
+void thread_updated(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    struct str json);
 
 #endif

@@ -11,7 +11,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "run/listen_priv.h"
+#include "run/ear_priv.h"
 #include "run/mail_priv.h"
 
 #include <assert.h>
@@ -175,7 +175,7 @@ gone_open(void *ctx, struct parcel *p)
 
 	if (m != NULL && !m->over && is_gone(m))
 		ended(m, OK, STR_NONE);
-	listen_gone(here, &x->thread_id);
+	ear_gone(here, &x->thread_id);
 	free(x);
 }
 

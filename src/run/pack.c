@@ -77,6 +77,8 @@ static const struct field fields[EVENT_KINDS][10] = {
 	    { FIELD_TEXT, AT(tool.name), 0 }, { FIELD_VALUE, AT(tool.payload), 0 } },
 	[EVENT_INTERRUPT] = { { FIELD_VALUE, AT(interrupts.list), 0 } },
 	[EVENT_ANSWERED] = { { FIELD_VALUE, AT(answered.ids), 0 } },
+	[EVENT_REFUSED] = { { FIELD_VALUE, AT(refused.unknown), 0 },
+	    { FIELD_VALUE, AT(refused.pending), 0 } },
 	[EVENT_LIFECYCLE] = { { FIELD_ENUM, AT(lifecycle.what), EVENT_INTERRUPTED },
 	    { FIELD_TEXT, AT(lifecycle.graph), 0 },
 	    { FIELD_TEXT, AT(lifecycle.tool_call_id), 0 },

@@ -77,11 +77,11 @@ save_done(struct store_cmd *cmd)
 		changes_lost(run, cmd);
 	else
 		sleep_asked(run->rs, &s->c.changes);
-	if (cmd->rc == OK && run->stream.log != NULL)
-		event_log_settle(run->stream.log, s->settles);
 	mail_committed(run, &s->changes, cmd->rc == OK);
 	if (s->then != NULL && run->phase == PHASE_LIVE)
-		s->then(run);
+		s->then(run);                /* readers may get the states now */
+	if (cmd->rc == OK && run->stream.log != NULL)
+		event_log_settle(run->stream.log, s->settles);
 	changes_release(&s->changes);
 	free(s);
 	run_returned(run);
@@ -189,7 +189,8 @@ append_done(struct store_cmd *cmd)
 	run_returned(run);
 }
 
-/* Numbers that are used while the batch is on its way are reserved with it. */
+/* Numbers that are used while the batch is on its way are reserved with it; behind
+ * the last event of a run one for its end (subscribe.c). */
 #define SEQ_AHEAD 1024
 
 static bool
@@ -211,7 +212,7 @@ append_next(struct run *run, bool lazy)
 	a->c.thread_seq = run->thread_seq;
 	a->c.begins = !run->taped;
 	a->c.keeps = true;
-	a->c.next = a->c.last + (run->job->over ? 1 : SEQ_AHEAD);
+	a->c.next = a->c.last + (run->job->over ? 2 : SEQ_AHEAD);
 	a->c.bytes = buf_str(&a->bytes);
 	a->run = run;
 	run->taped = true;
@@ -493,7 +494,7 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 	n->c.unpark = run->parked;
 	n->c.cancel_reason = n->c.status == RUN_INTERRUPTED ? str_of(run->why) :
 	    STR_NONE;
-	n->c.now = shard_wall(rs->shard);
+	n->c.now = run->ended = shard_wall(rs->shard);
 	if (changes_fill(&n->changes, &n->c.changes, &n->c.cmd.err) != OK) {
 		n->tries++;
 		n->c.cmd.rc = ERR_TOOBIG;

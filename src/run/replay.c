@@ -50,9 +50,8 @@ begin(struct replay *p, struct val facts)
 	p->begun = true;
 }
 
-/* The state that *ev leaves out, in its place; NULL: it has none. */
-static struct val *
-left_out(struct run_event *ev, struct event_task *task, const struct uuid **id)
+struct val *
+replay_left_out(struct run_event *ev, struct event_task *task, const struct uuid **id)
 {
 	switch (ev->kind) {
 	case EVENT_INPUT: case EVENT_VALUES:
@@ -107,7 +106,7 @@ replay_event(struct replay *p, const struct event_entry *e)
 	ev = *read;
 	ev.now = e->now;
 	if (refers && needs_state(p, ev.kind))
-		place = left_out(&ev, &task, &id);
+		place = replay_left_out(&ev, &task, &id);
 	if (place != NULL && place->kind == VAL_UNDEFINED) {
 		found = e->values.kind != VAL_UNDEFINED ? val_ref(e->values) :
 		    p->values(p->ctx, ev.ns, id);

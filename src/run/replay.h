@@ -32,6 +32,11 @@ struct replay {
 	struct buf out;
 };
 
+/* The state that *ev leaves out, in its place, and the checkpoint that has it; NULL: ev
+ * has none.  task: room for ev's. */
+struct val *replay_left_out(struct run_event *ev, struct event_task *task,
+    const struct uuid **id);
+
 /* For w: its modes, its namespaces and what it has read (after).  ids: frames have
  * some.  What frames say of the run stands in its first event. */
 void replay_start(struct replay *p, const struct uuid *thread_id,

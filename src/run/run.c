@@ -12,8 +12,9 @@
 #include "base/mem.h"
 #include "run/hook_priv.h"
 #include "run/job_priv.h"
-#include "run/listen_priv.h"
+#include "run/ear_priv.h"
 #include "run/mail_priv.h"
+#include "run/subscribe_priv.h"
 
 /* ---- shared -------------------------------------------------------------- */
 
@@ -151,7 +152,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
 	mail_open(rs);
-	listen_init(rs);
+	ear_init(rs);
 	pthread_mutex_lock(&sh->lock);
 	rs->agents = agents_hold(sh->agents);
 	sh->at[index] = rs;
@@ -191,7 +192,7 @@ runs_free(struct runs *rs)
 	hooks_free(rs);
 	map_release(&rs->runs);
 	mail_close(rs);
-	listen_release(rs);
+	ear_release(rs);
 	definitions_release(&rs->definitions);
 	agents_free(rs->agents);
 	free(rs);
@@ -239,7 +240,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
 	embedder_drain(rs->embedder);
-	listen_end(rs);
+	ear_drain(rs);
 	admit_clear(rs);
 	runs_busy(rs, -1);
 }
@@ -476,6 +477,10 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	leave(run);
 	if (rc == OK)
 		hooks_look(rs);
+	if (rc == OK)
+		subscribe_ended(run, status, error_json);
+	else
+		subscribe_left(run);
 	tell_end(run, rc, &end, e);
 	job_free(run->job);
 	run->job = NULL;
@@ -497,6 +502,7 @@ run_left(struct run *run)
 	    run->cancels == NULL);
 	job_stop(run);
 	run_set_phase(run, PHASE_GONE);
+	subscribe_left(run);
 	leave(run);
 	job_free(run->job);
 	run->job = NULL;

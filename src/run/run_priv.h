@@ -50,7 +50,7 @@ struct runs_shared {
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	atomic_uint shards;
-	atomic_uint listeners;               /* to threads (listen.c) */
+	atomic_uint listeners;               /* to threads (ear.c) */
 	pthread_mutex_t lock;                /* of what follows */
 	struct agents *agents;               /* the newest; held */
 	struct runs *at[LIMIT_SHARDS];
@@ -94,7 +94,8 @@ struct runs {
 	struct map runs;                     /* by run id */
 	struct office *office;               /* NULL: no messages between agents */
 	struct map mailers;                  /* by thread: agents that are runs (mail.c) */
-	struct map ears;                     /* by thread: those who listen (listen.c) */
+	struct shorten *shortens;            /* being written (subscribe_short.c) */
+	struct map ears;                     /* by thread and owner: readers (ear.c) */
 	struct courier courier;
 	size_t live, live_max;               /* max 0: a share of the process's */
 	struct waiting *waiting, **waiting_end;
@@ -150,6 +151,7 @@ struct starter {
 struct cancel;
 struct job;
 struct ending;
+struct voice;
 
 #define RUN_WHY 96
 
@@ -180,6 +182,8 @@ struct run {
 	struct inject *injects;                /* messages that wait until it is awake */
 	bool wakes;                            /* it is parked, and is taken up */
 	struct cancel *cancels;                /* cancellations that wait for the end */
+	struct voice *voice;                 /* tells readers of its thread (subscribe.c) */
+	msec ended;                          /* as its row says */
 	struct job *job;                     /* while it lives */
 };
 

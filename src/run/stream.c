@@ -19,7 +19,7 @@ static void
 check(const struct stream *s)
 {
 	assert(s->closed || s->held.n == 0);
-	assert(s->keeps || s->log == NULL);
+	assert(s->keeps || s->full || s->log == NULL);
 }
 
 static void

@@ -3,8 +3,8 @@
  *
  * Every event is one encoded block that all readers share.  Ids are dense
  * from 0, counted also for events nobody reads.  A resumable run keeps its events
- * in a log, so that a reader can come back (tape.c makes its frames again); any
- * other run keeps nothing.
+ * in a log, so that a reader can come back (tape.c makes its frames again); so does
+ * one whose thread is read (subscribe.c).  Any other run keeps nothing.
  *
  * While the stream is closed (durability sync waits for a commit) frames are
  * held back, in order.
@@ -35,7 +35,10 @@ struct stream {
 	unsigned reading;            /* that somebody reads */
 	bool ids;                    /* frames carry id lines */
 	bool keeps;                  /* resumable */
-	struct event_log *log;       /* of a resumable one, once it lives */
+	bool full;                   /* all kinds of events are told: of whatever modes,
+	                                somebody reads the thread's (subscribe.c) */
+	struct event_log *log;       /* of a resumable one, or one that is read so, once it
+	                                lives */
 	bool closed;
 	int64_t next_id;
 	int64_t quiet;               /* frames up to here are not made: a replay's */

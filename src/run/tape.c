@@ -9,23 +9,25 @@
 #include "base/mem.h"
 #include "run/pack.h"
 #include "run/saved_priv.h"
+#include "run/subscribe_priv.h"
 
 /* What was told before a crash may not have been written, and a reader that
- * resumes after it must miss nothing, and no number may come twice: the next
- * attempt's begin past all that the write queue can have held. */
+ * resumes after it must miss nothing: ids of the next attempt's frames begin past all
+ * that the write queue can have held.  (Numbers of events: store/recover.c.) */
 #define TAPE_GAP 1000000
 
+#define WOKEN_GAP 65536
 #define READ_BYTES (1 * MB)                  /* of the store at once */
 #define SEND_BYTES (64 * KB)                 /* to a reader at once */
 
-/* Calls each(ctx) with the events of a run that are stored behind `after`, in
- * order, until it says false. */
-static void
+/* Calls each(ctx) with the events of a run that are stored, in order, until it says
+ * false. */
+static bool
 each_stored(struct store_reader *r, owner_t owner, const struct uuid *run_id,
     int64_t run_seq, bool (*each)(void *ctx, const struct event_entry *e), void *ctx)
 {
 	int64_t after = -1, last = -1;
-	bool more = run_seq != 0;
+	bool more = run_seq != 0, on = true;
 
 	while (more) {
 		struct arena a = ARENA(THREAD_ARENA);
@@ -36,37 +38,91 @@ each_stored(struct store_reader *r, owner_t owner, const struct uuid *run_id,
 		    &n, &last) != OK)
 			n = 0;
 		more = n > 0 && last > after;
-		for (size_t i = 0; i < n && more; i++) {
+		for (size_t i = 0; i < n && on; i++) {
 			struct event_log *l = event_log_new(0);
 			struct event_cursor c = { .after = -1 };
 			struct event_entry e;
 
 			(void)event_log_load(l, run_id, batches[i]);
 			event_cursor_open(l, &c);
-			while (more && event_cursor_read(&c, &e))
-				more = each(ctx, &e);
+			while (on && event_cursor_read(&c, &e))
+				on = each(ctx, &e);
 			event_cursor_close(&c);
 			event_log_free(l);
 		}
+		more = more && on;
 		after = last;
 		arena_release(&a);
 	}
+	return on;
+}
+
+struct following {
+	bool (*each)(void *ctx, const struct event_entry *e);
+	void *ctx;
+	int64_t seq;                         /* told up to here */
+};
+
+/* The log may have again what is stored already. */
+static bool
+follow(void *ctx, const struct event_entry *e)
+{
+	struct following *f = ctx;
+
+	if (e->seq <= f->seq)
+		return true;
+	f->seq = e->seq;
+	return f->each(f->ctx, e);
+}
+
+void
+tape_each(const struct tape_source *s, bool (*each)(void *ctx, const struct event_entry *e),
+    void *ctx)
+{
+	struct following f = { each, ctx, -1 };
+	struct event_cursor c;
+	struct event_entry e;
+
+	if (!each_stored(s->rs->reader, s->owner, &s->run_id, s->run_seq, follow, &f) ||
+	    s->log == NULL)
+		return;
+	c = (struct event_cursor){ .after = f.seq };
+	event_cursor_open(s->log, &c);
+	while (event_cursor_read(&c, &e) && each(ctx, &e))
+		continue;
+	event_cursor_close(&c);
 }
 
 /* ---- a run that goes on ------------------------------------------------------- */
 
+int64_t
+tape_next(struct runs *rs, owner_t owner, const struct uuid *thread_id, int64_t thread_seq)
+{
+	int64_t next = 0, reserved = subscribe_reserved(rs, owner, thread_id);
+
+	if (store_event_next(rs->reader, owner, thread_seq, &next) != OK)
+		next = 0;
+	return next > reserved ? next : reserved;
+}
+
 void
 tape_open(struct run *run, bool refer)
 {
-	int64_t next = 0;
+	int64_t next = run->stateless ? 0 : tape_next(run->rs, run->place.owner,
+	    &run->place.thread_id, run->thread_seq);
 
-	if (!run->stateless && store_event_next(run->rs->reader, run->place.owner,
-	    run->thread_seq, &next) != OK)
-		next = 0;
-	if (run->attempt > 1 && !run->woken)
-		next += TAPE_GAP;
-	run->stream.log = event_log_new(next);
+	/* It may have been told, when it was about to be parked, what is not written. */
+	run->stream.log = event_log_new(next + (run->woken ? WOKEN_GAP : 0));
 	event_log_begin(run->stream.log, &run->place.run_id, refer);
+}
+
+bool
+tape_exists(const struct run *run)
+{
+	struct store_events_size size;
+
+	return store_events_size(run->rs->reader, run->place.owner, run->seq, INT64_MAX,
+	    &size) == OK && size.last >= 0;
 }
 
 static void
@@ -122,7 +178,7 @@ tape_past_read(struct run *run)
 	struct tape_past *p = mem_new(struct tape_past);
 
 	p->next_id = store_stream_last(run->rs->reader, run->seq) + 1;
-	each_stored(run->rs->reader, run->place.owner, &run->place.run_id, run->seq,
+	(void)each_stored(run->rs->reader, run->place.owner, &run->place.run_id, run->seq,
 	    note_event, p);
 	if (!run->woken)                     /* a parked run has lost nothing */
 		p->next_id += TAPE_GAP;
@@ -149,7 +205,6 @@ struct telling {
 	bool (*gone)(const void *ctx);
 	const void *ctx;
 	struct replay replay;
-	int64_t seq;                         /* told up to here */
 	bool left;
 };
 
@@ -173,28 +228,35 @@ channel(const struct store_state *st, struct val declared)
 	return initial(declared);
 }
 
-/* The root's state after a checkpoint, as clients see it. */
-static struct val
-values_at(void *ctx, struct str ns, const struct uuid *checkpoint)
+struct val
+tape_values(const struct tape_source *s, struct val channels, struct str ns,
+    const struct uuid *checkpoint)
 {
-	const struct telling *t = ctx;
-	struct val shown = val_get(t->replay.facts, S("channels")), values = VAL_UNDEF;
+	struct val values = VAL_UNDEF;
 	struct arena a = ARENA(LOAD_ARENA);
 	struct store_state st;
 
-	if (store_state_get(t->s->rs->reader, t->s->owner, t->s->thread_seq, ns,
-	    checkpoint, STATE_CHANNELS, &a, &st) == OK) {
+	if (store_state_get(s->rs->reader, s->owner, s->thread_seq, ns, checkpoint,
+	    STATE_CHANNELS, &a, &st) == OK) {
 		values = val_object_empty();
-		for (size_t i = 0; i < val_count(shown); i++) {
-			struct val v = channel(&st, val_at(shown, i));
+		for (size_t i = 0; i < val_count(channels); i++) {
+			struct val v = channel(&st, val_at(channels, i));
 
 			if (v.kind != VAL_UNDEFINED)
 				values = val_set_take(values,
-				    val_str(val_at(val_at(shown, i), 0)), v);
+				    val_str(val_at(val_at(channels, i), 0)), v);
 		}
 	}
 	arena_release(&a);
 	return values;
+}
+
+static struct val
+values_at(void *ctx, struct str ns, const struct uuid *checkpoint)
+{
+	const struct telling *t = ctx;
+
+	return tape_values(t->s, val_get(t->replay.facts, S("channels")), ns, checkpoint);
 }
 
 static void
@@ -217,25 +279,10 @@ tell_entry(void *ctx, const struct event_entry *e)
 {
 	struct telling *t = ctx;
 
-	if (e->seq <= t->seq)
-		return true;
-	t->seq = e->seq;
 	(void)replay_event(&t->replay, e);
 	if (t->replay.out.n >= SEND_BYTES && uuid_is_zero(&t->replay.after_checkpoint))
 		send(t);
 	return !t->left;
-}
-
-static void
-tell_log(struct telling *t)
-{
-	struct event_cursor c = { .after = t->seq };
-	struct event_entry e;
-
-	event_cursor_open(t->s->log, &c);
-	while (!t->left && event_cursor_read(&c, &e))
-		(void)tell_entry(t, &e);
-	event_cursor_close(&c);
 }
 
 /* Frames that an earlier version stored. */
@@ -270,7 +317,7 @@ bool
 tape_replay(const struct tape_source *s, struct run_watch *w,
     bool (*gone)(const void *ctx), const void *ctx)
 {
-	struct telling t = { .s = s, .w = w, .gone = gone, .ctx = ctx, .seq = -1 };
+	struct telling t = { .s = s, .w = w, .gone = gone, .ctx = ctx };
 
 	if (w->after == INT64_MAX || !w->wants_events)
 		return true;
@@ -280,9 +327,7 @@ tape_replay(const struct tape_source *s, struct run_watch *w,
 	t.replay.ctx = &t;
 	t.replay.after_checkpoint = w->after_checkpoint;
 	replay_start(&t.replay, &s->thread_id, &s->run_id, s->ids, w);
-	each_stored(s->rs->reader, s->owner, &s->run_id, s->run_seq, tell_entry, &t);
-	if (s->log != NULL && !t.left)
-		tell_log(&t);
+	tape_each(s, tell_entry, &t);
 	send(&t);
 	if (!t.left && replay_next_id(&t.replay) > w->after)
 		w->after = replay_next_id(&t.replay) - 1;

@@ -25,10 +25,14 @@ struct tape_past {
 	size_t n, cap;
 };
 
+bool tape_exists(const struct run *run);     /* in the store */
 /* Reads it; of an attempt that is not the first. */
 struct tape_past *tape_past_read(struct run *run);
 void tape_past_free(struct tape_past *p);    /* or NULL */
 
+/* The number that a thread's next event has. */
+int64_t tape_next(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    int64_t thread_seq);
 /* The run's log; refer: its states are in checkpoints. */
 void tape_open(struct run *run, bool refer);
 
@@ -41,6 +45,15 @@ struct tape_source {
 	bool ids;
 	struct event_log *log;
 };
+
+/* Its events in order: those that are stored, then those of its log, until each says
+ * false. */
+void tape_each(const struct tape_source *s, bool (*each)(void *ctx,
+    const struct event_entry *e), void *ctx);
+/* A state after a checkpoint as clients see it, the caller's; channels: as METADATA has
+ * them.  Undefined: it is gone. */
+struct val tape_values(const struct tape_source *s, struct val channels, struct str ns,
+    const struct uuid *checkpoint);
 
 /* To w all it has not read (w->after, which moves).  gone(ctx): has it left?
  * False: it has. */

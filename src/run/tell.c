@@ -40,6 +40,19 @@ scope_tell_state(struct scope *s, enum event_kind kind)
 	val_drop(ev.u.state.values);
 }
 
+bool
+core_stands(const struct core *c, struct run_event *ev)
+{
+	const struct scope *s = c->root;
+
+	if (s == NULL || uuid_is_zero(&s->head))
+		return false;
+	*ev = scope_event(s, EVENT_VALUES);
+	ev->u.state = (struct event_state){ .values = channels_values(s->state),
+	    .id = s->head, .parent = s->parent_id, .source = s->source };
+	return true;
+}
+
 /* Messages that the step brought, as they were written. */
 void
 scope_tell_complete(struct scope *s, struct core_task *const *done, size_t n)

@@ -232,6 +232,21 @@ store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
 }
 
 int
+store_events_size(struct store_reader *r, owner_t o, int64_t run_seq, int64_t after,
+    struct store_events_size *out)
+{
+	struct query q = query_of(reader_db(r), SQL_EVENT_SIZE, db_i64(run_seq),
+	    db_i64(o), db_i64(after));
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		*out = (struct store_events_size){ query_i64(&q, 0), query_i64(&q, 1),
+		    query_i64(&q, 2) };
+	query_end(&q);
+	return rc;
+}
+
+int
 store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq, int64_t *out)
 {
 	return query_one_i64(query_of(reader_db(r), SQL_EVENT_NEXT,

@@ -136,6 +136,16 @@ may_go_on(struct store *st, const struct cut_off *cut, msec now, bool *out)
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+/* Readers may have been told events that were not written.  Their numbers are not given
+ * again: more than the write queue can have held. */
+#define EVENTS_SKIPPED 1000000
+
+static int
+events_skip(struct store *st, const struct cut_off *cut)
+{
+	return db_run(&st->w, SQL_EVENT_SKIP, db_i64(cut->thread), db_i64(EVENTS_SKIPPED));
+}
+
 static int
 run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
     msec now, size_t *given_up)
@@ -144,6 +154,8 @@ run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 	int rc = displacer_find(st, cut, &how);
 	bool again = true;
 
+	if (rc == OK)
+		rc = events_skip(st, cut);
 	if (rc == OK && how >= MULTITASK_INTERRUPT)
 		return run_displace(st, c, cut, how, now);
 	if (rc == OK)

@@ -684,6 +684,16 @@
 	    " WHERE r.seq = ? AND t.owner = ? AND e.last > ? ORDER BY e.last") \
 	X(EVENT_NEXT, "SELECT event_next FROM thread WHERE seq = ?"            \
 	    " AND owner = ?")                                                  \
+	/* what a run's events behind a number take; the first and the last */ \
+	X(EVENT_SIZE, "SELECT coalesce(sum(CASE WHEN e.last > ?3"              \
+	    " THEN length(e.body) ELSE 0 END), 0), coalesce(min(e.first), -1)," \
+	    " coalesce(max(e.last), -1)"                                       \
+	    " FROM run r CROSS JOIN thread t ON t.seq = r.thread"              \
+	    " CROSS JOIN event e ON e.run = r.seq"                             \
+	    " WHERE r.seq = ?1 AND t.owner = ?2")                              \
+	/* numbers that were told and not written when a run was cut off */    \
+	X(EVENT_SKIP, "UPDATE thread SET event_next = event_next + ?2"         \
+	    " WHERE seq = ?1")                                                 \
 	X(EVENT_ERASE, "DELETE FROM event WHERE run = ?1 AND last <"           \
 	    " coalesce((SELECT last FROM event WHERE run = ?1"                 \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \

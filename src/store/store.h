@@ -241,6 +241,11 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 int store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
     int64_t after, size_t max_bytes, struct arena *a, struct str **out,
     size_t *n_out, int64_t *last);
+/* What there is of a run's events: bytes of batches with last > after; the numbers of
+ * the first and the last event of all (-1: there are none). */
+struct store_events_size { int64_t bytes, first, last; };
+int store_events_size(struct store_reader *r, owner_t o, int64_t run_seq, int64_t after,
+    struct store_events_size *out);
 /* The number of the last entry of a run's transcript; 0: there is none. */
 int store_transcript_last(struct store_reader *r, owner_t o, int64_t run_seq,
     int64_t *out);

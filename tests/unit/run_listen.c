@@ -77,7 +77,7 @@ gone_do(struct desk *d, void *arg)
 static void
 update_do(struct desk *d, void *arg)
 {
-	thread_updated(d->runs, arg, S("{\"n\":1}"));
+	thread_updated(d->runs, 0, arg, S("{\"n\":1}"));
 }
 
 static void
