@@ -217,20 +217,6 @@ fits(struct core *c, const struct core_interrupt *i, struct val value)
 	return false;
 }
 
-/* Other readers hide the questions: before the answers are looked at. */
-static void
-tell_answered(struct core *c)
-{
-	struct run_event ev = { .kind = EVENT_ANSWERED };
-	struct val ids = val_array_empty();
-
-	for (size_t i = 0; i < val_count(c->q->resume); i++)
-		ids = val_push_take(ids, val_string(val_key(c->q->resume, i)));
-	ev.u.answered.ids = ids;
-	c->fx->told(c->ctx, &ev);
-	val_drop(ids);
-}
-
 static const struct core_interrupt *
 find_open(const struct core *c, const struct core_interrupt *list, size_t n, struct str hex)
 {
@@ -241,25 +227,18 @@ find_open(const struct core *c, const struct core_interrupt *list, size_t n, str
 
 /* Which answers find no question, and the questions that wait. */
 static void
-tell_refused(struct core *c, const struct core_interrupt *list, size_t n)
+refuse(struct core *c, const struct core_interrupt *list, size_t n)
 {
-	struct run_event ev = { .kind = EVENT_REFUSED };
 	struct val unknown = val_array_empty(), pending = val_array_empty();
 
 	for (size_t i = 0; i < val_count(c->q->resume); i++)
 		if (find_open(c, list, n, val_key(c->q->resume, i)) == NULL)
 			unknown = val_push_take(unknown,
 			    val_string(val_key(c->q->resume, i)));
-	for (size_t i = 0; i < n; i++) {
-		struct val shown = core_show_interrupt(&list[i]);
-
+	for (size_t i = 0; i < n; i++)
 		if (is_open(c, &list[i]))
-			pending = val_push_take(pending, val_ref(val_get(shown, S("id"))));
-		val_drop(shown);
-	}
-	ev.u.refused.unknown = unknown;
-	ev.u.refused.pending = pending;
-	c->fx->told(c->ctx, &ev);
+			pending = val_push_take(pending, core_show_interrupt(&list[i]));
+	core_tell_refused(c, unknown, pending);
 	val_drop(unknown);
 	val_drop(pending);
 }
@@ -270,7 +249,7 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 	struct val map = c->q->resume;
 	char text[160];
 
-	tell_answered(c);
+	core_tell_answered(c);
 	for (size_t i = 0; i < val_count(map); i++) {
 		const struct core_interrupt *w = find_open(c, list, n, val_key(map, i));
 
@@ -280,7 +259,7 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 			continue;
 		snprintf(text, sizeof text, "Unknown or already-consumed interrupt: %.*s",
 		    FMT(val_key(map, i)));
-		tell_refused(c, list, n);
+		refuse(c, list, n);
 		fail(c, S("UnknownInterruptError"), text);
 		return false;
 	}

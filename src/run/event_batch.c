@@ -38,8 +38,8 @@ put(struct buf *out, const struct event_entry *v, struct event_entry *before)
 	*before = *v;
 }
 
-bool
-event_log_take(struct event_log *l, struct buf *out, int64_t *first, int64_t *last)
+static bool
+take(struct event_log *l, struct buf *out, int64_t *first, int64_t *last, bool all)
 {
 	const struct segment *newest = event_log_newest(l);
 	struct segment *s = newest == NULL ? NULL : unhanded(l, newest);
@@ -53,9 +53,9 @@ event_log_take(struct event_log *l, struct buf *out, int64_t *first, int64_t *la
 
 			if (v.seq <= l->handed)
 				continue;
-			if (v.seq >= l->hidden)
+			if (v.seq >= l->hidden && !all)
 				return *first >= 0;
-			if (*first >= 0 && out->n - from + v.fields.n > LIMIT_LOG_BATCH_BYTES)
+			if (!all && *first >= 0 && out->n - from + v.fields.n > LIMIT_LOG_BATCH_BYTES)
 				return true;
 			if (*first < 0)
 				*first = v.seq;
@@ -65,6 +65,18 @@ event_log_take(struct event_log *l, struct buf *out, int64_t *first, int64_t *la
 		s = s == newest ? NULL : CONTAINER_OF(s->link.next, struct segment, link);
 	}
 	return *first >= 0;
+}
+
+bool
+event_log_take(struct event_log *l, struct buf *out, int64_t *first, int64_t *last)
+{
+	return take(l, out, first, last, false);
+}
+
+bool
+event_log_take_all(struct event_log *l, struct buf *out, int64_t *first, int64_t *last)
+{
+	return take(l, out, first, last, true);
 }
 
 size_t

@@ -91,6 +91,9 @@ bool event_cursor_read(struct event_cursor *c, struct event_entry *out);
  * text; at most about LIMIT_LOG_BATCH_BYTES.  False: there are none. */
 bool event_log_take(struct event_log *l, struct buf *out, int64_t *first,
     int64_t *last);
+/* The same of all there are, also hidden ones: for a commit that makes them so. */
+bool event_log_take_all(struct event_log *l, struct buf *out, int64_t *first,
+    int64_t *last);
 size_t event_log_fresh(const struct event_log *l);   /* bytes not given out yet */
 
 /* Such a text of a run, read back; batches come in order, before the log gets

@@ -3,6 +3,7 @@
  * store and the readers.
  *
  *   job.c     the core's effects; beginning, pumping, ending
+ *   job_tell.c  what it tells
  *   job_note.c  what its transcript keeps; job_told.c: what readers have seen
  *   host.c    what a task may reach (struct task_host); host_work.c: the
  *             tracker; host_store.c: items; host_http.c: pages of the web;
@@ -133,7 +134,7 @@ void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);
 struct str host_http_hosts(void *ctx);
 
-/* An event; one of a task. */
+/* job_tell.c: an event; one of a task. */
 void job_tell_event(struct job *j, struct run_event *ev);
 void job_tell(struct job_task *t, struct run_event *ev);
 /* Is anything of these modes told? */
@@ -144,6 +145,8 @@ struct val job_channels(const struct agent *a);
 /* Somebody reads the thread: from now on all that the run tells is kept. */
 void job_keep_all(struct job *j);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
+void job_tell_begin(struct job *j, const struct store_run *row);
+void job_tell_error(struct job *j, struct str name, struct str message);
 void job_retract(struct job_task *t);
 /* Ids of messages that readers have seen: what a sub-agent has told is not told
  * again when it is its parent's. */

@@ -193,6 +193,19 @@ append_done(struct store_cmd *cmd)
  * the last event of a run one for its end (subscribe.c). */
 #define SEQ_AHEAD 1024
 
+/* What was taken of the log into bytes. */
+static void
+append_fill(struct run *run, struct store_events_append *c, const struct buf *bytes)
+{
+	c->run_seq = run->seq;
+	c->thread_seq = run->thread_seq;
+	c->begins = !run->taped;
+	c->keeps = true;
+	c->next = c->last + (run->job->over ? 2 : SEQ_AHEAD);
+	c->bytes = buf_str(bytes);
+	run->taped = true;
+}
+
 static bool
 append_next(struct run *run, bool lazy)
 {
@@ -205,17 +218,11 @@ append_next(struct run *run, bool lazy)
 		free(a);
 		return false;
 	}
+	append_fill(run, &a->c, &a->bytes);
 	a->c.cmd.op = STORE_EVENTS_APPEND;
 	a->c.cmd.lazy = lazy;
 	a->c.cmd.done = append_done;
-	a->c.run_seq = run->seq;
-	a->c.thread_seq = run->thread_seq;
-	a->c.begins = !run->taped;
-	a->c.keeps = true;
-	a->c.next = a->c.last + (run->job->over ? 2 : SEQ_AHEAD);
-	a->c.bytes = buf_str(&a->bytes);
 	a->run = run;
-	run->taped = true;
 	run->appends++;
 	rc = run_submit(run, &a->c.cmd);
 	assert(rc == OK);
@@ -270,6 +277,8 @@ struct ending {
 	struct parcel parcel;                /* when there is nothing to write */
 	struct arena arena;
 	struct changes changes;
+	struct store_events_append events;   /* that its commit makes so */
+	struct buf events_bytes;
 	char *error;
 	unsigned tries;
 	struct wheel_timer again;
@@ -281,6 +290,7 @@ ending_free(struct ending *n)
 {
 	arena_release(&n->arena);
 	changes_release(&n->changes);
+	buf_release(&n->events_bytes);
 	free(n->error);
 	free(n);
 }
@@ -309,6 +319,7 @@ ending_turn(struct ending *n)
 	n->c.status = RUN_ERROR;
 	n->c.thread_status = THREAD_ERROR;
 	n->c.error_json = str_of(lost);
+	n->c.events = NULL;
 	job_tell_lost(n->run);
 	record_stream(n->run);
 }
@@ -454,6 +465,20 @@ record_usage(struct run *run)
 	}
 }
 
+/* Events that readers get when the end is committed, and not before. */
+static void
+ending_events(struct ending *n)
+{
+	struct run *run = n->run;
+
+	n->events_bytes = BUF(LIMIT_STATE_BYTES * 4u);
+	if (run->stream.log == NULL || !event_log_take_all(run->stream.log,
+	    &n->events_bytes, &n->events.first, &n->events.last))
+		return;
+	append_fill(run, &n->events, &n->events_bytes);
+	n->c.events = &n->events;
+}
+
 void
 record_finish(struct run *run, enum run_status status, enum thread_status after,
     struct str error_json)
@@ -477,6 +502,7 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 		runs_send(rs, rs, &n->parcel);
 		return;
 	}
+	ending_events(n);
 	if (!run->job->broken) {
 		struct note note = job_note(run->job);
 

@@ -142,6 +142,9 @@ void scope_tell_task(struct core_task *t);
 void scope_tell_result(struct core_task *t, struct val error);
 void scope_tell_interrupt(struct scope *s, struct val shown);
 void scope_tell_checkpoint(struct scope *s);
+/* A run resumes by ids; it answers what does not wait (ids), beside these questions. */
+void core_tell_answered(struct core *c);
+void core_tell_refused(struct core *c, struct val unknown, struct val pending);
 void scope_tell_lifecycle(const struct scope *s, enum event_life what,
     struct str error, struct str message);
 /* {"": root's checkpoint, "a:id": ...} of the scopes above. */

@@ -213,3 +213,31 @@ scope_tell_interrupt(struct scope *s, struct val shown)
 	tell(s, &ev);
 	val_drop(ev.u.interrupts.list);
 }
+
+/* Other readers hide the questions: before the answers are looked at. */
+void
+core_tell_answered(struct core *c)
+{
+	struct run_event ev = { .kind = EVENT_ANSWERED };
+	struct val ids = val_array_empty();
+
+	for (size_t i = 0; i < val_count(c->q->resume); i++)
+		ids = val_push_take(ids, val_string(val_key(c->q->resume, i)));
+	ev.u.answered.ids = ids;
+	c->fx->told(c->ctx, &ev);
+	val_drop(ids);
+}
+
+void
+core_tell_refused(struct core *c, struct val unknown, struct val pending)
+{
+	struct run_event ev = { .kind = EVENT_REFUSED };
+	struct val ids = val_array_empty();
+
+	for (size_t i = 0; i < val_count(pending); i++)
+		ids = val_push_take(ids, val_ref(val_get(val_at(pending, i), S("id"))));
+	ev.u.refused.unknown = unknown;
+	ev.u.refused.pending = ids;
+	c->fx->told(c->ctx, &ev);
+	val_drop(ids);
+}

@@ -23,15 +23,14 @@ events_begin(struct store *st, const struct store_events_append *x)
 	    db_i64(x->keeps ? 0 : x->run_seq));
 }
 
-static int
-events_append(struct store *st, struct store_cmd *c)
+int
+events_write(struct store *st, owner_t owner, const struct store_events_append *x)
 {
-	struct store_events_append *x = (struct store_events_append *)c;
 	int rc;
 
 	assert(x->first <= x->last && x->last < x->next);
 	rc = db_run(&st->w, SQL_EVENT_INSERT, db_i64(x->run_seq),
-	    db_i64(x->thread_seq), db_i64(c->owner), db_i64(x->last),
+	    db_i64(x->thread_seq), db_i64(owner), db_i64(x->last),
 	    db_i64(x->first), db_blob(x->bytes));
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = ERR_NOTFOUND;
@@ -39,6 +38,12 @@ events_append(struct store *st, struct store_cmd *c)
 		rc = events_begin(st, x);
 	return rc != OK ? rc : db_run(&st->w, SQL_EVENT_RESERVE,
 	    db_i64(x->thread_seq), db_i64(x->next));
+}
+
+static int
+events_append(struct store *st, struct store_cmd *c)
+{
+	return events_write(st, c->owner, (const struct store_events_append *)c);
 }
 const struct op store_op_events_append = { .run = events_append,
     .texts = OP_TEXTS(OP_TEXT(events_append, bytes)) };

@@ -691,9 +691,7 @@
 	    " FROM run r CROSS JOIN thread t ON t.seq = r.thread"              \
 	    " CROSS JOIN event e ON e.run = r.seq"                             \
 	    " WHERE r.seq = ?1 AND t.owner = ?2")                              \
-	/* numbers that were told and not written when a run was cut off */    \
-	X(EVENT_SKIP, "UPDATE thread SET event_next = event_next + ?2"         \
-	    " WHERE seq = ?1")                                                 \
+	X(EVENT_SKIP, "UPDATE thread SET event_next = event_next + ?2 WHERE seq = ?1") \
 	X(EVENT_ERASE, "DELETE FROM event WHERE run = ?1 AND last <"           \
 	    " coalesce((SELECT last FROM event WHERE run = ?1"                 \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \

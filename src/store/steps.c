@@ -125,6 +125,8 @@ run_end(struct store *st, struct store_cmd *c)
 		return run_taken_back(&w, &e);
 	if (rc == OK)
 		rc = changes_write(&w, &x->changes);
+	if (rc == OK && x->events != NULL)
+		rc = events_write(st, w.owner, x->events);
 	return rc == OK ? run_finished(&w, &e) : rc;
 }
 
@@ -133,7 +135,8 @@ run_end_bytes(const struct store_cmd *c)
 {
 	const struct store_run_end *x = (const void *)c;
 
-	return changes_bytes(&x->changes) + x->error_json.n;
+	return changes_bytes(&x->changes) + x->error_json.n +
+	    (x->events != NULL ? x->events->bytes.n : 0);
 }
 const struct op store_op_run_end = { .run = run_end, .bytes = run_end_bytes };
 

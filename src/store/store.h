@@ -518,8 +518,9 @@ struct store_run_end {
 	struct str error_json;
 	struct str cancel_reason;            /* or empty */
 	bool unpark;                         /* it may be parked */
+	const struct store_events_append *events;    /* written with it; NULL: none */
 	/* The run and what it wrote go, as if it had never been (as RUN_DELETE);
-	 * changes are not written.  The thread becomes INTERRUPTED if an interrupt
+	 * changes and events are not written.  The thread becomes INTERRUPTED if an interrupt
 	 * waits then, else IDLE. */
 	bool rollback;
 	msec now;

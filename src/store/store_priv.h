@@ -543,6 +543,8 @@ int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
 int threads_settled(struct store *st, owner_t owner, int64_t seq);
 
 /* read.c: rows of (seq, thread, run, status), to the end of q. */
+/* events.c */
+int events_write(struct store *st, owner_t owner, const struct store_events_append *x);
 int run_names_read(struct query *q, struct arena *a, struct store_run_name **out, size_t *n);
 struct db *reader_db(struct store_reader *r);
 

@@ -57,14 +57,14 @@ plain_matches(const size_t *prefix, size_t prefix_n, const size_t *ns, size_t ns
 }
 
 static struct str
-join_path(char *out, const size_t *ns, size_t n)
+join_path(char out[64], const size_t *ns, size_t n)
 {
-	char *at = out;
+	size_t at = 0;
 
-	*at = '\0';
 	for (size_t i = 0; i < n; i++)
-		at += sprintf(at, "%s%s", i > 0 ? "|" : "", segments[ns[i]]);
-	return (struct str){ out, (size_t)(at - out) };
+		at += (size_t)snprintf(out + at, 64 - at, "%s%s", i > 0 ? "|" : "",
+		    segments[ns[i]]);
+	return (struct str){ out, at };
 }
 
 /* Goal: prefixes, ids and depth as the contract says, for all namespaces and prefixes up
