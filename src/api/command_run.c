@@ -16,7 +16,8 @@
 
 /* What every run of the protocol is. */
 #define PROTOCOL_RUN "'stream_subgraphs':true,'stream_resumable':true,'stream_mode':" \
-	"['values','updates','messages','tools','custom','tasks','checkpoints']"
+	"['values','updates','messages','messages-tuple','tools','custom','tasks'," \
+	"'checkpoints','lifecycle']"
 
 /* ---- what a run of the protocol does not take ---------------------------------------- */
 

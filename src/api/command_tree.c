@@ -228,7 +228,7 @@ static bool
 run_of(struct str event_id, struct uuid *run)
 {
 	return str_starts(event_id, S("synth:")) &&
-	    uuid_parse(str_sub(event_id, 6, 6 + UUID_TEXT), run);
+	    uuid_parse(str_sub(event_id, 6, UUID_TEXT), run);
 }
 
 static void
