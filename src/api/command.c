@@ -425,6 +425,7 @@ static struct command *
 command_new(struct commander *by)
 {
 	struct command *x = mem_new(struct command);
+	char id[UUID_TEXT];
 
 	by->busy++;
 	x->by = by;
@@ -437,6 +438,8 @@ command_new(struct commander *by)
 	x->r.user = &x->c;
 	x->c = (struct call){ .api = by->api, .r = &x->r, .thread_id = by->thread_id,
 	    .who = by->who, .owner = by->owner, .failed = failed };
+	uuid_format(&by->thread_id, id);
+	x->c.param[0] = arena_str(&x->r.arena, (struct str){ id, UUID_TEXT });
 	return x;
 }
 
