@@ -7,7 +7,7 @@ import { field, Wrong } from "./form.js";
 import { follow, start } from "./follow.js";
 import { checkpointOf, HistoryPanel, idOf } from "./history.js";
 import { signInView } from "./signin.js";
-import { ThreadList, titleOf } from "./threads.js";
+import { ThreadList } from "./threads.js";
 import { theme } from "./theme.js";
 import { codeBlock } from "./markdown.js";
 import * as wire from "./wire.js";
@@ -135,7 +135,7 @@ const atEnd = () => { const b = $("conversation"); b.scrollTop = b.scrollHeight;
 function render() {
   const t = shown, c = t.viewing ?? t.conversation, stay = nearEnd();
   const listed = list.threads.find((x) => x.thread_id === t.id);
-  const title = t.fresh ? "New conversation" : listed ? titleOf(listed) : c.messages.length ? titleOf({ extracted: { first: c.messages[0].content } }) : "Conversation";
+  const title = t.fresh ? "New conversation" : listed ? list.titleOf(listed) : list.titles.get(t.id) ?? "Conversation";
   $("title").textContent = title;
   $("subtitle").textContent = t.agent ? `${nameOf(t.agent)}${c.run && !t.viewing ? " \u00b7 running" : ""}` : "";
   $("rename").hidden = $("delete").hidden = $("history-button").hidden = t.fresh || Boolean(t.missing);
@@ -307,7 +307,7 @@ async function answer(t, responses) {
   const resume = Object.fromEntries(responses.map((r) => [r.interrupt.id, r.response]));
   await start(t.id, t.agent.assistant_id, { resume, responses, config: Object.keys(configurable).length ? { configurable } : undefined }).then((id) => t.conversation.begin(id));
   list.soon();
-  later();
+  render();
   $("message-box").focus();
 }
 
@@ -323,7 +323,7 @@ function edit(message, view) {
   const t = shown, box = h("textarea", { class: "grows", dir: "auto", "aria-label": "Edit the message" });
   box.value = textOf(message);
   const close = () => { form.replaceWith(view.body); view.foot.hidden = false; view.foot.querySelector("[title^=Edit]")?.focus(); };
-  const form = h("form", { class: "edit", onsubmit: async (e) => {
+  const form = h("form", { class: "edit-form", onsubmit: async (e) => {
     e.preventDefault();
     const content = box.value.trim();
     if (!content) return;

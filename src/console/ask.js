@@ -13,11 +13,12 @@ const words = { approve: "Approve", edit: "Edit", reject: "Reject", respond: "An
 
 function review(value) {
   const configs = new Map((value.review_configs ?? []).map((c) => [c.action_name, c]));
-  const actions = value.action_requests.map((a, i) => action(a, value.review_configs?.[i]?.action_name === a.name ? value.review_configs[i] : configs.get(a.name) ?? {}));
-  return { el: h("div", { class: "stack" }, actions.map((a) => a.el)), read: () => ({ decisions: actions.map((a) => a.read()) }), quick: actions.length === 1 ? actions[0].only : null };
+  const all = value.action_requests;
+  const actions = all.map((a, i) => action(a, value.review_configs?.[i]?.action_name === a.name ? value.review_configs[i] : configs.get(a.name) ?? {}, all.length > 1 ? `${i + 1} of ${all.length}` : ""));
+  return { el: h("div", null, actions.map((a) => a.el)), read: () => ({ decisions: actions.map((a) => a.read()) }) };
 }
 
-function action(request, config) {
+function action(request, config, place) {
   const allowed = config.allowed_decisions ?? ["approve", "reject"];
   const name = `d${Math.random().toString(36).slice(2)}`, more = h("div", { class: "stack" });
   let chosen = null, read = null;
@@ -27,6 +28,7 @@ function action(request, config) {
     wrong.hidden = true;
     more.replaceChildren();
     read = null;
+    args.hidden = kind === "edit";
     if (kind === "edit") {
       const f = field({ ...config.args_schema, type: "object" }, request.args ?? {}, "Arguments");
       more.append(f.el);
@@ -41,13 +43,13 @@ function action(request, config) {
     const r = h("input", { type: "radio", name, value: kind, onchange: () => choose(kind) });
     return h("label", { class: `choice ${kind}` }, r, h("span", null, words[kind]));
   });
-  const title = h("span", { dir: "ltr" }, visible(request.name ?? "tool"));
+  const args = codeBlock(pretty(request.args ?? {}), "arguments");
   const el = h("fieldset", { class: "action", tabindex: "-1" },
-    h("legend", null, icon("tool"), title),
+    h("legend", null, icon("tool"), h("span", { dir: "ltr" }, visible(request.name ?? "tool")), h("span", { class: "optional" }, place)),
     /^Tool execution requires approval\b/.test(request.description ?? "") ? null : prose(request.description),
-    codeBlock(pretty(request.args ?? {}), "arguments"),
+    args,
     h("div", { class: "choices" }, radios), more, wrong);
-  return { el, only: allowed.includes("approve"), read() {
+  return { el, read() {
     if (!chosen) {
       wrong.textContent = "Decide about this call.";
       wrong.hidden = false;
@@ -74,7 +76,7 @@ function question(interrupt) {
   const v = interrupt.value, schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema;
   const text = typeof v === "string" ? v : v?.prompt ?? v?.question ?? v?.message ?? v?.description;
   const rest = typeof v === "object" && v !== null ? Object.fromEntries(Object.entries(v).filter(([k, x]) => x !== text && !["options", "schema", "response_schema", "type", "draft", "min", "max", "assignee", "timeout"].includes(k))) : {};
-  const f = field(schema ?? schemaOf(v), v?.draft, typeof text === "string" && text.length < 60 ? "Your answer" : "Your answer");
+  const f = field(schema ?? schemaOf(v), v?.draft, "Your answer");
   return { el: h("div", { class: "stack" }, prose(text),
     text === undefined || Object.keys(rest).length > 0 ? codeBlock(pretty(text === undefined ? v : rest), "details") : null, f.el), read: f.read };
 }

@@ -58,9 +58,10 @@ export const textOf = (message) => message.parts.filter((p) => p.kind === "text"
 export class Conversation {
   values = {};
   messages = [];                             // raw, of the state
+  answers = new Map();                       // tool call id -> { output, failed }, of the state
   live = new Map();                          // id -> message that is streamed
   sent = [];                                 // messages of this page that the state has not yet
-  outputs = new Map();                       // tool call id -> { output, failed }, before the state has it
+  outputs = new Map();                       // the same, before the state has it
   inner = new Map();                         // namespace -> { name, status, text }: sub-agents of this run
   interrupts = [];
   run = null;                                // { id } under way
@@ -79,6 +80,8 @@ export class Conversation {
   take(values) {
     this.values = values;
     this.messages = Array.isArray(values.messages) ? values.messages : [];
+    this.answers = new Map(this.messages.filter((m) => m.type === "tool")
+      .map((m) => [m.tool_call_id, { output: textOf(read(m)) || m.content, failed: m.status === "error" }]));
     const ids = new Set(this.messages.map((m) => m.id));
     for (const id of this.live.keys()) if (ids.has(id)) this.live.delete(id);
     this.sent = this.sent.filter((m) => !ids.has(m.id));
@@ -93,10 +96,7 @@ export class Conversation {
 
   // What tools answered, by the id of the call.
   results() {
-    const results = new Map(this.outputs);
-    for (const m of this.messages)
-      if (m.type === "tool") results.set(m.tool_call_id, { output: textOf(read(m)) || m.content, failed: m.status === "error" });
-    return results;
+    return { get: (id) => this.answers.get(id) ?? this.outputs.get(id) };
   }
 
   begin(run) {
@@ -106,6 +106,8 @@ export class Conversation {
     this.interrupts = [];
     this.inner.clear();
     this.outputs.clear();
+    const first = this.sent.findIndex((m) => m.queued);
+    this.sent = this.sent.map((m, i) => i === first ? { ...m, queued: false } : m);
   }
 
   end(error) {

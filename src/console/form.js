@@ -171,6 +171,7 @@ function object(of) {
   const required = new Set(of.s.required ?? []);
   const fields = Object.entries(of.s.properties).map(([key, s]) => [key, field(s, of.value?.[key], key, required.has(key))]);
   const g = group(of, fields.map(([, f]) => f.el));
+  g.el.classList.add("object");
   return { el: g.el, read: () => Object.fromEntries(fields.map(([key, f]) => [key, f.read()]).filter(([, v]) => v !== undefined)) };
 }
 

@@ -9,13 +9,8 @@ const PAGE = 50;
 
 const statuses = { busy: "Running", interrupted: "Waiting for you", error: "Failed", idle: "" };
 
-export const titleOf = (t) => {
-  const named = t.metadata?.title;
-  if (typeof named === "string" && named) return named;
-  const first = t.extracted?.first;
-  const text = Array.isArray(first) ? first.map((b) => b?.text ?? "").join(" ") : typeof first === "string" ? first : "";
-  return text.replace(/\s+/g, " ").trim().slice(0, 120) || "Untitled";
-};
+const textOf = (content) => (Array.isArray(content) ? content.map((b) => b?.text ?? "").join(" ") : typeof content === "string" ? content : "")
+  .slice(0, 1000).replace(/\s+/g, " ").trim().slice(0, 120);
 
 const briefly = (v) => {
   const text = v?.action_requests ? v.action_requests.map((a) => a.name).join(", ") : typeof v === "string" ? v : v?.prompt ?? v?.question ?? JSON.stringify(v) ?? "";
@@ -25,6 +20,7 @@ const briefly = (v) => {
 export class ThreadList {
   threads = [];
   waits = [];
+  titles = new Map();                        // thread id -> its first words
   limit = PAGE;
   selected = null;
   pause = OFTEN;
@@ -54,14 +50,15 @@ export class ThreadList {
     const mine = ++this.asked;
     clearTimeout(this.timer);
     try {
-      const [threads, waits] = await Promise.all([wire.threads(this.limit, 0), wire.waiting()]);
+      const [threads, waits] = await Promise.all([wire.threads(this.limit), wire.waiting()]);
+      await this.learn(threads);
       if (mine !== this.asked || this.stopped) return;
       const key = JSON.stringify([threads, waits]);
       this.pause = key === this.key ? Math.min(this.pause * 1.5, SELDOM) : OFTEN;
       this.threads = threads;
       this.waits = waits;
       this.on.ok();
-      if (key !== this.key) { this.key = key; this.show(); this.on.changed(); }
+      if (key !== this.key || Date.now() - this.drawn > 60000) { this.key = key; this.show(); this.on.changed(); }
     } catch (e) {
       if (e.status === 401) return;
       this.pause = Math.min(this.pause * 2, SELDOM);
@@ -70,14 +67,30 @@ export class ThreadList {
     if (!this.stopped && mine === this.asked && !document.hidden) this.timer = setTimeout(() => this.refresh(), this.pause);
   }
 
+  // First words are asked for once: they may be long, and they do not change.
+  async learn(threads) {
+    const ids = threads.filter((t) => !t.metadata?.title && !this.titles.has(t.thread_id)).map((t) => t.thread_id);
+    if (ids.length === 0) return;
+    for (const t of await wire.firstWords(ids)) {
+      const words = textOf(t.extracted?.first);
+      if (words) this.titles.set(t.thread_id, words);
+    }
+  }
+
+  titleOf(t) {
+    const { title, graph_id: graph } = t.metadata ?? {};
+    return typeof title === "string" && title ? title : this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled");
+  }
+
   select(id) { this.selected = id; this.show(); }
 
   show() {
+    this.drawn = Date.now();
     const focused = document.activeElement?.dataset?.key;
-    this.list.replaceChildren(...this.threads.map((t) => this.row(`t${t.thread_id}`, t.thread_id, t.status, titleOf(t), ago(t.updated_at), statuses[t.status] ?? t.status)));
+    this.list.replaceChildren(...this.threads.map((t) => this.row(`t${t.thread_id}`, t.thread_id, t.status, this.titleOf(t), ago(t.updated_at), statuses[t.status] ?? t.status)));
     if (this.threads.length === 0) this.list.append(h("li", { class: "quiet empty" }, "No conversations yet."));
     $("more-threads").hidden = this.threads.length < this.limit;
-    const titles = new Map(this.threads.map((t) => [t.thread_id, titleOf(t)]));
+    const titles = new Map(this.threads.map((t) => [t.thread_id, this.titleOf(t)]));
     this.waiting.replaceChildren(...this.waits.map((w) => this.row(`w${w.id}`, w.thread_id, "interrupted", briefly(w.value), ago(w.created_at), visible(titles.get(w.thread_id) ?? "")) ));
     $("waiting-section").hidden = this.waits.length === 0;
     $("waiting-count").textContent = String(this.waits.length);

@@ -84,15 +84,11 @@ export async function assistants() {
 
 export const schemas = (id) => call("GET", `/assistants/${encodeURIComponent(id)}/schemas`);
 
-// The newest threads; their titles are the first message's text, unless they were named.
-export const threads = (limit, offset) => call("POST", "/threads/search", {
-  limit, offset, sort_by: "updated_at", sort_order: "desc", select: listed,
-  extract: { first: "values.messages[0].content" },
-});
+export const threads = (limit) => call("POST", "/threads/search", { limit, sort_by: "updated_at", sort_order: "desc", select: listed });
+// What their first messages say, as a title for those that have no other.
+export const firstWords = (ids) => call("POST", "/threads/search", { ids, limit: ids.length, select: ["thread_id"], extract: { first: "values.messages[0].content" } });
 
 export const waiting = () => call("GET", "/interrupts?status=waiting&limit=100");
-export const getThread = (id) => call("GET", `${thread(id)}?select=x`.replace("?select=x", ""));
-export const createThread = (id, metadata) => call("POST", "/threads", { thread_id: id, metadata, if_exists: "do_nothing" });
 export const deleteThread = (id) => call("DELETE", thread(id));
 export const rename = (id, title) => call("PATCH", thread(id), { metadata: { title } }, { headers: { prefer: "return=minimal" } });
 export const state = (id) => call("GET", `${thread(id)}/state`);
