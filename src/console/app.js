@@ -4,7 +4,7 @@ import { Conversation, read, textOf } from "./conversation.js";
 import { ChatView } from "./chat.js";
 import { askView } from "./ask.js";
 import { field, Wrong } from "./form.js";
-import { follow, start } from "./follow.js";
+import { follow, respond, start } from "./follow.js";
 import { checkpointOf, HistoryPanel, idOf } from "./history.js";
 import { signInView } from "./signin.js";
 import { ThreadList } from "./threads.js";
@@ -87,7 +87,7 @@ function listen(t) {
   t.stop = follow(t.id, {
     event(e) {
       const was = c.run;
-      if (c.apply(e)) settle(t, was);
+      if (c.apply(e)) settle(t, was && t.drawn);
       if (was?.id !== c.run?.id) list.soon(100);
       later();
     },
@@ -101,14 +101,16 @@ function listen(t) {
 }
 
 // A run has ended: the state is read, so that nothing depends on having seen each event.
-async function settle(t, was) {
+// seen: its work was on the page, and its end is worth telling.
+async function settle(t, seen) {
   await refresh(t);
   if (shown !== t) return;
+  if (!$("panel").hidden) panel.load(t.id);
+  if (!seen) return;
   const c = t.conversation, last = c.messages.at(-1);
   if (c.interrupts.length) say("The agent waits for your answer.");
   else if (c.error) say(`The run failed. ${c.error}`);
-  else if (was && last && read(last).role === "ai") say(`${nameOf(t.agent)} answered: ${textOf(read(last)).slice(0, 300)}`);
-  if (!$("panel").hidden) panel.load(t.id);
+  else if (last && read(last).role === "ai") say(`${nameOf(t.agent)} answered: ${textOf(read(last)).slice(0, 300)}`);
 }
 
 async function refresh(t) {
@@ -142,6 +144,7 @@ function render() {
   if (list.selected !== (t.fresh ? null : t.id)) list.select(t.fresh ? null : t.id);
   $("agent").value = t.agent?.assistant_id ?? "";
 
+  t.drawn = Boolean(t.conversation.run);
   banner(t);
   empty(t, c);
   chat.actions.editable = !t.viewing && !c.run && !t.missing && c.interrupts.length === 0;
@@ -261,13 +264,15 @@ async function run(t, what, message) {
   render();
   atEnd();
   try {
-    const id = await start(t.id, t.agent.assistant_id, what);
+    if (wasFresh) listen(t);
+    const id = await start(t.id, t.agent.assistant_id, what.input, what.at);
     if (!c.run) c.begin(id);
-    if (wasFresh) { history.replaceState(null, "", `#/t/${t.id}`); listen(t); }
+    if (wasFresh && shown === t) history.replaceState(null, "", `#/t/${t.id}`);
     list.soon();
     return true;
   } catch (e) {
     t.fresh = wasFresh;
+    if (wasFresh) t.stop();
     if (message) {
       c.sent = c.sent.filter((m) => m.id !== message.id);
       if ($("message-box").value === "") $("message-box").value = message.content;
@@ -304,8 +309,8 @@ const given = (config) => Object.fromEntries(Object.entries(config?.configurable
 
 async function answer(t, responses) {
   const last = (await wire.runs(t.id))[0], configurable = given(last?.kwargs?.config);
-  const resume = Object.fromEntries(responses.map((r) => [r.interrupt.id, r.response]));
-  await start(t.id, t.agent.assistant_id, { resume, responses, config: Object.keys(configurable).length ? { configurable } : undefined }).then((id) => t.conversation.begin(id));
+  await respond(t.id, responses, Object.keys(configurable).length ? { configurable } : undefined);
+  t.conversation.interrupts = [];
   list.soon();
   render();
   $("message-box").focus();
@@ -340,6 +345,14 @@ function edit(message, view) {
   view.foot.hidden = true;
   grow(box);
   box.focus();
+}
+
+// What others do to the thread without a run is seen in the list.
+function changed() {
+  const t = shown, now = list.threads.find((x) => x.thread_id === t?.id)?.updated_at;
+  if (now && t.updated && now !== t.updated && !t.conversation.run && !t.loading) refresh(t);
+  if (t) t.updated = now;
+  later();
 }
 
 function newThread() {
@@ -469,7 +482,7 @@ function build() {
   $("agent").addEventListener("change", () => { if (shown.fresh) { shown.agent = agentOf($("agent").value); later(); } else newThread(); });
   addEventListener("keydown", onkey);
   addEventListener("hashchange", () => { if (!$("app").hidden) route(); });
-  list = new ThreadList({ changed: later, ok: () => $("app").classList.remove("offline"), failed: () => $("app").classList.add("offline") });
+  list = new ThreadList({ changed, ok: () => $("app").classList.remove("offline"), failed: () => $("app").classList.add("offline") });
   panel = new HistoryPanel($("history"), { view, latest,
     fork: (s) => { shown.at = idOf(s); latest(); panel.viewed = null; hide("panel"); $("message-box").focus(); },
     replay: (s) => { const t = shown; latest(); hide("panel"); run(t, { input: null, at: idOf(s) }); } });
@@ -480,7 +493,7 @@ async function enter() {
   $("app").hidden = false;
   agents = await wire.assistants();
   $("agent").replaceChildren(...agents.map((a) => h("option", { value: a.assistant_id }, nameOf(a))));
-  const preferred = agentOf("agent") ?? agents[0];
+  const preferred = agents.find((a) => a.name === "agent") ?? agents[0];
   if (preferred) $("agent").value = preferred.assistant_id;
   $("signout").hidden = !user?.session;
   await list.start();

@@ -68,11 +68,15 @@ export class Conversation {
   ended = new Set();                         // ids of runs: an answer may come after the events
   error = null;
   state = null;                              // the newest, as it was read
+  since = 0;                                 // when that was made: older values are history
 
   load(state) {
     this.state = state;
+    this.since = Date.parse(state.created_at) || 0;
+    if (!this.run) this.live.clear();
     this.take(state.values ?? {});
-    this.interrupts = (state.tasks ?? []).flatMap((t) => (t.interrupts ?? []).map((i) => ({ ...i, node: t.name })));
+    const spaces = new Map(this.interrupts.map((i) => [i.id, i.namespace]));
+    this.interrupts = (state.tasks ?? []).flatMap((t) => (t.interrupts ?? []).map((i) => ({ ...i, namespace: spaces.get(i.id) })));
     const failed = (state.tasks ?? []).find((t) => t.error);
     this.error = !this.run && failed ? String(failed.error) : this.error;
   }
@@ -91,7 +95,7 @@ export class Conversation {
 
   // Raw messages first; those on their way behind them.
   list() {
-    return [...this.messages, ...[...this.live.values()].filter((m) => !m.inner), ...this.sent];
+    return [...this.messages, ...[...this.live.values()].filter((m) => !m.key), ...this.sent];
   }
 
   // What tools answered, by the id of the call.
@@ -110,20 +114,21 @@ export class Conversation {
     this.sent = this.sent.map((m, i) => i === first ? { ...m, queued: false } : m);
   }
 
-  end(error) {
-    if (this.run) this.ended.add(this.run.id);
+  end(run, error) {
+    this.ended.add(run);
+    if (this.run && this.run.id !== run) return;
     this.run = null;
-    this.error = error ?? null;
+    this.error = error;
     for (const m of this.live.values()) m.done = true;
     for (const s of this.inner.values()) if (s.status === "running") s.status = "ended";
   }
 
   // One event of the protocol; true: the state should be read again.
-  apply({ method, params: { namespace = [], data, node } }) {
+  apply({ event_id: id, method, params: { namespace = [], timestamp, data, node } }) {
     const root = namespace.length === 0;
     switch (method) {
-      case "lifecycle": return this.lifecycle(namespace, data);
-      case "values": if (root) this.take(data ?? {}); break;
+      case "lifecycle": return this.lifecycle(namespace, data, /^synth:(.*):/.exec(id)?.[1]);
+      case "values": if (root && timestamp >= this.since) this.take(data ?? {}); break;
       case "messages": this.message(namespace, node, data); break;
       case "tools": this.tool(data); break;
       case "input.requested":
@@ -137,29 +142,35 @@ export class Conversation {
     return false;
   }
 
-  lifecycle(namespace, data) {
+  // Of a root event the id names the run.
+  lifecycle(namespace, data, run) {
     if (namespace.length > 0) {
       const key = namespace.join("|"), name = data.graph_name ?? namespace.at(-1).split(":")[0];
       const s = this.inner.get(key) ?? { name, depth: namespace.length, text: "" };
-      s.status = data.event === "started" || data.event === "running" ? "running" : data.event;
+      s.status = ["started", "running"].includes(data.event) ? "running" : data.event;
       this.inner.set(key, s);
       return false;
     }
-    if (data.event === "running" || data.event === "started") { this.begin(data.run_id ?? this.run?.id ?? ""); return false; }
-    this.end(data.event === "failed" ? data.error ?? "The run failed." : null);
+    if (data.event === "running") { this.forgetUnfinished(() => true); this.begin(run); return false; }
+    this.end(run, data.event === "failed" ? data.error ?? "The run failed." : null);
     return true;
+  }
+
+  // After a restart of the server a node begins its message anew.
+  forgetUnfinished(which) {
+    for (const m of this.live.values()) if (!m.done && which(m)) this.live.delete(m.id);
   }
 
   message(namespace, node, data) {
     const key = namespace.join("|");
     if (data.event === "message-start") {
       if (data.role && data.role !== "ai") return;
+      this.forgetUnfinished((m) => m.node === node && m.key === key);
       if (this.has(data.id)) return;
-      this.live.set(data.id, { id: data.id, role: "ai", parts: [], node, inner: namespace.length > 0 && key, live: true });
-      this.last = data.id;
+      this.live.set(data.id, { id: data.id, role: "ai", parts: [], node, key, live: true });
       return;
     }
-    const m = this.live.get(data.message_id ?? data.id ?? this.last);
+    const m = this.live.get(data.message_id);
     if (!m) return;
     const i = data.index ?? 0;
     if (data.event === "content-block-start") m.parts[i] = { ...part(data.content), live: true };
@@ -167,7 +178,7 @@ export class Conversation {
     else if (data.event === "content-block-finish") { if (data.content) m.parts[i] = part(data.content); }
     else if (data.event === "message-finish") m.done = true;
     else if (data.event === "error") { m.done = true; m.error = data.message; }
-    if (m.inner) this.showInner(m, key);
+    if (m.key) this.showInner(m, key);
   }
 
   delta(p, d) {
@@ -187,7 +198,7 @@ export class Conversation {
   }
 
   tool(data) {
-    const event = data.event ?? data.type;
+    const { event } = data;
     if (event === "tool-finished") this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
     else if (event === "tool-error") this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
     else if (event === "tool-output-delta") {

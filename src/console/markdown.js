@@ -39,7 +39,8 @@ function split(text) {
     if (rule.test(line)) { begin("rule").lines.push(line); open = null; continue; }
     if (quote.test(line)) { if (open?.kind !== "quote") begin("quote"); open.lines.push(line.replace(quote, "")); continue; }
     if (bullet.test(line) || (open?.kind === "list" && (/^\s/.test(line) || open.lines.at(-1) !== ""))) {
-      if (open?.kind !== "list") begin("list");
+      const mark = bullet.exec(line), ordered = mark && /\d/.test(mark[2]);
+      if (open?.kind !== "list" || (mark && mark[1].length <= open.indent + 1 && ordered !== open.ordered)) begin("list", { indent: mark[1].length, ordered });
       open.lines.push(line);
       continue;
     }
