@@ -131,13 +131,22 @@ function later() {
   requestAnimationFrame(() => { due = false; render(); });
 }
 
-const nearEnd = () => { const b = $("conversation"); return b.scrollHeight - b.scrollTop - b.clientHeight < 80; };
-const atEnd = () => { const b = $("conversation"); b.scrollTop = b.scrollHeight; };
+// Who is at the end of a conversation stays there, whatever is added or grows.
+let stay = true;
+const nearEnd = () => { const b = $("conversation"); return b.scrollHeight - b.scrollTop - b.clientHeight < 60; };
+const atEnd = () => { const b = $("conversation"); b.scrollTop = b.scrollHeight; stay = true; };
+
+function scrolled() {
+  stay = nearEnd();
+  $("latest").hidden = stay || !$("asks").hidden;
+}
 
 function render() {
-  const t = shown, c = t.viewing ?? t.conversation, stay = nearEnd();
+  const t = shown;
+  if (!t) return;
+  const c = t.viewing ?? t.conversation;
   const listed = list.threads.find((x) => x.thread_id === t.id);
-  const title = t.fresh ? "New conversation" : listed ? list.titleOf(listed) : list.titles.get(t.id) ?? "Conversation";
+  const title = t.fresh ? "New conversation" : listed ? list.titleOf(listed) : visible(list.titles.get(t.id) ?? "Conversation");
   $("title").textContent = title;
   $("subtitle").textContent = t.agent ? `${nameOf(t.agent)}${c.run && !t.viewing ? " \u00b7 running" : ""}` : "";
   $("rename").hidden = $("delete").hidden = $("history-button").hidden = t.fresh || Boolean(t.missing);
@@ -154,8 +163,6 @@ function render() {
   failure(t, c);
   asks(t, c);
   composer(t, c);
-  if (stay) atEnd();
-  $("latest").hidden = nearEnd();
 }
 
 function banner(t) {
@@ -211,6 +218,9 @@ function asks(t, c) {
   t.asks = key;
   box.hidden = none;
   box.replaceChildren(none ? "" : askView(c.interrupts, (responses) => answer(t, responses)));
+  if (none) return;
+  stay = false;                              // a long form is read from its beginning
+  box.scrollIntoView({ block: "start" });
 }
 
 function composer(t, c) {
@@ -412,7 +422,7 @@ function openDrawer() { $("app").classList.add("drawer"); $("scrim").hidden = fa
 function closeDrawer() { $("app").classList.remove("drawer"); $("scrim").hidden = true; }
 
 const shortcuts = [
-  ["Enter", "Send"], ["Shift+Enter", "New line"], ["Esc", "Stop the run; close what is open"], ["\u2191 in an empty box", "Edit your last message"],
+  ["Enter", "Send"], ["Shift+Enter", "New line"], ["Esc", "Stop the run; close what is open"], ["\u2191", "In an empty box: edit your last message"],
   ["Alt+N", "New conversation"], ["Alt+T", "To the conversations"], ["Alt+W", "To what waits for you"], ["Alt+M", "To the message box"], ["Alt+H", "History"], ["Alt+/", "This help"],
 ];
 
@@ -473,7 +483,9 @@ function build() {
   $("conversation").append(h("div", { id: "empty", hidden: true }));
   chat = new ChatView($("conversation"), { author: (role) => role === "human" ? "You said:" : `${nameOf(shown?.agent)} said:`, edit, regenerate, editable: true });
   $("conversation").append(h("div", { id: "values", class: "after", hidden: true }), h("div", { id: "failure", class: "after", hidden: true }), h("div", { id: "asks", class: "after", hidden: true }));
-  $("conversation").addEventListener("scroll", () => { $("latest").hidden = nearEnd(); }, { passive: true });
+  $("conversation").addEventListener("scroll", scrolled, { passive: true });
+  const grown = new ResizeObserver(() => { if (stay) atEnd(); else scrolled(); });
+  for (const box of [$("conversation"), ...$("conversation").children]) grown.observe(box);
   $("composer").addEventListener("submit", (e) => { e.preventDefault(); send(); });
   const box = $("message-box");
   box.addEventListener("keydown", boxKey);
@@ -489,14 +501,14 @@ function build() {
 }
 
 async function enter() {
-  $("signin").hidden = true;
-  $("app").hidden = false;
   agents = await wire.assistants();
   $("agent").replaceChildren(...agents.map((a) => h("option", { value: a.assistant_id }, nameOf(a))));
   const preferred = agents.find((a) => a.name === "agent") ?? agents[0];
   if (preferred) $("agent").value = preferred.assistant_id;
   $("signout").hidden = !user?.session;
-  await list.start();
+  $("signin").hidden = true;
+  $("app").hidden = false;
+  list.start();
   route();
 }
 

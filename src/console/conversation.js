@@ -51,6 +51,11 @@ export function read(m) {
   return { id: m.id, role: roles[role] ?? role, parts, name: m.name, call: m.tool_call_id, failed: m.status === "error" };
 }
 
+// A task's error is JSON in a string: { name, message }.
+function errorText(error) {
+  try { return JSON.parse(error).message ?? String(error); } catch { return String(error); }
+}
+
 export const textOf = (message) => message.parts.filter((p) => p.kind === "text").map((p) => p.text).join("\n\n");
 
 // ---- the conversation ------------------------------------------------------
@@ -78,7 +83,7 @@ export class Conversation {
     const spaces = new Map(this.interrupts.map((i) => [i.id, i.namespace]));
     this.interrupts = (state.tasks ?? []).flatMap((t) => (t.interrupts ?? []).map((i) => ({ ...i, namespace: spaces.get(i.id) })));
     const failed = (state.tasks ?? []).find((t) => t.error);
-    this.error = !this.run && failed ? String(failed.error) : this.error;
+    this.error = !this.run && failed ? errorText(failed.error) : this.error;
   }
 
   take(values) {
@@ -176,8 +181,8 @@ export class Conversation {
     if (data.event === "content-block-start") m.parts[i] = { ...part(data.content), live: true };
     else if (data.event === "content-block-delta") this.delta(m.parts[i] ??= { kind: "text", text: "" }, data.delta ?? {});
     else if (data.event === "content-block-finish") { if (data.content) m.parts[i] = part(data.content); }
-    else if (data.event === "message-finish") m.done = true;
-    else if (data.event === "error") { m.done = true; m.error = data.message; }
+    else if (data.event === "error" && data.code === "retracted") this.live.delete(m.id);
+    else if (data.event === "message-finish" || data.event === "error") m.done = true;
     if (m.key) this.showInner(m, key);
   }
 

@@ -48,7 +48,7 @@ function frame(of, control) {
   control.id = of.id;
   control.setAttribute("aria-describedby", `${help ? `${of.id}h ` : ""}${of.id}w`);
   if (of.required) control.setAttribute("aria-required", "true");
-  const el = h("div", { class: "field" }, h("label", { for: of.id, dir: "auto" }, of.label, of.required ? null : h("span", { class: "optional" }, "optional")), help, control, wrong);
+  const el = h("div", { class: "field" }, h("label", { for: of.id, dir: "auto" }, of.label, of.required ? null : h("span", { class: "optional" }, " optional")), help, control, wrong);
   return { el, control, ...complaints(control, wrong, of.label) };
 }
 
@@ -67,7 +67,7 @@ function complaints(control, wrong, label) {
 function group(of, ...children) {
   const wrong = h("p", { class: "wrong", id: `${of.id}w`, hidden: true });
   const el = h("fieldset", { class: "field", "aria-describedby": `${of.id}w`, tabindex: "-1" },
-    of.label ? h("legend", { dir: "auto" }, of.label, of.required ? null : h("span", { class: "optional" }, "optional")) : null,
+    of.label ? h("legend", { dir: "auto" }, of.label, of.required ? null : h("span", { class: "optional" }, " optional")) : null,
     of.s.description ? h("p", { class: "help", dir: "auto" }, String(of.s.description)) : null, ...children, wrong);
   return { el, ...complaints(el, wrong, of.label) };
 }

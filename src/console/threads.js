@@ -79,7 +79,7 @@ export class ThreadList {
 
   titleOf(t) {
     const { title, graph_id: graph } = t.metadata ?? {};
-    return typeof title === "string" && title ? title : this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled");
+    return visible(typeof title === "string" && title ? title : this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled"));
   }
 
   select(id) { this.selected = id; this.show(); }
@@ -91,7 +91,7 @@ export class ThreadList {
     if (this.threads.length === 0) this.list.append(h("li", { class: "quiet empty" }, "No conversations yet."));
     $("more-threads").hidden = this.threads.length < this.limit;
     const titles = new Map(this.threads.map((t) => [t.thread_id, this.titleOf(t)]));
-    this.waiting.replaceChildren(...this.waits.map((w) => this.row(`w${w.id}`, w.thread_id, "interrupted", briefly(w.value), ago(w.created_at), visible(titles.get(w.thread_id) ?? "")) ));
+    this.waiting.replaceChildren(...this.waits.map((w) => this.row(`w${w.id}`, w.thread_id, "interrupted", briefly(w.value), ago(w.created_at), titles.get(w.thread_id) ?? "") ));
     $("waiting-section").hidden = this.waits.length === 0;
     $("waiting-count").textContent = String(this.waits.length);
     document.title = `${this.waits.length ? `(${this.waits.length}) ` : ""}${titles.get(this.selected) ?? "Cohort"}`;
