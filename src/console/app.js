@@ -161,6 +161,7 @@ function render() {
   chat.show(c);
   values(t, c);
   failure(t, c);
+  paused(t, c);
   asks(t, c);
   composer(t, c);
 }
@@ -209,6 +210,16 @@ function failure(t, c) {
   box.replaceChildren(...text ? [h("div", { class: "card failed", role: "alert" }, h("h3", null, icon("warning"), "The run failed"), h("p", { class: "plain-text", dir: "auto" }, text.slice(0, 2000)),
     h("p", { class: "quiet" }, "What was done before it is kept. Try again from there, or edit your message above."),
     h("div", { class: "actions" }, h("button", { type: "button", onclick: () => run(t, { input: null }) }, icon("again"), "Try again")))] : []);
+}
+
+// A run that was stopped, or stops before a node, can go on.
+function paused(t, c) {
+  const box = $("paused"), next = c.run || t.viewing || c.error || c.interrupts.length ? [] : (c.state?.next ?? []).filter((n) => n !== "__start__");
+  const text = next.map((n) => visible(n)).join(", ");
+  if (box.dataset.text === text) return;
+  box.dataset.text = text;
+  box.hidden = text === "";
+  box.replaceChildren(text ? h("div", { class: "card paused" }, h("span", null, "Stopped before ", h("code", null, text)), h("button", { type: "button", onclick: () => run(t, { input: null }) }, "Go on")) : "");
 }
 
 function asks(t, c) {
@@ -482,7 +493,7 @@ function build() {
   $("scrim").addEventListener("click", closeDrawer);
   $("conversation").append(h("div", { id: "empty", hidden: true }));
   chat = new ChatView($("conversation"), { author: (role) => role === "human" ? "You said:" : `${nameOf(shown?.agent)} said:`, edit, regenerate, editable: true });
-  $("conversation").append(h("div", { id: "values", class: "after", hidden: true }), h("div", { id: "failure", class: "after", hidden: true }), h("div", { id: "asks", class: "after", hidden: true }));
+  $("conversation").append(h("div", { id: "values", class: "after", hidden: true }), h("div", { id: "failure", class: "after", hidden: true }), h("div", { id: "paused", class: "after", hidden: true }), h("div", { id: "asks", class: "after", hidden: true }));
   $("conversation").addEventListener("scroll", scrolled, { passive: true });
   const grown = new ResizeObserver(() => { if (stay) atEnd(); else scrolled(); });
   for (const box of [$("conversation"), ...$("conversation").children]) grown.observe(box);

@@ -121,7 +121,8 @@ export class ChatView {
     this.earlier = h("button", { type: "button", class: "plain earlier", onclick: () => this.showEarlier() });
     this.list = h("ol", { class: "messages" });
     this.activity = h("div", { class: "activity" });
-    box.append(this.earlier, this.list, this.activity);
+    this.working = h("p", { class: "working", hidden: true }, h("span", { class: "dot busy" }), "Working\u2026");
+    box.append(this.earlier, this.list, this.activity, this.working);
   }
 
   reset() {
@@ -184,6 +185,7 @@ export class ChatView {
   // Sub-agents of the run that is under way, each with its last words.
   showActivity(conversation) {
     const rows = conversation.run ? [...conversation.inner.values()].slice(-20) : [];
+    this.working.hidden = !conversation.run || rows.some((s) => s.status === "running") || [...conversation.live.values()].some((m) => !m.key && !m.done && m.parts.length > 0);
     while (this.activity.children.length > rows.length) this.activity.lastElementChild.remove();
     rows.forEach((s, i) => {
       let row = this.activity.children[i];
@@ -194,7 +196,7 @@ export class ChatView {
       const [head, body] = row.children;
       head.children[0].className = `dot ${s.status === "running" ? "busy" : s.status === "failed" ? "error" : "idle"}`;
       head.children[1].textContent = visible(s.name);
-      head.children[2].textContent = visible(s.text.slice(-120).replace(/\s+/g, " "));
+      head.children[2].textContent = visible(s.text.length > 120 ? `\u2026${s.text.slice(-120).replace(/^\S*/, "").replace(/\s+/g, " ")}` : s.text.replace(/\s+/g, " "));
       if (row.open) showMarkdown(body, s.text);
       row.ontoggle = () => row.open && showMarkdown(body, s.text);
     });

@@ -111,6 +111,7 @@ export class Conversation {
   begin(run) {
     if (this.run?.id === run || this.ended.has(run)) return;
     this.run = { id: run };
+    this.state = null;
     this.error = null;
     this.interrupts = [];
     this.inner.clear();

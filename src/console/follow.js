@@ -2,11 +2,13 @@
 // and the commands that start runs on it.
 //
 // One connection carries all runs.  When it breaks it is opened again, after a pause
-// that doubles up to a limit, behind the last event that came.
+// that doubles up to a limit, behind the last event that came.  A page that nobody looks
+// at has none: a browser has six for all its pages of one server.
 import { call, frames, pause, Refused, request } from "./wire.js";
 
 const PAUSE = 500, PAUSE_MAX = 8000;         // ms between two attempts
 const SILENCE = 20000;                       // ms; the server says something every 5 s
+const UNSEEN = 5000;                         // ms until a hidden page gives its connection up
 const CHANNELS = ["values", "lifecycle", "input", "messages", "tools"];
 
 const at = (id) => `/threads/${encodeURIComponent(id)}`;
@@ -19,11 +21,26 @@ export function follow(id, on) {
   return () => end.abort();
 }
 
+const seen = (signal) => new Promise((resolve) => {
+  const look = () => {
+    if (document.hidden && !signal.aborted) return;
+    document.removeEventListener("visibilitychange", look);
+    signal.removeEventListener("abort", look);
+    resolve();
+  };
+  document.addEventListener("visibilitychange", look);
+  signal.addEventListener("abort", look);
+  look();
+});
+
 async function loop(id, on, signal) {
   for (let wait = PAUSE, since, again = false; !signal.aborted; again = true) {
+    await seen(signal);
     const one = new AbortController(), stop = () => one.abort();
+    let timer, unseen;
+    const hidden = () => { clearTimeout(unseen); if (document.hidden) unseen = setTimeout(stop, UNSEEN); };
     signal.addEventListener("abort", stop);
-    let timer;
+    document.addEventListener("visibilitychange", hidden);
     const alive = () => { clearTimeout(timer); timer = setTimeout(stop, SILENCE); };
     try {
       alive();
@@ -39,10 +56,12 @@ async function loop(id, on, signal) {
       if (!signal.aborted && e.status >= 400 && e.status < 500 && ![408, 429].includes(e.status)) { on.refused(e); return; }
     } finally {
       clearTimeout(timer);
+      clearTimeout(unseen);
+      document.removeEventListener("visibilitychange", hidden);
       one.abort();
       signal.removeEventListener("abort", stop);
     }
-    if (signal.aborted) return;
+    if (document.hidden || signal.aborted) continue;
     on.connected(false, again);
     await pause(wait * (0.75 + Math.random() / 2), signal);
     wait = Math.min(wait * 2, PAUSE_MAX);

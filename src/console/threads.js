@@ -1,6 +1,6 @@
 // threads.js - the list of threads and the list of what waits for a person, kept up to
-// date by asking: often while things change, seldom while nothing does, and not at all
-// while nobody looks at the page.
+// date by asking: often while things change, seldom while nothing does or nobody looks at
+// the page (its title tells how much waits).
 import { $, ago, h, icon, visible } from "./dom.js";
 import * as wire from "./wire.js";
 
@@ -64,7 +64,7 @@ export class ThreadList {
       this.pause = Math.min(this.pause * 2, SELDOM);
       this.on.failed(e);
     }
-    if (!this.stopped && mine === this.asked && !document.hidden) this.timer = setTimeout(() => this.refresh(), this.pause);
+    if (!this.stopped && mine === this.asked) this.timer = setTimeout(() => this.refresh(), document.hidden ? SELDOM : this.pause);
   }
 
   // First words are asked for once: they may be long, and they do not change.

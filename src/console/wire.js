@@ -103,7 +103,5 @@ export const cancel = (id, run) => call("POST", `${thread(id)}/runs/${run}/cance
 
 // Credentials are sent once; the browser keeps the cookie, which no script can read.
 export const whoami = () => call("GET", "/session");
-export const signIn = (secret) => call("POST", "/session", {}, {
-  headers: secret.startsWith("ck_") ? { "x-api-key": secret } : { authorization: `Bearer ${secret}` },
-});
+export const signIn = (secret) => call("POST", "/session", {}, { headers: { authorization: `Bearer ${secret}` } });
 export const signOut = () => call("DELETE", "/session");

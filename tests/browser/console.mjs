@@ -23,6 +23,7 @@ writeFileSync(path.join(dir, "script.json"), JSON.stringify({
     { match: "save two", tool_calls: [put("two-a"), put("two-b")] },
     { match: "save", tool_calls: [put("one")] },
     { match: { role: "tool" }, reply: "The tool has answered." },
+    { match: "About", reply: long, token_ms: 10 },
     { match: "boom", status: 400, reply: "the model refuses" },
   ],
   default: { reply: "Hello." },
@@ -63,6 +64,19 @@ input: [name]
 nodes:
   greet: {set: {text: "\`Hello, \${name}!\`"}}
 edges: [[START, greet]]
+`,
+  worker: `id: worker
+state: {goal: {}, answer: {}}
+nodes:
+  answer: {llm: {prompt: "About \${goal}", messages: []}, writes: {answer: result.text}}
+edges: [[START, answer]]
+`,
+  lead: `id: lead
+state: {messages: {reducer: messages}, topics: {default: "['flight', 'sun']"}}
+nodes:
+  split: {map: {over: topics, as: goal, agent: worker, concurrency: 2}}
+  sum: {llm: {}}
+edges: [[START, split], [split, sum]]
 `,
   echo: `id: echo
 state: {messages: {reducer: messages}, note: {}}
@@ -243,6 +257,19 @@ await scenario("chat: thoughts, images and files", async () => {
   await close(tab, "parts");
 });
 
+await scenario("chat: sub-agents at work", async () => {
+  const tab = await page();
+  await pickAgent(tab, "lead");
+  await send(tab, "how do bees fly");
+  await shows(tab, () => document.querySelectorAll(".activity .inner").length === 2 && [...document.querySelectorAll(".activity .brief")].every((b) => /word3\b/.test(b.textContent)), undefined, "each with its last words");
+  await screenshot(tab, "console", "subagents");
+  await tab.locator(".activity summary").first().click();
+  await shows(tab, () => /word9\b/.test(document.querySelector(".activity .prose").textContent), undefined, "and all of them when asked");
+  await idle(tab);
+  equal(await tab.evaluate(() => [document.querySelectorAll(".activity .inner").length, document.querySelectorAll(".message").length]), [0, 2], "only the answer stays");
+  await close(tab, "sub-agents");
+});
+
 await scenario("chat: stop, a failure, the next message", async () => {
   const tab = await page();
   await send(tab, "slowly one");
@@ -279,6 +306,36 @@ await scenario("chat: what the server refuses is said, and the words come back",
   await shows(tab, () => document.querySelectorAll(".message.ai").length === 2);
   equal(await tab.textContent("#notice"), "", "and the complaint goes");
   await close(tab, "refused");
+});
+
+await scenario("chat: a breakpoint, and going on", async () => {
+  const t = (await api("POST", "/threads", {})).thread_id;
+  await api("POST", `/threads/${t}/runs/wait`, { assistant_id: "agent", input: say("hi"), interrupt_before: ["agent"] });
+  const tab = await page(`#/t/${t}`);
+  await shows(tab, () => /Stopped before agent/.test(document.getElementById("paused").textContent));
+  await faultless(tab, "a breakpoint");
+  await tab.click("#paused button");
+  await idle(tab);
+  equal(await tab.textContent(".message.ai .prose"), "Hello.", "to the answer");
+  check(!await tab.isVisible("#paused"), "and nothing is left");
+  await close(tab, "breakpoint");
+});
+
+await scenario("a page that nobody looks at has no stream", async () => {
+  const tab = await page(), open = new Set();
+  tab.on("request", (r) => { if (r.url().endsWith("/stream/events")) open.add(r); });
+  for (const end of ["requestfinished", "requestfailed"]) tab.on(end, (r) => open.delete(r));
+  await send(tab, "hi");
+  await idle(tab);
+  equal(open.size, 1, "one while it is seen");
+  const look = (hidden) => tab.evaluate((x) => { Object.defineProperty(document, "hidden", { value: x, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); }, hidden);
+  await look(true);
+  await until(() => open.size === 0, "its end");
+  await api("POST", `/threads/${threadOf(tab)}/runs/wait`, { assistant_id: "agent", input: say("meanwhile") });
+  await look(false);
+  await shows(tab, () => document.querySelectorAll(".message").length === 4, undefined, "it hears what it missed");
+  equal(open.size, 1, "one again");
+  await close(tab, "hidden");
 });
 
 // ---- questions ---------------------------------------------------------------
