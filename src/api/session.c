@@ -11,6 +11,8 @@
  */
 #include "api/session.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "net/host.h"
 
@@ -111,16 +113,14 @@ struct str
 ticket_cut(struct http_req *r)
 {
 	static const struct str stem = { "/stream/events/", 15 };
-	struct str path = r->path, ticket;
-	size_t at = path.n;
+	struct str path = r->path;
+	const char *at = path.n > 0 ? memmem(path.p, path.n, stem.p, stem.n) : NULL;
+	size_t n = at == NULL ? path.n : (size_t)(at - path.p) + stem.n;
 
-	while (at > 0 && path.p[at - 1] != '/')
-		at--;
-	if (at < stem.n || at == path.n || !str_eq(str_sub(path, at - stem.n, stem.n), stem))
+	if (n == path.n)
 		return STR_NONE;
-	ticket = str_sub(path, at, path.n);
-	r->path = str_sub(path, 0, at - 1);
-	return ticket;
+	r->path = str_sub(path, 0, n - 1);
+	return str_sub(path, n, path.n);
 }
 
 bool
@@ -223,10 +223,12 @@ cookie_line(const struct call *c, struct str value, long long life_s)
 struct str
 session_over_lines(const struct call *c)
 {
+	bool own = c->shows.authorization.n > 0 || c->shows.api_key.n > 0 || c->ticket.n > 0;
 	size_t n;
 
 	cookie_of(c->r, &n);
-	return n > 0 ? cookie_line(c, STR_NONE, 0) : STR_NONE;
+	return n > 0 && (c->shows.in_session || !own) ? cookie_line(c, STR_NONE, 0) :
+	    STR_NONE;
 }
 
 /* ---- routes --------------------------------------------------------------------------- */
@@ -314,8 +316,8 @@ api_session_delete(struct call *c)
 		return rc;
 	if (n == 1)
 		auth_session_end(c->api->shared->o.auth, value);
-	call_reply(c, 204, STR_NONE, arena_join(&c->r->arena, S(NO_STORE), S(""),
-	    session_over_lines(c)), STR_NONE);
+	call_reply(c, 204, STR_NONE, arena_join(&c->r->arena, S(NO_STORE), S(""), n > 0 ?
+	    cookie_line(c, STR_NONE, 0) : STR_NONE), STR_NONE);
 	return OK;
 }
 

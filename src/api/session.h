@@ -15,9 +15,9 @@
  * loopback name, `cohort-session` and not Secure, which not all browsers take there.
  * A request is asked for the one that its Host would have been given.
  *
- * A ticket comes as the subprotocol `cohort.ticket.TICKET` or as the last segment of
- * `/threads/{thread_id}/stream/events/TICKET`.  It is taken off the path before anything
- * else sees the request.
+ * A ticket comes as the subprotocol `cohort.ticket.TICKET` or as what follows
+ * `/threads/{thread_id}/stream/events/`.  It is taken off the path before anything else
+ * sees the request.
  *
  * Threads: the call's shard.
  *
@@ -36,7 +36,8 @@ struct str ticket_cut(struct http_req *r);
  * is over; ERR_DENIED: a foreign page; ERR_MEDIA. */
 int  call_shows(struct call *c);
 
-/* Header lines of a 401: takes the cookie of a session that is over away. */
+/* Header lines of a 401: takes the cookie of a session that is over away.  Where other
+ * credentials were bad it stays. */
 struct str session_over_lines(const struct call *c);
 
 /* What a WebSocket's handshake answers as Sec-WebSocket-Protocol: the first that was

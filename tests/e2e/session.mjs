@@ -140,6 +140,7 @@ await scenario("bad cookies", async () => {
   const gone = await ask("GET", "/session", { cookie: `cohort-session=${"A".repeat(43)}` });
   check(/sign in again/.test(gone.json.detail) && /^cohort-session=; Path=\/; Max-Age=0; HttpOnly/.test(gone.headers["set-cookie"][0]), "one that is over is taken away", [gone.text, gone.headers]);
   equal((await ask("GET", "/session")).headers["set-cookie"], undefined, "but not where there was none");
+  equal((await ask("GET", "/session", { cookie, authorization: "Bearer x" })).headers["set-cookie"], undefined, "nor when it was not looked at");
 });
 
 await scenario("sign out", async () => {
@@ -225,6 +226,99 @@ await scenario("tickets", async () => {
   for (const headers of [{ authorization: `Bearer ${r.json.ticket}` }, { "x-api-key": r.json.ticket }, { cookie: `cohort-session=${r.json.ticket}` }])
     equal((await ask("GET", "/session", headers)).status, 401, `a ticket as ${Object.keys(headers)[0]}`);
   equal((await ask("GET", "/threads/" + thread_id, { "sec-websocket-protocol": `cohort.ticket.${r.json.ticket}` })).status, 401, "and on another route");
+});
+
+// A WebSocket by hand: its handshake, the texts that come, the code of its end.
+async function socket(target, headers = {}) {
+  const s = net.connect(server.port, "127.0.0.1"), all = { host: `127.0.0.1:${server.port}`, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", ...headers };
+  const w = { head: "", texts: [], code: undefined, end: () => s.destroy() };
+  let data = Buffer.alloc(0);
+  s.on("error", () => {});
+  s.on("close", () => { w.code ??= 1006; });
+  s.on("data", (d) => {
+    data = Buffer.concat([data, d]);
+    const at = data.indexOf("\r\n\r\n");
+    if (!w.head && at >= 0) { w.head = data.subarray(0, at).toString(); data = data.subarray(at + 4); }
+    while (w.head && data.length >= 2) {
+      const n = data[1] & 127, long = n === 126 ? 2 : 0, size = long ? data.readUInt16BE(2) : n;
+      if (data.length < 2 + long + size) break;
+      const op = data[0] & 15, body = data.subarray(2 + long, 2 + long + size);
+      data = data.subarray(2 + long + size);
+      if (op === 1) w.texts.push(JSON.parse(body.toString()));
+      if (op === 8) w.code = body.readUInt16BE(0);
+    }
+  });
+  w.send = (x) => { const t = Buffer.from(JSON.stringify(x)); s.write(Buffer.concat([Buffer.from([0x81, 0x80 | (t.length < 126 ? t.length : 126), ...(t.length < 126 ? [] : [t.length >> 8, t.length & 255]), 0, 0, 0, 0]), t])); };
+  s.write(`GET ${target} HTTP/1.1\r\n${Object.entries(all).map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n`);
+  await until(() => w.head || w.code, "a handshake");
+  return w;
+}
+
+// Is it let in?  Then it answers a command, about a thread that is not there yet.
+async function letIn(w) {
+  if (!w.head.startsWith("HTTP/1.1 101")) return Number(w.head.slice(9, 12));
+  w.send({ id: 1, method: "state.get", params: {} });
+  await until(() => w.texts.length > 0 || w.code, "an answer or an end");
+  return w.texts.length > 0 ? true : w.code;
+}
+const said = (w, name) => new RegExp(`^${name}: (.*)$`, "im").exec(w.head)?.[1];
+const foreign = { origin: "https://app.example" };
+
+await scenario("a WebSocket by ticket", async () => {
+  const thread_id = (await ask("POST", "/threads", bearer("ann"), {})).json.thread_id, at = `/threads/${thread_id}/stream/events`;
+  const ticket = async (headers = bearer("ann"), id = thread_id) => { const t = (await ask("POST", "/session/ticket", headers, { thread_id: id })).json.ticket; secrets.push(t); return t; };
+  equal(await letIn(await socket(at, foreign)), 4401, "without one");
+  let t = await ticket();
+  const a = await socket(at, { ...foreign, "sec-websocket-protocol": `cohort.v2, cohort.ticket.${t}` });
+  equal([await letIn(a), said(a, "sec-websocket-protocol")], [true, "cohort.v2"], "as a subprotocol, which is not the answer's");
+  equal(await letIn(await socket(at, { ...foreign, "sec-websocket-protocol": `cohort.ticket.${t}` })), 4401, "once");
+  a.end();
+  t = await ticket();
+  const b = await socket(at, { ...foreign, "sec-websocket-protocol": `cohort.ticket.${t}` });
+  equal([await letIn(b), said(b, "sec-websocket-protocol")], [true, `cohort.ticket.${t}`], "alone: a browser must hear of something that it offered");
+  b.end();
+  t = await ticket();
+  const c = await socket(`${at}/${t}`, foreign);
+  equal([await letIn(c), said(c, "sec-websocket-protocol")], [true, undefined], "as the path's last segment");
+  equal(await letIn(await socket(`${at}/${t}`, foreign)), 4401, "once, too");
+  c.end();
+  t = await ticket(bearer("ann"), crypto.randomUUID());
+  equal(await letIn(await socket(`${at}/${t}`, foreign)), 4401, "of another thread");
+  equal((await ask("GET", `/threads/${crypto.randomUUID()}/stream/events/${await ticket()}`)).status >= 400, true, "without a WebSocket it opens nothing");
+  for (const target of [`${at}/${await ticket()}/x`, `/threads/x/stream/events/${await ticket()}`, `/nowhere/stream/events/${await ticket()}`])
+    check((await letIn(await socket(target, foreign))) !== true, `not at ${target.replace(/[\w-]{43}/, "TICKET")}`);
+  const racing = await ticket(), got = await Promise.all(Array.from({ length: 8 }, () => socket(`${at}/${racing}`, foreign).then(letIn)));
+  equal(got.filter((x) => x === true).length, 1, "eight at once: one is let in");
+  const bobs = await ticket(bearer("bob"));
+  const d = await socket(`${at}/${bobs}`, foreign);
+  equal(await letIn(d), true, "bob's own, for ann's thread");
+  const unknown = await socket(`/threads/${crypto.randomUUID()}/stream/events`, bearer("bob"));
+  await letIn(unknown);
+  equal(d.texts.map(({ id, type, error }) => [id, type, error]), unknown.texts.map(({ id, type, error }) => [id, type, error]), "opens it as one that is not there");
+  unknown.end();
+  check(!JSON.stringify(d.texts).includes("ann"), "and shows nothing of hers", d.texts);
+  d.end();
+  const header = await socket(`${at}/${"A".repeat(43)}`, bearer("ann"));
+  equal(await letIn(header), true, "with a token the ticket is not looked at");
+  header.end();
+});
+
+await scenario("a WebSocket by cookie", async () => {
+  const cookie = await signIn(bearer("ann")), at = `/threads/${crypto.randomUUID()}/stream/events`;
+  for (const [headers, in_] of [[{}, 4403], [{ origin: `http://127.0.0.1:${server.port}` }, true], [own, true], [foreign, 4403], [{ origin: "http://127.0.0.1:1" }, 4403], [{ origin: "null" }, 4403], [{ "sec-fetch-site": "none" }, 4403]]) {
+    const w = await socket(at, { ...cookie, ...headers });
+    equal(await letIn(w), in_, `from ${JSON.stringify(headers)}`);
+    w.end();
+  }
+  const w = await socket(at, { ...cookie, ...own });
+  equal(await letIn(w), true, "open");
+  const t = (await ask("POST", "/session/ticket", { ...cookie, ...own }, { thread_id: at.split("/")[2] })).json.ticket;
+  secrets.push(t);
+  const byTicket = await socket(`${at}/${t}`, foreign);
+  equal(await letIn(byTicket), true, "and one by a ticket of the session");
+  equal((await ask("DELETE", "/session", { ...cookie, ...own })).status, 204, "signed out");
+  await until(() => w.code && byTicket.code, "both to end");
+  check(w.code !== 1000 && byTicket.code !== 1000, "within seconds", [w.code, byTicket.code]);
 });
 
 await scenario("20,000 sessions and tickets of one user", async () => {

@@ -60,7 +60,7 @@ TEST(session_ticket_leaves_the_path)
 		{ "/anything/stream/events/abc", "/anything/stream/events", "abc" },
 		{ "/threads/t/stream/events/", "/threads/t/stream/events/", "" },
 		{ "/threads/t/stream/events", "/threads/t/stream/events", "" },
-		{ "/threads/t/stream/events/a/b", "/threads/t/stream/events/a/b", "" },
+		{ "/threads/t/stream/events/a/b", "/threads/t/stream/events", "a/b" },
 		{ "/stream/events/x", "/stream/events", "x" },
 		{ "stream/events/x", "stream/events/x", "" },
 		{ "/", "/", "" }, { "", "", "" },
