@@ -2,7 +2,8 @@
  * agui_resume.c - questions of a run as AG-UI's interrupts, and their answers.
  *
  * A review of tool calls (task/review.c) takes {decisions}.  One of a single call takes
- * AG-UI's own form too: {approved, editedArgs, message}.
+ * AG-UI's own form too: {approved, editedArgs, message}; or {result} in place of the call,
+ * which makes a tool of it that the frontend runs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -62,12 +63,24 @@ may_decide(jnode value, size_t i, struct str decision)
 static void
 add_one_schema(struct buf *b, jnode value)
 {
-	json_add_fmt(b, ",'responseSchema':{'type':'object','properties':{'approved':"
-	    "{'type':'boolean'}");
+	bool respond = may_decide(value, 0, S("respond")), decide =
+	    may_decide(value, 0, S("approve")) || may_decide(value, 0, S("reject"));
+
+	json_add_fmt(b, ",'responseSchema':{'type':'object','properties':{");
+	if (decide)
+		json_add_fmt(b, ",'approved':{'type':'boolean'}");
 	if (may_decide(value, 0, S("edit")))
 		json_add_fmt(b, ",'editedArgs':{'type':'object','description':"
 		    "'Full replacement of the tool args. Not merged.'}");
-	json_add_fmt(b, ",'message':{'type':'string'}},'required':['approved']}");
+	if (may_decide(value, 0, S("reject")))
+		json_add_fmt(b, ",'message':{'type':'string'}");
+	if (respond)
+		json_add_fmt(b, ",'result':{'description':'What the call gives. It is not "
+		    "made.'}");
+	buf_add_char(b, '}');
+	if (respond != decide)
+		json_add_fmt(b, ",'required':[%s]", respond ? "result" : "approved");
+	buf_add_char(b, '}');
 }
 
 static void
@@ -198,35 +211,80 @@ agui_add_breakpoint(struct buf *b)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
-/* {approved, editedArgs, message} as the decision on one call. */
+static bool
+is_approval(jnode payload)
+{
+	return json_is_bool(json_get(payload, S("approved"))) ||
+	    json_get(payload, S("result")) != NULL;
+}
+
+/* Which of its members an approval has; the others are a failure. */
+enum { HAS_APPROVED = 1, HAS_EDITED = 2, HAS_MESSAGE = 4, HAS_RESULT = 8 };
+
+static unsigned
+approval_members(struct call *c, const char *path, jnode payload)
+{
+	static const char *const names[] = { "approved", "editedArgs", "message", "result" };
+	struct json_iter it = json_each(payload);
+	unsigned has = 0;
+
+	while (c->in->rc == OK && json_next(&it)) {
+		unsigned bit = 0;
+
+		for (size_t i = 0; i < COUNT(names); i++)
+			if (str_eq(json_str(it.key), str_of(names[i])))
+				bit = 1u << i;
+		if (bit == 0)
+			fields_fail(c->in, path, ERR_INVALID, "unknown key \"%.*s\"; expected "
+			    "approved, editedArgs, message, result, or decisions",
+			    FMT(param_shown(json_str(it.key))));
+		has |= bit;
+	}
+	return has;
+}
+
+/* A result that is no text is told as JSON. */
+static void
+add_result(struct buf *b, jnode result)
+{
+	struct buf text = BUF(LIMIT_HTTP_BODY_BYTES);
+
+	if (json_is_string(result))
+		buf_add(&text, json_str(result));
+	else
+		json_add_node(&text, result);
+	json_add_fmt(b, "{'decisions':[{'type':'respond','message':%.*s}]}",
+	    FMT(buf_str(&text)));
+	b->failed |= text.failed;
+	buf_release(&text);
+}
+
+/* {approved, editedArgs, message}, or {result}, as the decision on one call. */
 static void
 add_approval(struct call *c, struct buf *b, const char *path, jnode value, jnode payload)
 {
-	jnode edited = json_get(payload, S("editedArgs"));
-	jnode message = json_get(payload, S("message"));
-	struct json_iter it = json_each(payload);
+	bool approved = json_bool(json_get(payload, S("approved")));
+	unsigned has = approval_members(c, path, payload);
+	jnode name = json_get(review_part(value, "action_requests", 0), S("name"));
 
-	while (c->in->rc == OK && json_next(&it)) {
-		struct str key = json_str(it.key);
-
-		if (!str_eq(key, S("approved")) && !str_eq(key, S("editedArgs")) &&
-		    !str_eq(key, S("message")))
-			fields_fail(c->in, path, ERR_INVALID, "unknown key \"%.*s\"; expected "
-			    "approved, editedArgs, message, or decisions",
-			    FMT(param_shown(key)));
-	}
-	if (!json_is_null(edited) && !json_bool(json_get(payload, S("approved"))))
+	if (has == HAS_RESULT)
+		add_result(b, json_get(payload, S("result")));
+	else if (has & HAS_RESULT)
+		fields_fail(c->in, path, ERR_INVALID, "a result stands alone");
+	else if (!approved && (has & HAS_EDITED))
 		fields_fail(c->in, path, ERR_INVALID, "editedArgs are for a call that is "
 		    "approved");
-	else if (!json_bool(json_get(payload, S("approved"))))
-		json_add_fmt(b, "{'decisions':[{'type':'reject'%-s%p}]}", json_is_null(message) ?
-		    "}]}" : ",\"message\":", (void *)message);
-	else if (!json_is_null(edited))
+	else if (has & HAS_EDITED)
 		json_add_fmt(b, "{'decisions':[{'type':'edit','edited_action':{'name':%p,"
-		    "'args':%p}}]}", (void *)json_get(review_part(value, "action_requests", 0),
-		    S("name")), (void *)edited);
-	else
+		    "'args':%p}}]}", (void *)name, (void *)json_get(payload,
+		    S("editedArgs")));
+	else if (approved)
 		json_add_fmt(b, "{'decisions':[{'type':'approve'}]}");
+	else if (has & HAS_MESSAGE)
+		json_add_fmt(b, "{'decisions':[{'type':'reject','message':%p}]}",
+		    (void *)json_get(payload, S("message")));
+	else
+		json_add_fmt(b, "{'decisions':[{'type':'reject'}]}");
 }
 
 static void
@@ -251,7 +309,7 @@ add_answer(struct call *c, struct buf *b, const char *path, jnode value, bool ca
 	else if (json_is_null(payload))
 		fields_fail(c->in, path, ERR_INVALID, "expected the answer, got %s",
 		    payload == NULL ? "nothing" : "null");
-	else if (n == 1 && json_is_bool(json_get(payload, S("approved"))))
+	else if (n == 1 && is_approval(payload))
 		add_approval(c, b, path, value, payload);
 	else
 		json_add_node(b, payload);

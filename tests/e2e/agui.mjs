@@ -17,6 +17,7 @@ writeFileSync(script, JSON.stringify({ rules: [
   { match: "time please", tool_calls: [{ name: "current_time", args: {} }] },
   { match: "save both", tool_calls: [{ name: "store_put", args: { namespace: ["o"], key: "a", value: { n: 1 } } }, { name: "store_put", args: { namespace: ["o"], key: "b", value: { n: 2 } } }] },
   { match: "save it", tool_calls: [{ name: "store_put", args: { namespace: ["o"], key: "k", value: { n: 1 } } }] },
+  { match: "color please", tool_calls: [{ name: "pick_color", args: { why: "a car" } }] },
   { match: "expert", tool_calls: [{ name: "ask_expert", args: { input: "why" } }] },
   { match: { role: "tool" }, reply: "It is done." },
   { match: "unicode", reply: "\"Grüße\" 🎈\n\\ and \u2028" },
@@ -67,6 +68,23 @@ tools:
   ask_expert: {agent: expert, description: asks an expert}
 nodes:
   model: {llm: {tools: [ask_expert]}}
+  tools: {tools: {}}
+edges:
+  - [START, model]
+  - {from: model, to: tools, when: "len(last(messages).tool_calls ?? []) > 0"}
+  - {from: model, to: END, when: "len(last(messages).tool_calls ?? []) == 0"}
+  - [tools, model]
+`);
+yaml("painter", `id: painter
+state: {messages: {reducer: messages}}
+tools:
+  pick_color:
+    description: Lets the user pick a color.
+    schema: {type: object, properties: {why: {type: string}}}
+    reply: "''"
+    approval: {allowed_decisions: [respond]}
+nodes:
+  model: {llm: {tools: [pick_color]}}
   tools: {tools: {}}
 edges:
   - [START, model]
@@ -259,6 +277,19 @@ await scenario("approvals", async () => {
     const x = await post({ threadId: a.threadId, runId: "r", messages: [], resume: [{ interruptId: i, status: "resolved", payload }] });
     check(x.status === 422 && words.test(x.json.detail), `${JSON.stringify(payload)}`, x.text);
   }
+  const f = open("painter");
+  for (const [result, text] of [[{ color: "red" }, '{"color":"red"}'], ["blue", "blue"], [false, "false"]]) {
+    await f.say("color please");
+    const start = last(f, "TOOL_CALL_START"), i = outcome(f).interrupts[0];
+    equal([start.toolCallName, f.events.filter((e) => e.type === "TOOL_CALL_ARGS").map((e) => e.delta).join("")], ["pick_color", '{"why":"a car"}'], "a tool of the frontend");
+    equal([i.toolCallId, i.responseSchema.required, Object.keys(i.responseSchema.properties)], [start.toolCallId, ["result"], ["result"]], "asks for its result");
+    const x = await post({ threadId: f.threadId, runId: "r", messages: [], resume: [{ interruptId: i.id, status: "resolved", payload: { result: 1, approved: true } }] }, { assistant: "painter" });
+    check(x.status === 422 && /a result stands alone/.test(x.json.detail), "alone", x.text);
+    equal((await post({ threadId: f.threadId, runId: "r", messages: [], resume: [{ interruptId: i.id, status: "resolved", payload: { approved: true } }] }, { assistant: "painter" })).status, 422, "it cannot be approved");
+    await f.say(undefined, { resume: [{ interruptId: i.id, status: "resolved", payload: { result } }] });
+    equal([last(f, "TOOL_CALL_RESULT")?.content, f.messages.at(-1).content], [text, "It is done."], "and goes on with it");
+  }
+  await same(f, "a tool of the frontend");
   const b = open("agent");
   await b.say("save both", reviewed);
   matches(outcome(b).interrupts, [{ reason: "cohort:review", responseSchema: { properties: { decisions: { minItems: 2, maxItems: 2 } } } }], "two calls are one review");
