@@ -24,7 +24,8 @@ fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x)
 	CHECK_RC(shard_new(&f->shard, 0, &f->e), OK);
 	f->a = ARENA(64 * MB);
 	f->options = (struct store_options){
-		.driver = str_of(driver), .path = S("db")
+		.driver = str_of(driver), .path = S("db"),
+		.scan_ms = 60000             /* also where a machine is busy */
 	};
 	if (store_open_with(&f->st, &f->options, x, &f->e) != OK)
 		test_fail(__FILE__, __LINE__, "open: %s", f->e.text);
