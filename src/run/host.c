@@ -329,9 +329,15 @@ on_message_id(void *ctx, void *stream, struct str own)
 {
 	struct job_task *t = ctx;
 	struct answer *a = stream;
+	struct str again;
 
 	if (a->id != NULL)
 		return str_of(a->id);
+	again = job_id_again(t);
+	if (again.n > 0 && !id_is_taken(core_task_state(t->core), again)) {
+		a->id = mem_cstr(again);
+		return str_of(a->id);
+	}
 	if (id_is_plain(own) && !id_is_taken(core_task_state(t->core), own)) {
 		a->id = mem_cstr(own);
 		return str_of(a->id);

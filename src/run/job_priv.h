@@ -148,6 +148,8 @@ struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_tell_begin(struct job *j, const struct store_run *row);
 void job_tell_error(struct job *j, struct str name, struct str message);
 void job_retract(struct job_task *t);
+/* The id that the task's next message had in an attempt that is gone; or none. */
+struct str job_id_again(struct job_task *t);
 /* Ids of messages that readers have seen: what a sub-agent has told is not told
  * again when it is its parent's. */
 bool job_was_told(const struct job *j, struct str id);

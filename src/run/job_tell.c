@@ -131,9 +131,15 @@ job_keep_all(struct job *j)
 		keep_from_here(j);
 }
 
+/* What was said to its end and is in the journal is not said again. */
+static bool
+is_void(const struct job_task *t, const struct tape_message *m)
+{
+	return uuid_eq(&m->task.id, &t->shown.id) && !(m->whole && t->core->records_n > 0);
+}
+
 /* A task says again what it had begun to say in an attempt that is gone: first
- * that is taken back.  What was said to its end and is in the journal is not said
- * again. */
+ * that is taken back. */
 void
 job_retract(struct job_task *t)
 {
@@ -143,13 +149,29 @@ job_retract(struct job_task *t)
 		struct tape_message *m = &j->past->messages[i];
 		struct run_event ev = job_event(t, EVENT_RETRACT);
 
-		if (m->told || !uuid_eq(&m->task.id, &t->shown.id) ||
-		    (m->whole && t->core->records_n > 0))
+		if (m->told || !is_void(t, m))
 			continue;
 		m->told = true;
 		ev.u.model = m->ev.u.model;
 		job_tell(t, &ev);
 	}
+}
+
+/* Readers replace the one with the other: they have the same id. */
+struct str
+job_id_again(struct job_task *t)
+{
+	struct tape_past *past = t->job->past;
+
+	for (size_t i = 0; past != NULL && i < past->n; i++) {
+		struct tape_message *m = &past->messages[i];
+
+		if (!m->again && is_void(t, m)) {
+			m->again = true;
+			return m->ev.u.model.id;
+		}
+	}
+	return STR_NONE;
 }
 
 void

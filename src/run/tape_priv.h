@@ -20,7 +20,7 @@ struct tape_past {
 		struct run_event ev;         /* RETRACT; its texts are below */
 		struct event_task task;
 		char *texts;
-		bool whole, told;
+		bool whole, told, again;     /* again: its id is in use again */
 	} *messages;
 	size_t n, cap;
 };
