@@ -176,7 +176,33 @@ pieces_add(struct pieces *p, struct sse_block *b, int64_t first, int64_t last,
 	p->bytes += b->n;
 }
 
-/* False: it is full. */
+void
+pieces_move(struct pieces *to, struct pieces *from)
+{
+	if (from->first != NULL) {
+		*to->end = from->first;
+		to->end = from->end;
+	}
+	to->events += from->events;
+	to->bytes += from->bytes;
+	to->more |= from->more;
+	*from = (struct pieces){ .end = &from->first };
+}
+
+void
+pieces_drop(struct pieces *p)
+{
+	while (p->first != NULL) {
+		struct piece *x = p->first;
+
+		p->first = x->next;
+		sse_block_drop(x->block);
+		free(x);
+	}
+	*p = (struct pieces){ .end = &p->first };
+}
+
+/* One that has no room for more is full. */
 static void
 hand(struct reader *r, struct sse_block *b, int64_t first, int64_t last)
 {

@@ -81,6 +81,8 @@ struct pieces {
 };
 void pieces_add(struct pieces *p, struct sse_block *b, int64_t first, int64_t last,
     int64_t events);                         /* takes b */
+void pieces_move(struct pieces *to, struct pieces *from);    /* to the end of `to` */
+void pieces_drop(struct pieces *p);
 
 struct ear_key {
 	struct uuid thread_id;

@@ -13,7 +13,10 @@
 #include "base/mem.h"
 
 #define SEND_BYTES  (64 * KB)                /* to a reader at once */
-#define ROUND_BYTES (4 * (size_t)LIMIT_READER_QUEUE_BYTES)   /* then it is asked again */
+/* As they are told, events take several times the bytes of the log; states are not in it
+ * at all. */
+#define TOLD_BYTES  (4 * (size_t)LIMIT_LOG_BYTES)
+#define ROUND_BYTES (4 * (size_t)LIMIT_READER_QUEUE_BYTES)   /* to one that was behind */
 
 /* Pieces that were joined and not told yet. */
 struct joined {
@@ -35,6 +38,8 @@ struct telling {
 	/* of the run that is told */
 	struct protocol_feed feed;
 	struct uuid run_id;
+	size_t most;                         /* bytes of it */
+	bool over;                           /* it has more */
 	int64_t only;                        /* the run in short: its last state; -1: no */
 	struct joined *joined;               /* by seq */
 };
@@ -149,11 +154,10 @@ tell_entry(void *ctx, const struct event_entry *e)
 {
 	struct telling *t = ctx;
 
-	if (t->again && t->out->bytes + t->block.n >= ROUND_BYTES)
-		t->out->more = true;
-	else
+	t->over = t->out->bytes + t->block.n >= t->most;
+	if (!t->over)
 		protocol_feed_event(&t->feed, e);
-	return !t->out->more;
+	return !t->over;
 }
 
 struct search {
@@ -192,6 +196,12 @@ struct kept {
 	bool in_short;
 };
 
+static bool
+has_ended(const struct kept *k)
+{
+	return k->run == NULL && k->name->status > RUN_RUNNING;
+}
+
 static void
 tell_end(struct telling *t)
 {
@@ -213,12 +223,15 @@ tell_run(struct telling *t, const struct kept *k)
 
 	t->run_id = k->name->run_id;
 	t->only = k->in_short ? last_state(&from) : -1;
+	t->most = k->in_short ? SIZE_MAX : t->again ? ROUND_BYTES : TOLD_BYTES;
+	t->over = false;
 	protocol_feed_open(&t->feed, &from, &(struct protocol_sink){ telling_wants,
 	    telling_event, t });
 	tape_each(&from, tell_entry, t);
-	if (!t->out->more && k->run == NULL && k->name->status > RUN_RUNNING)
+	if (!t->over && has_ended(k))
 		tell_end(t);
 	put_joined(t);
+	cut(t);
 	protocol_feed_close(&t->feed);
 }
 
@@ -247,13 +260,13 @@ take_run(struct telling *t, struct window *w, const struct store_run_name *name)
 	struct store_events_size size = { 0, -1, -1 };
 	struct run *run = run_find(here, &name->run_id);
 	struct kept k = { .name = name, .run = is_live(run) ? run : NULL };
-	bool ended = k.run == NULL && name->status > RUN_RUNNING, first = !w->ended;
+	bool ended = has_ended(&k), first = !w->ended;
 
 	if (name->status == RUN_PENDING)
 		return true;
 	(void)store_events_size(here->reader, t->r->owner, name->seq, after, &size);
 	if (size.last < 0 && k.run == NULL) {
-		if (w->n == 0 && !t->again)
+		if (first && !t->again)
 			subscribe_shorten(t->ear, &name->run_id);
 		w->ended = w->ended || ended;
 		return true;
@@ -288,6 +301,56 @@ window(struct telling *t, struct window *w, struct arena *a)
 	return w->whole || n < LIMIT_REPLAY_RUNS;
 }
 
+/* ---- runs in order ---------------------------------------------------------------------- */
+
+/* For one that was behind: the oldest first, as much as it may have at once. */
+static void
+tell_missed(struct telling *t, struct window *w)
+{
+	while (w->n > 0 && !t->out->more) {
+		tell_run(t, &w->runs[--w->n]);
+		t->out->more = t->over;
+	}
+}
+
+/* False: it is not the last that has ended, and does not fit. */
+static bool
+tell_fitting(struct telling *t, struct kept *k, size_t *ended)
+{
+	tell_run(t, k);
+	if (!has_ended(k)) {
+		t->out->more = t->over;      /* it asks for the rest */
+		return true;
+	}
+	if (*ended + t->out->bytes <= TOLD_BYTES && !t->over) {
+		*ended += t->out->bytes;
+		return true;
+	}
+	pieces_drop(t->out);
+	k->in_short = *ended == 0;
+	*ended = TOLD_BYTES;
+	if (k->in_short)
+		tell_run(t, k);
+	return k->in_short;
+}
+
+/* For one that comes: the newest first, as long as they fit. */
+static void
+tell_window(struct telling *t, struct window *w)
+{
+	struct pieces runs[LIMIT_REPLAY_RUNS], *out = t->out;
+	size_t n = 0, ended = 0;
+	bool fits = true;
+
+	for (; n < w->n && fits; n++) {
+		runs[n] = (struct pieces){ .end = &runs[n].first };
+		t->out = &runs[n];
+		fits = tell_fitting(t, &w->runs[n], &ended);
+	}
+	while (n > 0)
+		pieces_move(out, &runs[--n]);
+}
+
 int
 subscribe_replay(struct ear *ear, struct reader *r, bool again, struct pieces *out)
 {
@@ -304,9 +367,10 @@ subscribe_replay(struct ear *ear, struct reader *r, bool again, struct pieces *o
 	    ear->thread_seq))
 		t.since = r->after = -1;     /* of another thread, or another store */
 	whole = window(&t, &w, &a);
-	while ((whole || !again) && w.n > 0 && !out->more)
-		tell_run(&t, &w.runs[--w.n]);
-	cut(&t);
+	if (!again)
+		tell_window(&t, &w);
+	else if (whole)
+		tell_missed(&t, &w);
 	buf_release(&t.block);
 	buf_release(&t.scratch);
 	arena_release(&a);

@@ -647,6 +647,38 @@ TEST(numbers_are_not_given_again_after_a_crash)
 	}
 }
 
+/* Goal: a last run that is long is told to who comes by its beginning, its last state and
+ * its end; runs before it are not; who was there has heard all. */
+TEST(long_last_run_is_told_in_short)
+{
+	struct buf script = BUF(4 * MB);
+	struct hearer h, late;
+	struct fix f;
+
+	buf_lit(&script, "{\"rules\":[{\"match\":\"much\",\"reply\":\"");
+	for (unsigned i = 0; i < 900000; i++)
+		buf_add_char(&script, i % 10000 == 0 ? ' ' : 'x');
+	buf_lit(&script, "\"}],\"default\":{\"reply\":\"One .\"}}");
+	fix_open(&f, "memory", 1, script.p);
+	run_once(&f.desks[0], 1, HI, true);
+	hear(&h, &f.desks[0], 1, CHANNEL_LIFECYCLE | CHANNEL_TASKS, -1);
+	subscribe_now(&h);
+	run_once(&f.desks[0], 1, SAY("much"), true);
+	until_heard(&h, ENDED, 2);
+	hear(&late, &f.desks[0], 1, ALL, -1);
+	subscribe_now(&late);
+	until_heard(&late, ENDED, 1);
+	CHECK_INT(late.replayed, 4);
+	CHECK_INT(count(buf_str(&late.text), "event: values"), 1);
+	CHECK_INT(count(buf_str(&late.text), "event: lifecycle"), 2);
+	CHECK(late.last == h.last);
+	buf_release(&script);
+	leave_now(&h);
+	leave_now(&late);
+	check_nobody(&f);
+	fix_close(&f);
+}
+
 /* Goal: a pending run that is cancelled has an end for who reads, though it never lived. */
 TEST(run_that_never_lived_has_its_end)
 {
