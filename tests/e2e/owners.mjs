@@ -207,6 +207,35 @@ await scenario("commands of the thread protocol", async () => {
   equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "alice's thread has no other run");
 });
 
+// What a reader of the thread hears until it ends itself.
+function readThread(id, headers, body = { channels: ["values", "lifecycle", "messages", "input"] }) {
+  const gone = new AbortController(), reader = { text: "" };
+  reader.open = fetch(`${server.url}/threads/${id}/stream/events`, { method: "POST", headers, body: JSON.stringify(body), signal: gone.signal }).then((res) => {
+    reader.read = (async () => { try { for await (const part of res.body) reader.text += Buffer.from(part).toString(); } catch { /* it was cut */ } })();
+    return res.status;
+  });
+  reader.close = async () => { gone.abort(); await reader.read; };
+  return reader;
+}
+
+await scenario("streams of the thread protocol", async () => {
+  const fresh = crypto.randomUUID();
+  const readers = [readThread(t, bob), readThread(made.asked, bob), readThread(fresh, bob)], hers = readThread(fresh, alice);
+  equal(await Promise.all([...readers, hers].map((x) => x.open)), [200, 200, 200, 200], "each opens, as on a thread that is not there");
+  // alice makes the third thread while bob listens, and uses the first
+  for (const id of [fresh, t])
+    equal((await call(server, "POST", `/threads/${id}/commands`, { id: 1, method: "run.start", params: { ...run, assistant_id: "agent" } }, alice)).json.type, "success", "alice's run");
+  await until(() => hers.text.includes('"event":"completed"'), "alice to hear her run");
+  check(hers.text.includes("alice's words"), "alice hears it", hers.text.slice(0, 500));
+  await until(async () => (await call(server, "GET", `/threads/${t}`, undefined, alice)).json.status === "idle", "the other run to end");
+  const late = readThread(fresh, bob);
+  equal(await late.open, 200, "bob comes later");
+  // Whatever was on its way to bob was so before this beat.
+  for (const x of [...readers, late]) await until(() => x.text.includes(": heartbeat"), "a heartbeat");
+  for (const x of [...readers, late]) check(!x.text.includes("event:"), "bob hears nothing", x.text.slice(0, 300));
+  for (const x of [...readers, late, hers]) await x.close();
+});
+
 await scenario("events are one's own", async () => {
   const gone = new AbortController();
   const res = await fetch(`${server.url}/work/events?after=0`, { headers: bob, signal: gone.signal });
@@ -235,8 +264,8 @@ await scenario("alice's things are as they were", async () => {
   equal((await call(server, "GET", `/assistants/${a}`, undefined, alice)).json.name, "alice's assistant", "assistant");
   equal((await call(server, "GET", "/store/items?namespace=alice&key=k", undefined, alice)).json.value, { v: "alice's value" }, "item");
   equal((await call(server, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
-  equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 2, "state");
-  equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "runs");
+  equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 4, "state");
+  equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 2, "runs");
   for (const route of [`GET /assistants/${a}/graph`, `GET /assistants/${a}/schemas`, `GET /assistants/${a}/subgraphs`, `GET /threads/${t}/storage`, `GET /threads/${t}/state/${checkpoint}`])
     equal((await call(server, ...route.split(" "), undefined, alice)).status, 200, `${route.replace(/[0-9a-f-]{36}/g, "ID")}: alice`);
   equal((await call(server, "POST", `/threads/${t}/copy`, undefined, alice)).status, 200, "a copy is hers to make");

@@ -69,6 +69,35 @@ await scenario("roles, by the official SDK", async () => {
   equal((await sdk(ada).threads.search()).length, 2, "an admin finds all");
 });
 
+await scenario("the thread protocol", async () => {
+  const command = async (who, id, method, params) => (await call(server, "POST", `/threads/${id}/commands`, { id: 1, method, params }, who)).json;
+  const fresh = crypto.randomUUID(), none_ = crypto.randomUUID(), runs = as({ sub: "rob", scope: "runs" });
+  // a stream that is older than the thread: wim and rita listen before wes makes it
+  const listen = (who) => {
+    const gone = new AbortController(), x = { text: "", close: () => gone.abort() };
+    x.open = fetch(`${server.url}/threads/${fresh}/stream/events`, { method: "POST", headers: who, body: JSON.stringify({ channels: ["lifecycle", "values"] }), signal: gone.signal })
+      .then((res) => { (async () => { try { for await (const part of res.body) x.text += Buffer.from(part); } catch { /* closed */ } })(); return res.status; });
+    return x;
+  };
+  const heard = [listen(wes), listen(wim), listen(rita)];
+  equal(await Promise.all(heard.map((x) => x.open)), [200, 200, 200], "each opens");
+  equal((await command(wes, fresh, "run.start", run)).type, "success", "a writer runs");
+  for (const x of [heard[0], heard[2]]) await until(() => x.text.includes('"completed"'), "the run's end");
+  await until(() => heard[1].text.includes(": heartbeat"), "a heartbeat");
+  check(!heard[1].text.includes("event:"), "whose filter does not fit hears nothing", heard[1].text.slice(0, 200));
+  for (const x of heard) x.close();
+  equal((await sdk(wes).threads.get(fresh)).metadata.owner, "wes", "a thread that run.start makes is stamped");
+  for (const [method, params] of [["state.get", {}], ["state.listCheckpoints", {}], ["agent.getTree", {}], ["input.inject", { message: { role: "user", content: "x" } }], ["run.start", run]])
+    equal((await command(wim, fresh, method, params)).error, "no_such_run", `a thread that is hidden: ${method}`);
+  equal((await sdk(wes).runs.list(fresh)).length, 1, "and nothing was run");
+  for (const [method, params] of [["run.start", run], ["input.inject", { message: { role: "user", content: "x" } }], ["input.respond", { interrupt_id: "x", response: 1 }], ["state.fork", { checkpoint_id: "x" }]])
+    equal((await command(rita, fresh, method, params)).error, "permission_denied", `a reader: ${method}`);
+  equal((await command(rita, fresh, "state.get", {})).type, "success", "a reader reads");
+  for (const method of ["state.get", "agent.getTree", "run.start", "subscription.reconnect"]) equal((await command(none, fresh, method, method === "run.start" ? run : {})).error, "permission_denied", `nobody in particular: ${method}`);
+  equal((await command(runs, none_, "run.start", run)).error, "permission_denied", "who may run and not create makes no thread");
+  check(lines().some((x) => x.action === "threads:create_run" && x.phase === "denied" && x.object === `/threads/${fresh}/commands`), "what was denied is in the audit log");
+});
+
 await scenario("what is hidden is not there", async () => {
   const rid = (await call(server, "GET", `/threads/${thread}/runs`, undefined, wes)).json[0].run_id;
   for (const [method, target, body, expected] of [["GET", `/threads/${thread}`, , 404], ["PATCH", `/threads/${thread}`, { metadata: { x: 1 } }, 404], ["DELETE", `/threads/${thread}`, , 404],
@@ -265,6 +294,7 @@ await scenario("every route by its action", async () => {
     const target = route.replace(/\{[a-z_]+\}/g, crypto.randomUUID()), body = method === "GET" || method === "DELETE" ? undefined : {};
     if (x.security) { check(x["x-access"] === undefined, `${method} ${route}: open`); continue; }
     equal((await call(every, method, target, body)).status, 401, `${method} ${route}: nobody`);
+    if (x["x-access"] === undefined) continue;   // each of its commands has one: see "the thread protocol"
     equal((await call(every, method, target, body, without(x["x-access"]))).status, 403, `${method} ${route}: without ${x["x-access"]}`);
     if (x.responses["200"]?.content?.["text/event-stream"]) continue;
     const y = await call(every, method, target, body, others(x["x-access"]));
