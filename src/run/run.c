@@ -468,6 +468,11 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		job_outcome(run->job, &waits, &end.usage);
 	end.interrupts_json = buf_str(&waits);
 	count_end(run, rc, status);
+	/* Readers of the thread hear its runs one after the other. */
+	if (rc == OK)
+		subscribe_ended(run, status, error_json);
+	else
+		subscribe_left(run);
 	/* The next run of the thread enters before this one leaves, so the
 	 * thread stays at home; it inherits the place. */
 	if (next != NULL && !rs->draining) {
@@ -477,10 +482,6 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	leave(run);
 	if (rc == OK)
 		hooks_look(rs);
-	if (rc == OK)
-		subscribe_ended(run, status, error_json);
-	else
-		subscribe_left(run);
 	tell_end(run, rc, &end, e);
 	job_free(run->job);
 	run->job = NULL;
