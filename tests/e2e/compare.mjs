@@ -4,13 +4,13 @@
 // agree from then on; times are times; everything else must be equal, but for
 // the rows of `exceptions`, each with its reason.
 import { createHmac } from "node:crypto";
-import http from "node:http";
 import { existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { call, check, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 import { readAnswer, readTranscript } from "./compare-read.mjs";
 import { agentFolder } from "./core-lib.mjs";
+import { recordedModel } from "./recorded-model.mjs";
 
 const dir = process.argv[2] ?? process.env.TRANSCRIPTS ?? path.join(path.dirname(fileURLToPath(import.meta.url)), "transcripts");
 if (!existsSync(dir)) { console.log(`no transcripts in ${dir}\n0 passed, 1 failed`); process.exit(1); }
@@ -184,33 +184,9 @@ function compareEvents(theirs, mine, modes) {
   }
 }
 
-// ---- the model of the recordings -------------------------------------------
-
-const usage = { prompt_tokens: 11, completion_tokens: 5, total_tokens: 16, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } };
-let answers = 0;
-const model = http.createServer((req, res) => {
-  let body = "";
-  req.on("data", (d) => { body += d; });
-  req.on("end", () => {
-    const q = JSON.parse(body || "{}"), m = q.messages?.at(-1) ?? {}, text = JSON.stringify(m.content ?? "");
-    if (/fail500/.test(text)) { res.writeHead(500, { "content-type": "application/json" }); return res.end('{"error":{"message":"mock boom"}}'); }
-    const say = m.role === "tool" ? ["It", " is", " sunny", " in", " Paris", " ."] : ["Hello", " from", " mock", " LLM", " ."];
-    const call_ = m.role !== "tool" && /weather\?/.test(text);
-    const fn = (f) => ({ tool_calls: [{ index: 0, function: { arguments: f } }] });
-    const deltas = call_ ? [{ role: "assistant", content: null }, { tool_calls: [{ index: 0, id: "call_mock1", type: "function", function: { name: "get_weather", arguments: "" } }] }, fn("{\"ci"), fn("ty\":\""), fn("Paris\"}")]
-      : [{ role: "assistant", content: "" }, ...say.map((content) => ({ content }))];
-    const one = { id: `chatcmpl-mock${++answers}`, created: 1700000000, model: "mock-gpt", object: "chat.completion.chunk" };
-    res.writeHead(200, { "content-type": "text/event-stream" });
-    for (const delta of deltas) res.write(`data: ${JSON.stringify({ ...one, choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`);
-    res.write(`data: ${JSON.stringify({ ...one, choices: [{ index: 0, delta: {}, finish_reason: call_ ? "tool_calls" : "stop" }] })}\n\n`);
-    res.end(`data: ${JSON.stringify({ ...one, choices: [], usage })}\n\ndata: [DONE]\n\n`);
-  });
-});
-await new Promise((r) => model.listen(0, "127.0.0.1", r));
-
 // ---- replay ----------------------------------------------------------------
 
-const env = { OPENAI_BASE_URL: `http://127.0.0.1:${model.address().port}/v1`, OPENAI_API_KEY: "sk-mock", MODEL_NAME: "openai:mock-gpt" };
+const { model, env } = await recordedModel();
 const secret = "0123456789abcdef0123456789abcdef";
 
 // The agents of the recording, and no others.
