@@ -2,6 +2,7 @@
 // and with plain requests; runs one after the other, tools, sub-agents, questions and
 // answers, forks, what is replayed, and a server that is killed in between.
 import { writeFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { Client as Client19 } from "sdk-1.9";
 import { Client as Client115 } from "sdk-1.15";
@@ -14,6 +15,7 @@ writeFileSync(script, JSON.stringify({
     { match: { role: "tool" }, reply: "It is sunny." },
     { match: "weather", tool_calls: [{ name: "get_weather", args: { city: "Paris" } }] },
     { match: "long", reply: "word ".repeat(400).trim() },
+    { match: "endless", reply: `${"w".repeat(220)} `.repeat(4000).trim() },
   ],
   default: { reply: "Hello you." },
 }));
@@ -358,6 +360,28 @@ await scenario("runs of other interfaces are heard, too", async () => {
   for (const x of [s, late, again]) await x.close();
 });
 
+await scenario("as many streams as a thread may have", async () => {
+  const t = uuid(), most = 2000, body = JSON.stringify({ channels: ["lifecycle"] }), sockets = [];
+  const open = () => new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, "127.0.0.1");
+    let text = "";
+    sockets.push(socket);
+    socket.on("data", (d) => { text += d; if (/\r\n\r\n/.test(text)) resolve(text); });
+    socket.on("error", reject);
+    socket.write(`POST /threads/${t}/stream/events HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  });
+  for (let i = 0; i < most; i += 200) {
+    const got = await Promise.all(Array.from({ length: 200 }, open));
+    if (!got.every((x) => x.startsWith("HTTP/1.1 200 "))) check(false, `streams from ${i} on open`, got.find((x) => !x.startsWith("HTTP/1.1 200 ")));
+  }
+  const over = await open();
+  check(over.startsWith("HTTP/1.1 429 ") && /retry-after: 1/i.test(over), "one more is 429", over);
+  const tree = await rest("POST", `/threads/${t}/commands`, { id: 1, method: "agent.getTree", params: {} });
+  equal([tree.status, tree.json.error, tree.headers.get("retry-after")], [429, "unknown_error", "1"], "so is a command that reads the thread's events");
+  for (const x of sockets) x.destroy();
+  await until(async () => { const s = await fetch(`${server.url}/threads/${t}/stream/events`, { method: "POST", body, signal: AbortSignal.timeout(2000) }); await s.body?.cancel(); return s.status === 200; }, "there is room again");
+});
+
 await scenario("a thread that is deleted", async () => {
   const t = uuid(), s = await subscribe(t);
   await ok(t, "run.start", { assistant_id: "agent", input: say("hi") });
@@ -365,6 +389,37 @@ await scenario("a thread that is deleted", async () => {
   equal((await rest("DELETE", `/threads/${t}`)).status, 204, "it is deleted");
   await s.done;
   equal(s.end, "ended", "the stream ends");
+});
+
+const paced = await startServer({ mock: await startMock(["--delay-ms", "0", "--stream-delay-ms", "1", "--script", script]), args: ["--agents", agents, "--shards", "2"] });
+// A client that reads nothing for a while: what it missed comes joined, and nothing else is missing.
+await scenario("a slow reader", async () => {
+  const was = server, t = uuid();
+  server = paced;
+  const fast = await subscribe(t, { channels: ["messages", "lifecycle", "values", "checkpoints"] });
+  const body = JSON.stringify({ channels: ["messages", "lifecycle", "values", "checkpoints"] });
+  const socket = net.connect(server.port, "127.0.0.1");
+  let text = "";
+  socket.on("data", (d) => { text += d.toString("latin1"); });
+  socket.write(`POST /threads/${t}/stream/events HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await until(() => text.includes("text/event-stream"), "its stream");
+  socket.pause();
+  const r = await ok(t, "run.start", { assistant_id: "agent", input: say("endless") });
+  await fast.until("completed", r.run_id);
+  socket.resume();
+  await until(() => text.includes(`"event":"completed"`), "its end");
+  socket.destroy();
+  lawful(fast.events, "the fast one");
+  const frames = text.replace(/\r\n[0-9a-f]+\r\n/g, "").split("\n\n").map((f) => /\ndata: (.*)\n/.exec(f)?.[1]).filter((f) => f).map((f) => { try { return JSON.parse(f); } catch { return undefined; } }).filter((f) => f);
+  const said = (list) => list.filter((e) => e.params.data.event === "content-block-delta").map((e) => e.params.data.delta.text).join("");
+  equal(said(of(frames, "messages")).length, 221 * 4000 - 1, "all that was said");
+  check(said(of(frames, "messages")) === said(of(fast.events, "messages")), "as the fast one heard it");
+  check(of(frames, "messages").length < of(fast.events, "messages").length / 2, "in fewer pieces", [of(frames, "messages").length, of(fast.events, "messages").length]);
+  const whole = (list) => list.filter((e) => ["lifecycle", "values", "checkpoints"].includes(e.method)).map((e) => [e.seq, e.method]);
+  equal(whole(frames), whole(fast.events), "and all else, number by number");
+  await fast.close();
+  server = was;
+  await paced.stop();
 });
 
 await scenario("killed and started again", async () => {
