@@ -14,14 +14,31 @@ const words = { approve: "Approve", edit: "Edit", reject: "Reject", respond: "An
 function review(value) {
   const configs = new Map((value.review_configs ?? []).map((c) => [c.action_name, c]));
   const all = value.action_requests;
-  const actions = all.map((a, i) => action(a, value.review_configs?.[i]?.action_name === a.name ? value.review_configs[i] : configs.get(a.name) ?? {}, all.length > 1 ? `${i + 1} of ${all.length}` : ""));
-  return { el: h("div", null, actions.map((a) => a.el)), read: () => ({ decisions: actions.map((a) => a.read()) }) };
+  const actions = all.map((a, i) =>
+    action(
+      a,
+      value.review_configs?.[i]?.action_name === a.name
+        ? value.review_configs[i]
+        : (configs.get(a.name) ?? {}),
+      all.length > 1 ? `${i + 1} of ${all.length}` : "",
+    ),
+  );
+  return {
+    el: h(
+      "div",
+      null,
+      actions.map((a) => a.el),
+    ),
+    read: () => ({ decisions: actions.map((a) => a.read()) }),
+  };
 }
 
 function action(request, config, place) {
   const allowed = config.allowed_decisions ?? ["approve", "reject"];
-  const name = `d${Math.random().toString(36).slice(2)}`, more = h("div", { class: "stack" });
-  let chosen = null, read = null;
+  const name = `d${Math.random().toString(36).slice(2)}`;
+  const more = h("div", { class: "stack" });
+  let chosen = null;
+  let read = null;
   const wrong = h("p", { class: "wrong", hidden: true, role: "alert" });
   const choose = (kind) => {
     chosen = kind;
@@ -34,33 +51,58 @@ function action(request, config, place) {
       more.append(f.el);
       read = f.read;
     } else if (kind !== "approve") {
-      const f = field({ type: "string", minLength: 0, title: kind === "reject" ? "Why (the model is told)" : "What the tool is said to have answered" }, "", "", kind === "respond");
+      const f = field(
+        {
+          type: "string",
+          minLength: 0,
+          title: kind === "reject" ? "Why (the model is told)" : "What the tool is said to have answered",
+        },
+        "",
+        "",
+        kind === "respond",
+      );
       more.append(f.el);
       read = f.read;
     }
   };
-  const radios = allowed.filter((kind) => kind in words).map((kind) => {
-    const r = h("input", { type: "radio", name, value: kind, onchange: () => choose(kind) });
-    return h("label", { class: `choice ${kind}` }, r, h("span", null, words[kind]));
-  });
+  const radios = allowed
+    .filter((kind) => kind in words)
+    .map((kind) => {
+      const r = h("input", { type: "radio", name, value: kind, onchange: () => choose(kind) });
+      return h("label", { class: `choice ${kind}` }, r, h("span", null, words[kind]));
+    });
   const args = codeBlock(pretty(request.args ?? {}), "arguments");
-  const el = h("fieldset", { class: "action", tabindex: "-1" },
-    h("legend", null, icon("tool"), h("span", { dir: "ltr" }, visible(request.name ?? "tool")), h("span", { class: "optional" }, place)),
+  const el = h(
+    "fieldset",
+    { class: "action", tabindex: "-1" },
+    h(
+      "legend",
+      null,
+      icon("tool"),
+      h("span", { dir: "ltr" }, visible(request.name ?? "tool")),
+      h("span", { class: "optional" }, place),
+    ),
     /^Tool execution requires approval\b/.test(request.description ?? "") ? null : prose(request.description),
     args,
-    h("div", { class: "choices" }, radios), more, wrong);
-  return { el, read() {
-    if (!chosen) {
-      wrong.textContent = "Decide about this call.";
-      wrong.hidden = false;
-      radios[0]?.querySelector("input").focus();
-      throw new Wrong("Decide about each call.");
-    }
-    const extra = read?.();
-    if (chosen === "edit") return { type: "edit", edited_action: { name: request.name, args: extra } };
-    if (chosen === "approve") return { type: "approve" };
-    return { type: chosen, ...(extra ? { message: extra } : {}) };
-  } };
+    h("div", { class: "choices" }, radios),
+    more,
+    wrong,
+  );
+  return {
+    el,
+    read() {
+      if (!chosen) {
+        wrong.textContent = "Decide about this call.";
+        wrong.hidden = false;
+        radios[0]?.querySelector("input").focus();
+        throw new Wrong("Decide about each call.");
+      }
+      const extra = read?.();
+      if (chosen === "edit") return { type: "edit", edited_action: { name: request.name, args: extra } };
+      if (chosen === "approve") return { type: "approve" };
+      return { type: chosen, ...(extra ? { message: extra } : {}) };
+    },
+  };
 }
 
 // ---- a question ------------------------------------------------------------
@@ -73,12 +115,42 @@ function prose(text) {
 }
 
 function question(interrupt) {
-  const v = interrupt.value, schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema;
-  const text = typeof v === "string" ? v : v?.prompt ?? v?.question ?? v?.message ?? v?.description;
-  const rest = typeof v === "object" && v !== null ? Object.fromEntries(Object.entries(v).filter(([k, x]) => x !== text && !["options", "schema", "response_schema", "type", "draft", "min", "max", "assignee", "timeout"].includes(k))) : {};
+  const v = interrupt.value;
+  const schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema;
+  const text = typeof v === "string" ? v : (v?.prompt ?? v?.question ?? v?.message ?? v?.description);
+  const rest =
+    typeof v === "object" && v !== null
+      ? Object.fromEntries(
+          Object.entries(v).filter(
+            ([k, x]) =>
+              x !== text &&
+              ![
+                "options",
+                "schema",
+                "response_schema",
+                "type",
+                "draft",
+                "min",
+                "max",
+                "assignee",
+                "timeout",
+              ].includes(k),
+          ),
+        )
+      : {};
   const f = field(schema ?? schemaOf(v), v?.draft, "Your answer");
-  return { el: h("div", { class: "stack" }, prose(text),
-    text === undefined || Object.keys(rest).length > 0 ? codeBlock(pretty(text === undefined ? v : rest), "details") : null, f.el), read: f.read };
+  return {
+    el: h(
+      "div",
+      { class: "stack" },
+      prose(text),
+      text === undefined || Object.keys(rest).length > 0
+        ? codeBlock(pretty(text === undefined ? v : rest), "details")
+        : null,
+      f.el,
+    ),
+    read: f.read,
+  };
 }
 
 // Of a question without a schema: from its type and options, as an `ask` has them.
@@ -98,19 +170,54 @@ function schemaOf(v) {
 // answer(responses) gets [{ interrupt, response }] and returns a promise; when it is
 // refused, its words are shown and everything that was filled in stays.
 export function askView(interrupts, answer) {
-  const cards = interrupts.map((i) => ({ interrupt: i, ...(Array.isArray(i.value?.action_requests) ? review(i.value) : question(i)) }));
+  const cards = interrupts.map((i) => ({
+    interrupt: i,
+    ...(Array.isArray(i.value?.action_requests) ? review(i.value) : question(i)),
+  }));
   const wrong = h("p", { class: "wrong", hidden: true, role: "alert" });
-  const send = h("button", { class: "primary" }, cards.length > 1 ? `Send ${cards.length} answers` : "Send answer");
+  const send = h(
+    "button",
+    { class: "primary" },
+    cards.length > 1 ? `Send ${cards.length} answers` : "Send answer",
+  );
   const submit = async (responses) => {
     send.disabled = true;
     wrong.hidden = true;
-    try { await answer(responses); } catch (e) { wrong.textContent = e.message; wrong.hidden = false; } finally { send.disabled = false; }
+    try {
+      await answer(responses);
+    } catch (e) {
+      wrong.textContent = e.message;
+      wrong.hidden = false;
+    } finally {
+      send.disabled = false;
+    }
   };
-  return h("form", { class: "asks", "aria-label": "Waiting for you", novalidate: true, onsubmit: (e) => {
-    e.preventDefault();
-    let responses;
-    try { responses = cards.map((c) => ({ interrupt: c.interrupt, response: c.read() })); } catch (x) { if (!(x instanceof Wrong)) throw x; return; }
-    submit(responses);
-  } }, h("h2", null, icon("person"), cards.length > 1 ? `${cards.length} questions wait for you` : "Waiting for you"),
-    cards.map((c) => h("section", { class: "card ask" }, c.el)), wrong, h("div", { class: "actions" }, send));
+  return h(
+    "form",
+    {
+      class: "asks",
+      "aria-label": "Waiting for you",
+      novalidate: true,
+      onsubmit: (e) => {
+        e.preventDefault();
+        let responses;
+        try {
+          responses = cards.map((c) => ({ interrupt: c.interrupt, response: c.read() }));
+        } catch (x) {
+          if (!(x instanceof Wrong)) throw x;
+          return;
+        }
+        submit(responses);
+      },
+    },
+    h(
+      "h2",
+      null,
+      icon("person"),
+      cards.length > 1 ? `${cards.length} questions wait for you` : "Waiting for you",
+    ),
+    cards.map((c) => h("section", { class: "card ask" }, c.el)),
+    wrong,
+    h("div", { class: "actions" }, send),
+  );
 }

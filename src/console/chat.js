@@ -5,7 +5,7 @@ import { copyText, h, icon, iconButton, longText, pretty, visible } from "./dom.
 import { codeBlock, link, safeUrl, showMarkdown } from "./markdown.js";
 import { read, textOf } from "./conversation.js";
 
-const WINDOW = 60;                           // messages at first, and with each "earlier"
+const WINDOW = 60; // messages at first, and with each "earlier"
 
 // ---- parts -----------------------------------------------------------------
 
@@ -13,33 +13,78 @@ const WINDOW = 60;                           // messages at first, and with each
 const kinds = {
   text(role) {
     const el = h("div", { class: "prose" });
-    return { el, update: (p) => role === "human" ? el.replaceChildren(longText(p.text, (t) => h("p", { class: "plain-text", dir: "auto" }, t))) : showMarkdown(el, p.text) };
+    return {
+      el,
+      update: (p) =>
+        role === "human"
+          ? el.replaceChildren(longText(p.text, (t) => h("p", { class: "plain-text", dir: "auto" }, t)))
+          : showMarkdown(el, p.text),
+    };
   },
 
   reasoning() {
-    const body = h("div", { class: "prose" }), label = h("span", null);
-    const el = h("details", { class: "card reasoning" }, h("summary", null, icon("brain"), label, icon("chevron")), body);
-    return { el, update: (p, live) => { label.textContent = live ? "Thinking\u2026" : "Thoughts"; el.classList.toggle("busy", Boolean(live)); showMarkdown(body, p.text ?? ""); } };
+    const body = h("div", { class: "prose" });
+    const label = h("span", null);
+    const el = h(
+      "details",
+      { class: "card reasoning" },
+      h("summary", null, icon("brain"), label, icon("chevron")),
+      body,
+    );
+    return {
+      el,
+      update: (p, live) => {
+        label.textContent = live ? "Thinking\u2026" : "Thoughts";
+        el.classList.toggle("busy", Boolean(live));
+        showMarkdown(body, p.text ?? "");
+      },
+    };
   },
 
   tool() {
-    const name = h("span", { class: "tool-name", dir: "ltr" }), brief = h("span", { class: "brief", dir: "ltr" }), state = h("span", { class: "tool-state" });
-    const args = h("div", null), output = h("div", null);
-    const el = h("details", { class: "card tool" }, h("summary", null, icon("tool"), name, brief, state, icon("chevron")),
-      h("div", { class: "card-body" }, h("h4", null, "Arguments"), args, h("h4", null, "Result"), output));
+    const name = h("span", { class: "tool-name", dir: "ltr" });
+    const brief = h("span", { class: "brief", dir: "ltr" });
+    const state = h("span", { class: "tool-state" });
+    const args = h("div", null);
+    const output = h("div", null);
+    const el = h(
+      "details",
+      { class: "card tool" },
+      h("summary", null, icon("tool"), name, brief, state, icon("chevron")),
+      h("div", { class: "card-body" }, h("h4", null, "Arguments"), args, h("h4", null, "Result"), output),
+    );
     let shown = "";
     const update = (p, live, result) => {
       const text = typeof p.args === "string" ? p.args : pretty(p.args);
-      const status = result ? result.failed ? "failed" : result.live ? "running" : "done" : p.wrong ? "failed" : live ? "running" : "waiting";
+      const status = result
+        ? result.failed
+          ? "failed"
+          : result.live
+            ? "running"
+            : "done"
+        : p.wrong
+          ? "failed"
+          : live
+            ? "running"
+            : "waiting";
       const key = [p.name, text, status, result?.output, p.wrong].join("\n");
       if (key === shown) return;
       shown = key;
       name.textContent = visible(p.name || "tool").slice(0, 200);
       brief.textContent = visible(briefly(p.args));
-      state.textContent = { running: "Running\u2026", done: "Done", failed: "Failed", waiting: "Not run yet" }[status];
+      state.textContent = {
+        running: "Running\u2026",
+        done: "Done",
+        failed: "Failed",
+        waiting: "Not run yet",
+      }[status];
       el.className = `card tool ${status}`;
       args.replaceChildren(codeBlock(text, "json"));
-      output.replaceChildren(result || p.wrong ? codeBlock(result ? pretty(result.output) : String(p.wrong), "result") : h("p", { class: "quiet" }, "Nothing yet."));
+      output.replaceChildren(
+        result || p.wrong
+          ? codeBlock(result ? pretty(result.output) : String(p.wrong), "result")
+          : h("p", { class: "quiet" }, "Nothing yet."),
+      );
     };
     return { el, update };
   },
@@ -47,7 +92,15 @@ const kinds = {
   media() {
     const el = h("div", { class: "media" });
     let shown = null;
-    return { el, update: (p) => { if (shown !== p.url) { shown = p.url; el.replaceChildren(mediaOf(p)); } } };
+    return {
+      el,
+      update: (p) => {
+        if (shown !== p.url) {
+          shown = p.url;
+          el.replaceChildren(mediaOf(p));
+        }
+      },
+    };
   },
 
   other() {
@@ -58,18 +111,33 @@ const kinds = {
 
 function briefly(args) {
   if (typeof args === "string") return args.slice(0, 120);
-  return Object.entries(args ?? {}).map(([k, v]) => `${k}: ${typeof v === "string" ? v : JSON.stringify(v)}`).join(", ").slice(0, 120);
+  return Object.entries(args ?? {})
+    .map(([k, v]) => `${k}: ${typeof v === "string" ? v : JSON.stringify(v)}`)
+    .join(", ")
+    .slice(0, 120);
 }
 
 // Images of a few formats are shown when they are part of the message; everything else
 // is a file to save or an address to follow, and nothing is fetched by itself.
 function mediaOf(p) {
   const name = visible(p.name || `${p.media}, ${p.mime}`);
-  if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(p.url)) return h("img", { src: p.url, alt: p.name || "An image", loading: "lazy" });
+  if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(p.url))
+    return h("img", { src: p.url, alt: p.name || "An image", loading: "lazy" });
   if (p.url.startsWith("data:"))
-    return h("a", { class: "file", download: (p.name || p.media).replace(/[^\w.-]+/g, "_"), href: p.url.replace(/^data:[^,]*,/, "data:application/octet-stream;base64,") }, icon("file"), `Save ${name}`);
+    return h(
+      "a",
+      {
+        class: "file",
+        download: (p.name || p.media).replace(/[^\w.-]+/g, "_"),
+        href: p.url.replace(/^data:[^,]*,/, "data:application/octet-stream;base64,"),
+      },
+      icon("file"),
+      `Save ${name}`,
+    );
   const url = safeUrl(p.url);
-  return url ? link(url, icon("file"), `${name}: ${visible(url)}`) : h("span", { class: "quiet" }, `${name} (its address cannot be followed)`);
+  return url
+    ? link(url, icon("file"), `${name}: ${visible(url)}`)
+    : h("span", { class: "quiet" }, `${name} (its address cannot be followed)`);
 }
 
 // ---- messages --------------------------------------------------------------
@@ -81,7 +149,13 @@ class MessageView {
     this.actions = actions;
     this.body = h("div", { class: "message-body" });
     this.foot = h("div", { class: "message-actions" });
-    this.el = h("li", { class: `message ${message.role}` }, h("span", { class: "offscreen" }, actions.author(message.role)), this.body, this.foot);
+    this.el = h(
+      "li",
+      { class: `message ${message.role}` },
+      h("span", { class: "offscreen" }, actions.author(message.role)),
+      this.body,
+      this.foot,
+    );
   }
 
   update(message, results, raw) {
@@ -93,7 +167,8 @@ class MessageView {
       let view = this.parts[i];
       if (view?.kind !== p.kind) {
         const fresh = { kind: p.kind, ...kinds[p.kind](message.role) };
-        if (view) view.el.replaceWith(fresh.el); else this.body.append(fresh.el);
+        if (view) view.el.replaceWith(fresh.el);
+        else this.body.append(fresh.el);
         this.parts[i] = view = fresh;
       }
       view.update(p, live && i === parts.length - 1, results.get(p.id));
@@ -103,16 +178,22 @@ class MessageView {
   }
 
   showActions(message) {
-    const text = textOf(message), add = (...b) => this.foot.append(...b);
-    if (text) { const b = iconButton("copy", "Copy message", () => copyText(text, b)); add(b); }
+    const text = textOf(message);
+    const add = (...b) => this.foot.append(...b);
+    if (text) {
+      const b = iconButton("copy", "Copy message", () => copyText(text, b));
+      add(b);
+    }
     if (!this.actions.editable || !message.id) return;
-    if (message.role === "human") add(iconButton("pencil", "Edit and send again", () => this.actions.edit(message, this)));
-    if (message.role === "ai" && text) add(iconButton("again", "Answer again", () => this.actions.regenerate(message)));
+    if (message.role === "human")
+      add(iconButton("pencil", "Edit and send again", () => this.actions.edit(message, this)));
+    if (message.role === "ai" && text)
+      add(iconButton("again", "Answer again", () => this.actions.regenerate(message)));
   }
 }
 
 export class ChatView {
-  views = new Map();                         // message id -> MessageView
+  views = new Map(); // message id -> MessageView
   shown = WINDOW;
 
   constructor(box, actions) {
@@ -121,7 +202,12 @@ export class ChatView {
     this.earlier = h("button", { type: "button", class: "plain earlier", onclick: () => this.showEarlier() });
     this.list = h("ol", { class: "messages" });
     this.activity = h("div", { class: "activity" });
-    this.working = h("p", { class: "working", hidden: true }, h("span", { class: "dot busy" }), "Working\u2026");
+    this.working = h(
+      "p",
+      { class: "working", hidden: true },
+      h("span", { class: "dot busy" }),
+      "Working\u2026",
+    );
     box.append(this.earlier, this.list, this.activity, this.working);
   }
 
@@ -132,14 +218,21 @@ export class ChatView {
     this.shown = WINDOW;
   }
 
-  // What can be done with messages has changed.
-  forget() {
-    for (const view of this.views.values()) { view.raw = null; view.text = null; view.foot.replaceChildren(); }
+  // May messages be edited and given again?
+  setEditable(yes) {
+    if (this.actions.editable === yes) return;
+    this.actions.editable = yes;
+    for (const view of this.views.values()) {
+      view.raw = null;
+      view.text = null;
+      view.foot.replaceChildren();
+    }
   }
 
   // The messages that stand alone: what a tool answered is shown with its call.
   show(conversation) {
-    const all = conversation.list(), results = conversation.results();
+    const all = conversation.list();
+    const results = conversation.results();
     this.last = conversation;
     const first = Math.max(0, all.length - this.shown);
     const calls = new Set();
@@ -156,20 +249,33 @@ export class ChatView {
       const key = message.id ?? `at ${first + i}`;
       keep.add(key);
       let view = this.views.get(key);
-      if (view && view.role !== message.role) { view.el.remove(); view = null; }
-      if (!view) { view = new MessageView(message, this.actions); view.role = message.role; this.views.set(key, view); }
+      if (view && view.role !== message.role) {
+        view.el.remove();
+        view = null;
+      }
+      if (!view) {
+        view = new MessageView(message, this.actions);
+        view.role = message.role;
+        this.views.set(key, view);
+      }
       if (view.raw !== raw || raw.parts) {
         const text = raw.parts ? null : JSON.stringify(raw);
         if (text === null || text !== view.text || view.pending) view.update(message, results, raw);
         view.raw = raw;
         view.text = text;
-        view.pending = message.parts.some((p) => p?.kind === "tool" && !(results.get(p.id) && !results.get(p.id).live));
+        view.pending = message.parts.some(
+          (p) => p?.kind === "tool" && !(results.get(p.id) && !results.get(p.id).live),
+        );
       } else if (view.pending) view.update(message, results, raw);
       const next = before ? before.nextSibling : this.list.firstChild;
       if (next !== view.el) this.list.insertBefore(view.el, next);
       before = view.el;
     });
-    for (const [key, view] of this.views) if (!keep.has(key)) { view.el.remove(); this.views.delete(key); }
+    for (const [key, view] of this.views)
+      if (!keep.has(key)) {
+        view.el.remove();
+        this.views.delete(key);
+      }
     this.earlier.hidden = first === 0;
     this.earlier.textContent = `Show earlier messages (${first})`;
     this.showActivity(conversation);
@@ -185,18 +291,37 @@ export class ChatView {
   // Sub-agents of the run that is under way, each with its last words.
   showActivity(conversation) {
     const rows = conversation.run ? [...conversation.inner.values()].slice(-20) : [];
-    this.working.hidden = !conversation.run || rows.some((s) => s.status === "running") || [...conversation.live.values()].some((m) => !m.key && !m.done && m.parts.length > 0);
+    this.working.hidden =
+      !conversation.run ||
+      rows.some((s) => s.status === "running") ||
+      [...conversation.live.values()].some((m) => !m.key && !m.done && m.parts.length > 0);
     while (this.activity.children.length > rows.length) this.activity.lastElementChild.remove();
     rows.forEach((s, i) => {
       let row = this.activity.children[i];
       if (!row) {
-        row = h("details", { class: "card inner" }, h("summary", null, h("span", { class: "dot" }), h("span", { class: "tool-name" }), h("span", { class: "brief" }), icon("chevron")), h("div", { class: "prose" }));
+        row = h(
+          "details",
+          { class: "card inner" },
+          h(
+            "summary",
+            null,
+            h("span", { class: "dot" }),
+            h("span", { class: "tool-name" }),
+            h("span", { class: "brief" }),
+            icon("chevron"),
+          ),
+          h("div", { class: "prose" }),
+        );
         this.activity.append(row);
       }
       const [head, body] = row.children;
       head.children[0].className = `dot ${s.status === "running" ? "busy" : s.status === "failed" ? "error" : "idle"}`;
       head.children[1].textContent = visible(s.name);
-      head.children[2].textContent = visible(s.text.length > 120 ? `\u2026${s.text.slice(-120).replace(/^\S*/, "").replace(/\s+/g, " ")}` : s.text.replace(/\s+/g, " "));
+      head.children[2].textContent = visible(
+        s.text.length > 120
+          ? `\u2026${s.text.slice(-120).replace(/^\S*/, "").replace(/\s+/g, " ")}`
+          : s.text.replace(/\s+/g, " "),
+      );
       if (row.open) showMarkdown(body, s.text);
       row.ontoggle = () => row.open && showMarkdown(body, s.text);
     });

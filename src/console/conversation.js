@@ -7,73 +7,145 @@
 
 // ---- the parts of a message ------------------------------------------------
 
-const mimes = { image: "image/png", audio: "audio/wav", video: "video/mp4", file: "application/octet-stream" };
+const mimes = {
+  image: "image/png",
+  audio: "audio/wav",
+  video: "video/mp4",
+  file: "application/octet-stream",
+};
 
 function media(kind, b) {
   const source = b.source ?? b[kind] ?? b;
   const data = source.data ?? source.base64 ?? b.base64 ?? source.file_data;
   const mime = b.mime_type ?? b.mimeType ?? source.media_type ?? source.mime_type ?? mimes[kind];
-  const url = typeof b[`${kind}_url`] === "string" ? b[`${kind}_url`] : b[`${kind}_url`]?.url ?? source.url;
-  return { kind: "media", media: kind, mime, name: b.filename ?? source.filename ?? b.name ?? "",
-    url: url ?? (typeof data === "string" ? data.startsWith("data:") ? data : `data:${mime};base64,${data}` : "") };
+  const url = typeof b[`${kind}_url`] === "string" ? b[`${kind}_url`] : (b[`${kind}_url`]?.url ?? source.url);
+  return {
+    kind: "media",
+    media: kind,
+    mime,
+    name: b.filename ?? source.filename ?? b.name ?? "",
+    url:
+      url ??
+      (typeof data === "string" ? (data.startsWith("data:") ? data : `data:${mime};base64,${data}`) : ""),
+  };
 }
 
 // One block of content, as LangChain, OpenAI and Anthropic write it.
 function part(b) {
   if (typeof b === "string") return { kind: "text", text: b };
   switch (b?.type) {
-    case "text": case "output_text": case "input_text": return { kind: "text", text: String(b.text ?? "") };
-    case "reasoning": case "thinking":
-      return { kind: "reasoning", text: String(b.reasoning ?? b.thinking ?? b.text ?? [].concat(b.summary ?? []).map((s) => s.text ?? "").join("\n\n")) };
-    case "tool_call": case "tool_call_chunk": case "tool_use":
+    case "text":
+    case "output_text":
+    case "input_text":
+      return { kind: "text", text: String(b.text ?? "") };
+    case "reasoning":
+    case "thinking":
+      return {
+        kind: "reasoning",
+        text: String(
+          b.reasoning ??
+            b.thinking ??
+            b.text ??
+            []
+              .concat(b.summary ?? [])
+              .map((s) => s.text ?? "")
+              .join("\n\n"),
+        ),
+      };
+    case "tool_call":
+    case "tool_call_chunk":
+    case "tool_use":
       return { kind: "tool", id: b.id, name: b.name ?? "", args: b.args ?? b.input ?? {} };
-    case "image_url": case "image": return media("image", b);
-    case "audio": case "input_audio": return media("audio", b);
-    case "video": return media("video", b);
-    case "file": case "document": return media("file", b);
-    default: return { kind: "other", value: b };
+    case "image_url":
+    case "image":
+      return media("image", b);
+    case "audio":
+    case "input_audio":
+      return media("audio", b);
+    case "video":
+      return media("video", b);
+    case "file":
+    case "document":
+      return media("file", b);
+    default:
+      return { kind: "other", value: b };
   }
 }
 
-const roles = { user: "human", assistant: "ai", AIMessageChunk: "ai", AIMessage: "ai", HumanMessage: "human", ToolMessage: "tool" };
+const roles = {
+  user: "human",
+  assistant: "ai",
+  AIMessageChunk: "ai",
+  AIMessage: "ai",
+  HumanMessage: "human",
+  ToolMessage: "tool",
+};
 
 // A message of the state: { id, role, parts, name, call, failed }.
 export function read(m) {
   if (typeof m === "string") m = { type: "human", content: m };
-  const role = m.type ?? m.role ?? "ai", parts = [];
+  const role = m.type ?? m.role ?? "ai";
+  const parts = [];
   const thought = m.additional_kwargs?.reasoning_content;
   if (typeof thought === "string" && thought) parts.push({ kind: "reasoning", text: thought });
-  const content = Array.isArray(m.content) ? m.content : m.content === undefined || m.content === null || m.content === "" ? [] : [m.content];
+  const content = Array.isArray(m.content)
+    ? m.content
+    : m.content === undefined || m.content === null || m.content === ""
+      ? []
+      : [m.content];
   parts.push(...content.map(part).filter((p) => p.text !== ""));
   const known = new Set(parts.filter((p) => p.kind === "tool").map((p) => p.id));
-  for (const c of m.tool_calls ?? []) if (!known.has(c.id)) parts.push({ kind: "tool", id: c.id, name: c.name, args: c.args });
-  for (const c of m.invalid_tool_calls ?? []) parts.push({ kind: "tool", id: c.id, name: c.name ?? "", args: c.args ?? "", wrong: c.error ?? "its arguments are not JSON" });
-  return { id: m.id, role: roles[role] ?? role, parts, name: m.name, call: m.tool_call_id, failed: m.status === "error" };
+  for (const c of m.tool_calls ?? [])
+    if (!known.has(c.id)) parts.push({ kind: "tool", id: c.id, name: c.name, args: c.args });
+  for (const c of m.invalid_tool_calls ?? [])
+    parts.push({
+      kind: "tool",
+      id: c.id,
+      name: c.name ?? "",
+      args: c.args ?? "",
+      wrong: c.error ?? "its arguments are not JSON",
+    });
+  return {
+    id: m.id,
+    role: roles[role] ?? role,
+    parts,
+    name: m.name,
+    call: m.tool_call_id,
+    failed: m.status === "error",
+  };
 }
 
 // A task's error is JSON in a string: { name, message }.
 function errorText(error) {
-  try { return JSON.parse(error).message ?? String(error); } catch { return String(error); }
+  try {
+    return JSON.parse(error).message ?? String(error);
+  } catch {
+    return String(error);
+  }
 }
 
-export const textOf = (message) => message.parts.filter((p) => p.kind === "text").map((p) => p.text).join("\n\n");
+export const textOf = (message) =>
+  message.parts
+    .filter((p) => p.kind === "text")
+    .map((p) => p.text)
+    .join("\n\n");
 
 // ---- the conversation ------------------------------------------------------
 
 export class Conversation {
   values = {};
-  messages = [];                             // raw, of the state
-  answers = new Map();                       // tool call id -> { output, failed }, of the state
-  live = new Map();                          // id -> message that is streamed
-  sent = [];                                 // messages of this page that the state has not yet
-  outputs = new Map();                       // the same, before the state has it
-  inner = new Map();                         // namespace -> { name, status, text }: sub-agents of this run
+  messages = []; // raw, of the state
+  answers = new Map(); // tool call id -> { output, failed }, of the state
+  live = new Map(); // id -> message that is streamed
+  sent = []; // messages of this page that the state has not yet
+  outputs = new Map(); // the same, before the state has it
+  inner = new Map(); // namespace -> { name, status, text }: sub-agents of this run
   interrupts = [];
-  run = null;                                // { id } under way
-  ended = new Set();                         // ids of runs: an answer may come after the events
+  run = null; // { id } under way
+  ended = new Set(); // ids of runs: an answer may come after the events
   error = null;
-  state = null;                              // the newest, as it was read
-  since = 0;                                 // when that was made: older values are history
+  state = null; // the newest, as it was read
+  since = 0; // when that was made: older values are history
 
   load(state) {
     this.state = state;
@@ -81,7 +153,9 @@ export class Conversation {
     if (!this.run) this.live.clear();
     this.take(state.values ?? {});
     const spaces = new Map(this.interrupts.map((i) => [i.id, i.namespace]));
-    this.interrupts = (state.tasks ?? []).flatMap((t) => (t.interrupts ?? []).map((i) => ({ ...i, namespace: spaces.get(i.id) })));
+    this.interrupts = (state.tasks ?? []).flatMap((t) =>
+      (t.interrupts ?? []).map((i) => ({ ...i, namespace: spaces.get(i.id) })),
+    );
     const failed = (state.tasks ?? []).find((t) => t.error);
     this.error = !this.run && failed ? errorText(failed.error) : this.error;
   }
@@ -89,14 +163,19 @@ export class Conversation {
   take(values) {
     this.values = values;
     this.messages = Array.isArray(values.messages) ? values.messages : [];
-    this.answers = new Map(this.messages.filter((m) => m.type === "tool")
-      .map((m) => [m.tool_call_id, { output: textOf(read(m)) || m.content, failed: m.status === "error" }]));
+    this.answers = new Map(
+      this.messages
+        .filter((m) => m.type === "tool")
+        .map((m) => [m.tool_call_id, { output: textOf(read(m)) || m.content, failed: m.status === "error" }]),
+    );
     const ids = new Set(this.messages.map((m) => m.id));
     for (const id of this.live.keys()) if (ids.has(id)) this.live.delete(id);
     this.sent = this.sent.filter((m) => !ids.has(m.id));
   }
 
-  has(id) { return this.messages.some((m) => m.id === id); }
+  has(id) {
+    return this.messages.some((m) => m.id === id);
+  }
 
   // Raw messages first; those on their way behind them.
   list() {
@@ -117,7 +196,7 @@ export class Conversation {
     this.inner.clear();
     this.outputs.clear();
     const first = this.sent.findIndex((m) => m.queued);
-    this.sent = this.sent.map((m, i) => i === first ? { ...m, queued: false } : m);
+    this.sent = this.sent.map((m, i) => (i === first ? { ...m, queued: false } : m));
   }
 
   end(run, error) {
@@ -133,13 +212,25 @@ export class Conversation {
   apply({ event_id: id, method, params: { namespace = [], timestamp, data, node } }) {
     const root = namespace.length === 0;
     switch (method) {
-      case "lifecycle": return this.lifecycle(namespace, data, /^synth:(.*):/.exec(id)?.[1]);
-      case "values": if (root && timestamp >= this.since) this.take(data ?? {}); break;
-      case "messages": this.message(namespace, node, data); break;
-      case "tools": this.tool(data); break;
+      case "lifecycle":
+        return this.lifecycle(namespace, data, /^synth:(.*):/.exec(id)?.[1]);
+      case "values":
+        if (root && timestamp >= this.since) this.take(data ?? {});
+        break;
+      case "messages":
+        this.message(namespace, node, data);
+        break;
+      case "tools":
+        this.tool(data);
+        break;
       case "input.requested":
         if (!this.interrupts.some((i) => i.id === data.interrupt_id))
-          this.interrupts.push({ id: data.interrupt_id, value: data.payload ?? data.value, response_schema: data.response_schema, namespace });
+          this.interrupts.push({
+            id: data.interrupt_id,
+            value: data.payload ?? data.value,
+            response_schema: data.response_schema,
+            namespace,
+          });
         break;
       case "input.answered":
         this.interrupts = this.interrupts.filter((i) => !data.interrupt_ids.includes(i.id));
@@ -151,14 +242,19 @@ export class Conversation {
   // Of a root event the id names the run.
   lifecycle(namespace, data, run) {
     if (namespace.length > 0) {
-      const key = namespace.join("|"), name = data.graph_name ?? namespace.at(-1).split(":")[0];
+      const key = namespace.join("|");
+      const name = data.graph_name ?? namespace.at(-1).split(":")[0];
       const s = this.inner.get(key) ?? { name, depth: namespace.length, text: "" };
       s.status = ["started", "running"].includes(data.event) ? "running" : data.event;
       this.inner.set(key, s);
       return false;
     }
-    if (data.event === "running") { this.forgetUnfinished(() => true); this.begin(run); return false; }
-    this.end(run, data.event === "failed" ? data.error ?? "The run failed." : null);
+    if (data.event === "running") {
+      this.forgetUnfinished(() => true);
+      this.begin(run);
+      return false;
+    }
+    this.end(run, data.event === "failed" ? (data.error ?? "The run failed.") : null);
     return true;
   }
 
@@ -180,33 +276,52 @@ export class Conversation {
     if (!m) return;
     const i = data.index ?? 0;
     if (data.event === "content-block-start") m.parts[i] = { ...part(data.content), live: true };
-    else if (data.event === "content-block-delta") this.delta(m.parts[i] ??= { kind: "text", text: "" }, data.delta ?? {});
-    else if (data.event === "content-block-finish") { if (data.content) m.parts[i] = part(data.content); }
-    else if (data.event === "error" && data.code === "retracted") this.live.delete(m.id);
+    else if (data.event === "content-block-delta")
+      this.delta((m.parts[i] ??= { kind: "text", text: "" }), data.delta ?? {});
+    else if (data.event === "content-block-finish") {
+      if (data.content) m.parts[i] = part(data.content);
+    } else if (data.event === "error" && data.code === "retracted") this.live.delete(m.id);
     else if (data.event === "message-finish" || data.event === "error") m.done = true;
     if (m.key) this.showInner(m, key);
   }
 
   delta(p, d) {
     if (d.type === "text-delta") p.text = (p.text ?? "") + (d.text ?? "");
-    else if (d.type === "reasoning-delta") { p.kind = "reasoning"; p.text = (p.text ?? "") + (d.reasoning ?? ""); }
-    else if (d.type === "block-delta") Object.assign(p, { name: d.fields?.name ?? p.name, id: d.fields?.id ?? p.id, args: d.fields?.args ?? p.args });
-    else if (d.type === "tool-call-delta") p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
+    else if (d.type === "reasoning-delta") {
+      p.kind = "reasoning";
+      p.text = (p.text ?? "") + (d.reasoning ?? "");
+    } else if (d.type === "block-delta")
+      Object.assign(p, {
+        name: d.fields?.name ?? p.name,
+        id: d.fields?.id ?? p.id,
+        args: d.fields?.args ?? p.args,
+      });
+    else if (d.type === "tool-call-delta")
+      p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
     else if (d.type === "data-delta") p.url = (p.url ?? "") + (d.data ?? "");
   }
 
   // The last words of a sub-agent are shown while it works.
   showInner(m, key) {
-    const s = this.inner.get(key) ?? { name: key.split("|").at(-1).split(":")[0], depth: key.split("|").length, status: "running" };
-    s.text = m.parts.filter((p) => p?.kind === "text").map((p) => p.text).join("\n\n");
+    const s = this.inner.get(key) ?? {
+      name: key.split("|").at(-1).split(":")[0],
+      depth: key.split("|").length,
+      status: "running",
+    };
+    s.text = m.parts
+      .filter((p) => p?.kind === "text")
+      .map((p) => p.text)
+      .join("\n\n");
     this.inner.set(key, s);
     if (m.done) this.live.delete(m.id);
   }
 
   tool(data) {
     const { event } = data;
-    if (event === "tool-finished") this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
-    else if (event === "tool-error") this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
+    if (event === "tool-finished")
+      this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
+    else if (event === "tool-error")
+      this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
     else if (event === "tool-output-delta") {
       const o = this.outputs.get(data.tool_call_id) ?? { output: "", live: true };
       o.output += typeof data.delta === "string" ? data.delta : JSON.stringify(data.delta);
@@ -215,4 +330,5 @@ export class Conversation {
   }
 }
 
-const outputText = (o) => o && typeof o === "object" && "content" in o ? textOf(read({ type: "tool", ...o })) || o.content : o;
+const outputText = (o) =>
+  o && typeof o === "object" && "content" in o ? textOf(read({ type: "tool", ...o })) || o.content : o;

@@ -31,7 +31,8 @@ const icons = {
   again: "M19.5 12a7.5 7.5 0 1 1-2.3-5.4l2.3 2.2M19.5 4.5v4.3h-4.3",
   fork: "M7 5v6a4 4 0 0 0 4 4h6M7 11v8M14 12l3 3-3 3",
   tool: "M14.5 6.2a4 4 0 0 1 5 5L11 19.6a2.2 2.2 0 0 1-3.1 0l-1-1a2.2 2.2 0 0 1 0-3.1zM4.5 4.5l4 4",
-  brain: "M9 18.5h6M10 21h4M12 3.5a6 6 0 0 0-3.5 10.9c.6.5 1 1.2 1 2v.1h5v-.1c0-.8.4-1.5 1-2A6 6 0 0 0 12 3.5z",
+  brain:
+    "M9 18.5h6M10 21h4M12 3.5a6 6 0 0 0-3.5 10.9c.6.5 1 1.2 1 2v.1h5v-.1c0-.8.4-1.5 1-2A6 6 0 0 0 12 3.5z",
   sun: "M12 8.2a3.8 3.8 0 1 0 0 7.6 3.8 3.8 0 0 0 0-7.6zM12 2.8v1.9M12 19.3v1.9M2.8 12h1.9M19.3 12h1.9M5.5 5.5l1.3 1.3M17.2 17.2l1.3 1.3M5.5 18.5l1.3-1.3M17.2 6.8l1.3-1.3",
   moon: "M19.5 14.2A8 8 0 0 1 9.8 4.5a8 8 0 1 0 9.7 9.7z",
   auto: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
@@ -47,7 +48,8 @@ const icons = {
 const SVG = "http://www.w3.org/2000/svg";
 
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("class", `icon ${name}`);
   svg.setAttribute("aria-hidden", "true");
@@ -58,20 +60,26 @@ export function icon(name) {
 
 // A button with an icon alone says its label to those who do not see it.
 export function iconButton(name, label, onclick, props = {}) {
-  return h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, onclick, ...props }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "icon-button", title: label, "aria-label": label, onclick, ...props },
+    icon(name),
+  );
 }
 
 // What people and models write may turn the direction of text around.  In prose it is
 // isolated (dir=auto); where exact characters matter, marks are made visible.
 const marks = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-export const visible = (text) => text.replace(marks, (c) => `\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+export const visible = (text) =>
+  text.replace(marks, (c) => `\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
 
-export const pretty = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+export const pretty = (value) => (typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? ""));
 
 export async function copyText(text, button) {
   try {
     await navigator.clipboard.writeText(text);
-  } catch {                                  // a page without TLS has no clipboard
+  } catch {
+    // a page without TLS has no clipboard
     const area = h("textarea", { class: "offscreen" });
     area.value = text;
     document.body.append(area);
@@ -89,7 +97,9 @@ export async function copyText(text, button) {
 export function say(text) {
   const status = $("status");
   status.textContent = "";
-  requestAnimationFrame(() => { status.textContent = text; });
+  requestAnimationFrame(() => {
+    status.textContent = text;
+  });
 }
 
 // A text of any length: some of it, and a button for more, because laying out a line of
@@ -100,17 +110,29 @@ export function longText(text, make) {
   const box = h("div", { class: "long" }, make(text.slice(0, PIECE)));
   let at = PIECE;
   const left = () => `Show more (${size(text.length - at)} left)`;
-  const more = h("button", { type: "button", class: "plain", onclick: () => {
-    more.before(make(text.slice(at, at += PIECE)));
-    if (at >= text.length) more.remove();
-    else more.textContent = left();
-  } }, left());
+  const more = h(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      onclick: () => {
+        more.before(make(text.slice(at, (at += PIECE))));
+        if (at >= text.length) more.remove();
+        else more.textContent = left();
+      },
+    },
+    left(),
+  );
   box.append(more);
   return box;
 }
 
 export function size(n) {
-  return n < 1000 ? `${n} characters` : n < 1e6 ? `${Math.round(n / 1000)} thousand characters` : `${(n / 1e6).toFixed(1)} million characters`;
+  return n < 1000
+    ? `${n} characters`
+    : n < 1e6
+      ? `${Math.round(n / 1000)} thousand characters`
+      : `${(n / 1e6).toFixed(1)} million characters`;
 }
 
 export function ago(iso) {
@@ -126,31 +148,67 @@ export function dialog(title, build) {
   return new Promise((resolve) => {
     let result;
     const back = document.activeElement;
-    const done = (value) => { result = value; box.close(); };
+    const done = (value) => {
+      result = value;
+      box.close();
+    };
     const box = h("dialog", { "aria-labelledby": "dialog-title" }, h("h2", { id: "dialog-title" }, title));
     box.append(build(done));
-    box.addEventListener("close", () => { box.remove(); back?.isConnected && back.focus(); resolve(result); });
-    box.addEventListener("click", (e) => { if (e.target === box) box.close(); });
+    box.addEventListener("close", () => {
+      box.remove();
+      back?.isConnected && back.focus();
+      resolve(result);
+    });
+    box.addEventListener("click", (e) => {
+      if (e.target === box) box.close();
+    });
     document.body.append(box);
     box.showModal();
   });
 }
 
 export function confirm(title, text, action) {
-  return dialog(title, (done) => h("form", { method: "dialog", onsubmit: (e) => { e.preventDefault(); done(true); } },
-    h("p", null, text),
-    h("div", { class: "actions" },
-      h("button", { type: "button", autofocus: "", onclick: () => done() }, "Cancel"),
-      h("button", { class: "danger" }, action))));
+  return dialog(title, (done) =>
+    h(
+      "form",
+      {
+        method: "dialog",
+        onsubmit: (e) => {
+          e.preventDefault();
+          done(true);
+        },
+      },
+      h("p", null, text),
+      h(
+        "div",
+        { class: "actions" },
+        h("button", { type: "button", autofocus: "", onclick: () => done() }, "Cancel"),
+        h("button", { class: "danger" }, action),
+      ),
+    ),
+  );
 }
 
 export function prompt(title, label, value, action) {
   return dialog(title, (done) => {
     const input = h("input", { id: "dialog-input", value, maxlength: "200", autocomplete: "off" });
-    return h("form", { method: "dialog", onsubmit: (e) => { e.preventDefault(); done(input.value.trim()); } },
-      h("label", { for: "dialog-input" }, label), input,
-      h("div", { class: "actions" },
+    return h(
+      "form",
+      {
+        method: "dialog",
+        onsubmit: (e) => {
+          e.preventDefault();
+          done(input.value.trim());
+        },
+      },
+      h("label", { for: "dialog-input" }, label),
+      input,
+      h(
+        "div",
+        { class: "actions" },
         h("button", { type: "button", onclick: () => done() }, "Cancel"),
-        h("button", { class: "primary" }, action)));
+        h("button", { class: "primary" }, action),
+      ),
+    );
   });
 }

@@ -6,9 +6,10 @@
 // at has none: a browser has six for all its pages of one server.
 import { call, frames, pause, Refused, request } from "./wire.js";
 
-const PAUSE = 500, PAUSE_MAX = 8000;         // ms between two attempts
-const SILENCE = 20000;                       // ms; the server says something every 5 s
-const UNSEEN = 5000;                         // ms until a hidden page gives its connection up
+const PAUSE = 500;
+const PAUSE_MAX = 8000; // ms between two attempts
+const SILENCE = 20000; // ms; the server says something every 5 s
+const UNSEEN = 5000; // ms until a hidden page gives its connection up
 const CHANNELS = ["values", "lifecycle", "input", "messages", "tools"];
 
 const at = (id) => `/threads/${encodeURIComponent(id)}`;
@@ -21,30 +22,42 @@ export function follow(id, on) {
   return () => end.abort();
 }
 
-const seen = (signal) => new Promise((resolve) => {
-  const look = () => {
-    if (document.hidden && !signal.aborted) return;
-    document.removeEventListener("visibilitychange", look);
-    signal.removeEventListener("abort", look);
-    resolve();
-  };
-  document.addEventListener("visibilitychange", look);
-  signal.addEventListener("abort", look);
-  look();
-});
+const seen = (signal) =>
+  new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+    look();
+  });
 
 async function loop(id, on, signal) {
   for (let wait = PAUSE, since, again = false; !signal.aborted; again = true) {
     await seen(signal);
-    const one = new AbortController(), stop = () => one.abort();
-    let timer, unseen;
-    const hidden = () => { clearTimeout(unseen); if (document.hidden) unseen = setTimeout(stop, UNSEEN); };
+    const one = new AbortController();
+    const stop = () => one.abort();
+    let timer;
+    let unseen;
+    const hidden = () => {
+      clearTimeout(unseen);
+      if (document.hidden) unseen = setTimeout(stop, UNSEEN);
+    };
     signal.addEventListener("abort", stop);
     document.addEventListener("visibilitychange", hidden);
-    const alive = () => { clearTimeout(timer); timer = setTimeout(stop, SILENCE); };
+    const alive = () => {
+      clearTimeout(timer);
+      timer = setTimeout(stop, SILENCE);
+    };
     try {
       alive();
-      const response = await request("POST", `${at(id)}/stream/events`, { signal: one.signal, body: { channels: CHANNELS, ...(since === undefined ? {} : { since }) } });
+      const response = await request("POST", `${at(id)}/stream/events`, {
+        signal: one.signal,
+        body: { channels: CHANNELS, ...(since === undefined ? {} : { since }) },
+      });
       wait = PAUSE;
       on.connected(true, again);
       for await (const frame of frames(response, alive)) {
@@ -53,7 +66,10 @@ async function loop(id, on, signal) {
         on.event(e);
       }
     } catch (e) {
-      if (!signal.aborted && e.status >= 400 && e.status < 500 && ![408, 429].includes(e.status)) { on.refused(e); return; }
+      if (!signal.aborted && e.status >= 400 && e.status < 500 && ![408, 429].includes(e.status)) {
+        on.refused(e);
+        return;
+      }
     } finally {
       clearTimeout(timer);
       clearTimeout(unseen);
@@ -70,7 +86,13 @@ async function loop(id, on, signal) {
 
 // ---- commands --------------------------------------------------------------
 
-const statuses = { invalid_argument: 422, permission_denied: 403, no_such_run: 409, no_such_interrupt: 409, no_such_checkpoint: 404 };
+const statuses = {
+  invalid_argument: 422,
+  permission_denied: 403,
+  no_such_run: 409,
+  no_such_interrupt: 409,
+  no_such_checkpoint: 404,
+};
 let serial = 0;
 
 async function command(id, method, params) {
@@ -81,11 +103,21 @@ async function command(id, method, params) {
 
 // from: the checkpoint to go on from, or undefined for the newest.  Returns the run's id.
 export async function start(id, assistant, input, from) {
-  const params = { assistant_id: assistant, input, ...(from ? { config: { configurable: { checkpoint_id: from } } } : {}) };
+  const params = {
+    assistant_id: assistant,
+    input,
+    ...(from ? { config: { configurable: { checkpoint_id: from } } } : {}),
+  };
   return (await command(id, "run.start", params)).run_id;
 }
 
 // responses: [{ interrupt, response }], for all that waits.
-export const respond = (id, responses, config) => command(id, "input.respond", {
-  responses: responses.map(({ interrupt, response }) => ({ namespace: interrupt.namespace ?? [], interrupt_id: interrupt.id, response })), ...(config ? { config } : {}),
-});
+export const respond = (id, responses, config) =>
+  command(id, "input.respond", {
+    responses: responses.map(({ interrupt, response }) => ({
+      namespace: interrupt.namespace ?? [],
+      interrupt_id: interrupt.id,
+      response,
+    })),
+    ...(config ? { config } : {}),
+  });

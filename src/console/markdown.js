@@ -6,9 +6,9 @@
 // the place of a delimiter's partner is remembered.
 import { copyText, h, iconButton, longText, visible } from "./dom.js";
 
-const BLOCK = 20000;                         // a longer block is shown as plain text
-const DEPTH = 6;                             // of quotes and emphasis inside each other
-const LINK = 2000;                           // longest text or target of a link
+const BLOCK = 20000; // a longer block is shown as plain text
+const DEPTH = 6; // of quotes and emphasis inside each other
+const LINK = 2000; // longest text or target of a link
 
 const fence = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
 const heading = /^ {0,3}(#{1,6})\s+(.*)$/;
@@ -21,26 +21,57 @@ const isDivider = (line) => line.length < 500 && line.includes("-") && divider.t
 
 // The blocks of a text: { kind, lines, ... }.
 function split(text) {
-  const blocks = [], lines = text.split("\n");
+  const blocks = [];
+  const lines = text.split("\n");
   let open = null;
-  const begin = (kind, more) => { open = { kind, lines: [], ...more }; blocks.push(open); return open; };
+  const begin = (kind, more) => {
+    open = { kind, lines: [], ...more };
+    blocks.push(open);
+    return open;
+  };
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i];
     if (open?.kind === "code") {
-      if (line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "") open = null;
+      if (line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "")
+        open = null;
       else open.lines.push(line);
       continue;
     }
     const f = line.length < 200 && fence.exec(line);
-    if (f) { begin("code", { fence: f[1], language: f[2] }); continue; }
-    if (line.trim() === "") { if (open?.kind === "list") open.lines.push(""); else open = null; continue; }
-    if (line.length > LINK) { if (open?.kind !== "text") begin("text"); open.lines.push(line); continue; }
-    if (heading.test(line)) { begin("heading").lines.push(line); open = null; continue; }
-    if (rule.test(line)) { begin("rule").lines.push(line); open = null; continue; }
-    if (quote.test(line)) { if (open?.kind !== "quote") begin("quote"); open.lines.push(line.replace(quote, "")); continue; }
+    if (f) {
+      begin("code", { fence: f[1], language: f[2] });
+      continue;
+    }
+    if (line.trim() === "") {
+      if (open?.kind === "list") open.lines.push("");
+      else open = null;
+      continue;
+    }
+    if (line.length > LINK) {
+      if (open?.kind !== "text") begin("text");
+      open.lines.push(line);
+      continue;
+    }
+    if (heading.test(line)) {
+      begin("heading").lines.push(line);
+      open = null;
+      continue;
+    }
+    if (rule.test(line)) {
+      begin("rule").lines.push(line);
+      open = null;
+      continue;
+    }
+    if (quote.test(line)) {
+      if (open?.kind !== "quote") begin("quote");
+      open.lines.push(line.replace(quote, ""));
+      continue;
+    }
     if (bullet.test(line) || (open?.kind === "list" && (/^\s/.test(line) || open.lines.at(-1) !== ""))) {
-      const mark = bullet.exec(line), ordered = mark && /\d/.test(mark[2]);
-      if (open?.kind !== "list" || (mark && mark[1].length <= open.indent + 1 && ordered !== open.ordered)) begin("list", { indent: mark[1].length, ordered });
+      const mark = bullet.exec(line);
+      const ordered = mark && /\d/.test(mark[2]);
+      if (open?.kind !== "list" || (mark && mark[1].length <= open.indent + 1 && ordered !== open.ordered))
+        begin("list", { indent: mark[1].length, ordered });
       open.lines.push(line);
       continue;
     }
@@ -61,7 +92,9 @@ export function safeUrl(text) {
   try {
     const url = new URL(text);
     return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
-  } catch { return null; }
+  } catch {
+    return null;
+  }
 }
 
 export function link(url, ...children) {
@@ -73,56 +106,101 @@ const escapable = /[!-/:-@[-`{-~]/;
 
 // The nodes of one line of prose.
 function inline(text, depth = 0) {
-  const out = [], places = new Map();
-  let plain = "", i = 0;
-  const flush = () => { if (plain) { out.push(plain); plain = ""; } };
+  const out = [];
+  const places = new Map();
+  let plain = "";
+  let i = 0;
+  const flush = () => {
+    if (plain) {
+      out.push(plain);
+      plain = "";
+    }
+  };
   const find = (what, from, max = BLOCK) => {
     let at = places.get(what);
-    if (at === undefined || (at >= 0 && at < from)) places.set(what, at = text.indexOf(what, from));
+    if (at === undefined || (at >= 0 && at < from)) places.set(what, (at = text.indexOf(what, from)));
     return at >= 0 && at - from <= max ? at : -1;
   };
-  const put = (node, end) => { flush(); out.push(node); i = end; return true; };
+  const put = (node, end) => {
+    flush();
+    out.push(node);
+    i = end;
+    return true;
+  };
 
   const code = () => {
-    const ticks = /^`+/.exec(text.slice(i, i + 20))[0], end = find(ticks, i + ticks.length);
-    return end > 0 && put(h("code", { dir: "ltr" }, visible(text.slice(i + ticks.length, end).trim())), end + ticks.length);
+    const ticks = /^`+/.exec(text.slice(i, i + 20))[0];
+    const end = find(ticks, i + ticks.length);
+    return (
+      end > 0 &&
+      put(h("code", { dir: "ltr" }, visible(text.slice(i + ticks.length, end).trim())), end + ticks.length)
+    );
   };
   const emphasis = (mark, tag) => {
-    if (!text.startsWith(mark, i) || depth >= DEPTH || /\s|^$/.test(text[i + mark.length] ?? "")) return false;
+    if (!text.startsWith(mark, i) || depth >= DEPTH || /\s|^$/.test(text[i + mark.length] ?? ""))
+      return false;
     if (mark[0] === "_" && /\w/.test(text[i - 1] ?? "")) return false;
     const end = find(mark, i + mark.length + 1);
     if (end < 0 || /\s/.test(text[end - 1])) return false;
     return put(h(tag, null, inline(text.slice(i + mark.length, end), depth + 1)), end + mark.length);
   };
   const anchor = (start) => {
-    const close = find("](", start + 1, LINK), end = close > 0 ? find(")", close + 2, LINK) : -1;
+    const close = find("](", start + 1, LINK);
+    const end = close > 0 ? find(")", close + 2, LINK) : -1;
     if (end < 0 || depth >= DEPTH) return false;
-    const words = text.slice(start + 1, close), target = text.slice(close + 2, end).trim().split(/\s/)[0];
+    const words = text.slice(start + 1, close);
+    const target = text
+      .slice(close + 2, end)
+      .trim()
+      .split(/\s/)[0];
     const url = safeUrl(target);
     // A target that is not followed is shown, so that nothing hides behind the words.
-    return put(url ? link(url, inline(words, depth + 1)) : h("span", null, words, " (", h("code", { dir: "ltr" }, visible(target)), ")"), end + 1);
+    return put(
+      url
+        ? link(url, inline(words, depth + 1))
+        : h("span", null, words, " (", h("code", { dir: "ltr" }, visible(target)), ")"),
+      end + 1,
+    );
   };
   const bare = (from, end) => {
-    const shown = text.slice(from, end), url = safeUrl(shown);
+    const shown = text.slice(from, end);
+    const url = safeUrl(shown);
     return url !== null && put(link(url, visible(shown)), end);
   };
 
   while (i < text.length) {
     special.lastIndex = i;
     const m = special.exec(text);
-    if (!m) { plain += text.slice(i); break; }
+    if (!m) {
+      plain += text.slice(i);
+      break;
+    }
     plain += text.slice(i, m.index);
     i = m.index;
     const c = text[i];
-    if (c === "\n") { put(/ {2}$/.test(text.slice(i - 2, i)) ? h("br") : "\n", i + 1); continue; }
-    if (c === "\\" && escapable.test(text[i + 1] ?? "")) { plain += text[i + 1]; i += 2; continue; }
+    if (c === "\n") {
+      put(/ {2}$/.test(text.slice(i - 2, i)) ? h("br") : "\n", i + 1);
+      continue;
+    }
+    if (c === "\\" && escapable.test(text[i + 1] ?? "")) {
+      plain += text[i + 1];
+      i += 2;
+      continue;
+    }
     if (c === "`" && code()) continue;
     if ((c === "*" || c === "_") && (emphasis(c + c, "strong") || emphasis(c, "em"))) continue;
     if (c === "~" && emphasis("~~", "del")) continue;
     if (c === "[" && anchor(i)) continue;
     if (c === "!" && text[i + 1] === "[" && anchor(i + 1)) continue;
-    if (c === "<") { const end = find(">", i, LINK); if (end > 0 && bare(i + 1, end)) { i = end + 1; continue; } }
-    if (c === "h" && bare(i, i + /^[^\s<>"'`]*[^\s<>"'`.,;:!?)\]*_]/.exec(text.slice(i, i + LINK))[0].length)) continue;
+    if (c === "<") {
+      const end = find(">", i, LINK);
+      if (end > 0 && bare(i + 1, end)) {
+        i = end + 1;
+        continue;
+      }
+    }
+    if (c === "h" && bare(i, i + /^[^\s<>"'`]*[^\s<>"'`.,;:!?)\]*_]/.exec(text.slice(i, i + LINK))[0].length))
+      continue;
     plain += text[i++];
   }
   flush();
@@ -131,38 +209,86 @@ function inline(text, depth = 0) {
 
 export function codeBlock(text, language = "") {
   const copy = iconButton("copy", "Copy code", () => copyText(text, copy));
-  return h("figure", { class: "code" },
+  return h(
+    "figure",
+    { class: "code" },
     h("figcaption", null, h("span", null, visible(language.slice(0, 40)) || "text"), copy),
-    longText(text, (t) => h("pre", { tabindex: "0", dir: "ltr" }, h("code", null, visible(t)))));
+    longText(text, (t) => h("pre", { tabindex: "0", dir: "ltr" }, h("code", null, visible(t)))),
+  );
 }
 
 // Items by their indent; what is indented deeper belongs to the item before.
 function list(lines, depth) {
-  const first = bullet.exec(lines[0]), indent = first[1].length, ordered = /\d/.test(first[2]);
-  const el = h(ordered ? "ol" : "ul", ordered && parseInt(first[2], 10) !== 1 ? { start: String(parseInt(first[2], 10)) } : null);
+  const first = bullet.exec(lines[0]);
+  const indent = first[1].length;
+  const ordered = /\d/.test(first[2]);
+  const el = h(
+    ordered ? "ol" : "ul",
+    ordered && parseInt(first[2], 10) !== 1 ? { start: String(parseInt(first[2], 10)) } : null,
+  );
   let item = null;
   const items = [];
   for (const line of lines) {
     const m = bullet.exec(line);
-    if (m && m[1].length <= indent + 1) { item = { words: [m[3]], inner: [] }; items.push(item); }
-    else if (item.inner.length > 0 || m) item.inner.push(line.slice(Math.min(indent + 2, line.length - line.trimStart().length)));
+    if (m && m[1].length <= indent + 1) {
+      item = { words: [m[3]], inner: [] };
+      items.push(item);
+    } else if (item.inner.length > 0 || m)
+      item.inner.push(line.slice(Math.min(indent + 2, line.length - line.trimStart().length)));
     else item.words.push(line.trim());
   }
   for (const { words, inner } of items) {
-    const text = words.join("\n").trim(), box = /^\[([ xX])\]\s/.exec(text);
-    el.append(h("li", { dir: "auto" }, box ? [box[1] === " " ? "\u2610 " : "\u2611 ", inline(text.slice(4))] : inline(text),
-      inner.some((l) => l.trim()) && depth < DEPTH ? elements(inner.join("\n"), depth + 1) : []));
+    const text = words.join("\n").trim();
+    const box = /^\[([ xX])\]\s/.exec(text);
+    el.append(
+      h(
+        "li",
+        { dir: "auto" },
+        box ? [box[1] === " " ? "\u2610 " : "\u2611 ", inline(text.slice(4))] : inline(text),
+        inner.some((l) => l.trim()) && depth < DEPTH ? elements(inner.join("\n"), depth + 1) : [],
+      ),
+    );
   }
   return el;
 }
 
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").slice(0, 50);
+const cells = (line) =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split("|")
+    .slice(0, 50);
 
 function table(lines) {
   const [head, , ...rows] = lines;
-  return h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", null,
-    h("thead", null, h("tr", null, cells(head).map((c) => h("th", { scope: "col", dir: "auto" }, inline(c.trim()))))),
-    h("tbody", null, rows.slice(0, 500).map((r) => h("tr", null, cells(r).map((c) => h("td", { dir: "auto" }, inline(c.trim()))))))));
+  return h(
+    "div",
+    { class: "table", tabindex: "0", role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      null,
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          cells(head).map((c) => h("th", { scope: "col", dir: "auto" }, inline(c.trim()))),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        rows.slice(0, 500).map((r) =>
+          h(
+            "tr",
+            null,
+            cells(r).map((c) => h("td", { dir: "auto" }, inline(c.trim()))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 const plainBlock = (text) => longText(text, (t) => h("p", { class: "plain-text", dir: "auto" }, t));
@@ -172,12 +298,20 @@ function element(block, depth) {
   if (block.kind === "code") return codeBlock(text, block.language);
   if (text.length > BLOCK || depth > DEPTH) return plainBlock(text);
   switch (block.kind) {
-    case "heading": { const m = heading.exec(text); return h(`h${Math.min(m[1].length + 2, 6)}`, { dir: "auto" }, inline(m[2].trim().replace(/ #+$/, ""))); }
-    case "rule": return h("hr");
-    case "quote": return h("blockquote", { dir: "auto" }, elements(text, depth + 1));
-    case "list": return list(block.lines, depth);
-    case "table": return table(block.lines);
-    default: return h("p", { dir: "auto" }, inline(text));
+    case "heading": {
+      const m = heading.exec(text);
+      return h(`h${Math.min(m[1].length + 2, 6)}`, { dir: "auto" }, inline(m[2].trim().replace(/ #+$/, "")));
+    }
+    case "rule":
+      return h("hr");
+    case "quote":
+      return h("blockquote", { dir: "auto" }, elements(text, depth + 1));
+    case "list":
+      return list(block.lines, depth);
+    case "table":
+      return table(block.lines);
+    default:
+      return h("p", { dir: "auto" }, inline(text));
   }
 }
 
@@ -189,7 +323,8 @@ const keyOf = (b) => `${b.kind}\n${b.language ?? ""}\n${b.lines.join("\n")}`;
 
 // Makes `box` show the text; blocks that are as before stay as they are.
 export function showMarkdown(box, text) {
-  const blocks = split(text), keys = box.keys ?? [];
+  const blocks = split(text);
+  const keys = box.keys ?? [];
   let same = 0;
   while (same < keys.length && same < blocks.length && keys[same] === keyOf(blocks[same])) same++;
   while (box.children.length > same) box.lastElementChild.remove();

@@ -1,9 +1,16 @@
 // theme.js - light, dark, or what the system says; remembered in this browser.
 import { icon, say } from "./dom.js";
 
-const order = ["auto", "light", "dark"], icons = { auto: "auto", light: "sun", dark: "moon" };
+const order = ["auto", "light", "dark"];
+const icons = { auto: "auto", light: "sun", dark: "moon" };
 
-const stored = () => { try { return localStorage.getItem("cohort.theme"); } catch { return null; } };
+const stored = () => {
+  try {
+    return localStorage.getItem("cohort.theme");
+  } catch {
+    return null;
+  }
+};
 
 export function theme() {
   let now = order.includes(stored()) ? stored() : "auto";
@@ -18,7 +25,11 @@ export function theme() {
   };
   button.addEventListener("click", () => {
     now = order[(order.indexOf(now) + 1) % order.length];
-    try { localStorage.setItem("cohort.theme", now); } catch { /* it is not remembered */ }
+    try {
+      localStorage.setItem("cohort.theme", now);
+    } catch {
+      /* it is not remembered */
+    }
     apply();
     say(button.title);
   });

@@ -1,42 +1,67 @@
 // threads.js - the list of threads and the list of what waits for a person, kept up to
 // date by asking: often while things change, seldom while nothing does or nobody looks at
 // the page (its title tells how much waits).
-import { $, ago, h, icon, visible } from "./dom.js";
+import { $, ago, h, visible } from "./dom.js";
 import * as wire from "./wire.js";
 
-const OFTEN = 2000, SELDOM = 20000;          // ms
+const OFTEN = 2000;
+const SELDOM = 20000; // ms
 const PAGE = 50;
 
 const statuses = { busy: "Running", interrupted: "Waiting for you", error: "Failed", idle: "" };
 
-const textOf = (content) => (Array.isArray(content) ? content.map((b) => b?.text ?? "").join(" ") : typeof content === "string" ? content : "")
-  .slice(0, 1000).replace(/\s+/g, " ").trim().slice(0, 120);
+const textOf = (content) =>
+  (Array.isArray(content)
+    ? content.map((b) => b?.text ?? "").join(" ")
+    : typeof content === "string"
+      ? content
+      : ""
+  )
+    .slice(0, 1000)
+    .replace(/\s+/g, " ")
+    .trim()
+    .slice(0, 120);
 
 const briefly = (v) => {
-  const text = v?.action_requests ? v.action_requests.map((a) => a.name).join(", ") : typeof v === "string" ? v : v?.prompt ?? v?.question ?? JSON.stringify(v) ?? "";
+  const text = v?.action_requests
+    ? v.action_requests.map((a) => a.name).join(", ")
+    : typeof v === "string"
+      ? v
+      : (v?.prompt ?? v?.question ?? JSON.stringify(v) ?? "");
   return visible(String(text).replace(/\s+/g, " ").slice(0, 140));
 };
 
 export class ThreadList {
   threads = [];
   waits = [];
-  titles = new Map();                        // thread id -> its first words
+  titles = new Map(); // thread id -> its first words
   limit = PAGE;
   selected = null;
   pause = OFTEN;
   asked = 0;
 
   constructor(on) {
-    this.on = on;                            // { changed(), failed(e), ok() }
+    this.on = on; // { changed(), failed(e), ok() }
     this.list = $("threads");
     this.waiting = $("waiting");
-    $("more-threads").addEventListener("click", () => { this.limit += PAGE; this.refresh(); });
+    $("more-threads").addEventListener("click", () => {
+      this.limit += PAGE;
+      this.refresh();
+    });
     for (const box of [this.list, this.waiting]) box.addEventListener("keydown", (e) => this.move(e));
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.soon(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.soon();
+    });
   }
 
-  start() { this.stopped = false; return this.refresh(); }
-  stop() { this.stopped = true; clearTimeout(this.timer); }
+  start() {
+    this.stopped = false;
+    return this.refresh();
+  }
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
 
   // Something was done that changes the list.
   soon(ms = 0) {
@@ -58,18 +83,25 @@ export class ThreadList {
       this.threads = threads;
       this.waits = waits;
       this.on.ok();
-      if (key !== this.key || Date.now() - this.drawn > 60000) { this.key = key; this.show(); this.on.changed(); }
+      if (key !== this.key || Date.now() - this.drawn > 60000) {
+        this.key = key;
+        this.show();
+        this.on.changed();
+      }
     } catch (e) {
       if (e.status === 401) return;
       this.pause = Math.min(this.pause * 2, SELDOM);
       this.on.failed(e);
     }
-    if (!this.stopped && mine === this.asked) this.timer = setTimeout(() => this.refresh(), document.hidden ? SELDOM : this.pause);
+    if (!this.stopped && mine === this.asked)
+      this.timer = setTimeout(() => this.refresh(), document.hidden ? SELDOM : this.pause);
   }
 
   // First words are asked for once: they may be long, and they do not change.
   async learn(threads) {
-    const ids = threads.filter((t) => !t.metadata?.title && !this.titles.has(t.thread_id)).map((t) => t.thread_id);
+    const ids = threads
+      .filter((t) => !t.metadata?.title && !this.titles.has(t.thread_id))
+      .map((t) => t.thread_id);
     if (ids.length === 0) return;
     for (const t of await wire.firstWords(ids)) {
       const words = textOf(t.extracted?.first);
@@ -79,19 +111,49 @@ export class ThreadList {
 
   titleOf(t) {
     const { title, graph_id: graph } = t.metadata ?? {};
-    return visible(typeof title === "string" && title ? title : this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled"));
+    return visible(
+      typeof title === "string" && title
+        ? title
+        : (this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled")),
+    );
   }
 
-  select(id) { this.selected = id; this.show(); }
+  select(id) {
+    this.selected = id;
+    this.show();
+  }
 
   show() {
     this.drawn = Date.now();
     const focused = document.activeElement?.dataset?.key;
-    this.list.replaceChildren(...this.threads.map((t) => this.row(`t${t.thread_id}`, t.thread_id, t.status, this.titleOf(t), ago(t.updated_at), statuses[t.status] ?? t.status)));
-    if (this.threads.length === 0) this.list.append(h("li", { class: "quiet empty" }, "No conversations yet."));
+    this.list.replaceChildren(
+      ...this.threads.map((t) =>
+        this.row(
+          `t${t.thread_id}`,
+          t.thread_id,
+          t.status,
+          this.titleOf(t),
+          ago(t.updated_at),
+          statuses[t.status] ?? t.status,
+        ),
+      ),
+    );
+    if (this.threads.length === 0)
+      this.list.append(h("li", { class: "quiet empty" }, "No conversations yet."));
     $("more-threads").hidden = this.threads.length < this.limit;
     const titles = new Map(this.threads.map((t) => [t.thread_id, this.titleOf(t)]));
-    this.waiting.replaceChildren(...this.waits.map((w) => this.row(`w${w.id}`, w.thread_id, "interrupted", briefly(w.value), ago(w.created_at), titles.get(w.thread_id) ?? "") ));
+    this.waiting.replaceChildren(
+      ...this.waits.map((w) =>
+        this.row(
+          `w${w.id}`,
+          w.thread_id,
+          "interrupted",
+          briefly(w.value),
+          ago(w.created_at),
+          titles.get(w.thread_id) ?? "",
+        ),
+      ),
+    );
     $("waiting-section").hidden = this.waits.length === 0;
     $("waiting-count").textContent = String(this.waits.length);
     document.title = `${this.waits.length ? `(${this.waits.length}) ` : ""}${titles.get(this.selected) ?? "Cohort"}`;
@@ -99,18 +161,31 @@ export class ThreadList {
   }
 
   row(key, id, status, title, when, note) {
-    return h("li", null, h("a", { href: `#/t/${encodeURIComponent(id)}`, class: "thread", "data-key": key, "aria-current": id === this.selected && key[0] === "t" ? "page" : null },
-      h("span", { class: `dot ${status}` }),
-      h("span", { class: "thread-title", dir: "auto" }, title),
-      h("span", { class: "thread-when" }, when),
-      note ? h("span", { class: "thread-note", dir: "auto" }, note) : null));
+    return h(
+      "li",
+      null,
+      h(
+        "a",
+        {
+          href: `#/t/${encodeURIComponent(id)}`,
+          class: "thread",
+          "data-key": key,
+          "aria-current": id === this.selected && key[0] === "t" ? "page" : null,
+        },
+        h("span", { class: `dot ${status}` }),
+        h("span", { class: "thread-title", dir: "auto" }, title),
+        h("span", { class: "thread-when" }, when),
+        note ? h("span", { class: "thread-note", dir: "auto" }, note) : null,
+      ),
+    );
   }
 
   // Arrows go from one to the next.
   move(e) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
     if (!step) return;
-    const all = [...document.querySelectorAll(".thread")], at = all.indexOf(document.activeElement);
+    const all = [...document.querySelectorAll(".thread")];
+    const at = all.indexOf(document.activeElement);
     if (at < 0) return;
     e.preventDefault();
     all[at + step]?.focus();

@@ -5,7 +5,10 @@ const base = new URL("..", import.meta.url);
 
 // status 0: the server could not be reached.
 export class Refused extends Error {
-  constructor(status, message) { super(message); this.status = status; }
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
 }
 
 // Told when a request came back with 401.
@@ -15,7 +18,10 @@ export async function request(method, path, { body, headers, signal } = {}) {
   let response;
   try {
     response = await fetch(new URL(path.slice(1), base), {
-      method, signal, credentials: "same-origin", cache: "no-store",
+      method,
+      signal,
+      credentials: "same-origin",
+      cache: "no-store",
       headers: { ...(method === "GET" ? {} : { "content-type": "application/json" }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -26,7 +32,11 @@ export async function request(method, path, { body, headers, signal } = {}) {
   if (response.ok) return response;
   const text = await response.text().catch(() => "");
   let said = text;
-  try { said = JSON.parse(text).detail ?? JSON.parse(text).message ?? text; } catch { /* plain words */ }
+  try {
+    said = JSON.parse(text).detail ?? JSON.parse(text).message ?? text;
+  } catch {
+    /* plain words */
+  }
   if (response.status === 401) signedOut.dispatchEvent(new Event("signedout"));
   throw new Refused(response.status, said || `The server answered ${response.status}.`);
 }
@@ -42,7 +52,8 @@ export async function call(method, path, body, more) {
 // { event, data, id } of a response, as they come.
 export async function* frames(response, alive) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", frame = {};
+  let rest = "";
+  let frame = {};
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
@@ -61,10 +72,18 @@ export async function* frames(response, alive) {
   }
 }
 
-export const pause = (ms, signal) => new Promise((resolve) => {
-  const timer = setTimeout(resolve, ms);
-  signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-});
+export const pause = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
 
 // ---- agents and threads ----------------------------------------------------
 
@@ -76,7 +95,12 @@ export const info = () => call("GET", "/info");
 export async function assistants() {
   const all = [];
   for (let offset = 0; ; offset += 100) {
-    const page = await call("POST", "/assistants/search", { limit: 100, offset, sort_by: "name", sort_order: "asc" });
+    const page = await call("POST", "/assistants/search", {
+      limit: 100,
+      offset,
+      sort_by: "name",
+      sort_order: "asc",
+    });
     all.push(...page);
     if (page.length < 100 || all.length >= 1000) return all;
   }
@@ -84,18 +108,30 @@ export async function assistants() {
 
 export const schemas = (id) => call("GET", `/assistants/${encodeURIComponent(id)}/schemas`);
 
-export const threads = (limit) => call("POST", "/threads/search", { limit, sort_by: "updated_at", sort_order: "desc", select: listed });
+export const threads = (limit) =>
+  call("POST", "/threads/search", { limit, sort_by: "updated_at", sort_order: "desc", select: listed });
 // What their first messages say, as a title for those that have no other.
-export const firstWords = (ids) => call("POST", "/threads/search", { ids, limit: ids.length, select: ["thread_id"], extract: { first: "values.messages[0].content" } });
+export const firstWords = (ids) =>
+  call("POST", "/threads/search", {
+    ids,
+    limit: ids.length,
+    select: ["thread_id"],
+    extract: { first: "values.messages[0].content" },
+  });
 
 export const waiting = () => call("GET", "/interrupts?status=waiting&limit=100");
 export const deleteThread = (id) => call("DELETE", thread(id));
-export const rename = (id, title) => call("PATCH", thread(id), { metadata: { title } }, { headers: { prefer: "return=minimal" } });
+export const rename = (id, title) =>
+  call("PATCH", thread(id), { metadata: { title } }, { headers: { prefer: "return=minimal" } });
 export const state = (id) => call("GET", `${thread(id)}/state`);
-export const stateAt = (id, checkpoint) => call("GET", `${thread(id)}/state/${encodeURIComponent(checkpoint)}`);
-export const history = (id, limit, before) => call("POST", `${thread(id)}/history`, {
-  limit, ...(before ? { before } : {}), select: ["checkpoint", "parent_checkpoint", "metadata", "next", "created_at"],
-});
+export const stateAt = (id, checkpoint) =>
+  call("GET", `${thread(id)}/state/${encodeURIComponent(checkpoint)}`);
+export const history = (id, limit, before) =>
+  call("POST", `${thread(id)}/history`, {
+    limit,
+    ...(before ? { before } : {}),
+    select: ["checkpoint", "parent_checkpoint", "metadata", "next", "created_at"],
+  });
 export const runs = (id, limit = 1) => call("GET", `${thread(id)}/runs?limit=${limit}`);
 export const cancel = (id, run) => call("POST", `${thread(id)}/runs/${run}/cancel?action=interrupt`);
 
@@ -103,5 +139,6 @@ export const cancel = (id, run) => call("POST", `${thread(id)}/runs/${run}/cance
 
 // Credentials are sent once; the browser keeps the cookie, which no script can read.
 export const whoami = () => call("GET", "/session");
-export const signIn = (secret) => call("POST", "/session", {}, { headers: { authorization: `Bearer ${secret}` } });
+export const signIn = (secret) =>
+  call("POST", "/session", {}, { headers: { authorization: `Bearer ${secret}` } });
 export const signOut = () => call("DELETE", "/session");

@@ -1,0 +1,42 @@
+// keys.js - shortcuts, the help that tells them, and boxes that grow with their text.
+import { $, dialog, h } from "./dom.js";
+
+const shortcuts = [
+  ["Enter", "Send"],
+  ["Shift+Enter", "New line"],
+  ["Esc", "Stop the run; close what is open"],
+  ["\u2191", "In an empty box: edit your last message"],
+  ["Alt+N", "New conversation"],
+  ["Alt+T", "To the conversations"],
+  ["Alt+W", "To what waits for you"],
+  ["Alt+M", "To the message box"],
+  ["Alt+H", "History"],
+  ["Alt+/", "This help"],
+];
+
+export function help() {
+  const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", null, key)]);
+  const rows = shortcuts.map(([keys, words]) => [h("dt", null, keyed(keys)), h("dd", null, words)]);
+  return dialog("Keyboard", (done) => {
+    const close = h("button", { type: "button", autofocus: "", onclick: () => done() }, "Close");
+    return h("div", null, h("dl", { class: "keys" }, rows), h("div", { class: "actions" }, close));
+  });
+}
+
+// by: { KeyN: f, ... } with Alt; escape: what Esc does.
+export function listenToKeys(by, escape) {
+  addEventListener("keydown", (e) => {
+    if ($("app").hidden || document.querySelector("dialog")) return;
+    if (e.key === "Escape") escape();
+    if (!e.altKey || e.ctrlKey || e.metaKey || !by[e.code]) return;
+    e.preventDefault();
+    by[e.code]();
+  });
+}
+
+export function grow(box) {
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight + 2, innerHeight * 0.4)}px`;
+}
+
+export const sends = (e) => e.key === "Enter" && !e.shiftKey && !e.isComposing;
