@@ -406,6 +406,7 @@ await scenario("history: look, fork, run again", async () => {
   await shows(tab, () => /earlier point/.test(document.getElementById("chip").textContent));
   await send(tab, "another way");
   await shows(tab, () => document.querySelectorAll(".message").length === 4 && !document.querySelector(".live"));
+  await idle(tab);
   equal((await messagesOf(t)).map((m) => m.content), ["first", "Hello.", "another way", "Hello."], "a branch");
   await tab.click("#history-button");
   await shows(tab, () => document.querySelector(".tag")?.textContent);
@@ -428,6 +429,7 @@ await scenario("history: edit a message, have an answer given again", async () =
   await faultless(tab, "editing");
   await tab.press(".edit-form textarea", "Enter");
   await shows(tab, () => document.querySelectorAll(".message").length === 2 && /better/.test(document.querySelector(".message.human").textContent) && !document.querySelector(".live"));
+  await idle(tab);
   equal((await messagesOf(t)).map((m) => m.content), ["first, but better", "Hello."], "a branch from before the message");
   const [, before] = await messagesOf(t);
   await tab.locator(".message.ai [aria-label='Answer again']").click();
