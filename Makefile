@@ -32,8 +32,8 @@ test: ## the test set: style, unit, contract, conformance, e2e, ASan
 	@$(MAKE) --no-print-directory build
 	@tests/run quick
 
-test-all: ## and the slow rest: kills, all sanitizers, long fuzzing
-	@tools/deps --test
+test-all: ## and the slow rest: kills, all sanitizers, a browser
+	@tools/deps --test-all
 	@$(MAKE) --no-print-directory build
 	@tests/run all
 

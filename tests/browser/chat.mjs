@@ -7,8 +7,8 @@
 // REFERENCE=http://host:port asks the official server (reference/ has its agents)
 // and leaves out what kills the server.  Screenshots: results/browser/chat.
 import path from "node:path";
-import { agents, chat } from "../e2e/chat-lib.mjs";
-import { finish, freePort, scratch, startServer } from "../e2e/lib.mjs";
+import { chat, chatServer } from "../e2e/chat-lib.mjs";
+import { finish, freePort, scratch } from "../e2e/lib.mjs";
 import { bundle, chromium, here, noFaults, openTab, screenshot, serveFiles, shows } from "./lib.mjs";
 
 const reference = process.env.REFERENCE;
@@ -63,8 +63,7 @@ for (const [name, [kind]] of Object.entries(pages).filter(([n]) => !args.length 
   let context, tabs = [];
   await chat({
     name, kind, only, reference: !!reference,
-    begin: () => reference ? { url: reference }
-      : startServer({ dir, port, args: ["--agents", agents, "--llm-script", path.join(agents, "script.json")] }),
+    begin: () => reference ? { url: reference } : chatServer({ dir, port }),
     open: async (...what) => {
       context ??= await browser.newContext();
       tabs.push(await pageTab(context, name, ...what));

@@ -7,9 +7,10 @@
 // A view is {status, thread, error, refused, queued, messages: [[type, text]],
 // ids, calls: [[name, state, output]], interrupts: [text], scopes: [text]}.
 import path from "node:path";
-import { check, equal, repo, scenario, until } from "./lib.mjs";
+import { check, equal, repo, scenario, startServer, until } from "./lib.mjs";
 
-export const agents = path.join(repo, "tests", "agents", "chat");
+const agents = path.join(repo, "tests", "agents", "chat");
+export const chatServer = (options) => startServer({ ...options, args: ["--agents", agents, "--llm-script", path.join(agents, "script.json")] });
 
 export const textOf = (content) => typeof content === "string" ? content : (content ?? []).map((b) => b.text ?? "").join("");
 
@@ -46,13 +47,18 @@ const sequences = {
     equal(view.calls.map(([n, , o]) => [n, o]), [["weather", "It is sunny in Paris."]], `${label}: one call with its result`);
     equal(view.error, "", `${label}: no error`);
   },
+  // Slow, and without its first words: when a page begins to look at an agent inside,
+  // the SDKs lose deltas that come before the replay, until the block's end repeats them.
   async "messages of a subgraph"({ open, label, kind }) {
     const tab = await open("team");
-    await tab.send("bees");
-    shown(await answered(tab, "That was all."), [["human", "bees"], ["ai", "Bees waggle."], ["ai", "That was all."]], label);
-    if (kind === "classic") return;
-    const { scopes } = await tab.when((v) => v.scopes.some((s) => s.includes("ai: Bees waggle.")));
-    check(scopes.length === 1 && scopes[0].startsWith("helper"), `${label}: under the node's name`, scopes);
+    await tab.send("count slowly");
+    if (kind !== "classic") {
+      const { scopes } = await tab.when((v) => v.scopes.some((s) => /ai: .*(four|five|six|seven)/.test(s)));
+      check(scopes.length === 1 && scopes[0].startsWith("helper") && !scopes[0].includes("thirty"), `${label}: under the node's name, as they come`, scopes);
+    }
+    const view = await answered(tab, "That was all.");
+    shown({ ...view, messages: view.messages.map(([t, x]) => [t, x.replace(/one .* thirty/, "1..30")]) }, [["human", "count slowly"], ["ai", "1..30"], ["ai", "That was all."]], label);
+    if (kind !== "classic") check((await tab.when((v) => v.scopes[0]?.endsWith("thirty"))).scopes.length === 1, `${label}: all of it`);
   },
   async "approve, edit, reject"({ open, label }) {
     const tab = await open("desk");
@@ -146,15 +152,19 @@ const sequences = {
 };
 
 const kills = {
-  async "killed and started in mid-run"({ open, label, kill, runs }) {
+  async "killed and started in mid-run"({ open, label, kind, kill, runs }) {
     const tab = await open("desk");
     await tab.send("count slowly");
     const { thread } = await counting(tab);
     await kill();
-    const view = await counted(tab, 30000);
+    await tab.when((v) => v.status === "idle" && v.messages.some(([, x]) => x.endsWith("thirty")), undefined, 30000);
+    if (kind === "old") await tab.reload();            // as after a stop
+    const view = await counted(tab);
     equal(view.messages.map(([t]) => t), ["human", "ai"], `${label}: the answer once`);
     equal((await runs(thread)).map((r) => r.status), ["success"], `${label}: one run`);
     await tab.send("bees");
+    await tab.when((v) => v.status === "idle" && v.messages.some(([, x]) => x === "Bees waggle."));
+    if (kind === "old") await tab.reload();
     equal((await answered(tab, "Bees waggle.")).error, "", `${label}: goes on`);
   },
   async "killed while it waits"({ open, label, kill, state }) {

@@ -2,78 +2,23 @@
 // stream classes of the SDKs, which the hooks of @langchain/react wrap, and what
 // agent-chat-ui sends, recorded.
 //   node chat.mjs [-v WORD] [SDK...]      sequences with the word; 1.15, 1.11, 1.9, ui
-import path from "node:path";
-import { agents, chat, textOf } from "./chat-lib.mjs";
-import { call, check, equal, finish, freePort, parseEvents, scenario, scratch, startServer, until } from "./lib.mjs";
+import { chat, chatServer, textOf } from "./chat-lib.mjs";
+import { Tab, sdkOf } from "./chat-tab.mjs";
+import { call, check, equal, finish, freePort, parseEvents, scenario, scratch, until } from "./lib.mjs";
 
 const reference = process.env.REFERENCE;
 const args = process.argv.slice(2), v = args.indexOf("-v"), only = v < 0 ? "" : args.splice(v, 2)[1];
 const wanted = (name) => !args.length || args.includes(name);
-const begin = (dir, port) => () => reference ? { url: reference } : startServer({ dir, port, args: ["--agents", agents, "--llm-script", path.join(agents, "script.json")] });
-
-// A hook's life without React: a controller, and what a page would show of it.
-class Tab {
-  constructor(sdk, server, assistant, thread) { Object.assign(this, { sdk, server, assistant, refused: "", parents: new Map(), scopes: new Map() }); this.mount(thread); }
-  mount(threadId = null) {
-    const client = new this.sdk.Client({ apiUrl: this.server.url, callerOptions: { maxRetries: 4 } });
-    this.controller = new this.sdk.StreamController({ client, assistantId: this.assistant, threadId });
-    this.release = this.controller.activate();
-    this.controller.messageMetadataStore.subscribe(() => this.remember());
-  }
-  close() { this.release(); return this.controller.dispose(); }
-  async reload() {
-    const { threadId } = this.controller.rootStore.getSnapshot();
-    await this.close();
-    this.parents.clear();
-    this.scopes.clear();
-    this.mount(threadId);
-  }
-  // Before 1.15 the parents of later checkpoints are told too; the first one is the fork point.
-  remember() {
-    for (const [id, { parentCheckpointId: parent }] of this.controller.messageMetadataStore.getSnapshot()) if (parent && !this.parents.has(id)) this.parents.set(id, parent);
-    for (const s of this.controller.subgraphStore.getSnapshot().values())
-      if (!this.scopes.has(s.id)) this.scopes.set(s.id, [s, this.controller.registry.acquire(this.sdk.messagesProjection(s.namespace)).store]);
-  }
-  see() {
-    this.remember();
-    const s = this.controller.rootStore.getSnapshot(), words = (e) => e === undefined || e === null ? "" : String(e.message ?? JSON.stringify(e));
-    return {
-      status: s.isThreadLoading ? "loading" : s.isLoading ? "running" : "idle", thread: s.threadId, error: words(s.error), refused: this.refused,
-      queued: String(this.controller.queueStore.getSnapshot().length),
-      messages: s.messages.map((m) => [m.getType(), textOf(m.content)]), ids: s.messages.map((m) => m.id),
-      calls: s.toolCalls.map((c) => [c.name, c.status, textOf(c.output?.content ?? c.output)]),
-      interrupts: s.interrupts.map(({ value: { action_requests: [r] } }) => JSON.stringify({ name: r.name, args: r.args })),
-      scopes: [...this.scopes.values()].map(([g, store]) => `${g.namespace.map((n) => n.split(":")[0]).join("/")} ${store.getSnapshot().map((m) => `${m.getType()}: ${textOf(m.content)}`).join(" | ")}`),
-    };
-  }
-  when(condition, arg, ms) {
-    return until(() => { const view = this.see(); return condition(view, arg) && view; }, `${condition} with ${JSON.stringify(arg)}`, ms)
-      .catch((e) => { throw new Error(`${e.message}\n     it shows ${JSON.stringify(this.see())}`); });
-  }
-  #act(promise) { this.refused = ""; promise.catch((e) => { this.refused = String(e.message); }); }
-  #submit(content, options) { this.#act(this.controller.submit({ messages: [{ type: "human", content }] }, options)); }
-  send(text) { this.#submit(text); }
-  queue(text) { this.#submit(text, { multitaskStrategy: "enqueue" }); }
-  stop() { return this.controller.stop(); }
-  decide(how, text) {
-    const [{ id, value: { action_requests: [{ name }] } }] = this.controller.rootStore.getSnapshot().interrupts;
-    const decision = { approve: { type: "approve" }, edit: () => ({ type: "edit", edited_action: { name, args: JSON.parse(text) } }), reject: { type: "reject", message: text } }[how];
-    this.#act(this.controller.respond({ decisions: [typeof decision === "function" ? decision() : decision] }, { interruptId: id }));
-  }
-  async fork(n, text) {
-    const from = await until(() => { this.remember(); return this.parents.get(this.see().ids[n]); }, "a fork point");
-    this.#submit(text, { forkFrom: from });
-  }
-}
+const begin = (dir, port) => () => reference ? { url: reference } : chatServer({ dir, port });
 
 async function sdk(version) {
   const name = `SDK ${version}`, dir = scratch(), port = await freePort();
-  const { Client } = await import(`sdk-${version}`), stream = await import(`sdk-${version}/stream`);
+  const classes = await sdkOf(version);
   let tabs = [];
   await chat({
     name, kind: version === "1.15" ? "new" : "old", only, reference: !!reference, begin: begin(dir, port),
     open: async (...what) => {
-      tabs.push(new Tab({ Client, ...stream }, ...what));
+      tabs.push(new Tab(classes, ...what));
       await tabs.at(-1).when((view) => view.status !== "loading");
       return tabs.at(-1);
     },

@@ -1,6 +1,6 @@
 // chat.jsx - what every page shows, whatever hook is below it.  `chat` is:
 //   messages [{id, type, text}], calls [{id, name, state, output}], interrupts
-//   [{id, value}], scopes [{name, Messages}], status, threadId, error, queued,
+//   [{id, value}], scopes (elements), status, threadId, error, queued,
 //   send(text), enqueue(text), stop(), respond(interrupt, value), useFork(id):
 //   undefined or (text) => a run beside the one that message began.
 import { StrictMode, useState } from "react";
@@ -58,7 +58,7 @@ export function Chat({ chat }) {
       <p>Tools</p>
       <ul id="calls">{chat.calls.map((c, i) => <li key={`${c.id}-${i}`} data-id={c.id} data-name={c.name} data-state={c.state}>{c.name} {c.state} <span className="output">{c.output}</span></li>)}</ul>
       <p>Within</p>
-      <ul id="scopes">{chat.scopes.map((s) => <li key={s.name} data-name={s.name}>{s.name} <s.Messages /></li>)}</ul>
+      <ul id="scopes">{chat.scopes}</ul>
       <p>Waiting for you</p>
       <ul id="interrupts">{chat.interrupts.map((i) => <Interrupt key={i.id} chat={quiet} interrupt={i} draft={draft} />)}</ul>
       <p>queued <b id="queued">{chat.queued}</b></p>

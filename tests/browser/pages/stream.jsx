@@ -7,6 +7,11 @@ const human = (content) => ({ messages: [{ type: "human", content }] });
 const plain = (m) => ({ id: m.id, type: m.getType(), text: textOf(m.content) });
 const output = (o) => textOf(o?.content ?? o ?? "");
 
+function Scope({ stream, of }) {
+  const messages = useMessages(stream, of);
+  return <li>{of.namespace.map((n) => n.split(":")[0]).join("/")} {messages.map((m) => `${m.getType()}: ${textOf(m.content)}`).join(" | ")}</li>;
+}
+
 function Page() {
   const [threadId, setThreadId] = useState(firstThread);
   const stream = useStream({ apiUrl, assistantId, threadId, onThreadId: (id) => { keepThread(id); setThreadId(id); } });
@@ -15,10 +20,7 @@ function Page() {
     messages: stream.messages.map(plain),
     calls: stream.toolCalls.map((c) => ({ id: c.callId ?? c.id, name: c.name, state: c.status, output: output(c.output) })),
     interrupts: stream.interrupts,
-    scopes: [...stream.subgraphs.values()].map((s) => ({
-      name: s.namespace.map((n) => n.split(":")[0]).join("/"),
-      Messages: function Scope() { return <i>{useMessages(stream, s).map((m) => `${m.getType()}: ${textOf(m.content)}`).join(" | ")}</i>; },
-    })),
+    scopes: [...stream.subgraphs.values()].map((s) => <Scope key={s.id} stream={stream} of={s} />),
     status: stream.isThreadLoading ? "loading" : stream.isLoading ? "running" : "idle",
     threadId: stream.threadId, error: stream.error, queued: queue.size,
     send: (text) => stream.submit(human(text)),

@@ -80,3 +80,12 @@ export const inbox = new StateGraph(Annotation.Root({ ...MessagesAnnotation.spec
   }]) }))
   .addNode("told", (s) => ({ messages: [new AIMessage(`answered ${JSON.stringify(s.answer)}`)] }))
   .addEdge(START, "say").addEdge("say", "ask").addEdge("ask", "told").addEdge("told", END).compile();
+
+const asksWithin = new StateGraph(Annotation.Root({ inner: Annotation() }))
+  .addNode("put", () => ({ inner: interrupt("inside?") })).addEdge(START, "put").addEdge("put", END).compile();
+export const crowd = new StateGraph(Annotation.Root({ ...MessagesAnnotation.spec, left: Annotation(), right: Annotation(), inner: Annotation() }))
+  .addNode("a_left", () => ({ left: interrupt("left?") })).addNode("b_right", () => ({ right: interrupt("right?") }))
+  .addNode("within", asksWithin)
+  .addNode("told", (s) => ({ messages: [new AIMessage(`${s.left}, ${s.right}, ${s.inner}`)] }))
+  .addEdge(START, "a_left").addEdge(START, "b_right").addEdge(["a_left", "b_right"], "within")
+  .addEdge("within", "told").addEdge("told", END).compile();
