@@ -49,6 +49,8 @@ struct command {
 	struct fields params;
 	/* of a run */
 	struct buf body;                     /* of the request that does the same */
+	int strategy;                        /* enum multitask */
+	bool answers;                        /* its input is the answer to what waits */
 	void (*add_result)(struct buf *b, const struct store_run *run);
 };
 

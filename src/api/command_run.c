@@ -56,11 +56,20 @@ refuse_elsewhere(struct command *x)
 
 /* ---- starting ---------------------------------------------------------------------- */
 
+static int start_input(struct command *x, bool there, bool answers);
+
 static void
 created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 {
 	struct command *x = ctx;
 
+	if (rc == ERR_CONFLICT && x->answers) {
+		/* Another run was first: what it answered waits no more. */
+		rc = start_input(x, true, false);
+		if (rc < 0)
+			call_fail(&x->c, rc, &x->c.err);
+		return;
+	}
 	if (rc < 0) {
 		call_fail(&x->c, rc, e);
 		return;
@@ -168,13 +177,16 @@ question_find(const struct questions *q, struct str hex)
 
 /* ---- run.start ------------------------------------------------------------------------- */
 
-/* Clients send the strategy under both names; older ones under the second. */
-static jnode
-strategy_of(jnode params)
+/* Clients send the strategy under both names; older ones under the first. */
+static int
+read_strategy(struct command *x)
 {
-	jnode n = json_get(params, S("multitask_strategy"));
+	struct fields *in = x->c.in;
 
-	return json_is_null(n) ? json_get(params, S("multitaskStrategy")) : n;
+	x->strategy = MULTITASK_ENQUEUE;
+	fields_enum(in, "multitaskStrategy", multitask_names, &x->strategy);
+	fields_enum(in, "multitask_strategy", multitask_names, &x->strategy);
+	return in->rc;
 }
 
 /* A thread has one assistant: its clients know it by that. */
@@ -210,11 +222,29 @@ check_assistant(struct call *c, struct store_assistant *a)
 	    "assistant or graph has the id \"%.*s\"", FMT(param_shown(id)));
 }
 
+/* answers: questions wait, and the input is for them; else it is input. */
+static int
+start_input(struct command *x, bool there, bool answers)
+{
+	jnode params = x->params.node, input = json_get(params, S("input"));
+
+	x->answers = answers;
+	buf_clear(&x->body);
+	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'if_not_exists':%s,'assistant_id':%p,"
+	    "'config':%p,'metadata':%p,'langsmith_tracer':%p,",
+	    there ? "reject" : "create", (void *)json_get(params, S("assistant_id")),
+	    (void *)json_get(params, S("config")), (void *)json_get(params, S("metadata")),
+	    (void *)json_get(params, S("langsmith_tracer")));
+	json_add_fmt(&x->body, answers ? "'input':null,'command':{'resume':%p}," :
+	    "'input':%p,", (void *)input);
+	json_add_fmt(&x->body, "'multitask_strategy':%s}",
+	    multitask_names[answers ? MULTITASK_REJECT : x->strategy]);
+	return start(x);
+}
+
 int
 command_run_start(struct command *x)
 {
-	jnode params = x->params.node, strategy = strategy_of(params);
-	jnode input = json_get(params, S("input"));
 	struct call *c = &x->c;
 	struct questions q = { .n = 0 };
 	struct store_assistant a;
@@ -225,30 +255,20 @@ command_run_start(struct command *x)
 	if (refuse_elsewhere(x))
 		return OK;
 	rc = check_assistant(c, &a);
+	if (rc == OK)
+		rc = read_strategy(x);
 	if (rc < 0)
 		return rc;
 	rc = api_thread_find(c, &t);
 	there = rc == OK;
 	if (there)
 		rc = check_bound(c, &t, &a.id);
-	if (rc == OK && !json_is_null(input))
+	if (rc == OK && !json_is_null(json_get(x->params.node, S("input"))))
 		rc = questions_get(c, &t, &q);
 	if (rc < 0 && rc != ERR_NOTFOUND)
 		return rc;
-	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'if_not_exists':%s,'assistant_id':%p,"
-	    "'config':%p,'metadata':%p,'langsmith_tracer':%p,",
-	    there ? "reject" : "create", (void *)json_get(params, S("assistant_id")),
-	    (void *)json_get(params, S("config")), (void *)json_get(params, S("metadata")),
-	    (void *)json_get(params, S("langsmith_tracer")));
-	/* While questions wait, input is their answer. */
-	json_add_fmt(&x->body, any_waits(&q) ? "'input':null,'command':{'resume':%p}," :
-	    "'input':%p,", (void *)input);
-	if (json_is_null(strategy))
-		json_add_fmt(&x->body, "'multitask_strategy':'enqueue'}");
-	else
-		json_add_fmt(&x->body, "'multitask_strategy':%p}", (void *)strategy);
 	x->add_result = add_run_id;
-	return start(x);
+	return start_input(x, there, any_waits(&q));
 }
 
 /* ---- input.respond ------------------------------------------------------------------------ */

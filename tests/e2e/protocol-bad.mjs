@@ -61,13 +61,13 @@ const commands = [
   [none, "run.start", start({ input: { messages: 3 } }), bad, "input.messages"], [none, "run.start", start({ input: { messages: [{ role: "nobody", content: "x" }] } }), bad, "input.messages[0]: unknown role"],
   [none, "run.start", start({ config: [] }), bad, "config: expected an object, got an array"], [none, "run.start", start({ config: { configurable: 1 } }), bad, "config.configurable: expected an object"],
   [none, "run.start", start({ config: { recursion_limit: "x" } }), bad, "config.recursion_limit"], [none, "run.start", start({ metadata: "x" }), bad, "metadata: expected an object, got a string"],
-  [none, "run.start", start({ multitask_strategy: "whenever" }), bad, 'multitask_strategy: expected "enqueue", "reject", "interrupt" or "rollback", got "whenever"'], [none, "run.start", start({ multitaskStrategy: "whenever" }), bad, 'multitask_strategy: expected "enqueue"'],
+  [none, "run.start", start({ multitask_strategy: "whenever" }), bad, 'multitask_strategy: expected "enqueue", "reject", "interrupt" or "rollback", got "whenever"'], [none, "run.start", start({ multitaskStrategy: "whenever" }), bad, 'multitaskStrategy: expected "enqueue"'],
   [none, "run.start", start({ multitask_strategy: 1 }), bad, "multitask_strategy"], [none, "run.start", start({ langsmith_tracer: 1 }), bad, "langsmith_tracer: expected an object"],
   [none, "run.start", start({ langsmith_tracer: { project_name: 1 } }), bad, "langsmith_tracer.project_name: expected a string"],
   [done, "run.start", start({ config: { configurable: { checkpoint_id: "x" } } }), bad, "config.configurable.checkpoint_id: expected a checkpoint's id, a UUID"], [done, "run.start", start({ config: { configurable: { checkpoint_id: 5 } } }), bad, "config.configurable.checkpoint_id"],
   [done, "run.start", start({ config: { configurable: { checkpoint_id: uuid() } } }), "no_such_checkpoint", "checkpoint_id: the thread has no checkpoint"],
   [done, "run.start", start({ config: { configurable: { checkpoint_id: checkpoint } } }), "no_such_checkpoint", "has no checkpoint"],
-  [done, "run.start", start({ assistant_id: "hitl" }), bad, "assistant_id: the thread is bound to the assistant"], [waits, "run.start", start({}), bad, "assistant_id: the thread is bound to the assistant"],
+  [done, "run.start", start({ assistant_id: "hitl" }), bad, "assistant_id: the thread is bound to the assistant"], [waits, "run.start", start({}), bad, "assistant_id: the thread is bound to the assistant"], [waits, "run.start", start({ assistant_id: "hitl", multitask_strategy: "whenever" }), bad, "multitask_strategy: expected"],
   ...["command", "checkpoint", "checkpoint_id", "forkFrom", "context", "webhook", "interrupt_before", "interrupt_after", "after_seconds", "durability", "on_disconnect"].map((k) =>
     [none, "run.start", start({ [k]: "x" }), "not_supported", `${k}: run.start does not take it`]),
   // input.respond

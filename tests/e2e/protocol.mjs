@@ -253,6 +253,19 @@ await scenario("two clients answer", async () => {
   }
 });
 
+await scenario("two clients say something while a question waits", async () => {
+  for (let i = 0; i < 10; i++) {
+    const t = uuid(), s = await subscribe(t, { channels: ["lifecycle"] });
+    await asked(t);
+    const got = await Promise.all(["a", "b"].map((w) => command(t, "run.start", { assistant_id: "hitl", input: say(w, w) })));
+    equal(got.map((r) => r.type), ["success", "success"], `round ${i}: both are taken`);
+    await until(() => s.events.filter(isTerminal).length === 3, "the runs");
+    const values = (await rest("GET", `/threads/${t}`)).json.values, ids = values.messages.map((m) => m.id);
+    check(["a", "b"].includes(values.approved?.messages?.[0].id) && ids.includes(values.approved.messages[0].id === "a" ? "b" : "a"), `round ${i}: one is the answer, the other is input`, values);
+    await s.close();
+  }
+});
+
 await scenario("strict resume", async () => {
   const t = uuid(), { id } = await asked(t), s = await subscribe(t, { channels: ["lifecycle", "input"] }), other = "0".repeat(32);
   await s.until("interrupted");
