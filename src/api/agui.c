@@ -26,7 +26,7 @@ agui_new(const struct agui_in *x, const struct agent *a)
 
 	g->thread = keep(x->thread);
 	g->run = keep(x->run);
-	agui_tell_init(&g->tell, a);
+	agui_tell_init(&g->tell, a, x->subagents);
 	return g;
 }
 

@@ -17,6 +17,8 @@
 struct agui_in {
 	struct str thread, run;              /* as the client names them; in the body */
 	struct uuid thread_id;
+	bool subagents;                      /* the client says that it speaks 1.0, which
+	                                        has them */
 	bool fresh;                          /* there is no such thread yet */
 	bool stopped;                        /* its last run stopped: at a question, at a
 	                                        breakpoint, or by a cancel */

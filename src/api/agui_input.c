@@ -28,15 +28,19 @@ refuse(struct call *c, const char *field, const char *why)
 		fields_fail(c->in, field, ERR_INVALID, "%s", why);
 }
 
-static void
+/* Clients before 1.0 do not send it.  True: it is there. */
+static bool
 read_version(struct call *c)
 {
-	struct str v = S("1.0"), major;
+	struct str v = STR_NONE, major;
 
 	fields_str(c->in, "protocolVersion", LIMIT_NAME_BYTES, &v);
+	if (v.p == NULL)
+		return false;
 	if (!str_next(&v, '.', &major) || major.n == 0 || v.n == 0 || str_index(v, '.') >= 0)
 		fields_fail(c->in, "protocolVersion", ERR_INVALID, "expected MAJOR.MINOR, as in "
 		    "1.0");
+	return true;
 }
 
 static jnode
@@ -527,7 +531,7 @@ agui_read(struct call *c, struct agui_in *x, struct door_ask *ask)
 	*x = (struct agui_in){ .arena = ARENA(FOUND_BYTES) };
 	read_name(c, "threadId", &x->thread);
 	read_name(c, "runId", &x->run);
-	read_version(c);
+	x->subagents = read_version(c);
 	refuse(c, "parentRunId", "a run begins at the thread's newest state; leave it out");
 	refuse(c, "tools", "tools belong to the agent; send []");
 	rc = c->in->rc;

@@ -85,7 +85,7 @@ static void
 event_in(struct agui_tell *t, const char *type, struct str ns)
 {
 	agui_event(&t->out, type);
-	if (ns.n > 0)
+	if (ns.n > 0 && t->agents_told)
 		json_add_fmt(&t->out, ",'subagentRunId':%.*s", FMT(ns));
 }
 
@@ -489,7 +489,8 @@ static void
 take_task(struct agui_tell *t, struct str ns, struct str data)
 {
 	struct str name = said_inside(scan_find(data, S("name")));
-	struct open_told *o = open_find(&t->steps, ns, name);
+	struct str owner = t->agents_told ? ns : STR_NONE;
+	struct open_told *o = open_find(&t->steps, owner, name);
 
 	if (task_ended(data)) {
 		messages_end(t, ns, name, said_inside(scan_find(data, S("id"))));
@@ -498,8 +499,8 @@ take_task(struct agui_tell *t, struct str ns, struct str data)
 		return;
 	}
 	if (o == NULL) {
-		o = open_add(&t->steps, ns, name);
-		event_in(t, "STEP_STARTED", ns);
+		o = open_add(&t->steps, owner, name);
+		event_in(t, "STEP_STARTED", owner);
 		add_raw(&t->out, "stepName", name);
 		agui_event_end(&t->out);
 	}
@@ -668,9 +669,10 @@ take_custom(struct agui_tell *t, struct str ns, struct str data)
 /* ---- all of it -------------------------------------------------------------------------------- */
 
 void
-agui_tell_init(struct agui_tell *t, const struct agent *a)
+agui_tell_init(struct agui_tell *t, const struct agent *a, bool agents)
 {
-	*t = (struct agui_tell){ .out = BUF(4 * (size_t)LIMIT_STATE_BYTES) };
+	*t = (struct agui_tell){ .out = BUF(4 * (size_t)LIMIT_STATE_BYTES),
+	    .agents_told = agents };
 	voices_init(&t->voices, a);
 	list_init(&t->messages);
 	list_init(&t->steps);
@@ -713,7 +715,8 @@ agui_tell_take(struct agui_tell *t, struct str frames)
 		} else if (str_eq(f.name, S("tasks"))) {
 			take_task(t, f.ns, f.data);
 		} else if (str_eq(f.name, S("lifecycle"))) {
-			take_life(t, f.ns, f.data);
+			if (t->agents_told)
+				take_life(t, f.ns, f.data);
 		} else if (str_eq(f.name, S("custom"))) {
 			take_custom(t, f.ns, f.data);
 		}

@@ -29,13 +29,15 @@ struct agui_tell {
 	struct buf out;                      /* the caller's to send and to clear */
 	bool breakpoint;                     /* the run stops, and asks nothing */
 	/* private */
+	bool agents_told;
 	struct voices voices;
 	struct list messages, steps, agents;         /* that are open; the oldest first */
 	size_t messages_n;
 	struct buf state;                    /* told last: an object; empty: none was */
 };
 
-void agui_tell_init(struct agui_tell *t, const struct agent *a);
+/* agents: the client knows of subagents; one that does not fails at their events. */
+void agui_tell_init(struct agui_tell *t, const struct agent *a, bool agents);
 void agui_tell_release(struct agui_tell *t);
 /* Whole frames. */
 void agui_tell_take(struct agui_tell *t, struct str frames);

@@ -331,6 +331,8 @@ await scenario("subagents", async () => {
   check(!c.events.some((e) => e.type === "TEXT_MESSAGE_CONTENT" && e.delta.includes("because")), "what it says is the call's result");
   equal([c.messages.at(-1).content, last(c, "TOOL_CALL_RESULT").toolCallId], ["It is done.", call1.toolCallId], "and the agent goes on");
   await same(c, "an agent as a tool");
+  const old = await post({ threadId: "old", runId: "r", messages: [user("hi")] }, { assistant: "boss" });
+  check(old.status === 200 && !/SUBAGENT|subagentRunId/.test(old.text) && /RUN_FINISHED/.test(old.text) && /Hello/.test(old.text), "a client before 1.0, which says no version, hears nothing of them", old.text);
   const d = open("router");
   await d.say("hi");
   equal(d.events.filter((e) => e.type === "TEXT_MESSAGE_START").length, 1, "what is said for another channel is not told");

@@ -337,7 +337,8 @@ await scenario("20,000 sessions and tickets of one user", async () => {
   }));
   agent.destroy();
   equal(bad, 0, "each is made");
-  check(rss() - before < 24 * 1024, "memory", [before, rss()]);
+  // A sanitizer keeps what was freed.
+  if (!readFileSync(`/proc/${server.child.pid}/maps`, "utf8").includes("libasan")) check(rss() - before < 24 * 1024, "memory", [before, rss()]);
   equal((await ask("GET", "/session", first)).status, 401, "his oldest went");
   equal((await ask("GET", "/session", keep)).json?.user, "ann", "another's did not");
 });

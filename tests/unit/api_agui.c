@@ -26,13 +26,13 @@
 
 /* The events, a line each, without what all have: "TYPE member:value ...". */
 static void
-check(const char *frames, const char *values, const char *told)
+check_as(bool agents, const char *frames, const char *values, const char *told)
 {
 	struct agui_tell t;
 	struct buf got = BUF(64 * KB);
 	struct str rest, line;
 
-	agui_tell_init(&t, NULL);
+	agui_tell_init(&t, NULL, agents);
 	agui_tell_take(&t, str_of(frames));
 	agui_tell_end(&t, str_of(values));
 	rest = buf_str(&t.out);
@@ -59,6 +59,12 @@ check(const char *frames, const char *values, const char *told)
 	CHECK_STR(buf_str(&got), told);
 	agui_tell_release(&t);
 	buf_release(&got);
+}
+
+static void
+check(const char *frames, const char *values, const char *told)
+{
+	check_as(true, frames, values, told);
 }
 
 TEST(agui_text_begins_and_ends_once)
@@ -162,6 +168,17 @@ TEST(agui_subagents_begin_and_end)
 	    "SUBAGENT_FINISHED subagentRunId=c:3 outcome={\"type\":\"suspended\"}\n");
 }
 
+/* Goal: a client before 1.0 hears nothing of subagents, and each step once. */
+TEST(agui_subagents_are_not_told_to_older_clients)
+{
+	check_as(false, TASK("", "n", BEGINS) LIFE("n:1", "\"event\":\"started\"")
+	    TASK("|n:1", "n", BEGINS) TEXT("n:1|n:1", "m", "t") TASK("|n:1", "n", ENDS)
+	    LIFE("n:1", "\"event\":\"completed\"") TASK("", "n", ENDS), "",
+	    "STEP_STARTED stepName=n\nTEXT_MESSAGE_START messageId=m role=assistant\n"
+	    "TEXT_MESSAGE_CONTENT messageId=m delta=t\nTEXT_MESSAGE_END messageId=m\n"
+	    "STEP_FINISHED stepName=n\n");
+}
+
 TEST(agui_state_is_told_by_what_changed)
 {
 	check(VALUES("", "{\"messages\":[],\"a\":\"a long text that is not told again and again\","
@@ -193,7 +210,7 @@ TEST(agui_open_messages_are_bounded)
 	for (int i = 0; i < LIMIT_DOOR_VOICES * 3; i++)
 		buf_add_fmt(&frames, "event: messages|n:1\ndata: [{\"content\":\"x\",\"tool_call_chunks\":"
 		    "[],\"additional_kwargs\":{},\"id\":\"m%d\",\"type\":\"ai\"},{}]\n\n", i);
-	agui_tell_init(&t, NULL);
+	agui_tell_init(&t, NULL, true);
 	agui_tell_take(&t, buf_str(&frames));
 	CHECK(t.messages_n == LIMIT_DOOR_VOICES);
 	agui_tell_end(&t, STR_NONE);
