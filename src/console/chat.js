@@ -5,6 +5,8 @@ import { copyText, h, icon, iconButton, longText, pretty, visible } from "./dom.
 import { codeBlock, link, safeUrl, showMarkdown } from "./markdown.js";
 import { read, textOf } from "./conversation.js";
 
+const INNER = 20; // sub-agents that are shown
+const BRIEF = 120; // characters
 const WINDOW = 60; // messages at first, and with each "earlier"
 
 // ---- parts -----------------------------------------------------------------
@@ -147,6 +149,7 @@ class MessageView {
 
   constructor(message, actions) {
     this.actions = actions;
+    this.role = message.role;
     this.body = h("div", { class: "message-body" });
     this.foot = h("div", { class: "message-actions" });
     this.el = h(
@@ -158,23 +161,42 @@ class MessageView {
     );
   }
 
-  update(message, results, raw) {
-    const live = message.live && !message.done;
-    this.el.classList.toggle("live", Boolean(live));
-    this.el.classList.toggle("queued", Boolean(raw.queued));
+  // Makes anew what changed since the last time.  A message of the state is another object
+  // after each event; one with a call without its result waits for that.
+  show(message, raw, results) {
+    if (this.raw === raw && !raw.parts && !this.waits) return;
+    const text = raw.parts ? null : JSON.stringify(raw);
+    if (text === null || text !== this.text || this.waits) this.update(message, raw, results);
+    this.raw = raw;
+    this.text = text;
+    const isOpen = (result) => !result || result.live;
+    this.waits = message.parts.some((p) => p?.kind === "tool" && isOpen(results.get(p.id)));
+  }
+
+  update(message, raw, results) {
+    const live = Boolean(message.live && !message.done);
     const parts = message.parts.filter(Boolean);
-    parts.forEach((p, i) => {
-      let view = this.parts[i];
-      if (view?.kind !== p.kind) {
-        const fresh = { kind: p.kind, ...kinds[p.kind](message.role) };
-        if (view) view.el.replaceWith(fresh.el);
-        else this.body.append(fresh.el);
-        this.parts[i] = view = fresh;
-      }
-      view.update(p, live && i === parts.length - 1, results.get(p.id));
-    });
+    this.el.classList.toggle("live", live);
+    this.el.classList.toggle("queued", Boolean(raw.queued));
+    parts.forEach((p, i) => this.viewOf(p, i).update(p, live && i === parts.length - 1, results.get(p.id)));
     for (const extra of this.parts.splice(parts.length)) extra.el.remove();
     if (!live && !this.foot.hasChildNodes() && !raw.queued) this.showActions(message);
+  }
+
+  viewOf(p, i) {
+    const old = this.parts[i];
+    if (old?.kind === p.kind) return old;
+    const view = { kind: p.kind, ...kinds[p.kind](this.role) };
+    if (old) old.el.replaceWith(view.el);
+    else this.body.append(view.el);
+    return (this.parts[i] = view);
+  }
+
+  // What can be done with it has changed.
+  forget() {
+    this.raw = null;
+    this.text = null;
+    this.foot.replaceChildren();
   }
 
   showActions(message) {
@@ -192,8 +214,23 @@ class MessageView {
   }
 }
 
+// The messages that stand alone, each with what it was read from: what a tool answered is
+// shown with its call.
+function standing(all) {
+  const calls = new Set();
+  const out = [];
+  for (const raw of all) {
+    const message = raw.parts ? raw : read(raw);
+    for (const p of message.parts) if (p?.kind === "tool") calls.add(p.id);
+    if (message.role === "tool" && calls.has(message.call)) continue;
+    if (message.parts.length > 0) out.push([message, raw]);
+  }
+  return out;
+}
+
 export class ChatView {
   views = new Map(); // message id -> MessageView
+  inner = []; // of sub-agents
   shown = WINDOW;
 
   constructor(box, actions) {
@@ -215,6 +252,7 @@ export class ChatView {
     this.views.clear();
     this.list.replaceChildren();
     this.activity.replaceChildren();
+    this.inner = [];
     this.shown = WINDOW;
   }
 
@@ -222,63 +260,35 @@ export class ChatView {
   setEditable(yes) {
     if (this.actions.editable === yes) return;
     this.actions.editable = yes;
-    for (const view of this.views.values()) {
-      view.raw = null;
-      view.text = null;
-      view.foot.replaceChildren();
-    }
+    for (const view of this.views.values()) view.forget();
   }
 
-  // The messages that stand alone: what a tool answered is shown with its call.
   show(conversation) {
     const all = conversation.list();
     const results = conversation.results();
-    this.last = conversation;
     const first = Math.max(0, all.length - this.shown);
-    const calls = new Set();
-    const wanted = [];
-    for (const raw of all.slice(first)) {
-      const message = raw.parts ? raw : read(raw);
-      for (const p of message.parts) if (p?.kind === "tool") calls.add(p.id);
-      if (message.role === "tool" && calls.has(message.call)) continue;
-      if (message.parts.length > 0) wanted.push([message, raw]);
-    }
-    const keep = new Set();
+    const views = new Map();
     let before = null;
-    wanted.forEach(([message, raw], i) => {
+    this.last = conversation;
+    standing(all.slice(first)).forEach(([message, raw], i) => {
       const key = message.id ?? `at ${first + i}`;
-      keep.add(key);
-      let view = this.views.get(key);
-      if (view && view.role !== message.role) {
-        view.el.remove();
-        view = null;
-      }
-      if (!view) {
-        view = new MessageView(message, this.actions);
-        view.role = message.role;
-        this.views.set(key, view);
-      }
-      if (view.raw !== raw || raw.parts) {
-        const text = raw.parts ? null : JSON.stringify(raw);
-        if (text === null || text !== view.text || view.pending) view.update(message, results, raw);
-        view.raw = raw;
-        view.text = text;
-        view.pending = message.parts.some(
-          (p) => p?.kind === "tool" && !(results.get(p.id) && !results.get(p.id).live),
-        );
-      } else if (view.pending) view.update(message, results, raw);
+      const view = this.viewOf(key, message);
       const next = before ? before.nextSibling : this.list.firstChild;
+      view.show(message, raw, results);
       if (next !== view.el) this.list.insertBefore(view.el, next);
       before = view.el;
+      views.set(key, view);
     });
-    for (const [key, view] of this.views)
-      if (!keep.has(key)) {
-        view.el.remove();
-        this.views.delete(key);
-      }
+    for (const [key, view] of this.views) if (views.get(key) !== view) view.el.remove();
+    this.views = views;
     this.earlier.hidden = first === 0;
     this.earlier.textContent = `Show earlier messages (${first})`;
     this.showActivity(conversation);
+  }
+
+  viewOf(key, message) {
+    const old = this.views.get(key);
+    return old?.role === message.role ? old : new MessageView(message, this.actions);
   }
 
   showEarlier() {
@@ -290,40 +300,35 @@ export class ChatView {
 
   // Sub-agents of the run that is under way, each with its last words.
   showActivity(conversation) {
-    const rows = conversation.run ? [...conversation.inner.values()].slice(-20) : [];
-    this.working.hidden =
-      !conversation.run ||
-      rows.some((s) => s.status === "running") ||
-      [...conversation.live.values()].some((m) => !m.key && !m.done && m.parts.length > 0);
-    while (this.activity.children.length > rows.length) this.activity.lastElementChild.remove();
+    const rows = conversation.run ? [...conversation.inner.values()].slice(-INNER) : [];
+    const speaks = (m) => !m.key && !m.done && m.parts.length > 0;
+    const seen = rows.some((s) => s.status === "running") || [...conversation.live.values()].some(speaks);
+    this.working.hidden = !conversation.run || seen;
+    while (this.inner.length > rows.length) this.inner.pop().el.remove();
     rows.forEach((s, i) => {
-      let row = this.activity.children[i];
-      if (!row) {
-        row = h(
-          "details",
-          { class: "card inner" },
-          h(
-            "summary",
-            null,
-            h("span", { class: "dot" }),
-            h("span", { class: "tool-name" }),
-            h("span", { class: "brief" }),
-            icon("chevron"),
-          ),
-          h("div", { class: "prose" }),
-        );
-        this.activity.append(row);
-      }
-      const [head, body] = row.children;
-      head.children[0].className = `dot ${s.status === "running" ? "busy" : s.status === "failed" ? "error" : "idle"}`;
-      head.children[1].textContent = visible(s.name);
-      head.children[2].textContent = visible(
-        s.text.length > 120
-          ? `\u2026${s.text.slice(-120).replace(/^\S*/, "").replace(/\s+/g, " ")}`
-          : s.text.replace(/\s+/g, " "),
-      );
-      if (row.open) showMarkdown(body, s.text);
-      row.ontoggle = () => row.open && showMarkdown(body, s.text);
+      this.inner[i] ??= new InnerView(this.activity);
+      this.inner[i].show(s);
     });
+  }
+}
+
+class InnerView {
+  constructor(box) {
+    this.dot = h("span", { class: "dot" });
+    this.name = h("span", { class: "tool-name" });
+    this.brief = h("span", { class: "brief" });
+    this.body = h("div", { class: "prose" });
+    const head = h("summary", null, this.dot, this.name, this.brief, icon("chevron"));
+    this.el = h("details", { class: "card inner", ontoggle: () => this.show(this.shown) }, head, this.body);
+    box.append(this.el);
+  }
+
+  show(s) {
+    const end = s.text.length > BRIEF ? `\u2026${s.text.slice(-BRIEF).replace(/^\S*/, "")}` : s.text;
+    this.shown = s;
+    this.dot.className = `dot ${{ running: "busy", failed: "error" }[s.status] ?? "idle"}`;
+    this.name.textContent = visible(s.name);
+    this.brief.textContent = visible(end.replace(/\s+/g, " "));
+    if (this.el.open) showMarkdown(this.body, s.text);
   }
 }
