@@ -21,7 +21,7 @@ const rss = (server) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${serve
 // A reader counts bytes, and the last of them show whether the run has ended.
 function reader(server, thread, seen = {}) {
   const body = JSON.stringify({ channels });
-  const s = net.connect(server.port, "127.0.0.1", () => s.write(`POST /threads/${thread}/stream/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`));
+  const s = net.connect(server.port, "127.0.0.1", () => s.write(`POST /threads/${thread}/stream/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`));
   Object.assign(seen, { bytes: 0, tail: "", frames: 0, socket: s });
   s.on("data", (d) => {
     seen.bytes += d.length;
