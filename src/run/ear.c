@@ -14,8 +14,9 @@
  * what was replayed, and after `parted` nothing on the way names the reader.  A branch
  * is home's until `over`, or the `parted` of its last reader; then away frees it.
  *
- * A reader that is full drops what comes.  When it is ready it asks for what it has
- * missed; pieces of an earlier round, which are still on their way, are dropped.
+ * A reader that is full drops what comes, and is not live any more.  When it is ready
+ * it asks for what it has missed.  The pieces of an answer and its `live` come in one
+ * turn (net/courier.h), so none is on its way when the reader asks again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -158,7 +159,6 @@ struct piece {
 	struct reader *r;
 	struct sse_block *block;
 	int64_t first, last;
-	unsigned round;
 };
 
 void
@@ -220,22 +220,20 @@ piece_open(void *ctx, struct parcel *p)
 	struct reader *r = x->r;
 
 	(void)ctx;
-	r->asking = r->asking && x->round != r->round;
-	if (!r->left && !r->full && x->round == r->round)
+	if (!r->left && !r->full)
 		hand(r, x->block, x->first, x->last);
 	sse_block_drop(x->block);
 	free(x);
 }
 
 static void
-send_pieces(struct reader *r, struct pieces *p, unsigned round)
+send_pieces(struct reader *r, struct pieces *p)
 {
 	while (p->first != NULL) {
 		struct piece *x = p->first;
 
 		p->first = x->next;
 		x->r = r;
-		x->round = round;
 		x->parcel.open = piece_open;
 		runs_send(r->home, r->away, &x->parcel);
 	}
@@ -349,7 +347,6 @@ struct note {
 	struct reader *r;
 	struct branch *branch;
 	int64_t events;
-	unsigned round;
 	bool more;
 };
 
@@ -384,7 +381,6 @@ joined_open(void *ctx, struct parcel *p)
 static void
 ask_again(struct reader *r)
 {
-	r->round++;
 	r->full = false;
 	r->asking = true;
 	runs_send(r->away, r->home, &r->again);
@@ -398,13 +394,11 @@ live_open(void *ctx, struct parcel *p)
 	struct reader *r = n->r;
 
 	(void)ctx;
-	if (n->round == r->round) {
-		r->asking = false;
-		if (!r->left && !r->full && n->more)
-			ask_again(r);
-		else
-			r->live = !r->left && !r->full;
-	}
+	r->asking = false;
+	if (!r->left && !r->full && n->more)
+		ask_again(r);
+	else
+		r->live = !r->left && !r->full;
 	free(n);
 }
 
@@ -528,11 +522,10 @@ leave_ear(struct reader *r)
 }
 
 static void
-send_live(struct reader *r, unsigned round, bool more)
+send_live(struct reader *r, bool more)
 {
 	struct note *n = note_new(r, live_open);
 
-	n->round = round;
 	n->more = more;
 	runs_send(r->home, r->away, &n->parcel);
 }
@@ -562,8 +555,8 @@ join(struct runs *here, struct reader *r)
 	n->branch = b;
 	n->events = out.events;
 	runs_send(r->home, r->away, &n->parcel);
-	send_pieces(r, &out, 0);
-	send_live(r, 0, out.more);
+	send_pieces(r, &out);
+	send_live(r, out.more);
 }
 
 static void
@@ -591,9 +584,9 @@ again_open(void *ctx, struct parcel *p)
 	if (r->at->ear == NULL)
 		return;                      /* it has ended: it leaves */
 	rc = r->kind->replay(r->at->ear, r, true, &out);
-	send_pieces(r, &out, r->round);
+	send_pieces(r, &out);
 	if (rc == OK) {
-		send_live(r, r->round, out.more);
+		send_live(r, out.more);
 	} else {
 		leave_ear(r);
 		refuse(r, rc);

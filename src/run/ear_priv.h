@@ -67,7 +67,6 @@ struct reader {
 	struct reader *next;                 /* away's: of the branch */
 	bool left;                           /* away's: no callback any more */
 	bool live, full, asking;             /* away's */
-	unsigned round;                      /* away's: of replays */
 	int rc;                              /* of `refuse` */
 	struct branch *dropped;              /* it was the last of this one; or NULL */
 };

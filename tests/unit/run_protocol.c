@@ -321,6 +321,9 @@ TEST(protocol_streams_a_models_answer)
 	    EVENT("content-block-delta") ",\"index\":2,\"delta\":{\"type\":\"block-delta\",\"fields\":{\"type\":\"tool_call_chunk\",\"id\":\"c1\",\"name\":\"weather\",\"args\":\"{\\\"at\\\": 1}\"}}}\n");
 	say(&t, &task, (struct llm_delta){ .kind = LLM_DELTA_TOOL, .index = 1,
 	    .id_raw = S("c2"), .name_raw = S("bad"), .args_raw = S("{") });
+	say(&t, &task, (struct llm_delta){ .kind = LLM_DELTA_TEXT, .text_raw = S("!") });
+	say(&t, &task, (struct llm_delta){ .kind = LLM_DELTA_TOOL, .index = 1,
+	    .args_raw = S("late") });        /* it was told to its end */
 	ev = of_model(EVENT_MODEL_END, &task, 1);
 	ev.u.model.message = json("{\"id\":\"m1\",\"type\":\"ai\",\"content\":\"It \\\"is\","
 	    "\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":{},"
@@ -331,6 +334,9 @@ TEST(protocol_streams_a_models_answer)
 	    EVENT("content-block-start") ",\"index\":3,\"content\":{\"type\":\"tool_call_chunk\",\"id\":\"c2\",\"name\":\"bad\",\"args\":\"\",\"index\":1}}\n"
 	    EVENT("content-block-delta") ",\"index\":3,\"delta\":{\"type\":\"block-delta\",\"fields\":{\"type\":\"tool_call_chunk\",\"id\":\"c2\",\"name\":\"bad\",\"args\":\"{\"}}}\n"
 	    EVENT("content-block-finish") ",\"index\":3,\"content\":{\"type\":\"invalid_tool_call\",\"id\":\"c2\",\"name\":\"bad\",\"args\":\"{\",\"error\":\"Malformed args.\"}}\n"
+	    EVENT("content-block-start") ",\"index\":4,\"content\":{\"type\":\"text\",\"text\":\"\"}}\n"
+	    EVENT("content-block-delta") ",\"index\":4,\"delta\":{\"type\":\"text-delta\",\"text\":\"!\"}}\n"
+	    EVENT("content-block-finish") ",\"index\":4,\"content\":{\"type\":\"text\",\"text\":\"!\"}}\n"
 	    EVENT("message-finish") ",\"reason\":\"tool_use\",\"usage\":{\"input_tokens\":1},"
 	    "\"metadata\":{\"model_provider\":\"openai\",\"finish_reason\":\"tool_calls\"},"
 	    "\"responseMetadata\":{\"model_provider\":\"openai\",\"finish_reason\":\"tool_calls\"}}\n");

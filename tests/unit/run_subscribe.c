@@ -331,7 +331,7 @@ TEST(readers_hear_the_same_live_and_later)
 	}
 	/* every number of the stream */
 	for (const char *at = h[0].text.p; (at = strstr(at, "\"seq\":")) != NULL; at++) {
-		hear(&late, &f.desks[0], 1, ALL, atoll(at + 6));
+		hear(&late, &f.desks[0], 1, ALL, strtoll(at + 6, NULL, 10));
 		subscribe_now(&late);
 		if (late.s.since < h[0].last) {
 			until_heard(&late, ENDED, 1 + (late.replayed > 30));
@@ -647,6 +647,37 @@ TEST(numbers_are_not_given_again_after_a_crash)
 	}
 }
 
+/* Goal: the end of a run has a number of its own, also when all of the run was written at
+ * once. */
+TEST(ends_of_runs_have_their_own_numbers)
+{
+	struct hearer h;
+	struct fix f;
+	struct ear x;
+	int64_t last = 0;
+
+	fix_open(&f, "memory", 1, RULES);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = HI, .modes = MODE_VALUES, .resumable = true }), OK);
+		ear_until_end(&x);
+		ear_free(&x);
+	}
+	hear(&h, &f.desks[0], 1, ALL, -1);
+	subscribe_now(&h);
+	until_heard(&h, ENDED, 3);
+	for (const char *at = h.text.p; (at = strstr(at, "\"seq\":")) != NULL; at++) {
+		int64_t seq = strtoll(at + 6, NULL, 10);
+
+		CHECK(seq > last);
+		last = seq;
+	}
+	CHECK(position(&f.desks[0], 1, 0) >= last);
+	leave_now(&h);
+	check_nobody(&f);
+	fix_close(&f);
+}
+
 /* Goal: a last run that is long is told to who comes by its beginning, its last state and
  * its end; runs before it are not; who was there has heard all. */
 TEST(long_last_run_is_told_in_short)
@@ -687,7 +718,7 @@ TEST(run_that_never_lived_has_its_end)
 	struct ear x, y;
 
 	fix_open(&f, "memory", 2, RULES);
-	hear(&h, &f.desks[1], 1, CHANNEL_LIFECYCLE, -1);
+	hear(&h, &f.desks[1], 1, ALL, -1);
 	subscribe_now(&h);
 	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
 	    .input = SAY("gate"), .modes = MODE_VALUES }), OK);
@@ -700,7 +731,7 @@ TEST(run_that_never_lived_has_its_end)
 	gate_open(&f);
 	until_heard(&h, ENDED, 1);
 	ear_until_end(&x);
-	CHECK_INT(count(buf_str(&h.text), "event: "), 4);
+	CHECK_INT(count(buf_str(&h.text), "event: lifecycle"), 4);
 	ear_until_end(&y);
 	ear_free(&x);
 	ear_free(&y);
