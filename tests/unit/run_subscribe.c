@@ -732,6 +732,7 @@ TEST(run_that_never_lived_has_its_end)
 	until_heard(&h, ENDED, 1);
 	ear_until_end(&x);
 	CHECK_INT(count(buf_str(&h.text), "event: lifecycle"), 4);
+	CHECK_INT(count(buf_str(&h.text), "tool-finished"), 1);  /* with a number of its own */
 	ear_until_end(&y);
 	ear_free(&x);
 	ear_free(&y);
