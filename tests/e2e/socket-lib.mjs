@@ -21,12 +21,14 @@ export function dial(server, thread, { headers = {}, protocols = [], path = "" }
     else s.answers.set(m.id, m);
   });
   w.on("ping", () => { s.pings++; });
-  s.end = new Promise((resolve) => {
+  s.over = new Promise((resolve) => {
     w.on("close", (code, reason) => resolve(s.closed ??= { code, reason: String(reason) }));
     w.on("unexpected-response", (q, r) => { r.resume(); q.destroy(); resolve(s.closed ??= { status: r.statusCode, headers: r.headers }); });
     w.on("error", () => {});
   });
   s.send = (text) => w.send(typeof text === "string" || Buffer.isBuffer(text) ? text : JSON.stringify(text));
+  // How it was closed, which must happen.
+  Object.defineProperty(s, "end", { get: () => until(() => s.closed, "the socket's end") });
   s.command = async (method, params) => {
     const id = ++s.next;
     s.send({ id, method, params });
@@ -40,7 +42,7 @@ export function dial(server, thread, { headers = {}, protocols = [], path = "" }
   s.root = (event, run) => s.events.find((e) => e.method === "lifecycle" && e.params.namespace.length === 0 && e.params.data.event === event && (!run || e.event_id.startsWith(`synth:${run}:`)));
   s.until = (event, run) => until(() => s.root(event, run), `${event} of ${run}`);
   s.close = async () => { w.close(); return s.end; };
-  s.opened = new Promise((resolve) => { w.on("open", () => resolve(s)); s.end.then(() => resolve(s)); });
+  s.opened = new Promise((resolve) => { w.on("open", () => resolve(s)); s.over.then(() => resolve(s)); });
   return s.opened;
 }
 
