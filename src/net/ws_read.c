@@ -53,7 +53,7 @@ ws_read_give(struct ws_read *w, const char *at, size_t n)
 {
 	assert(w->at == w->end || w->ended);
 	w->at = at;
-	w->end = at + n;
+	w->end = n == 0 ? at : at + n;
 }
 
 static enum ws_got
