@@ -52,10 +52,13 @@ function part(b) {
               .join("\n\n"),
         ),
       };
+    case "redacted_thinking":
+      return { kind: "reasoning", text: "Thoughts that the model's provider keeps to itself." };
     case "tool_call":
     case "tool_call_chunk":
     case "tool_use":
-      return { kind: "tool", id: b.id, name: b.name ?? "", args: b.args ?? b.input ?? {} };
+    case "invalid_tool_call":
+      return { kind: "tool", id: b.id, name: b.name ?? "", args: b.args ?? b.input ?? {}, wrong: b.error };
     case "image_url":
     case "image":
       return media("image", b);
@@ -290,13 +293,10 @@ export class Conversation {
     else if (d.type === "reasoning-delta") {
       p.kind = "reasoning";
       p.text = (p.text ?? "") + (d.reasoning ?? "");
-    } else if (d.type === "block-delta")
-      Object.assign(p, {
-        name: d.fields?.name ?? p.name,
-        id: d.fields?.id ?? p.id,
-        args: d.fields?.args ?? p.args,
-      });
-    else if (d.type === "tool-call-delta")
+    } else if (d.type === "block-delta") {
+      const { id = p.id, name = p.name, args = p.args } = d.fields ?? {};
+      Object.assign(p, { id, name, args });
+    } else if (d.type === "tool-call-delta")
       p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
     else if (d.type === "data-delta") p.url = (p.url ?? "") + (d.data ?? "");
   }

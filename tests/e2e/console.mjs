@@ -56,4 +56,68 @@ await scenario("auth: the page is open, what it asks for is not", async () => {
   await guarded.stop();
 });
 
+// ---- what a thread says --------------------------------------------------------
+
+const source = readFileSync(path.join(repo, "src", "console", "conversation.js"), "utf8");
+const { Conversation, read } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const shape = (m) => (m.parts ? m : read(m)).parts.map((p) => [p.kind, p.text ?? p.args ?? p.url ?? p.value]);
+
+await scenario("messages as providers write them", () => {
+  const rows = [
+    ["plain", [["text", "plain"]]],
+    [[{ type: "thinking", thinking: "hm" }, { type: "redacted_thinking", data: "x" }, { type: "text", text: "a" }], [["reasoning", "hm"], ["reasoning", "Thoughts that the model's provider keeps to itself."], ["text", "a"]]],
+    [[{ type: "reasoning", summary: [{ text: "one" }, { text: "two" }] }], [["reasoning", "one\n\ntwo"]]],
+    [[{ type: "tool_use", id: "1", name: "t", input: { a: 1 } }, { type: "invalid_tool_call", id: "2", name: "t", args: "{", error: "not JSON" }], [["tool", { a: 1 }], ["tool", "{"]]],
+    [[{ type: "image_url", image_url: { url: "https://a.example/x" } }, { type: "image", source: { type: "base64", media_type: "image/png", data: "QQ==" } }, { type: "audio", data: "QQ==", mime_type: "audio/mp3" }], [["media", "https://a.example/x"], ["media", "data:image/png;base64,QQ=="], ["media", "data:audio/mp3;base64,QQ=="]]],
+    [[{ type: "image_url", image_url: "data:image/png;base64,QQ==" }, { type: "strange" }, "words"], [["media", "data:image/png;base64,QQ=="], ["other", { type: "strange" }], ["text", "words"]]],
+    [[{ type: "text", text: "" }], []], [null, []], ["", []],
+  ];
+  for (const [content, want] of rows) equal(shape({ type: "ai", content }), want, JSON.stringify(content));
+  equal(shape({ type: "ai", content: [{ type: "tool_call", id: "1", name: "t", args: {} }], tool_calls: [{ id: "1", name: "t", args: {} }], additional_kwargs: { reasoning_content: "first" } }), [["reasoning", "first"], ["tool", {}]], "a call that is told twice is one");
+  equal(["user", "assistant", "AIMessageChunk", "tool", "system"].map((role) => read({ role, content: "" }).role), ["human", "ai", "ai", "tool", "system"], "roles");
+});
+
+await scenario("events", () => {
+  const c = new Conversation(), seen = () => c.list().map((m) => [m.id, shape(m)]);
+  const tell = (method, data, namespace = [], timestamp = 100, node = "agent") => c.apply({ event_id: "synth:r1:7", method, params: { namespace, timestamp, node, data } });
+  const says = (event, more, ...rest) => tell("messages", { event, message_id: "m1", ...more }, ...rest);
+  c.load({ created_at: new Date(50).toISOString(), values: { messages: [{ type: "human", id: "h", content: "hi" }] }, tasks: [] });
+  tell("lifecycle", { event: "running" });
+  equal(c.run, { id: "r1" }, "the run's id is in the event's");
+  says("message-start", { id: "m1", role: "ai" });
+  says("content-block-start", { index: 0, content: { type: "reasoning", reasoning: "" } });
+  says("content-block-delta", { index: 0, delta: { type: "reasoning-delta", reasoning: "th" } });
+  says("content-block-delta", { index: 0, delta: { type: "reasoning-delta", reasoning: "ink" } });
+  says("content-block-start", { index: 1, content: { type: "text", text: "" } });
+  says("content-block-delta", { index: 1, delta: { type: "text-delta", text: "a" } });
+  says("content-block-start", { index: 2, content: { type: "tool_call_chunk", id: "t", name: "f", args: "", index: 2 } });
+  says("content-block-delta", { index: 2, delta: { type: "block-delta", fields: { args: "{\"x\"" } } });
+  says("content-block-delta", { index: 2, delta: { type: "block-delta", fields: { args: "{\"x\":1" } } });
+  says("content-block-delta", { index: 2, delta: { type: "tool-call-delta", args: "}" } });
+  equal(seen(), [["h", [["text", "hi"]]], ["m1", [["reasoning", "think"], ["text", "a"], ["tool", "{\"x\":1}"]]]], "blocks, cumulative and appended");
+  tell("tools", { event: "tool-finished", tool_call_id: "t", output: { content: "done" } });
+  equal(c.results().get("t"), { output: "done", failed: false }, "a tool's result, before the state has it");
+  tell("values", { messages: [] }, [], 49);
+  equal(seen().length, 2, "values from before the state are history");
+  tell("values", { messages: [{ type: "human", id: "h", content: "hi" }, { type: "ai", id: "m1", content: "whole" }] });
+  equal(seen(), [["h", [["text", "hi"]]], ["m1", [["text", "whole"]]]], "the state's message takes the streamed one's place");
+  says("message-start", { id: "m1", role: "ai" });
+  equal(seen().length, 2, "a replay of it changes nothing");
+  tell("messages", { event: "message-start", message_id: "m2", id: "m2", role: "ai" });
+  tell("messages", { event: "content-block-delta", message_id: "m2", index: 0, delta: { type: "text-delta", text: "cut" } });
+  tell("messages", { event: "error", message_id: "m2", code: "retracted", message: "again" });
+  equal(seen().length, 2, "what is retracted goes");
+  tell("messages", { event: "message-start", message_id: "w", id: "w", role: "ai" }, ["work:1"]);
+  tell("messages", { event: "content-block-delta", message_id: "w", index: 0, delta: { type: "text-delta", text: "inside" } }, ["work:1"]);
+  equal([seen().length, [...c.inner.values()].map((s) => [s.name, s.text, s.status])], [2, [["work", "inside", "running"]]], "a sub-agent speaks beside it");
+  tell("input.requested", { interrupt_id: "i", payload: "really?" });
+  tell("input.requested", { interrupt_id: "i", payload: "really?" });
+  equal(c.interrupts.map((i) => [i.id, i.value]), [["i", "really?"]], "a question, once");
+  tell("input.answered", { interrupt_ids: ["i"] });
+  equal(c.interrupts, [], "answered elsewhere");
+  equal([tell("lifecycle", { event: "failed", error: "words" }), c.run, c.error], [true, null, "words"], "the end: the state is to be read");
+  c.begin("r1");
+  equal(c.run, null, "an answer that comes after the events begins nothing");
+});
+
 finish();
