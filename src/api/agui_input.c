@@ -228,6 +228,7 @@ add_parts(struct call *c, struct buf *b, const char *path, jnode list)
 {
 	static void (*const add[])(struct call *, struct buf *, const char *, jnode) = {
 		add_text, add_image, add_audio, add_document };
+	_Static_assert(COUNT(add) + 1 == COUNT(part_types), "one for each type");
 	struct json_iter it = json_each(list);
 	char place[100];
 
@@ -256,6 +257,7 @@ static const char *const role_words[] = { "user", "system", "developer", "assist
     "tool", "reasoning", "activity", NULL };
 static const unsigned role_flags[] = { ROLE_PARTS, 0, 0, ROLE_CALLS, ROLE_PARTS | ROLE_RESULT,
     ROLE_SHOWN, ROLE_SHOWN };
+_Static_assert(COUNT(role_flags) + 1 == COUNT(role_words), "some for each role");
 
 static void
 check_members(struct call *c, const char *path, jnode m, unsigned flags)
