@@ -7,7 +7,7 @@ import { call, check, equal, finish, parseEvents, scenario, until } from "./lib.
 
 const v = process.argv.indexOf("-v"), only = v < 0 ? "" : process.argv[v + 1];
 const reference = process.env.REFERENCE, server = reference ? { url: reference } : await chatServer({}), sdk = await sdkOf("1.15");
-const open = async (assistant, thread) => { const tab = new Tab(sdk, server, assistant, thread); await tab.when((view) => view.status !== "loading"); return tab; };
+const open = async (assistant, thread, options) => { const tab = new Tab(sdk, server, assistant, thread, options); await tab.when((view) => view.status !== "loading"); return tab; };
 const idle = (tab, last) => tab.when((view, t) => view.status === "idle" && view.messages.at(-1)?.[1] === t, last);
 const asked = (tab, ...what) => tab.when((view, w) => view.status === "idle" && view.interrupts.map((i) => JSON.parse(i)).sort().join() === w.join(), what.sort());
 const runs = async (thread) => (await call(server, "GET", `/threads/${thread}/runs`)).json;
@@ -166,6 +166,22 @@ const reports = {
     equal([tab.see().messages.length, tab.see().thread], [2, thread], "2820: and still does when the first one's run has ended");
     await tab.controller.hydrate(first);
     check((await tab.when((view) => view.status === "idle" && view.messages.length === 2 && view.messages[0][1] === "count slowly")).messages[1][1].endsWith("thirty"), "2820: the run went on meanwhile");
+  },
+  async "a queue that the server keeps (queue: \"server\"), a reload, a cancel"() {
+    const tab = await open("desk", null, { queue: "server" });
+    await tab.send("count slowly");
+    const { thread } = await counting(tab);
+    for (const text of ["bees", "hello", "ants"]) await tab.queue(text);
+    await tab.when((view) => view.queued === "3");
+    await until(async () => (await runs(thread)).filter((r) => r.status === "pending").length === 3, "three runs to wait");
+    await tab.reload();
+    await tab.when((view) => view.queued === "3" && view.status === "running");
+    const { id } = tab.controller.queueStore.getSnapshot().find((e) => JSON.stringify(e.values).includes("hello"));
+    equal([await tab.controller.cancelQueued(id), tab.see().queued], [true, "2"], "queue: one is taken back");
+    await settled(thread);
+    const state = (await call(server, "GET", `/threads/${thread}/state`)).json;
+    equal(state.values.messages.filter((m) => m.type === "human").map((m) => textOf(m.content)), ["count slowly", "bees", "ants"], "queue: the others ran in order");
+    equal((await tab.when((view) => view.queued === "0" && view.status === "idle" && view.messages.at(-1)?.[1] === "Ants march.")).error, "", "queue: and are shown");
   },
   async "deer-flow 2995, 3002: a message is never shown twice"() {
     const tab = await open("desk");

@@ -5,10 +5,13 @@ import { until } from "./lib.mjs";
 
 // A hook's life without React: a controller, and what a page would show of it.
 export class Tab {
-  constructor(sdk, server, assistant, thread) { Object.assign(this, { sdk, server, assistant, refused: "", parents: new Map(), scopes: new Map() }); this.mount(thread); }
+  constructor(sdk, server, assistant, thread, options = {}) {
+    Object.assign(this, { sdk, server, assistant, options, refused: "", parents: new Map(), scopes: new Map() });
+    this.mount(thread);
+  }
   mount(threadId = null) {
     const client = new this.sdk.Client({ apiUrl: this.server.url, callerOptions: { maxRetries: 4 } });
-    this.controller = new this.sdk.StreamController({ client, assistantId: this.assistant, threadId });
+    this.controller = new this.sdk.StreamController({ client, assistantId: this.assistant, threadId, ...this.options });
     this.release = this.controller.activate();
     this.controller.messageMetadataStore.subscribe(() => this.remember());
   }

@@ -8,7 +8,7 @@ import { createRoot } from "react-dom/client";
 
 const query = new URLSearchParams(location.search);
 export const apiUrl = query.get("api"), assistantId = query.get("assistant");
-export const firstThread = query.get("thread");
+export const firstThread = query.get("thread"), transport = query.get("transport") ?? "sse";
 // A reload must find the thread again.
 export function keepThread(id) {
   query.set("thread", id);

@@ -1,7 +1,7 @@
 // stream.jsx - the chat over useStream of @langchain/react: the thread protocol.
 import { useRef, useState } from "react";
 import { useMessageMetadata, useMessages, useStream, useSubmissionQueue } from "@langchain/react";
-import { apiUrl, assistantId, Chat, firstThread, keepThread, show, textOf } from "./chat.jsx";
+import { apiUrl, assistantId, Chat, firstThread, keepThread, show, textOf, transport } from "./chat.jsx";
 
 const human = (content) => ({ messages: [{ type: "human", content }] });
 const plain = (m) => ({ id: m.id, type: m.getType(), text: textOf(m.content) });
@@ -14,7 +14,7 @@ function Scope({ stream, of }) {
 
 function Page() {
   const [threadId, setThreadId] = useState(firstThread);
-  const stream = useStream({ apiUrl, assistantId, threadId, onThreadId: (id) => { keepThread(id); setThreadId(id); } });
+  const stream = useStream({ apiUrl, assistantId, threadId, transport, onThreadId: (id) => { keepThread(id); setThreadId(id); } });
   const queue = useSubmissionQueue(stream);
   return <Chat chat={{
     messages: stream.messages.map(plain),
