@@ -272,13 +272,12 @@ code_of(const struct command *x, int rc)
 	case ERR_SYNTAX:
 	case ERR_INVALID:
 	case ERR_TOOBIG:
+	case ERR_CONFLICT:
 		return COMMAND_INVALID_ARGUMENT;
 	case ERR_DENIED:
 		return COMMAND_PERMISSION_DENIED;
 	case ERR_NOTFOUND:
 		return x->missing;
-	case ERR_CONFLICT:
-		return x->conflict;
 	default:
 		return COMMAND_UNKNOWN_ERROR;
 	}
@@ -431,7 +430,6 @@ command_new(struct commander *by)
 	x->by = by;
 	x->id = S("null");
 	x->missing = COMMAND_NO_SUCH_RUN;
-	x->conflict = COMMAND_INVALID_ARGUMENT;
 	x->body = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
 	x->r = by->r;
 	x->r.arena = ARENA(4 * (size_t)LIMIT_HTTP_BODY_BYTES);       /* as of a request */

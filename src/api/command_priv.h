@@ -43,13 +43,14 @@ struct command {
 	const struct command_method *method;
 	struct str id;                       /* JSON */
 	enum command_code missing;           /* what ERR_NOTFOUND means */
-	enum command_code conflict;          /* what ERR_CONFLICT means */
 	int64_t position;                    /* of its thread, before it did anything */
 	struct json_doc doc;                 /* the frame */
 	struct fields params;
 	/* of a run */
 	struct buf body;                     /* of the request that does the same */
 	int strategy;                        /* enum multitask */
+	const struct uuid *questions;        /* that it answers */
+	size_t questions_n;
 	bool answers;                        /* its input is the answer to what waits */
 	void (*add_result)(struct buf *b, const struct store_run *run);
 };

@@ -56,7 +56,7 @@ refuse_elsewhere(struct command *x)
 
 /* ---- starting ---------------------------------------------------------------------- */
 
-static int start_input(struct command *x, bool there, bool answers);
+static int start_input(struct command *x, bool there, const struct uuid *question);
 
 static void
 created(void *ctx, int rc, const struct store_run *run, const struct err *e)
@@ -65,9 +65,14 @@ created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 
 	if (rc == ERR_CONFLICT && x->answers) {
 		/* Another run was first: what it answered waits no more. */
-		rc = start_input(x, true, false);
+		rc = start_input(x, true, NULL);
 		if (rc < 0)
 			call_fail(&x->c, rc, &x->c.err);
+		return;
+	}
+	if (rc == ERR_CONFLICT && x->questions_n > 0) {
+		command_refuse(x, COMMAND_NO_SUCH_INTERRUPT, "interrupt_id: another answer "
+		    "was first");
 		return;
 	}
 	if (rc < 0) {
@@ -99,6 +104,8 @@ start(struct command *x)
 		rc = call_read_run(c, &ask);
 	if (rc == OK) {
 		x->missing = COMMAND_NO_SUCH_RUN;
+		ask.q.questions = x->questions;
+		ask.q.questions_n = x->questions_n;
 		rc = run_start(c->api->runs, &ask.q, NULL, created, x, &c->err);
 	}
 	json_release(&doc);
@@ -146,13 +153,14 @@ questions_get(struct call *c, const struct store_thread *t, struct questions *q)
 	    &q->n);
 }
 
-static bool
-any_waits(const struct questions *q)
+/* One that waits; NULL: none does. */
+static const struct store_interrupt *
+question_waits(const struct questions *q)
 {
 	for (size_t i = 0; q->open && i < q->n; i++)
 		if (q->at[i].state == INTERRUPT_WAITING)
-			return true;
-	return false;
+			return &q->at[i];
+	return NULL;
 }
 
 /* As ids of questions are written. */
@@ -222,23 +230,25 @@ check_assistant(struct call *c, struct store_assistant *a)
 	    "assistant or graph has the id \"%.*s\"", FMT(param_shown(id)));
 }
 
-/* answers: questions wait, and the input is for them; else it is input. */
+/* question: it waits, so the input is an answer; NULL: it is input. */
 static int
-start_input(struct command *x, bool there, bool answers)
+start_input(struct command *x, bool there, const struct uuid *question)
 {
 	jnode params = x->params.node, input = json_get(params, S("input"));
 
-	x->answers = answers;
+	x->answers = question != NULL;
+	x->questions = question;
+	x->questions_n = question != NULL;
 	buf_clear(&x->body);
 	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'if_not_exists':%s,'assistant_id':%p,"
 	    "'config':%p,'metadata':%p,'langsmith_tracer':%p,",
 	    there ? "reject" : "create", (void *)json_get(params, S("assistant_id")),
 	    (void *)json_get(params, S("config")), (void *)json_get(params, S("metadata")),
 	    (void *)json_get(params, S("langsmith_tracer")));
-	json_add_fmt(&x->body, answers ? "'input':null,'command':{'resume':%p}," :
+	json_add_fmt(&x->body, x->answers ? "'input':null,'command':{'resume':%p}," :
 	    "'input':%p,", (void *)input);
 	json_add_fmt(&x->body, "'multitask_strategy':%s}",
-	    multitask_names[answers ? MULTITASK_REJECT : x->strategy]);
+	    multitask_names[x->answers ? MULTITASK_REJECT : x->strategy]);
 	return start(x);
 }
 
@@ -247,6 +257,7 @@ command_run_start(struct command *x)
 {
 	struct call *c = &x->c;
 	struct questions q = { .n = 0 };
+	const struct store_interrupt *asked;
 	struct store_assistant a;
 	struct store_thread t;
 	bool there;
@@ -268,7 +279,8 @@ command_run_start(struct command *x)
 	if (rc < 0 && rc != ERR_NOTFOUND)
 		return rc;
 	x->add_result = add_run_id;
-	return start_input(x, there, any_waits(&q));
+	asked = question_waits(&q);
+	return start_input(x, there, asked != NULL ? &asked->id : NULL);
 }
 
 /* ---- input.respond ------------------------------------------------------------------------ */
@@ -278,6 +290,8 @@ struct answers {
 	struct command *x;
 	struct questions q;
 	struct buf resume;                   /* {id: answer} */
+	struct uuid *ids;                    /* of those that wait */
+	size_t ids_n;
 	size_t n;
 	bool strict;
 };
@@ -287,9 +301,11 @@ static void
 answer_check(struct answers *a, const char *path, struct str id)
 {
 	const struct store_interrupt *i = question_find(&a->q, id);
-	bool waits = any_waits(&a->q);
+	bool waits = question_waits(&a->q) != NULL;
 	struct call *c = &a->x->c;
 
+	if (waits && i != NULL && i->state == INTERRUPT_WAITING && a->ids != NULL)
+		a->ids[a->ids_n++] = i->id;
 	if (waits && (i != NULL ? i->state == INTERRUPT_WAITING : a->strict && is_hex(id)))
 		return;
 	a->x->missing = COMMAND_NO_SUCH_INTERRUPT;
@@ -340,10 +356,12 @@ answers_read(struct answers *a, jnode params)
 		answer_read(a, "", params);
 		return;
 	}
-	if (!json_is_array(list) || json_count(list) == 0)
+	if (!json_is_array(list) || json_count(list) == 0 ||
+	    json_count(list) > LIMIT_PAGE_ROWS)
 		fields_fail(in, "responses", ERR_INVALID, "expected an array of at least one "
-		    "{namespace, interrupt_id, response}, got %s", json_is_array(list) ?
-		    "an empty one" : json_kind(list));
+		    "{namespace, interrupt_id, response} and at most %d, got %s",
+		    LIMIT_PAGE_ROWS, !json_is_array(list) ? json_kind(list) :
+		    json_count(list) == 0 ? "an empty one" : "a longer one");
 	if (json_get(params, S("interrupt_id")) != NULL)
 		fields_fail(in, "interrupt_id", ERR_INVALID, "not together with responses");
 	while (in->rc == OK && json_next(&it)) {
@@ -356,7 +374,7 @@ answers_read(struct answers *a, jnode params)
 	}
 }
 
-/* Two clients may answer at once: the thread's home decides who was first. */
+/* Two clients may answer at once: who is first is seen when the run is made. */
 static void
 add_responding(struct command *x, struct str assistant, struct str resume, bool strict)
 {
@@ -383,6 +401,7 @@ command_input_respond(struct command *x)
 	rc = command_thread(x, &t);
 	if (rc < 0)
 		return rc;
+	a.ids = arena_alloc(&c->r->arena, (LIMIT_PAGE_ROWS + 1) * sizeof *a.ids);
 	fields_bool(c->in, "strict_resume", &a.strict);
 	rc = questions_get(c, &t, &a.q);
 	if (rc < 0)
@@ -395,7 +414,8 @@ command_input_respond(struct command *x)
 		add_responding(x, scan_find(t.metadata_json, S("assistant_id")),
 		    buf_str(&a.resume), a.strict);
 	buf_release(&a.resume);
-	x->conflict = COMMAND_NO_SUCH_INTERRUPT;
+	x->questions = a.ids;
+	x->questions_n = a.ids_n;
 	x->add_result = add_nothing;
 	return rc == OK ? start(x) : rc;
 }

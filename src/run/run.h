@@ -171,6 +171,8 @@ struct run_request {
 	bool passing;                        /* the thread keeps neither its config nor
 	                                        its metadata */
 	jnode command;                       /* {resume, update, goto}; NULL: none */
+	const struct uuid *questions;        /* that the command answers: created gets */
+	size_t questions_n;                  /* ERR_CONFLICT unless each waits */
 	jnode interrupt_before, interrupt_after;     /* "*" or an array; NULL: the
 	                                        agent's own */
 	bool subgraphs, strict_resume;

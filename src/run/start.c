@@ -351,6 +351,18 @@ fill_agent(struct create *c)
 }
 
 static void
+fill_questions(struct create *c, const struct run_request *q)
+{
+	struct uuid *ids = arena_alloc(&c->arena, (q->questions_n + 1) * sizeof *ids);
+
+	assert(ids != NULL);                 /* a client's are LIMIT_PAGE_ROWS at most */
+	for (size_t i = 0; i < q->questions_n; i++)
+		ids[i] = q->questions[i];
+	c->c.questions = ids;
+	c->c.questions_n = q->questions_n;
+}
+
+static void
 fill_row(struct create *c, const struct run_request *q, const struct uuid *run_id,
     msec now)
 {
@@ -371,6 +383,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	r->held = q->after > 0 ? r->created : 0;
 	r->updated = now;
 	fill_agent(c);
+	fill_questions(c, q);
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;

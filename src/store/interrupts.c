@@ -13,6 +13,9 @@
 #include "store/guard.h"
 #include "store/store_priv.h"
 
+static const char gone[] = "the interrupt does not wait any more: it was answered, or the "
+    "thread has moved on";
+
 int
 interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, int64_t run,
     const struct store_answer *answers, size_t n)
@@ -23,10 +26,29 @@ interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, int64_t
 		rc = db_run(&st->w, SQL_INTERRUPT_ANSWER, db_text(answers[i].answer_json),
 		    db_i64(run), db_i64(thread), db_uuid(&answers[i].id));
 		if (rc == OK && db_changes(&st->w) == 0)
-			rc = err_set(&c->err, ERR_CONFLICT, "the interrupt does not wait "
-			    "any more: it was answered, or the thread has moved on");
+			rc = err_set(&c->err, ERR_CONFLICT, "%s", gone);
 	}
 	return rc;
+}
+
+int
+interrupts_wait(struct store *st, struct store_cmd *c, int64_t thread,
+    const struct uuid *ids, size_t n)
+{
+	struct query q = query_of(&st->w, SQL_INTERRUPTS_WAIT, db_i64(thread));
+	size_t found = 0;
+	int rc;
+
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
+		struct uuid id = query_uuid(&q, 0);
+
+		for (size_t i = 0; i < n; i++)
+			found += uuid_eq(&ids[i], &id);
+	}
+	query_end(&q);
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	return found == n ? OK : err_set(&c->err, ERR_CONFLICT, "%s", gone);
 }
 
 static int

@@ -282,8 +282,8 @@ run_create(struct store *st, struct store_cmd *c)
 		rc = ask_moves(st, c, x->thread.seq, &x->times_out, x->asked_again);
 	if (rc == OK && !uuid_is_zero(&x->firing.cron))
 		rc = cron_fired(st, c, &x->firing, STR_NONE);
-	if (rc == OK && x->answers_n > 0)
-		rc = interrupts_answer(st, c, x->thread.seq, 0, x->answers, x->answers_n);
+	if (rc == OK && x->questions_n > 0)
+		rc = interrupts_wait(st, c, x->thread.seq, x->questions, x->questions_n);
 	before = x->thread;
 	if (rc == OK)
 		rc = thread_metadata(x);

@@ -439,7 +439,7 @@ struct store_firing {
 
 /* Creates the run and decides: RUNNING (the caller starts it), or PENDING
  * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
- * reject and the thread is busy, or an answered interrupt does not wait.
+ * reject and the thread is busy, or a question does not wait.
  * ERR_LIMIT: LIMIT_QUEUED_RUNS.
  *
  * INTERRUPT and ROLLBACK on a busy thread: the run is PENDING, those pending
@@ -461,8 +461,8 @@ struct store_run_create {
 	struct store_agent agent;            /* hash empty: none; body empty: it is
 	                                        known already */
 	struct uuid payer;                   /* of its tokens; zero: nobody */
-	const struct store_answer *answers;  /* the run resumes with */
-	size_t answers_n;
+	const struct uuid *questions;        /* that it answers: ERR_CONFLICT unless each */
+	size_t questions_n;                  /* waits */
 	/* Not zero: the run is to end this question, whose time is over.  ERR_CONFLICT
 	 * unless it waits; it is not due again before `asked_again`. */
 	struct uuid times_out;

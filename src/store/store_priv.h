@@ -511,6 +511,9 @@ int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec no
 /* interrupts.c */
 int  interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, int64_t run,
     const struct store_answer *answers, size_t n);
+/* ERR_CONFLICT unless each waits. */
+int  interrupts_wait(struct store *st, struct store_cmd *c, int64_t thread,
+    const struct uuid *ids, size_t n);
 int  interrupts_check(struct store *st, int64_t thread, struct err *e);
 int  interrupts_void_moved(struct store *st, int64_t thread);
 int  interrupts_any(struct store *st, int64_t thread, bool *any);

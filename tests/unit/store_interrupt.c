@@ -101,31 +101,32 @@ CONTRACT(interrupt_search)
 	CHECK_INT(x.found_n, 2);
 }
 
-/* Goal: of two answers one counts; the other's run is not created. */
-CONTRACT(interrupt_answered_once)
+/* Goal: a run that answers a question is created while that waits, and no longer. */
+CONTRACT(interrupt_is_answered_once)
 {
 	struct store_run run = waiting(f, 7, 1);
 	struct store_answer yes = { id_of(9, 1), S("\"yes\"") };
-	struct store_answer no = { id_of(9, 1), S("\"no\"") };
-	struct store_run_create a = run_new(1, 11), b = run_new(1, 12);
+	struct uuid asked[2] = { id_of(9, 1), id_of(9, 2) };
+	struct store_run_create a = run_new(1, 11), b = run_new(1, 12), c = run_new(1, 13);
+	struct store_run_save save = { .changes = { .answers = &yes, .answers_n = 1 } };
 	struct store_state s;
 
-	a.answers = &yes;
-	b.answers = &no;
-	a.answers_n = b.answers_n = 1;
-	a.cmd.arena = b.cmd.arena = &f->a;
-	fix_submit(f, &a, STORE_RUN_CREATE, 7);
-	fix_submit(f, &b, STORE_RUN_CREATE, 7);
-	fix_wait(f, f->back + 2);
-	CHECK_RC(a.cmd.rc, OK);
-	CHECK_RC(b.cmd.rc, ERR_CONFLICT);
+	a.questions = b.questions = c.questions = asked;
+	a.questions_n = b.questions_n = 1;
+	c.questions_n = 2;
+	a.cmd.arena = b.cmd.arena = c.cmd.arena = &f->a;
+	CHECK_RC(fix_do(f, &c, STORE_RUN_CREATE, 7), ERR_CONFLICT);
+	CHECK_RC(fix_do(f, &a, STORE_RUN_CREATE, 7), OK);
+	save.run_seq = a.run.seq;
+	save.thread_seq = run.thread_seq;
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+	CHECK_RC(fix_do(f, &b, STORE_RUN_CREATE, 7), ERR_CONFLICT);
 	CHECK_INT(count_rows(f, "run"), 2);
 	CHECK_RC(store_state_get(f->r, 7, run.thread_seq, S(""), &(struct uuid){ { 0 } },
 	    STATE_ALL, &f->a, &s), OK);
 	CHECK_INT(s.interrupts_n, 1);
 	CHECK_INT(s.interrupts[0].state, INTERRUPT_ANSWERED);
 	CHECK_STR(s.interrupts[0].answer_json, "\"yes\"");
-	CHECK_INT(waits(f, run.thread_seq), 0);
 }
 
 /* Goal: stored once: the task that runs again asks the same. */
