@@ -247,6 +247,7 @@ TEST(recovery_tries_three_times)
 	struct fix f;
 	struct store_run run;
 	struct store_thread t;
+	int64_t next = 0, before = 0;
 
 	fix_open(&f, "sqlite");
 	run = start_run(&f, 7, 1, 1);
@@ -266,9 +267,15 @@ TEST(recovery_tries_three_times)
 		CHECK_INT(c.run.attempt, attempt);
 		CHECK_STR(c.run.base_json, base);
 		CHECK(uuid_eq(&c.run.id, &run.id));
+		/* readers may have been told more than was written */
+		CHECK_RC(store_event_next(f.r, 7, run.thread_seq, &next), OK);
+		CHECK(next >= before + 100000);
+		before = next;
 	}
 	fix_reopen(&f);
 	CHECK_RC(store_recover(f.st, f.shard, 200, see, &(struct seen){ 0 }, &f.e), OK);
+	CHECK_RC(store_event_next(f.r, 7, run.thread_seq, &next), OK);
+	CHECK(next >= before + 100000);
 	CHECK_RC(store_run_get(f.r, 7, &run.id, &f.a, &run), OK);
 	CHECK_INT(run.status, RUN_ERROR);
 	CHECK_INT(run.updated, 200);

@@ -493,6 +493,44 @@ events_of(struct fix *f, const struct store_run *run)
 	return n;
 }
 
+/* Goal: events that the end makes so are written with it, and only by the owner; a run
+ * that is taken back has none. */
+CONTRACT(events_of_the_end)
+{
+	struct store_events_size size;
+	struct str *got;
+	size_t n;
+	int64_t last, next = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct store_run run = start_run(f, 7, 1 + i, 1 + i);
+		struct store_events_append ev = { .run_seq = run.seq,
+		    .thread_seq = run.thread_seq, .begins = true, .keeps = true,
+		    .first = 4, .last = 6, .next = 8, .bytes = S("eeee") };
+		struct store_run_end c = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+		    .status = RUN_INTERRUPTED, .thread_status = THREAD_IDLE, .now = 9000,
+		    .events = &ev, .rollback = i == 1 };
+		owner_t owner = i == 2 ? 8 : 7;
+
+		CHECK_RC(fix_do(f, &c, STORE_RUN_END, owner), i == 2 ? ERR_NOTFOUND : OK);
+		CHECK_RC(store_event_next(f->r, 7, run.thread_seq, &next), OK);
+		CHECK_INT(next, i == 0 ? 8 : 0);
+		if (i == 1)
+			continue;
+		CHECK_RC(store_events_get(f->r, 7, run.seq, -1, 100, &f->a, &got, &n, &last),
+		    OK);
+		CHECK_INT(n, i == 0);
+		CHECK_RC(store_events_size(f->r, 7, run.seq, 5, &size), OK);
+		CHECK_INT(size.bytes, i == 0 ? 4 : 0);
+		CHECK_INT(size.first, i == 0 ? 4 : -1);
+		CHECK_INT(size.last, i == 0 ? 6 : -1);
+		CHECK_RC(store_events_size(f->r, 7, run.seq, 6, &size), OK);
+		CHECK_INT(size.bytes, 0);
+		CHECK_RC(store_events_size(f->r, 8, run.seq, -1, &size), OK);
+		CHECK_INT(size.last, -1);
+	}
+}
+
 /* Goal: a thread keeps the events of its last run and of those that are kept, and
  * gives no number twice, whatever goes. */
 CONTRACT(events)
