@@ -376,25 +376,88 @@ TEST(ws_that_is_aborted_is_reset)
 	serve_stop(s);
 }
 
-/* Goal: a client that answers pings stays, one that does not is gone. */
+static void
+beat(struct serve *s)
+{
+	(void)s;
+	((struct ws *)ws)->beat.fire(&((struct ws *)ws)->beat);
+}
+
+/* Goal: a client that answers pings stays, one that does not is gone at the next one. */
 TEST(ws_pings_and_misses_a_pong)
+{
+	struct serve *s = start();
+	int fd = connect_ws(s);
+
+	for (int i = 0; i < 3; i++) {
+		serve_on(s, 0, beat);
+		check_heard(fd, S("\x89\x00"));
+		say_frame(fd, 0x8a, S(""));
+		say_frame(fd, 0x89, S("read"));
+		check_heard(fd, S("\x8a\x04" "read"));
+	}
+	serve_on(s, 0, beat);
+	check_heard(fd, S("\x89\x00"));
+	serve_on(s, 0, beat);
+	serve_wait(s, 'g');
+	CHECK_INT(gone_code, WS_LOST);
+	CHECK(hear_all(fd, heard, sizeof heard) == 0);
+	close(fd);
+	serve_stop(s);
+}
+
+TEST(ws_pings_by_itself)
 {
 	struct serve *s = serve_new(1);
 	int fd;
 
 	s->handle = begin;
-	http_server_limits(s->hs)->ws_ping = 200;
+	http_server_limits(s->hs)->ws_ping = 20;
 	serve_run(s);
 	fd = connect_ws(s);
-	for (int i = 0; i < 3; i++) {
-		check_heard(fd, S("\x89\x00"));
-		say_frame(fd, 0x8a, S(""));
-	}
 	check_heard(fd, S("\x89\x00"));
 	serve_wait(s, 'g');
-	CHECK_INT(gone_code, WS_LOST);
-	CHECK(hear_all(fd, heard, sizeof heard) == 0);
 	close(fd);
+	serve_stop(s);
+}
+
+static void
+begin_held(struct serve *s)
+{
+	ws = ws_begin(s->held, STR_NONE, STR_NONE, &echo, s);
+	ws_send_text(ws, S("unheard"));
+	CHECK(ws != NULL);
+}
+
+static void
+note_gone(struct http_req *r)
+{
+	serve_tell(r->user, 'x');
+}
+
+static void
+watch_held(struct serve *s)
+{
+	http_on_gone(s->held, note_gone);
+}
+
+/* Goal: one that is begun when its client has left already is told so, later. */
+TEST(ws_begun_for_nobody_is_told_gone)
+{
+	struct serve *s = start();
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	int fd = dial(s);
+
+	say(fd, S("GET /hold HTTP/1.1\r\nHost: test\r\n" UPGRADE "Sec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: " KEY "\r\n\r\n"));
+	serve_wait(s, 'h');
+	serve_on(s, 0, watch_held);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+	serve_wait(s, 'x');
+	serve_on(s, 0, begin_held);
+	serve_wait(s, 'g');
+	CHECK_INT(gone_code, WS_LOST);
 	serve_stop(s);
 }
 
