@@ -452,6 +452,17 @@ feed_done(struct http_conn *c)
 	become(c, &idle);
 }
 
+static void
+note_moved(struct http_conn *c)
+{
+	size_t n = c->req->body.n;
+
+	if (n >= c->moved_n && n - c->moved_n < MOVED_BYTES)
+		return;
+	c->moved_n = n;
+	c->moved_at = shard_now(c->l->shard);
+}
+
 /* More of a body is here.  A pause counts as GAP_COUNTS at most: then it is the
  * other deadline's, and the process itself may have been asleep. */
 static void
@@ -463,10 +474,7 @@ body_came(struct http_conn *c)
 
 	c->spent += gap < GAP_COUNTS ? gap : GAP_COUNTS;
 	c->read_at = now;
-	if (n - c->moved_n >= MOVED_BYTES) {
-		c->moved_n = n;
-		c->moved_at = now;
-	}
+	note_moved(c);
 	http_conn_limit(c);
 	if (c->spent / NS_PER_MS > l->body_slow +
 	    (msec)(n * 1000 / l->body_rate))
@@ -476,9 +484,14 @@ body_came(struct http_conn *c)
 bool
 http_conn_shed_body(struct http_conn *c, nsec since)
 {
-	if (c->state != &body || c->feeding || c->moved_at > since)
+	bool message = c->state == &socket_open && c->req->body.n > 0;
+
+	if ((c->state != &body && !message) || c->feeding || c->moved_at > since)
 		return false;
-	refuse(c, 503, no_room);
+	if (message)
+		ws_conn_shed(c);
+	else
+		refuse(c, 503, no_room);
 	return true;
 }
 
@@ -548,9 +561,20 @@ keep_bytes(struct http_conn *c, const char *at, size_t n)
 static void
 socket_bytes(struct http_conn *c, const char *at, size_t n)
 {
-	size_t taken = c->held || c->kept.n > 0 ? 0 : ws_conn_bytes(c, at, n);
+	size_t taken = 0;
 
-	if (c->state == &socket_open && taken < n)
+	if (c->req->body.n == 0) {
+		c->moved_n = 0;
+		c->moved_at = shard_now(c->l->shard);
+	}
+	c->feeding = true;
+	if (!c->held && c->kept.n == 0)
+		taken = ws_conn_bytes(c, at, n);
+	c->feeding = false;
+	if (c->state != &socket_open)
+		return;
+	note_moved(c);
+	if (taken < n)
 		keep_bytes(c, at + taken, n - taken);
 }
 

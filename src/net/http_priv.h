@@ -281,7 +281,7 @@ void http_conn_answering(struct http_conn *c);    /* the answer is queued whole 
 void http_conn_upgrade(struct http_conn *c);      /* from here on bytes are ws.c's */
 /* Stops reading, or goes on at the end of the turn.  Of an upgraded one. */
 void http_conn_hold(struct http_conn *c, bool held);
-/* Refuses a body that has not moved since, unless it is being fed: its feeder
+/* Refuses a body or a message that has not moved since, unless it is being fed: its feeder
  * refuses it.  False: there is none. */
 bool http_conn_shed_body(struct http_conn *c, nsec since);
 
@@ -331,6 +331,8 @@ void http_upgrade(struct http_req *r, struct str lines);
 
 /* ws.c */
 
+/* Its message, which does not move, goes: others need the room. */
+void ws_conn_shed(struct http_conn *c);
 /* Bytes of an upgraded connection that is not held; how many it took.  Fewer: it
  * was held or has ended. */
 size_t ws_conn_bytes(struct http_conn *c, const char *at, size_t n);

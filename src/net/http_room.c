@@ -7,7 +7,8 @@
  * shard.  When it is full the one that asks is refused with 503, unless bodies
  * that hardly move can go instead: the idlest first, here at once and on the
  * other shards by a job, so that there is room when the client comes back.
- * "Moves" means MOVED_BYTES at a time: a byte a second does not count.
+ * "Moves" means MOVED_BYTES at a time: a byte a second does not count.  The same goes
+ * for messages of WebSockets.
  *
  * Output (account_output): blocks are charged when they begin to wait (sse.c).
  * When that exceeds the account, connections are cut, the largest queue of the

@@ -395,6 +395,12 @@ on_text(struct ws *w)
 	buf_release(&text);
 }
 
+void
+ws_conn_shed(struct http_conn *c)
+{
+	tell_and_close(&c->req->ws, WS_AGAIN, S("too many messages are being read; try again"));
+}
+
 /* False: there is nothing more. */
 static bool
 take_next(struct ws *w, struct http_conn *c)
@@ -402,7 +408,7 @@ take_next(struct ws *w, struct http_conn *c)
 	enum ws_got got = ws_read_next(&w->read);
 
 	if (!http_room_for_request(c)) {
-		tell_and_close(w, WS_AGAIN, S("too many messages are being read; try again"));
+		ws_conn_shed(c);
 		return false;
 	}
 	switch (got) {

@@ -675,3 +675,55 @@ TEST(ws_without_room_is_told_to_try_again)
 	close(fd);
 	serve_stop(s);
 }
+
+static void
+look(struct serve *s)
+{
+	(void)s;
+}
+
+static void
+on_other_gone(void *ctx, unsigned code)
+{
+	gone_code = code;
+	serve_tell(ctx, 'g');
+}
+
+static const struct ws_events latest = { on_message, on_other_gone };
+
+static void
+begin_latest(struct serve *s, struct http_req *r)
+{
+	ws = ws_begin(r, STR_NONE, STR_NONE, &latest, s);
+	serve_tell(s, 'b');
+}
+
+/* Goal: a message that is not finished goes when another needs its room. */
+TEST(ws_a_message_that_does_not_move_makes_room)
+{
+	struct serve *s = serve_new(1);
+	struct buf b = BUF(200000);
+	int still, fd;
+
+	s->handle = begin_latest;
+	http_server_limits(s->hs)->body_still = 0;
+	serve_run(s);
+	ws_case_add(&b, S("t:*100000"));
+	still = connect_ws(s);
+	say(still, str_sub(buf_str(&b), 0, 90000));
+	while (account_used(&account_bodies) < 90000)
+		serve_on(s, 0, look);
+	account_bodies.capacity = account_used(&account_bodies) + 80000;
+	fd = connect_ws(s);
+	say(fd, buf_str(&b));
+	serve_wait(s, 'g');
+	CHECK_INT(gone_code, WS_AGAIN);
+	CHECK(recv(still, heard, 4, MSG_WAITALL) == 4);
+	CHECK(memcmp(heard + 2, "\x03\xf5", 2) == 0);
+	CHECK(recv(fd, heard, 4, MSG_WAITALL) == 4);
+	CHECK(memcmp(heard, "\x81\x7f\x00\x00", 4) == 0);
+	buf_release(&b);
+	close(still);
+	close(fd);
+	serve_stop(s);
+}
