@@ -10,6 +10,7 @@ const PAUSE = 500;
 const PAUSE_MAX = 8000; // ms between two attempts
 const SILENCE = 20000; // ms; the server says something every 5 s
 const UNSEEN = 5000; // ms until a hidden page gives its connection up
+const TURN = 30; // ms
 const CHANNELS = ["values", "lifecycle", "input", "messages", "tools"];
 
 const at = (id) => `/threads/${encodeURIComponent(id)}`;
@@ -60,10 +61,14 @@ async function loop(id, on, signal) {
       });
       wait = PAUSE;
       on.connected(true, again);
+      let drawn = performance.now();
       for await (const frame of frames(response, alive)) {
         const e = JSON.parse(frame.data);
         since = e.seq;
         on.event(e);
+        if (performance.now() - drawn < TURN) continue;
+        await pause(0); // much has come at once: the page is drawn in between
+        drawn = performance.now();
       }
     } catch (e) {
       if (!signal.aborted && e.status >= 400 && e.status < 500 && ![408, 429].includes(e.status)) {

@@ -19,70 +19,56 @@ const divider = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 
 const isDivider = (line) => line.length < 500 && line.includes("-") && divider.test(line);
 
-// The blocks of a text: { kind, lines, ... }.
-function split(text) {
+// The kind of block that a line belongs to, after the block that is open.
+function kindOf(line, next, open) {
+  const goesOn = open?.kind === "list" && (/^\s/.test(line) || open.lines.at(-1) !== "");
+  if (line.length > LINK) return "text";
+  if (heading.test(line)) return "heading";
+  if (rule.test(line)) return "rule";
+  if (quote.test(line)) return "quote";
+  if (goesOn || bullet.test(line)) return "list";
+  if (open?.kind === "table" || (line.includes("|") && isDivider(next))) return "table";
+  return "text";
+}
+
+const markOf = (line) => {
+  const m = bullet.exec(line);
+  return m && { indent: m[1].length, ordered: /\d/.test(m[2]) };
+};
+
+// Does the line begin a list of the other sort?
+function isOtherList(line, open) {
+  const mark = open?.kind === "list" && markOf(line);
+  return Boolean(mark) && mark.indent <= open.indent + 1 && mark.ordered !== open.ordered;
+}
+
+const isFenceOf = (open, line) =>
+  line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "";
+
+// The blocks of a text: { kind, lines, at: where it begins, ... }.
+function split(text, at = 0) {
   const blocks = [];
   const lines = text.split("\n");
   let open = null;
-  const begin = (kind, more) => {
-    open = { kind, lines: [], ...more };
-    blocks.push(open);
-    return open;
-  };
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i];
+  lines.forEach((line, i) => {
+    const begin = (kind, more) => blocks.push((open = { kind, lines: [], at, ...more }));
+    const isFence = open?.kind === "code" ? isFenceOf(open, line) : line.length < 200 && fence.exec(line);
     if (open?.kind === "code") {
-      if (line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "")
-        open = null;
+      if (isFence) open = null;
       else open.lines.push(line);
-      continue;
-    }
-    const f = line.length < 200 && fence.exec(line);
-    if (f) {
-      begin("code", { fence: f[1], language: f[2] });
-      continue;
-    }
-    if (line.trim() === "") {
+    } else if (isFence) begin("code", { fence: isFence[1], language: isFence[2] });
+    else if (line.trim() === "") {
       if (open?.kind === "list") open.lines.push("");
       else open = null;
-      continue;
+    } else {
+      const kind = kindOf(line, lines[i + 1] ?? "", open);
+      const stands = kind === "heading" || kind === "rule";
+      if (kind !== open?.kind || stands || isOtherList(line, open))
+        begin(kind, kind === "list" ? markOf(line) : {});
+      open.lines.push(kind === "quote" ? line.replace(quote, "") : line);
     }
-    if (line.length > LINK) {
-      if (open?.kind !== "text") begin("text");
-      open.lines.push(line);
-      continue;
-    }
-    if (heading.test(line)) {
-      begin("heading").lines.push(line);
-      open = null;
-      continue;
-    }
-    if (rule.test(line)) {
-      begin("rule").lines.push(line);
-      open = null;
-      continue;
-    }
-    if (quote.test(line)) {
-      if (open?.kind !== "quote") begin("quote");
-      open.lines.push(line.replace(quote, ""));
-      continue;
-    }
-    if (bullet.test(line) || (open?.kind === "list" && (/^\s/.test(line) || open.lines.at(-1) !== ""))) {
-      const mark = bullet.exec(line);
-      const ordered = mark && /\d/.test(mark[2]);
-      if (open?.kind !== "list" || (mark && mark[1].length <= open.indent + 1 && ordered !== open.ordered))
-        begin("list", { indent: mark[1].length, ordered });
-      open.lines.push(line);
-      continue;
-    }
-    if (open?.kind === "table" || (line.includes("|") && isDivider(lines[i + 1] ?? ""))) {
-      if (open?.kind !== "table") begin("table");
-      open.lines.push(line);
-      continue;
-    }
-    if (open?.kind !== "text") begin("text");
-    open.lines.push(line);
-  }
+    at += line.length + 1;
+  });
   return blocks;
 }
 
@@ -321,13 +307,17 @@ function elements(text, depth) {
 
 const keyOf = (b) => `${b.kind}\n${b.language ?? ""}\n${b.lines.join("\n")}`;
 
-// Makes `box` show the text; blocks that are as before stay as they are.
+// Makes `box` show the text; blocks that are as before stay as they are.  Of a text that
+// has grown only the last block, and what comes after, is looked at.
 export function showMarkdown(box, text) {
-  const blocks = split(text);
-  const keys = box.keys ?? [];
-  let same = 0;
-  while (same < keys.length && same < blocks.length && keys[same] === keyOf(blocks[same])) same++;
+  const old = box.shown ?? { text: "", blocks: [] };
+  const last = text.startsWith(old.text) ? old.blocks.at(-1) : undefined;
+  const kept = last ? old.blocks.slice(0, -1) : [];
+  const blocks = last ? kept.concat(split(text.slice(last.at), last.at)) : split(text);
+  let same = kept.length;
+  while (same < old.blocks.length && same < blocks.length && keyOf(old.blocks[same]) === keyOf(blocks[same]))
+    same++;
   while (box.children.length > same) box.lastElementChild.remove();
   box.append(...blocks.slice(same).map((b) => element(b, 0)));
-  box.keys = blocks.map(keyOf);
+  box.shown = { text, blocks };
 }

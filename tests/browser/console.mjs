@@ -14,6 +14,7 @@ const axe = readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js
 const dir = scratch(), agents = path.join(dir, "agents");
 const put = (key) => ({ name: "store_put", args: { namespace: ["notes"], key, value: { n: 1 } } });
 const long = `${Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ")}\n\nThe end.`;
+const pages = Array.from({ length: 20000 }, (_, i) => (i % 25 ? `word${i}` : `\n\nparagraph **${i}** with \`code\``)).join(" ");
 const rich = "# Plan\n\nSome **bold** and *slanted* words, `code`, ~~old~~ and [a link](https://example.org/x).\n\n- one\n  - inner\n- two\n\n1. first\n2. second\n\n> quoted\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```js\nconst a = 1 ?? 2;\n```\n";
 writeFileSync(path.join(dir, "script.json"), JSON.stringify({
   rules: [
@@ -23,6 +24,7 @@ writeFileSync(path.join(dir, "script.json"), JSON.stringify({
     { match: "save two", tool_calls: [put("two-a"), put("two-b")] },
     { match: "save", tool_calls: [put("one")] },
     { match: { role: "tool" }, reply: "The tool has answered." },
+    { match: "at length", reply: `${pages}\n\nThe end.` },
     { match: "About", reply: long, token_ms: 10 },
     { match: "boom", status: 400, reply: "the model refuses" },
   ],
@@ -646,6 +648,21 @@ await scenario("hostile output", async () => {
   await screenshot(tab, "console", "hostile");
   await faultless(tab, "hostile output");
   await close(tab, "hostile output");
+});
+
+await scenario("20,000 words at once", async () => {
+  const tab = await page();
+  await tab.evaluate(() => {
+    window.tasks = [0];
+    new PerformanceObserver((l) => window.tasks.push(...l.getEntries().map((e) => e.duration))).observe({ entryTypes: ["longtask"] });
+  });
+  await send(tab, "at length");
+  await shows(tab, () => /The end\./.test(document.querySelector(".message.ai .prose > :last-child")?.textContent), undefined, "all of it", 30000);
+  await idle(tab);
+  equal(await tab.evaluate(() => document.querySelectorAll(".message.ai .prose > p").length), 801, "each paragraph once");
+  const longest = await tab.evaluate(() => Math.max(...window.tasks));
+  check(longest < 500, `the page never stands still for half a second: ${Math.round(longest)} ms`);
+  await close(tab, "at length");
 });
 
 await scenario("10,000 messages", async () => {
