@@ -25,6 +25,8 @@ struct agui_in {
 	struct arena arena;                  /* of what was found */
 	struct json_doc values;              /* its state; root NULL: it has none */
 	struct store_interrupt *open;        /* questions that wait */
+	struct uuid *questions;              /* their ids */
+	bool *answered;                      /* which of them have an entry */
 	size_t open_n;
 	struct json_doc ask;                 /* {"input"} or {"command"}, and "metadata" */
 };
@@ -41,7 +43,7 @@ void agui_in_release(struct agui_in *x);
 /* The value of `resume` in the command that answers: {id: answer}, from the body's
  * `resume`; true: there is something to answer.  A failure is left in c->in: one that
  * waits has no entry, or an entry answers none. */
-bool agui_read_resume(struct call *c, const struct agui_in *x, struct buf *b);
+bool agui_read_resume(struct call *c, struct agui_in *x, struct buf *b);
 /* The interrupts of an outcome, without brackets: of [{id, value}].  values: the state,
  * for the calls that are asked about. */
 void agui_add_interrupts(struct buf *b, struct str interrupts_json, jnode values);

@@ -81,6 +81,26 @@ thread_of(const struct call *c, struct str name)
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 static int
+find_questions(struct call *c, struct agui_in *x, int64_t thread_seq)
+{
+	size_t n = 0;
+	int rc = store_interrupts_get(c->api->reader, c->owner, thread_seq, &x->arena, &x->open,
+	    &n);
+
+	x->questions = arena_alloc(&x->arena, (n + 1) * sizeof *x->questions);
+	x->answered = arena_zero(&x->arena, (n + 1) * sizeof *x->answered);
+	if (x->arena.failed)
+		return err_set(&c->err, ERR_TOOBIG, "the thread's questions are too large");
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		if (x->open[i].state != INTERRUPT_WAITING)
+			continue;
+		x->questions[x->open_n] = x->open[i].id;
+		x->open[x->open_n++] = x->open[i];
+	}
+	return rc;
+}
+
+static int
 find_thread(struct call *c, struct agui_in *x)
 {
 	const struct uuid newest = { { 0 } };
@@ -99,8 +119,7 @@ find_thread(struct call *c, struct agui_in *x)
 		return rc;
 	x->stopped = t.status == THREAD_INTERRUPTED;
 	if (x->stopped)
-		rc = store_interrupts_get(c->api->reader, c->owner, t.seq, &x->arena, &x->open,
-		    &x->open_n);
+		rc = find_questions(c, x, t.seq);
 	if (rc == OK)
 		rc = store_state_get(c->api->reader, c->owner, t.seq, STR_NONE, &newest,
 		    STATE_CHANNELS | STATE_TASKS, &x->arena, &s);
@@ -546,6 +565,8 @@ agui_read(struct call *c, struct agui_in *x, struct door_ask *ask)
 	if (rc == OK)
 		rc = read_ask(c, x, ask);
 	ask->create_thread = x->fresh;
+	ask->questions = x->questions;
+	ask->questions_n = x->open_n;
 	return rc;
 }
 

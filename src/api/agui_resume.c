@@ -327,15 +327,20 @@ id_text(const struct store_interrupt *i, char text[2 * sizeof i->id.b])
 	return (struct str){ text, 2 * sizeof i->id.b };
 }
 
-/* Which question an entry answers; NULL and a failure: none. */
+/* Which question an entry answers; NULL and a failure: none, or one that has an entry. */
 static const struct store_interrupt *
-answered(struct call *c, const struct agui_in *x, const char *path, struct str id)
+answered(struct call *c, struct agui_in *x, const char *path, struct str id)
 {
 	char text[2 * sizeof x->open->id.b];
 
-	for (size_t i = 0; i < x->open_n; i++)
-		if (str_eq(id_text(&x->open[i], text), id))
-			return &x->open[i];
+	for (size_t i = 0; i < x->open_n; i++) {
+		if (!str_eq(id_text(&x->open[i], text), id))
+			continue;
+		if (x->answered[i])
+			fields_fail(c->in, path, ERR_INVALID, "the question is answered twice");
+		x->answered[i] = true;
+		return c->in->rc == OK ? &x->open[i] : NULL;
+	}
 	fields_fail(c->in, path, ERR_INVALID, "no question with the id \"%.*s\" waits on the "
 	    "thread", FMT(param_shown(id)));
 	return NULL;
@@ -343,7 +348,7 @@ answered(struct call *c, const struct agui_in *x, const char *path, struct str i
 
 /* One entry, as a member of the answer. */
 static void
-read_entry(struct call *c, const struct agui_in *x, size_t i, struct fields *f, struct buf *b)
+read_entry(struct call *c, struct agui_in *x, size_t i, struct fields *f, struct buf *b)
 {
 	static const char *const words[] = { "resolved", "cancelled", NULL };
 	const struct store_interrupt *at;
@@ -403,7 +408,7 @@ refuse_unanswered(struct call *c, const struct agui_in *x)
 }
 
 bool
-agui_read_resume(struct call *c, const struct agui_in *x, struct buf *b)
+agui_read_resume(struct call *c, struct agui_in *x, struct buf *b)
 {
 	jnode list = json_get(c->in->node, S("resume"));
 	struct fields entries, f;
@@ -424,6 +429,6 @@ agui_read_resume(struct call *c, const struct agui_in *x, struct buf *b)
 	buf_add_char(b, '}');
 	if (c->in->rc == OK && n != x->open_n)
 		fields_fail(c->in, "resume", ERR_INVALID, "expected an entry for each of the %zu "
-		    "questions that wait on the thread, once, got %zu", x->open_n, n);
+		    "questions that wait on the thread, got %zu", x->open_n, n);
 	return true;
 }

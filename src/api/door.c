@@ -221,6 +221,8 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = modes_of(ask), .modes_json = modes_json(c, modes_of(ask)),
 	    .webhook = ask->webhook, .push_json = ask->push_json,
+	    .questions = ask->questions, .questions_n = ask->questions_n,
+	    .multitask = ask->questions_n > 0 ? MULTITASK_REJECT : MULTITASK_ENQUEUE,
 	    .passing = ask->passing };
 }
 

@@ -51,6 +51,8 @@ struct door_ask {
 	struct uuid thread_id;               /* zero: without a thread */
 	bool create_thread;                  /* it may be new */
 	jnode input, command, config, context, metadata;
+	const struct uuid *questions;        /* that the command answers: ERR_CONFLICT if one */
+	size_t questions_n;                  /* waits no more, or another run is first */
 	struct uuid checkpoint;              /* to begin from; zero: the newest */
 	struct str webhook, push_json;       /* see run_request; or empty */
 	bool wants_values;                   /* at the end */

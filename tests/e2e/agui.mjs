@@ -212,6 +212,13 @@ await scenario("questions", async () => {
   await same(a, "an answer");
   const late = await post({ threadId: a.threadId, runId: "r", messages: [], resume: [{ interruptId: "0".repeat(32), status: "resolved", payload: 1 }] }, { assistant: "confirm" });
   equal([late.status, late.json.detail], [422, "resume: no question waits on the thread"], "a second one is told so");
+  const tabs = open("confirm");
+  await tabs.say("pay");
+  const resume = [{ interruptId: tabs.pendingInterrupts[0].id, status: "resolved", payload: "yes" }];
+  const raced = await Promise.all(Array.from({ length: 4 }, (_, i) => post({ threadId: tabs.threadId, runId: `tab ${i}`, messages: [], resume }, { assistant: "confirm" })));
+  const won = raced.filter((x) => x.status === 200 && /"outcome":\{"type":"success"\}/.test(x.text));
+  equal(won.length, 1, "four tabs answer at once: one goes on");
+  check(raced.every((x) => won.includes(x) || x.status === 409 || x.status === 422), "the others are told", raced.map((x) => [x.status, x.text.slice(-200)]));
   const b = open("confirm");
   await b.say("pay");
   await b.say(undefined, { resume: [{ interruptId: b.pendingInterrupts[0].id, status: "cancelled" }] });
@@ -224,6 +231,7 @@ await scenario("several questions", async () => {
   const [l, r] = a.pendingInterrupts;
   equal([l.message, r.message], ['{"q":"left?"}', '{"q":"right?"}'], "both");
   for (const [resume, words] of [[[{ interruptId: l.id, status: "resolved", payload: 1 }], /each of the 2 questions/], [[{ interruptId: l.id, status: "resolved", payload: 1 }, { interruptId: "x", status: "resolved", payload: 1 }], /no question with the id "x"/],
+    [[{ interruptId: l.id, status: "resolved", payload: 1 }, { interruptId: l.id, status: "resolved", payload: 1 }], /resume\.1\.interruptId: the question is answered twice/],
     [[{ interruptId: l.id, status: "resolved" }, { interruptId: r.id, status: "cancelled" }], /resume\.0\.payload: expected the answer/]]) {
     const x = await post({ threadId: a.threadId, runId: "r", messages: [], resume }, { assistant: "two_asks" });
     check(x.status === 422 && words.test(x.json.detail), `${words}`, x.text);
@@ -487,7 +495,7 @@ await scenario("bad input", async () => {
   await asked.say("pay");
   const id = asked.pendingInterrupts[0].id, again = (resume) => post({ threadId: asked.threadId, runId: "r", messages: [], resume }, { assistant: "confirm" });
   for (const [resume, words] of [[[{ interruptId: id }], /resume\.0\.status: expected resolved or cancelled/], [[{ interruptId: id, status: "maybe" }], /resume\.0\.status/], [[{ interruptId: id, status: "resolved", payload: null }], /resume\.0\.payload/],
-    [[{ interruptId: id, status: "resolved", payload: 1, metadata: {} }], /resume\.0\.metadata: not kept/], [[{ status: "resolved", payload: 1 }], /no question with the id ""/], [[{ interruptId: id, status: "resolved", payload: 1 }, { interruptId: id, status: "resolved", payload: 2 }], /once, got 2/], [[5], /resume\.0: expected an object/], [[], /each of the 1 questions/]]) {
+    [[{ interruptId: id, status: "resolved", payload: 1, metadata: {} }], /resume\.0\.metadata: not kept/], [[{ status: "resolved", payload: 1 }], /no question with the id ""/], [[{ interruptId: id, status: "resolved", payload: 1 }, { interruptId: id, status: "resolved", payload: 2 }], /answered twice/], [[5], /resume\.0: expected an object/], [[], /each of the 1 questions/]]) {
     const x = await again(resume);
     check(x.status === 422 && words.test(x.json.detail), `resume ${JSON.stringify(resume)}`, `${x.status} ${x.text}`);
   }
