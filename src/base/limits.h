@@ -83,8 +83,8 @@
 	X(FILES_SPARE,         8,         "files",  "opened for a moment: names that are looked up, keys, certificates, metrics") \
 	X(SSE_QUEUE_BYTES,     262144,    "bytes",  "a slower reader loses its connection and resumes by id") \
 	X(SSE_HEARTBEAT_MS,    5000,      "ms",     "clients arm an idle watchdog of three intervals") \
-	X(WS_MESSAGE_BYTES,    4194304,   "bytes",  "of one message that a WebSocket client sends: a command with its input; a larger one ends the socket (1009)") \
-	X(WS_MESSAGE_FRAMES,   65536,     "frames", "of one message: the largest in pieces of 64 bytes; more end the socket (1008)") \
+	X(WS_MESSAGE_BYTES,    16777216,  "bytes",  "of one message that a WebSocket client sends: a command with its input, as large as over HTTP; a larger one ends the socket (1009)") \
+	X(WS_MESSAGE_FRAMES,   65536,     "frames", "of one message: the largest in pieces of 256 bytes; more end the socket (1008)") \
 	X(WS_CONTROLS,         100,       "frames/s", "pings and pongs of a WebSocket client; more end the socket (1008)") \
 	X(WS_PING_MS,          20000,     "ms",     "between two pings of a WebSocket; a client that has sent nothing since the last one is gone") \
 	X(WS_UNREAD_BYTES,     65536,     "bytes",  "queued on a WebSocket; past it no more of what its client sends is read until all of it has left") \

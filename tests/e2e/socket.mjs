@@ -183,7 +183,7 @@ await scenario("what closes a socket", async () => {
   const rows = [
     [frame(0x82, "binary"), 1003, "binary"], [frame(0x81, [0xff, 0xfe]), 1007, "text that is not UTF-8"], [frame(0x81, "{}", { masked: false }), 1002, "no mask"],
     [frame(0x91, "{}"), 1002, "a reserved bit"], [frame(0x83, ""), 1002, "a reserved opcode"], [frame(0x80, "x"), 1002, "a continuation of nothing"],
-    [frame(0x09, "x"), 1002, "a ping in pieces"], [Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 1, 1, 2, 3, 4, 0x41]), 1009, "4 MB and one byte"],
+    [frame(0x09, "x"), 1002, "a ping in pieces"], [Buffer.from([0x81, 0xff, 0, 0, 0, 0, 1, 0, 0, 1, 1, 2, 3, 4, 0x41]), 1009, "16 MB and one byte"],
     [Buffer.concat(Array.from({ length: 120 }, () => frame(0x8a, ""))), 1008, "120 pongs in one second"],
     [frame(0x88, [0x03, 0xe8]), 1000, "a close"], [frame(0x88, [0x0f, 0xa1]), 4001, "a close with a code of its own"], [frame(0x88, [0x03, 0xed]), 1002, "a close with 1005"],
   ];
@@ -205,6 +205,13 @@ await scenario("a thread that is deleted", async () => {
   await s.until("completed", run);
   equal((await call(server, "DELETE", `/threads/${thread}`)).status, 204, "deleted");
   equal((await s.end).code, 4404, "is 4404");
+});
+
+await scenario("a large input", async () => {
+  const thread = uuid(), s = await dial(server, thread), text = "z".repeat(6 << 20);
+  const run = await s.ok("run.start", { assistant_id: "flood", input: { text: 1, ms: 0, more: text } }).catch((e) => e);
+  equal(run.run_id?.length, 36, "6 MB, as over HTTP");
+  await s.close();
 });
 
 await scenario("many commands at once", async () => {
