@@ -57,7 +57,7 @@ async function pageTab(context, page, server, assistant, thread) {
   return {
     tab, when, see: () => tab.evaluate(read),
     send: say("#send"), queue: say("#enqueue"), stop: () => tab.click("#stop"),
-    decide: async (how, text) => { await tab.fill("#draft", text); await tab.click(`.${how}`); },
+    decide: async (how, text) => { await tab.fill("#draft", text); await tab.click(`.${how}`, { timeout: 5000 }); },
     fork: async (n, text) => { await tab.fill("#draft", text); await tab.click(`#messages > li:nth-child(${n + 1}) .fork:enabled`); },
     reload: async () => { await tab.reload(); await ready(); },
   };

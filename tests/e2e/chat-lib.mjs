@@ -148,6 +148,23 @@ const sequences = {
     await two.reload();
     equal((await paid(two)).messages.filter(([t]) => t === "tool").length, 1, `${label}: the second tab sees it done`);
   },
+  async "two tabs answer at once"({ open, label, settled, state }) {
+    const one = await open("desk");
+    await one.send("pay");
+    const { thread } = await asked(one), two = await open("desk", thread);
+    await asked(two);
+    const gone = (e) => { if (!/waiting for locator/.test(e.message)) throw e; };         // the other one was faster
+    await Promise.all([[one, "approve"], [two, "reject"]].map(([tab, how]) => Promise.resolve(tab.decide(how, "no")).catch(gone)));
+    await until(async () => tools(await state(thread)).length > 0, `${label}: an answer`);
+    await settled(thread);
+    equal(tools(await state(thread)).length, 1, `${label}: one answer counts`);
+    const ends = [];
+    for (const tab of [one, two]) {
+      await tab.reload();
+      ends.push((await tab.when((v) => v.status === "idle" && v.interrupts.length === 0 && v.messages.some(([t]) => t === "tool"))).messages.at(-1));
+    }
+    equal(ends[0], ends[1], `${label}: the same one in both tabs`);
+  },
   async "a queue of two"({ open, label }) {
     const tab = await open("desk");
     await tab.send("count slowly");
