@@ -299,12 +299,13 @@ failed(struct call *c, int rc, const struct err *e)
 	struct command *x = command_of(c);
 	struct err shown = call_words(c, rc, e);
 	struct str words = str_of(shown.text);
+	int status = status_of(rc);
 
 	if (str_starts(words, S("command.")))
 		words = str_sub(words, 8, words.n);
-	if (rc == ERR_LIMIT && c->retry_s == 0)
+	if (status != 200 && c->retry_s == 0)
 		c->retry_s = 1;
-	refuse(x, status_of(rc), code_of(x, rc), words);
+	refuse(x, status, code_of(x, rc), words);
 }
 
 /* ---- frames -------------------------------------------------------------------------- */

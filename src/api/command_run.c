@@ -108,6 +108,7 @@ start(struct command *x)
 		ask.q.questions_n = x->questions_n;
 		rc = run_start(c->api->runs, &ask.q, NULL, created, x, &c->err);
 	}
+	c->in = NULL;
 	json_release(&doc);
 	return rc;
 }
@@ -304,7 +305,7 @@ answer_check(struct answers *a, const char *path, struct str id)
 	bool waits = question_waits(&a->q) != NULL;
 	struct call *c = &a->x->c;
 
-	if (waits && i != NULL && i->state == INTERRUPT_WAITING && a->ids != NULL)
+	if (waits && i != NULL && i->state == INTERRUPT_WAITING)
 		a->ids[a->ids_n++] = i->id;
 	if (waits && (i != NULL ? i->state == INTERRUPT_WAITING : a->strict && is_hex(id)))
 		return;
@@ -404,6 +405,8 @@ command_input_respond(struct command *x)
 	a.ids = arena_alloc(&c->r->arena, (LIMIT_PAGE_ROWS + 1) * sizeof *a.ids);
 	fields_bool(c->in, "strict_resume", &a.strict);
 	rc = questions_get(c, &t, &a.q);
+	if (rc == OK)
+		rc = arena_rc(&c->r->arena);
 	if (rc < 0)
 		return rc;
 	buf_add_char(&a.resume, '{');
