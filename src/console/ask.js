@@ -11,30 +11,23 @@ const words = { approve: "Approve", edit: "Edit", reject: "Reject", respond: "An
 
 // ---- a review --------------------------------------------------------------
 
-function review(value) {
-  const configs = new Map((value.review_configs ?? []).map((c) => [c.action_name, c]));
-  const all = value.action_requests;
-  const actions = all.map((a, i) =>
-    action(
-      a,
-      value.review_configs?.[i]?.action_name === a.name
-        ? value.review_configs[i]
-        : (configs.get(a.name) ?? {}),
-      all.length > 1 ? `${i + 1} of ${all.length}` : "",
-    ),
-  );
-  return {
-    el: h(
-      "div",
-      null,
-      actions.map((a) => a.el),
-    ),
-    read: () => ({ decisions: actions.map((a) => a.read()) }),
-  };
+const objects = (x) => (Array.isArray(x) ? x.filter((o) => typeof o === "object" && o !== null) : []);
+
+// Of the action in its place, or of any of that name.
+function configOf(configs, request, i) {
+  const named = (c) => c?.action_name === request.name;
+  return (named(configs[i]) ? configs[i] : configs.find(named)) ?? {};
+}
+
+function review(requests, configs) {
+  const place = (i) => (requests.length > 1 ? `${i + 1} of ${requests.length}` : "");
+  const actions = requests.map((r, i) => action(r, configOf(configs, r, i), place(i)));
+  const els = actions.map((a) => a.el);
+  return { el: h("div", null, els), read: () => ({ decisions: actions.map((a) => a.read()) }) };
 }
 
 function action(request, config, place) {
-  const allowed = config.allowed_decisions ?? ["approve", "reject"];
+  const allowed = Array.isArray(config.allowed_decisions) ? config.allowed_decisions : ["approve", "reject"];
   const name = `d${Math.random().toString(36).slice(2)}`;
   const more = h("div", { class: "stack" });
   let chosen = null;
@@ -66,7 +59,7 @@ function action(request, config, place) {
     }
   };
   const radios = allowed
-    .filter((kind) => kind in words)
+    .filter((kind) => Object.hasOwn(words, kind))
     .map((kind) => {
       const r = h("input", { type: "radio", name, value: kind, onchange: () => choose(kind) });
       return h("label", { class: `choice ${kind}` }, r, h("span", null, words[kind]));
@@ -79,7 +72,7 @@ function action(request, config, place) {
       "legend",
       null,
       icon("tool"),
-      h("span", { dir: "ltr" }, visible(request.name ?? "tool")),
+      h("span", { dir: "ltr" }, visible(String(request.name ?? "tool"))),
       h("span", { class: "optional" }, place),
     ),
     /^Tool execution requires approval\b/.test(request.description ?? "") ? null : prose(request.description),
@@ -114,43 +107,19 @@ function prose(text) {
   return el;
 }
 
+// Members of a question that its form shows.
+const inForm = ["options", "schema", "response_schema", "type", "draft", "min", "max", "assignee", "timeout"];
+
 function question(interrupt) {
   const v = interrupt.value;
-  const schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema;
-  const text = typeof v === "string" ? v : (v?.prompt ?? v?.question ?? v?.message ?? v?.description);
-  const rest =
-    typeof v === "object" && v !== null
-      ? Object.fromEntries(
-          Object.entries(v).filter(
-            ([k, x]) =>
-              x !== text &&
-              ![
-                "options",
-                "schema",
-                "response_schema",
-                "type",
-                "draft",
-                "min",
-                "max",
-                "assignee",
-                "timeout",
-              ].includes(k),
-          ),
-        )
-      : {};
-  const f = field(schema ?? schemaOf(v), v?.draft, "Your answer");
-  return {
-    el: h(
-      "div",
-      { class: "stack" },
-      prose(text),
-      text === undefined || Object.keys(rest).length > 0
-        ? codeBlock(pretty(text === undefined ? v : rest), "details")
-        : null,
-      f.el,
-    ),
-    read: f.read,
-  };
+  const isObject = typeof v === "object" && v !== null;
+  const asked = [v, v?.prompt, v?.question, v?.message, v?.description].find((x) => typeof x === "string");
+  const rest = isObject ? Object.entries(v).filter(([k, x]) => x !== asked && !inForm.includes(k)) : [];
+  const details = asked === undefined ? v : rest.length > 0 ? Object.fromEntries(rest) : undefined;
+  const schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema ?? schemaOf(v);
+  const f = field(schema, v?.draft, "Your answer");
+  const shown = [prose(asked), details === undefined ? null : codeBlock(pretty(details), "details")];
+  return { el: h("div", { class: "stack" }, shown, f.el), read: f.read };
 }
 
 // Of a question without a schema: from its type and options, as an `ask` has them.
@@ -170,10 +139,11 @@ function schemaOf(v) {
 // answer(responses) gets [{ interrupt, response }] and returns a promise; when it is
 // refused, its words are shown and everything that was filled in stays.
 export function askView(interrupts, answer) {
-  const cards = interrupts.map((i) => ({
-    interrupt: i,
-    ...(Array.isArray(i.value?.action_requests) ? review(i.value) : question(i)),
-  }));
+  const cards = interrupts.map((i) => {
+    const requests = objects(i.value?.action_requests);
+    const card = requests.length > 0 ? review(requests, objects(i.value.review_configs)) : question(i);
+    return { interrupt: i, ...card };
+  });
   const wrong = h("p", { class: "wrong", hidden: true, role: "alert" });
   const send = h(
     "button",

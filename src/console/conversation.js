@@ -5,6 +5,10 @@
 // until the state has it; a message that was just sent, until the state has it or the
 // sending has failed.
 
+// States come from agents of all kinds: nothing in a message is taken to be of its type.
+const arrayOf = (x) => (Array.isArray(x) ? x : []);
+const textIn = (x) => (typeof x === "string" ? x : x === undefined || x === null ? "" : JSON.stringify(x));
+
 // ---- the parts of a message ------------------------------------------------
 
 const mimes = {
@@ -17,17 +21,11 @@ const mimes = {
 function media(kind, b) {
   const source = b.source ?? b[kind] ?? b;
   const data = source.data ?? source.base64 ?? b.base64 ?? source.file_data;
-  const mime = b.mime_type ?? b.mimeType ?? source.media_type ?? source.mime_type ?? mimes[kind];
-  const url = typeof b[`${kind}_url`] === "string" ? b[`${kind}_url`] : (b[`${kind}_url`]?.url ?? source.url);
-  return {
-    kind: "media",
-    media: kind,
-    mime,
-    name: b.filename ?? source.filename ?? b.name ?? "",
-    url:
-      url ??
-      (typeof data === "string" ? (data.startsWith("data:") ? data : `data:${mime};base64,${data}`) : ""),
-  };
+  const mime = textIn(b.mime_type ?? b.mimeType ?? source.media_type ?? source.mime_type ?? mimes[kind]);
+  const address = b[`${kind}_url`]?.url ?? b[`${kind}_url`] ?? source.url;
+  const whole = typeof data === "string" && !data.startsWith("data:") ? `data:${mime};base64,${data}` : data;
+  const name = textIn(b.filename ?? source.filename ?? b.name);
+  return { kind: "media", media: kind, mime, name, url: textIn(address ?? whole) };
 }
 
 // One block of content, as LangChain, OpenAI and Anthropic write it.
@@ -37,18 +35,17 @@ function part(b) {
     case "text":
     case "output_text":
     case "input_text":
-      return { kind: "text", text: String(b.text ?? "") };
+      return { kind: "text", text: textIn(b.text) };
     case "reasoning":
     case "thinking":
       return {
         kind: "reasoning",
-        text: String(
+        text: textIn(
           b.reasoning ??
             b.thinking ??
             b.text ??
-            []
-              .concat(b.summary ?? [])
-              .map((s) => s.text ?? "")
+            arrayOf(b.summary)
+              .map((s) => textIn(s?.text))
               .join("\n\n"),
         ),
       };
@@ -58,7 +55,7 @@ function part(b) {
     case "tool_call_chunk":
     case "tool_use":
     case "invalid_tool_call":
-      return { kind: "tool", id: b.id, name: b.name ?? "", args: b.args ?? b.input ?? {}, wrong: b.error };
+      return { kind: "tool", id: b.id, name: textIn(b.name), args: b.args ?? b.input ?? {}, wrong: b.error };
     case "image_url":
     case "image":
       return media("image", b);
@@ -84,35 +81,26 @@ const roles = {
   ToolMessage: "tool",
 };
 
-// A message of the state: { id, role, parts, name, call, failed }.
+// A message of the state: { id, role, parts, call, failed }.
 export function read(m) {
-  if (typeof m === "string") m = { type: "human", content: m };
-  const role = m.type ?? m.role ?? "ai";
+  if (typeof m === "string") return read({ type: "human", content: m });
+  const said = m.type ?? m.role ?? "ai";
   const parts = [];
-  const thought = m.additional_kwargs?.reasoning_content;
-  if (typeof thought === "string" && thought) parts.push({ kind: "reasoning", text: thought });
-  const content = Array.isArray(m.content)
-    ? m.content
-    : m.content === undefined || m.content === null || m.content === ""
-      ? []
-      : [m.content];
-  parts.push(...content.map(part).filter((p) => p.text !== ""));
-  const known = new Set(parts.filter((p) => p.kind === "tool").map((p) => p.id));
-  for (const c of m.tool_calls ?? [])
-    if (!known.has(c.id)) parts.push({ kind: "tool", id: c.id, name: c.name, args: c.args });
-  for (const c of m.invalid_tool_calls ?? [])
-    parts.push({
-      kind: "tool",
-      id: c.id,
-      name: c.name ?? "",
-      args: c.args ?? "",
-      wrong: c.error ?? "its arguments are not JSON",
-    });
+  const calls = new Set();
+  const add = (p) => {
+    if (p.text === "" || (p.kind === "tool" && calls.has(p.id))) return;
+    if (p.kind === "tool") calls.add(p.id);
+    parts.push(p);
+  };
+  add({ kind: "reasoning", text: textIn(m.additional_kwargs?.reasoning_content) });
+  for (const b of Array.isArray(m.content) ? m.content : [m.content ?? ""]) add(part(b));
+  for (const c of arrayOf(m.tool_calls)) add(part({ ...c, type: "tool_call" }));
+  for (const c of arrayOf(m.invalid_tool_calls))
+    add(part({ error: "its arguments are not JSON", ...c, type: "invalid_tool_call" }));
   return {
     id: m.id,
-    role: roles[role] ?? role,
+    role: Object.hasOwn(roles, said) ? roles[said] : textIn(said),
     parts,
-    name: m.name,
     call: m.tool_call_id,
     failed: m.status === "error",
   };
@@ -165,7 +153,8 @@ export class Conversation {
 
   take(values) {
     this.values = values;
-    this.messages = Array.isArray(values.messages) ? values.messages : [];
+    const isMessage = (m) => typeof m === "string" || (typeof m === "object" && m !== null);
+    this.messages = arrayOf(values.messages).filter(isMessage);
     this.answers = new Map(
       this.messages
         .filter((m) => m.type === "tool")
@@ -236,7 +225,7 @@ export class Conversation {
           });
         break;
       case "input.answered":
-        this.interrupts = this.interrupts.filter((i) => !data.interrupt_ids.includes(i.id));
+        this.interrupts = this.interrupts.filter((i) => !arrayOf(data.interrupt_ids).includes(i.id));
         break;
     }
     return false;

@@ -9,20 +9,26 @@ export class Wrong extends Error {}
 
 let serial = 0;
 
+const wordsOf = (x) => (typeof x === "object" ? JSON.stringify(x) : String(x));
+
 // The choices of a schema: [{ value, label }], or null.
 function choicesOf(s) {
   if (Array.isArray(s.enum))
-    return s.enum.map((value, i) => ({ value, label: s.enumNames?.[i] ?? String(value) }));
+    return s.enum.map((value, i) => ({ value, label: wordsOf(s.enumNames?.[i] ?? value) }));
   const options = s.oneOf ?? s.anyOf;
-  if (Array.isArray(options) && options.length > 0 && options.every((o) => "const" in o))
-    return options.map((o) => ({ value: o.const, label: o.title ?? String(o.const) }));
+  if (
+    Array.isArray(options) &&
+    options.length > 0 &&
+    options.every((o) => typeof o === "object" && o !== null && "const" in o)
+  )
+    return options.map((o) => ({ value: o.const, label: wordsOf(o.title ?? o.const) }));
   return null;
 }
 
 // A type beside null, and the one thing that is not null of an anyOf, is that type.
 function simple(s) {
   if (s === true || !s || typeof s !== "object") return {};
-  const rest = (s.anyOf ?? s.oneOf)?.filter((o) => o.type !== "null");
+  const rest = (s.anyOf ?? s.oneOf)?.filter?.((o) => o?.type !== "null");
   if (rest?.length === 1 && !choicesOf(s)) return { ...s, anyOf: undefined, oneOf: undefined, ...rest[0] };
   if (Array.isArray(s.type)) {
     const types = s.type.filter((t) => t !== "null");
@@ -293,7 +299,7 @@ function list(of) {
 }
 
 function object(of) {
-  const required = new Set(of.s.required ?? []);
+  const required = new Set(Array.isArray(of.s.required) ? of.s.required : []);
   const fields = Object.entries(of.s.properties).map(([key, s]) => [
     key,
     field(s, of.value?.[key], key, required.has(key)),

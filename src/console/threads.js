@@ -23,12 +23,9 @@ const textOf = (content) =>
     .slice(0, 120);
 
 const briefly = (v) => {
-  const text = v?.action_requests
-    ? v.action_requests.map((a) => a.name).join(", ")
-    : typeof v === "string"
-      ? v
-      : (v?.prompt ?? v?.question ?? JSON.stringify(v) ?? "");
-  return visible(String(text).replace(/\s+/g, " ").slice(0, 140));
+  const calls = Array.isArray(v?.action_requests) ? v.action_requests.map((a) => a?.name).join(", ") : "";
+  const asked = [v, v?.prompt, v?.question].find((x) => typeof x === "string") ?? JSON.stringify(v) ?? "";
+  return visible((calls || asked).slice(0, 1000).replace(/\s+/g, " ").slice(0, 140));
 };
 
 export class ThreadList {

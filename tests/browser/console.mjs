@@ -80,6 +80,14 @@ nodes:
   sum: {llm: {}}
 edges: [[START, split], [split, sum]]
 `,
+  odd: `id: odd
+state: {a: {}, b: {}, c: {}}
+nodes:
+  one: {ask: {value: {action_requests: "7", review_configs: "'x'", prompt: {not: "'text'"}}}, writes: {a: result.value}}
+  two: {ask: {value: {action_requests: [{name: 1, args: 2, description: 3}, null], review_configs: {a: 1}}}, writes: {b: result.value}}
+  three: {ask: {value: [1, null]}, writes: {c: result.value}}
+edges: [[START, one], [START, two], [START, three]]
+`,
   echo: `id: echo
 state: {messages: {reducer: messages}, note: {}}
 nodes:
@@ -387,6 +395,21 @@ await scenario("questions: two at once, and two tabs", async () => {
   await close(other, "the other tab");
 });
 
+await scenario("questions: of no known shape", async () => {
+  const t = await newThread("odd", {});
+  const tab = await page(`#/t/${t}`);
+  await shows(tab, () => document.querySelectorAll(".card.ask").length === 3 && document.querySelectorAll("#waiting .thread").length === 3);
+  check((await tab.textContent(".asks")).includes('"not": "text"'), "what there is is shown");
+  await tab.getByText("Approve").click();
+  for (const box of await tab.locator(".asks textarea").all()) await box.fill('{"ok": true}');
+  await tab.click(".asks .primary");
+  await answered(tab);
+  await until(async () => (await api("GET", `/threads/${t}`)).status === "idle", "the end");
+  const v = (await api("GET", `/threads/${t}/state`)).values;
+  equal([v.a, v.b, v.c], [{ ok: true }, { decisions: [{ type: "approve" }] }, { ok: true }], "and answered");
+  await close(tab, "odd questions");
+});
+
 // ---- history -----------------------------------------------------------------
 
 await scenario("history: look, fork, run again", async () => {
@@ -568,6 +591,7 @@ await scenario("keyboard alone", async () => {
   await tab.keyboard.type("lines");
   await tab.keyboard.press("Enter");
   await shows(tab, () => document.querySelectorAll(".message.ai").length === 2);
+  await idle(tab);
   equal((await messagesOf(threadOf(tab)))[2].content, "two\nlines", "Shift+Enter");
   await tab.keyboard.press("ArrowUp");
   await shows(tab, () => document.activeElement.closest(".edit-form")?.querySelector("textarea").value === "two\nlines", undefined, "the arrow up edits the last message");

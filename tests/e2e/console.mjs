@@ -77,6 +77,15 @@ await scenario("messages as providers write them", () => {
   equal(["user", "assistant", "AIMessageChunk", "tool", "system"].map((role) => read({ role, content: "" }).role), ["human", "ai", "ai", "tool", "system"], "roles");
 });
 
+await scenario("messages that are none", () => {
+  const odd = [{ type: "ai", content: [null, 7, { type: "text", text: { a: 1 } }, { type: "image", url: 5 }, { type: "image", source: null }, { type: "tool_use", name: 3 }] },
+    { type: "ai", content: {}, tool_calls: {}, invalid_tool_calls: "x", additional_kwargs: 3 }, { type: "constructor", content: 3 }, {}, "words"];
+  for (const m of odd) check(read(m).parts.every((p) => ["text", "name", "url"].every((k) => p[k] === undefined || typeof p[k] === "string")), JSON.stringify(m), read(m));
+  const c = new Conversation();
+  for (const values of [null, 3, { messages: "x" }, { messages: [null, 1, {}, "words"] }]) c.load({ values, tasks: null, created_at: null });
+  equal(c.list(), [{}, "words"], "only what may be a message is one");
+});
+
 await scenario("events", () => {
   const c = new Conversation(), seen = () => c.list().map((m) => [m.id, shape(m)]);
   const tell = (method, data, namespace = [], timestamp = 100, node = "agent") => c.apply({ event_id: "synth:r1:7", method, params: { namespace, timestamp, node, data } });
