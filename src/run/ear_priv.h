@@ -38,11 +38,11 @@ struct tap;
 struct voice;
 
 struct reader_kind {
-	/* At home: the ear hears for r from now on; what is to be told first goes into
-	 * `out` (pieces_add).  `again`: it was behind, and after says where it stands.
+	/* At home: what r is to hear before the ear tells it anything, into `out`
+	 * (pieces_add).  again: it was behind, and `after` says where it stands.
 	 * ERR_LIMIT: what it missed is gone. */
 	int  (*replay)(struct ear *ear, struct reader *r, bool again, struct pieces *out);
-	/* At home: more or less is wanted of the ear's runs than before. */
+	/* At home: the ear's readers want more or less of its runs than before. */
 	void (*changed)(struct ear *ear);
 	/* Away. */
 	bool (*matches)(const struct reader *r, const struct heard *h);

@@ -20,8 +20,8 @@
 
 enum block_kind { BLOCK_NONE, BLOCK_TEXT, BLOCK_REASONING, BLOCK_CALL };
 
-/* What a block says: `begins` behind its start; a delta, and the finished block, are
- * `...` text `"}`. */
+/* A block's content as it starts; what stands in front of the text in a delta, and in the
+ * finished content; both end with `"}`. */
 static const struct block_words {
 	const char *start, *delta, *finish;
 } words[] = {
@@ -300,7 +300,7 @@ protocol_messages_release(struct protocol *p)
 		message_free(p, p->messages);
 }
 
-/* run: of the model; NULL: no model said it. */
+/* model: that says it; NULL: none. */
 static void
 tell_start(struct protocol *p, const struct protocol_message *m, const char *role,
     const struct event_model *model)

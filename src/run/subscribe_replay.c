@@ -121,7 +121,7 @@ static bool
 is_of_short(const struct telling *t, const struct protocol_event *e)
 {
 	return e->life || e->channel == CHANNEL_INPUT ||
-	    (e->seq / LIMIT_PROTOCOL_SEQS == protocol_first(t->only) / LIMIT_PROTOCOL_SEQS &&
+	    (e->seq / LIMIT_PROTOCOL_SEQS == protocol_first(0) / LIMIT_PROTOCOL_SEQS + t->only &&
 	    (e->channel & (CHANNEL_VALUES | CHANNEL_CHECKPOINTS)) != 0);
 }
 
@@ -178,11 +178,11 @@ find_state(void *ctx, const struct event_entry *e)
 	return true;
 }
 
-/* The last state of a run; one that is none if it has told no state. */
+/* The number of a run's last state; none has that of a run without one. */
 static int64_t
 last_state(const struct tape_source *from)
 {
-	struct search s = { .found = INT32_MAX };
+	struct search s = { .found = INT64_MAX / 2 };
 
 	tape_each(from, find_state, &s);
 	event_reader_release(&s.reader);
