@@ -139,7 +139,7 @@ const requests = [
   ["POST", "/v1/responses", {}, 422, "model: expected"], ["POST", "/v1/responses", { model: "agent" }, 422, "input: expected"],
   ["POST", "/v1/responses", { input: "hi" }, 422, "model"],
   // what is known by name and not here
-  ["GET", `/threads/${thread}/stream/events`, undefined, 404, "protocol v2"],
+  ["GET", `/threads/${thread}/stream/events`, undefined, 426, "Upgrade: websocket"],
   ["GET", "/ui/agent", undefined, 404, "ui is not supported yet"],
   ["POST", "/v1/embeddings", {}, 404, "embeddings is not supported yet"],
 ];
