@@ -149,7 +149,7 @@ struct questions {
 static int
 questions_get(struct call *c, const struct store_thread *t, struct questions *q)
 {
-	q->open = t->status == THREAD_INTERRUPTED;
+	q->open = t->status != THREAD_BUSY;
 	return store_interrupts_get(c->api->reader, c->owner, t->seq, &c->r->arena, &q->at,
 	    &q->n);
 }

@@ -96,7 +96,7 @@ await scenario("a question of a graph in a graph; answers that are refused", asy
   await came(r, "failed");
   const failed = life(r, "failed")[0].params.data;
   equal([failed.interrupt_ids, failed.pending_ids, failed.reason], [[none], [id], failed.error], "which did not wait, and which do");
-  equal((await call(server, "POST", `/threads/${t}/runs/wait`, { assistant_id: "outer", command: { resume: { [id]: "yes" } }, strict_resume: true })).json, { answer: "yes" }, "it waits on, and is answered");
+  await command(t, "input.respond", { namespace: ns, interrupt_id: id, response: "yes" });    // it waits on
   await came(r, "completed");
   const answered = r.events.filter((e) => e.method === "input.answered").map((e) => [e.params.namespace, e.params.data.interrupt_ids]);
   equal(answered, [[[], [none]], [[], [id]]], "answers are told before they are looked at");
