@@ -202,7 +202,7 @@ export class View {
     const key = waits ? [t.id, ...c.interrupts.map((i) => i.id)].join(" ") : "";
     if (!fill("asks", key, () => askView(c.interrupts, (responses) => this.on.answer(t, responses)))) return;
     this.stay = false; // a long form is read from its beginning
-    $("asks").scrollIntoView({ block: "start" });
+    requestAnimationFrame(() => $("asks").scrollIntoView({ block: "start" }));
   }
 
   composer(t, c) {

@@ -25,7 +25,7 @@ writeFileSync(path.join(dir, "script.json"), JSON.stringify({
     { match: "save", tool_calls: [put("one")] },
     { match: { role: "tool" }, reply: "The tool has answered." },
     { match: "at length", reply: `${pages}\n\nThe end.` },
-    { match: "About", reply: long, token_ms: 10 },
+    { match: "About", reply: long, token_ms: 60 },
     { match: "boom", status: 400, reply: "the model refuses" },
   ],
   default: { reply: "Hello." },
