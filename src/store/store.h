@@ -677,8 +677,9 @@ struct store_thread_search {
 	bool states;                         /* load them */
 	struct store_thread_found *found;    /* out */
 	size_t found_n;
-	int64_t total;                       /* out: of all pages; -1: not known, for it was
-	                                        enough to find the page; limit 0: counted */
+	int64_t total;                       /* out: of all pages; -1: not counted, since the
+	                                        search ends when the page is full; limit 0:
+	                                        counted */
 	bool more;                           /* out: there are others behind the page */
 };
 
