@@ -293,7 +293,8 @@ find_route(struct api_shared *sh, struct call *c)
 	enum route_group group;
 	int rc;
 
-	if (!mount_strip(sh->o.prefix, &c->r->path))
+	/* One that waited for room comes again (room.c), with its path as it was left. */
+	if (c->r->tag == NULL && !mount_strip(sh->o.prefix, &c->r->path))
 		return err_set(&c->err, ERR_NOTFOUND, "404 Not Found: the paths of this "
 		    "server begin with %.*s", FMT(sh->o.prefix));
 	rc = router_find(sh->router, c->r->method, c->r->path, &c->route, c->param);

@@ -208,8 +208,10 @@ struct standing {
 	struct shard *shard;                 /* NULL: it has not begun */
 	struct principal *who;
 	void (*over)(struct standing *s);
+	struct principal *kept;              /* a copy, which is freed; or NULL */
 };
 void standing_begin(struct standing *s, struct call *c, void (*over)(struct standing *s));
+void standing_keep(struct standing *s);      /* the call goes, the answer lasts */
 void standing_end(struct standing *s);       /* also when it has not begun, or is over */
 void call_empty(struct call *c, int status);
 /* The status of rc, with the words of e; without words, those of the code. */

@@ -110,6 +110,8 @@ on_opened(struct subscription *s, int64_t replayed)
 	standing_begin(&x->standing, c, on_expiry);
 	x->call = NULL;
 	x->sse = sse_begin(c->r, call_cors(c), stream_gone, x);
+	standing_keep(&x->standing);
+	sse_trim(x->sse);                    /* c is gone */
 }
 
 static void

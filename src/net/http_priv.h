@@ -146,7 +146,7 @@ request_holds(const struct request *q)
 void http_request_give_back(struct request *q);
 /* It is answered and waits for its client: what its handler had goes. */
 void http_request_drop_parts(struct request *q);
-/* It was upgraded: so does what is not of its head. */
+/* It lasts (a socket, an event stream): so does what is not of its head. */
 void http_request_fit(struct request *q);
 
 /* Of a request with a listener. */

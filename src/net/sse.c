@@ -245,6 +245,13 @@ sse_beat_bare(struct sse *s)
 }
 
 void
+sse_trim(struct sse *s)
+{
+	check_sse(s);
+	http_request_fit(request_of(s->r));
+}
+
+void
 sse_send(struct sse *s, struct sse_block *b)
 {
 	struct http_conn *c = s->r->conn;

@@ -45,6 +45,9 @@ struct sse *sse_begin(struct http_req *r, struct str extra,
 /* Heartbeats end with their line: some clients take the blank line behind a comment
  * for an event without data.  After sse_begin, at once. */
 void sse_beat_bare(struct sse *s);
+/* For a stream that may be open for days: the request's arena, body and user go, its
+ * path and headers stay. */
+void sse_trim(struct sse *s);
 void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */
 /* Bytes that the kernel has not taken yet. */
 size_t sse_queued(const struct sse *s);
