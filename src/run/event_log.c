@@ -233,6 +233,12 @@ drop_run(struct event_log *l, struct uuid run_id)
 	}
 }
 
+static bool
+is_stored(const struct event_log *l, const struct segment *s)
+{
+	return s->n == 0 || segment_entry(s, s->n - 1).seq <= l->stored;
+}
+
 static void
 trim(struct event_log *l)
 {
@@ -241,10 +247,11 @@ trim(struct event_log *l)
 
 		if (!uuid_eq(&s->run_id, &last->run_id))
 			drop_run(l, s->run_id);
-		else if (next != NULL && next != last)
+		else if (next != NULL && next != last && is_stored(l, next))
 			shorten(l, s, next);
 		else
-			return;              /* one segment and what is needed */
+			return;              /* one segment and what is needed; or a reader
+			                        would find the others nowhere */
 	}
 }
 
@@ -258,6 +265,7 @@ event_log_new(int64_t next_seq)
 	list_init(&l->segments);
 	l->next_seq = next_seq;
 	l->handed = next_seq - 1;
+	l->stored = INT64_MAX;
 	l->gone = -1;
 	l->hidden = INT64_MAX;
 	check(l);
@@ -276,6 +284,20 @@ event_log_free(struct event_log *l)
 	free(l->held);
 	buf_release(&l->packed);
 	free(l);
+}
+
+void
+event_log_keep(struct event_log *l)
+{
+	l->stored = l->handed;
+}
+
+void
+event_log_stored(struct event_log *l, int64_t seq)
+{
+	if (seq > l->stored)
+		l->stored = seq;
+	trim(l);
 }
 
 void

@@ -12,7 +12,7 @@
  * LIMIT_LOG_BYTES together.  Past that the oldest ended run goes, whole; of a run
  * that is too long alone its beginning goes, except what a reader cannot do
  * without: that it began, the root's last state and checkpoint, interrupts, its
- * end.
+ * end.  What is not stored yet stays (event_log_keep).
  *
  * A state that a checkpoint holds is not among the fields.  Until that checkpoint
  * is committed the log holds the value (event_log_settle); after that a reader gets it
@@ -33,6 +33,12 @@ struct event_log;
  * that none is given twice, whatever was lost in a crash. */
 struct event_log *event_log_new(int64_t next_seq);
 void event_log_free(struct event_log *l);    /* there are no cursors any more */
+
+/* Events of this log are going to be stored: they stay until event_log_stored, however
+ * many there are, for readers find each in the store or here. */
+void event_log_keep(struct event_log *l);
+/* Events up to this number are. */
+void event_log_stored(struct event_log *l, int64_t seq);
 
 /* A run begins; the one before has ended.  refer: its states are in checkpoints. */
 void event_log_begin(struct event_log *l, const struct uuid *run_id, bool refer);

@@ -40,6 +40,8 @@ struct event_log {
 	size_t bytes;
 	int64_t next_seq;
 	int64_t handed;                      /* events up to here were given out */
+	int64_t stored;                      /* and are in the store; INT64_MAX: they are
+	                                        not going to be */
 	bool open;                           /* a run is under way */
 	bool refer;
 	struct buf packed;

@@ -182,6 +182,8 @@ append_done(struct store_cmd *cmd)
 	if (cmd->rc != OK)
 		log_error("run", "stream_lost", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
+	if (run->stream.log != NULL)
+		event_log_stored(run->stream.log, a->c.last);
 	buf_release(&a->bytes);
 	free(a);
 	if (--run->appends == 0 && run->written != NULL)

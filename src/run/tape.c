@@ -113,6 +113,8 @@ tape_open(struct run *run, bool refer)
 
 	/* It may have been told, when it was about to be parked, what is not written. */
 	run->stream.log = event_log_new(next + (run->woken ? WOKEN_GAP : 0));
+	if (!run->stateless)
+		event_log_keep(run->stream.log);
 	event_log_begin(run->stream.log, &run->place.run_id, refer);
 }
 

@@ -216,6 +216,38 @@ TEST(log_of_a_long_run_keeps_its_frame)
 	event_log_free(l);
 }
 
+/* A reader finds each event in the store or here: what is not stored yet stays. */
+TEST(log_keeps_what_is_not_stored)
+{
+	struct event_log *l = event_log_new(0);
+	struct uuid id = run_id(1);
+	struct reader all = reader(-1, 0), late = reader(-1, 0);
+	int64_t middle = 0;
+
+	event_log_keep(l);
+	event_log_begin(l, &id, false);
+	for (int i = 0; i < 60; i++) {
+		int64_t seq = add_large(l, 50000);
+
+		middle = i == 39 ? seq : middle;
+	}
+	CHECK(event_log_bytes(l) > 2 * LIMIT_LOG_BYTES);
+	event_cursor_open(l, &all.c);
+	read_all(&all);
+	CHECK_INT(all.heard.n, 60);
+	event_log_stored(l, middle);
+	CHECK(event_log_bytes(l) <= LIMIT_LOG_BYTES + 100000);
+	late.c.after = middle;
+	event_cursor_open(l, &late.c);
+	read_all(&late);
+	CHECK_INT(late.heard.n, 20);
+	CHECK(!late.c.missed);
+	done(&all);
+	done(&late);
+	event_log_end(l);
+	event_log_free(l);
+}
+
 /* What waits for its commit is heard when it is shown, or never. */
 TEST(log_hides_what_may_not_be_so)
 {
