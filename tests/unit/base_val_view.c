@@ -103,7 +103,7 @@ TEST(view_has_more_members_than_it_keeps)
 {
 	struct thing t = { .n = 7 };
 	struct val v = val_view(&type, &t);
-	char name[8];
+	char name[16];
 
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof name, "m%d", i);
