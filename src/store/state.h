@@ -107,8 +107,6 @@ struct store_record {
 	struct str result;
 };
 
-/* Written in this order: answers, drop_tasks, checkpoints, writes, records,
- * interrupts, voids, usage, letters taken, messages.  All or nothing. */
 /* What calls of one model took, on one day. */
 struct store_usage {
 	int64_t day;                         /* since 1970-01-01 */
@@ -133,6 +131,21 @@ struct store_mail {
 	                                        nothing was written */
 };
 
+/* What comes next at a checkpoint that is there, as it turned out after it was written;
+ * both take the place of what it has.  checkpoint zero: the head of ns. */
+struct store_checkpoint_tasks {
+	struct uuid checkpoint;
+	struct str ns;
+	struct str tasks_json;               /* empty: [] */
+	struct str snapshot;                 /* empty: none */
+};
+
+struct store_saver_put;
+struct store_saver_write;
+
+/* Written in this order: answers, drop_tasks, checkpoints, checkpoint_tasks, saver_puts,
+ * saver_writes, writes, records, interrupts, voids, usage, letters taken, messages.  All or
+ * nothing. */
 struct store_changes {
 	/* ERR_CONFLICT unless each waits; it is answered then. */
 	const struct store_answer *answers;
@@ -143,6 +156,13 @@ struct store_changes {
 	size_t drop_tasks_n;
 	const struct store_checkpoint_put *checkpoints;
 	size_t checkpoints_n;
+	/* ERR_NOTFOUND: one of these checkpoints is not there. */
+	const struct store_checkpoint_tasks *checkpoint_tasks;
+	size_t checkpoint_tasks_n;
+	const struct store_saver_put *saver_puts;            /* saver.h */
+	size_t saver_puts_n;
+	const struct store_saver_write *saver_writes;
+	size_t saver_writes_n;
 	const struct store_write *writes;
 	size_t writes_n;
 	const struct store_record *records;

@@ -283,6 +283,8 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
 	X(TRUNCATE, truncate)                                                  \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
+	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
+	X(SAVER_TEXT, saver_text)                                              \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
 	X(THREAD_SEARCH, thread_search)                                        \
@@ -293,7 +295,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(RUN_LIST, run_list) X(RUN_ACTIVE, run_active)                        \
 	X(TRANSCRIPT, transcript)                                              \
 	X(GUEST_READ, guest_read) X(USAGE_GET, usage_get)                      \
-	X(MAIL_LIST, mail_list)
+	X(MAIL_LIST, mail_list) X(SAVER_LIST, saver_list)
 
 enum store_op {
 #define X(name, low) STORE_##name,
