@@ -63,15 +63,15 @@ export function scratch() {
 }
 
 // Below the range that clients' sockets are given from, each once a process.
-// Suites that run at the same time have a range of ports each: two servers on one port
-// would share its connections.
-const lane = 10000 + 10000 * Number(process.env.E2E_LANE ?? 0);
-let nextPort = lane + (process.pid * 97) % 10000;
+// Suites that run at the same time have a range of ports each (E2E_LANE, 0 to 9): two
+// servers on one port would share its connections.
+const ports = 2000, lane = 10000 + ports * Number(process.env.E2E_LANE ?? 0);
+let nextPort = lane + (process.pid * 97) % ports;
 
 export async function freePort() {
   for (;;) {
     const port = nextPort, s = net.createServer();
-    nextPort = nextPort + 1 < lane + 10000 ? nextPort + 1 : lane;
+    nextPort = nextPort + 1 < lane + ports ? nextPort + 1 : lane;
     const ok = await new Promise((r) => { s.on("error", () => r(false)); s.listen(port, "127.0.0.1", () => r(true)); });
     if (!ok) continue;
     await new Promise((r) => s.close(r));
