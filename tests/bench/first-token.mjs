@@ -1,10 +1,10 @@
-// bench-protocol.mjs [RUNS] [MODEL_MS] [SHARDS] - the time from a request to the first token of a
+// first-token.mjs [RUNS] [MODEL_MS] [SHARDS] - the time from a request to the first token of a
 // run on a new thread: a classic stream, and a command of the thread protocol with its
 // stream open.  In turns, so that both have the same machine.  The protocol's client sends
 // one request more; `with one more request` is a classic stream whose client does so, too.
-// Measure with a release build: COHORT=build-release/cohort node tests/e2e/bench-protocol.mjs
+// Measure with a release build: COHORT=build-release/cohort node tests/bench/first-token.mjs
 import http from "node:http";
-import { startMock, startServer } from "./lib.mjs";
+import { startMock, startServer } from "../e2e/lib.mjs";
 
 const [runs, delay, shards] = [400, 20, 2].map((d, i) => Number(process.argv[2 + i] ?? d));
 const mock = await startMock(["--delay-ms", String(delay), "--stream-delay-ms", "0"]);
