@@ -81,7 +81,7 @@ once_sweep(struct store *st, struct store_cmd *c)
 	msec until = x->now - LIMIT_ONCE_MS;
 	int rc = query_one_i64(query_of(&st->w, SQL_ONCE_COUNT), &kept);
 
-	if (kept - max >= LIMIT_ONCE_KEYS)
+	if (kept - max >= st->once_keys)
 		until = INT64_MAX;
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_ONCE_SWEEP, db_i64(until), db_i64(max));

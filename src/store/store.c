@@ -149,6 +149,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
+	st->once_keys = o->once_keys > 0 ? o->once_keys : LIMIT_ONCE_KEYS;
 	st->scan_cpu = o->scan_cpu;
 	st->thread_ttl = o->thread_ttl;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);

@@ -82,6 +82,7 @@ struct store_options {
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
 	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
+	int64_t once_keys;                   /* in place of LIMIT_ONCE_KEYS */
 	bool scan_cpu;                       /* of the thread's CPU: others may be busy */
 	/* Of threads that are made without one. */
 	struct store_ttl thread_ttl;

@@ -137,6 +137,7 @@ struct store {
 	struct db slow, quick;       /* the reader thread's */
 	struct matrix *matrices;             /* the same; the last asked for first */
 	msec scan_ms;
+	int64_t once_keys;                   /* that may be kept */
 	bool scan_cpu;
 	struct store_ttl thread_ttl;         /* of new threads */
 
@@ -463,7 +464,7 @@ struct changing {
 	msec updated;                        /* a root checkpoint's time; 0: none */
 	/* of a run, as it was read: */
 	struct uuid payer;                   /* of its tokens; zero: nobody */
-	bool has_hook;                       /* a webhook hears of its end */
+	bool has_hook;                       /* a webhook is to be called when it ends */
 	bool temporary;                      /* the thread goes when no run is left */
 };
 int  changing_open(struct changing *w, struct store *st, struct store_cmd *c,

@@ -42,12 +42,9 @@ void
 fix_open_hasty(struct fix *f, int64_t ms)
 {
 	fix_open(f, "memory");
-	store_reader_close(f->r);
-	store_close(f->st);
 	f->options.scan_ms = ms;
 	f->options.scan_cpu = true;
-	CHECK_RC(store_open(&f->st, &f->options, &f->e), OK);
-	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
+	fix_reopen(f);
 }
 
 void

@@ -102,15 +102,18 @@ CONTRACT(keys_go_after_their_time)
 
 TEST(keys_past_their_number_go_the_oldest_first)
 {
+	const int max = 10000;
 	char sql[400];
 	int64_t removed = 0;
 	struct store_sweep x;
 	struct fix f;
 
 	fix_open(&f, "memory");
+	f.options.once_keys = max;
+	fix_reopen(&f);
 	snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
 	    " FROM n WHERE i < %d) INSERT INTO once SELECT 7, CAST(printf('%%032d', i) AS"
-	    " BLOB), zeroblob(32), zeroblob(16), i FROM n", LIMIT_ONCE_KEYS + 5000);
+	    " BLOB), zeroblob(32), zeroblob(16), i FROM n", max + 5000);
 	change_file(&f, sql);
 	do {
 		x = sweep(&f, 1);
