@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/scan.h"
@@ -78,63 +77,26 @@ api_add_commands_markdown(struct buf *b)
 
 /* ---- who commands ---------------------------------------------------------------- */
 
-/* All texts that it keeps. */
-static void
-each_text(struct commander *by, void (*fn)(struct commander *by, struct str *s))
-{
-	struct principal *p = &by->who;
-	struct str *texts[] = { &by->r.method, &by->r.path, &by->r.peer, &p->subject,
-	    &p->user, &p->org, &p->name, &p->email, &p->role, &p->claims_json, &p->scheme,
-	    &p->shown };
-
-	for (size_t i = 0; i < COUNT(texts); i++)
-		fn(by, texts[i]);
-	for (size_t i = 0; i < by->r.headers_n; i++) {
-		fn(by, &by->r.headers[i].name);
-		fn(by, &by->r.headers[i].value);
-	}
-	for (size_t i = 0; i < p->scopes_n; i++)
-		fn(by, &by->scopes[i]);
-}
-
-static void
-add_size(struct commander *by, struct str *s)
-{
-	by->texts_n += s->n;
-}
-
-static void
-move_text(struct commander *by, struct str *s)
-{
-	char *to = by->texts + by->texts_n;
-
-	if (s->n > 0)
-		memcpy(to, s->p, s->n);
-	s->p = to;
-	by->texts_n += s->n;
-}
-
-static void *
-copy(const void *p, size_t n, size_t size)
-{
-	void *to = mem_alloc((n + 1) * size);
-
-	if (n > 0)
-		memcpy(to, p, n * size);
-	return to;
-}
-
 /* In as little memory as they need: there are as many as sockets. */
 static void
-keep_texts(struct commander *by)
+keep_request(struct commander *by, const struct http_req *r)
 {
-	by->r.headers = copy(by->r.headers, by->r.headers_n, sizeof *by->r.headers);
-	by->who.scopes = by->scopes = copy(by->who.scopes, by->who.scopes_n,
-	    sizeof *by->scopes);
-	each_text(by, add_size);
-	by->texts = mem_alloc(by->texts_n + 1);
-	by->texts_n = 0;
-	each_text(by, move_text);
+	struct http_header *headers;
+	size_t size = r->method.n + r->path.n + r->peer.n;
+	char *to;
+
+	for (size_t i = 0; i < r->headers_n; i++)
+		size += r->headers[i].name.n + r->headers[i].value.n;
+	by->kept = headers = mem_alloc(r->headers_n * sizeof *headers + size + 1);
+	to = (char *)(headers + r->headers_n);
+	by->r = (struct http_req){ .method = str_put(&to, r->method), .shard = r->shard,
+	    .started = r->started, .headers = headers, .headers_n = r->headers_n };
+	by->r.path = str_put(&to, r->path);
+	by->r.peer = str_put(&to, r->peer);
+	for (size_t i = 0; i < r->headers_n; i++) {
+		headers[i].name = str_put(&to, r->headers[i].name);
+		headers[i].value = str_put(&to, r->headers[i].value);
+	}
 }
 
 struct commander *
@@ -147,11 +109,8 @@ commander_new(struct call *c, const struct command_events *on, void *ctx)
 	by->ctx = ctx;
 	by->owner = c->owner;
 	by->thread_id = c->thread_id;
-	by->r = (struct http_req){ .method = c->r->method, .path = c->r->path,
-	    .peer = c->r->peer, .shard = c->r->shard, .started = c->r->started,
-	    .headers = c->r->headers, .headers_n = c->r->headers_n };
-	by->who = c->who;
-	keep_texts(by);
+	keep_request(by, c->r);
+	by->who = principal_copy(&c->who, true);
 	return by;
 }
 
@@ -160,9 +119,8 @@ commander_drop(struct commander *by)
 {
 	if (by->on != NULL || by->busy > 0)
 		return;
-	free(by->r.headers);
-	free(by->scopes);
-	free(by->texts);
+	free(by->who);
+	free(by->kept);
 	free(by);
 }
 
@@ -177,7 +135,7 @@ commander_free(struct commander *by)
 struct principal *
 commander_who(struct commander *by)
 {
-	return &by->who;
+	return by->who;
 }
 
 size_t
@@ -283,7 +241,7 @@ code_of(const struct command *x, int rc)
 	}
 }
 
-/* Nothing was done, and a client may come again, as HTTP's clients know. */
+/* Only statuses after which an HTTP client retries; any other failure is in the body. */
 static int
 status_of(int rc)
 {
@@ -436,7 +394,7 @@ command_new(struct commander *by)
 	x->r.arena = ARENA(4 * (size_t)LIMIT_HTTP_BODY_BYTES);       /* as of a request */
 	x->r.user = &x->c;
 	x->c = (struct call){ .api = by->api, .r = &x->r, .thread_id = by->thread_id,
-	    .who = by->who, .owner = by->owner, .failed = failed };
+	    .who = *by->who, .owner = by->owner, .failed = failed };
 	uuid_format(&by->thread_id, id);
 	x->c.param[0] = arena_str(&x->r.arena, (struct str){ id, UUID_TEXT });
 	return x;

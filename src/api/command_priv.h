@@ -18,10 +18,8 @@ struct commander {
 	void *ctx;
 	size_t busy;
 	struct http_req r;                   /* what the client's request said */
-	struct principal who;
-	struct str *scopes;                  /* who's */
-	char *texts;                         /* of r and who */
-	size_t texts_n;
+	void *kept;                          /* r's headers and texts, in one piece */
+	struct principal *who;
 	owner_t owner;
 	struct uuid thread_id;
 };

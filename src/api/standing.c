@@ -7,10 +7,6 @@
  */
 #include "api/api_priv.h"
 
-#include <string.h>
-
-#include "base/mem.h"
-
 static void
 arm(struct standing *s)
 {
@@ -42,25 +38,11 @@ standing_begin(struct standing *s, struct call *c, void (*over)(struct standing 
 	arm(s);
 }
 
-/* Of the texts auth_again reads one, and there are as many copies as streams. */
 void
 standing_keep(struct standing *s)
 {
-	const struct principal *p = s->who;
-	char *shown;
-
-	if (p->again == NEVER)
-		return;                      /* it is not asked again */
-	s->who = s->kept = mem_alloc(sizeof *s->kept + p->shown.n);
-	shown = (char *)(s->kept + 1);
-	*s->kept = (struct principal){ .expires = p->expires, .again = p->again,
-	    .serial = p->serial, .in_session = p->in_session,
-	    .scheme = p->scheme,         /* one of the program's own words */
-	    .shown = { shown, p->shown.n } };
-	memcpy(s->kept->mark, p->mark, sizeof p->mark);
-	memcpy(s->kept->session, p->session, sizeof p->session);
-	if (p->shown.n > 0)
-		memcpy(shown, p->shown.p, p->shown.n);
+	if (s->who->again != NEVER)          /* else it is not asked again */
+		s->who = s->kept = principal_copy(s->who, false);
 }
 
 void

@@ -107,6 +107,8 @@ struct principal {
 };
 
 bool principal_has(const struct principal *p, struct str scope);
+/* In one piece, free() it.  Not whole: what auth_again reads, other texts are empty. */
+struct principal *principal_copy(const struct principal *p, bool whole);
 
 /* What a request shows. */
 struct credentials {

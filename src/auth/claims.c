@@ -4,7 +4,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "auth/claims_priv.h"
+
 #include "base/limits.h"
+#include "base/mem.h"
 
 jnode
 claim_at(jnode claims, struct str path)
@@ -39,6 +41,35 @@ bool
 principal_has(const struct principal *p, struct str scope)
 {
 	return listed(p->scopes, p->scopes_n, scope);
+}
+
+struct principal *
+principal_copy(const struct principal *p, bool whole)
+{
+	struct principal from = *p, *copy;
+	struct str *texts[] = { &from.scheme, &from.shown, &from.subject, &from.user, &from.org,
+	    &from.name, &from.email, &from.role, &from.claims_json };
+	size_t n = whole ? from.scopes_n : 0, size = sizeof *copy + n * sizeof *p->scopes;
+	struct str *scopes;
+	char *to;
+
+	for (size_t i = 2; !whole && i < COUNT(texts); i++)
+		*texts[i] = STR_NONE;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		size += texts[i]->n;
+	for (size_t i = 0; i < n; i++)
+		size += p->scopes[i].n;
+	copy = mem_alloc(size);
+	scopes = (struct str *)(copy + 1);
+	to = (char *)(scopes + n);
+	for (size_t i = 0; i < COUNT(texts); i++)
+		*texts[i] = str_put(&to, *texts[i]);
+	for (size_t i = 0; i < n; i++)
+		scopes[i] = str_put(&to, p->scopes[i]);
+	from.scopes = scopes;
+	from.scopes_n = n;
+	*copy = from;
+	return copy;
 }
 
 static void
