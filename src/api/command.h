@@ -73,7 +73,7 @@ size_t commander_busy(const struct commander *by);       /* commands under way *
 /* text: one frame, borrowed.  The answer may come before this returns. */
 void command_take(struct commander *by, struct str text);
 
-/* Whose owner, thread and grant a subscription of it is. */
+/* The call whose owner, thread and grant a subscription has. */
 struct call *command_call(struct command *x);
 
 /* Success: append one JSON value, the result, then command_answer; x is gone then.

@@ -14,7 +14,7 @@
 
 /* ---- state.get ----------------------------------------------------------------- */
 
-/* Its values as events show them, or with `keys` some of them. */
+/* The state's values in the form that events have; with `keys` only those. */
 static void
 add_values(struct command *x, struct view *v, const struct store_state *s)
 {

@@ -28,21 +28,20 @@
 
 #include "api/api_priv.h"
 
-/* Takes a ticket off r's path; STR_NONE: there is none.  Before the route is looked
- * for. */
+/* Takes a ticket off r's path; STR_NONE: there is none.  To be called before routing. */
 struct str ticket_cut(struct http_req *r);
 
 /* Fills c->shows from the request, with c->ticket.  ERR_UNAUTH: a session or ticket that
  * is over; ERR_DENIED: a foreign page; ERR_MEDIA. */
 int  call_shows(struct call *c);
 
-/* Header lines of a 401: takes the cookie of a session that is over away.  Where other
- * credentials were bad it stays. */
+/* Header lines of a 401: they delete the cookie if its session has ended.  The cookie
+ * stays if other credentials were bad. */
 struct str session_over_lines(const struct call *c);
 
 /* What a WebSocket's handshake answers as Sec-WebSocket-Protocol: the first that was
- * offered and is no ticket; else the ticket, as a browser that offered some and hears of
- * none gives up.  STR_NONE: none was offered. */
+ * offered and is no ticket; else the ticket, because a browser closes the connection if the
+ * server selects none of the offered protocols.  STR_NONE: none was offered. */
 struct str session_protocol(const struct http_req *r);
 
 /* Does this header have a session or a ticket in it?  Such are never shown or logged. */

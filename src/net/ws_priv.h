@@ -29,7 +29,7 @@ enum ws_got {
 
 struct ws_read {
 	const struct ws_limits *limits;
-	struct buf *message;                 /* its caller's: what came of one */
+	struct buf *message;                 /* the caller's: the message under way */
 	struct ws_frame *frame;              /* NULL: between two, nothing is held */
 	const char *at, *end;                /* bytes that wslay has not seen */
 	size_t held;                         /* bytes that it has and did not give */

@@ -38,11 +38,11 @@ struct tap;
 struct voice;
 
 struct reader_kind {
-	/* At home: what r is to hear before the ear tells it anything, into `out`
-	 * (pieces_add).  again: it was behind, and `after` says where it stands.
-	 * ERR_LIMIT: what it missed is gone. */
+	/* At home: adds to `out` (pieces_add) the events before the first that the ear
+	 * tells r.  again: r was behind, and `after` is the last it got.
+	 * ERR_LIMIT: what it missed is not kept any more. */
 	int  (*replay)(struct ear *ear, struct reader *r, bool again, struct pieces *out);
-	/* At home: the ear's readers want more or less of its runs than before. */
+	/* At home: the set of channels that the ear's readers want has changed. */
 	void (*changed)(struct ear *ear);
 	/* Away. */
 	bool (*matches)(const struct reader *r, const struct heard *h);
@@ -86,7 +86,7 @@ void pieces_drop(struct pieces *p);
 struct ear_key {
 	struct uuid thread_id;
 	owner_t owner;
-	bool any;                            /* of whatever owner, whose thread exists */
+	bool any;                            /* of any owner; the thread exists */
 };
 
 struct ear {
@@ -113,14 +113,14 @@ struct ear *ear_find(const struct runs *here, owner_t owner, const struct uuid *
 void ear_each_live(struct runs *here, owner_t owner, const struct uuid *thread_id,
     void (*each)(void *ctx, struct run *run), void *ctx);
 bool ear_wants(const struct ear *ear, unsigned wire, unsigned channel);
-/* blocks by wire, NULL where nobody wants it; taken. */
+/* blocks: by wire, NULL where nobody wants it; takes the references. */
 void ear_tell(struct ear *ear, const struct heard *h, struct sse_block *blocks[EAR_WIRES]);
 
 void ear_init(struct runs *rs);
 void ear_release(struct runs *rs);           /* nobody reads any more */
 /* The thread is gone. */
 void ear_gone(struct runs *here, const struct uuid *thread_id);
-/* The shard drains: everybody hears the end. */
+/* The shard drains: ends all readers. */
 void ear_drain(struct runs *rs);
 
 /* listen.c, subscribe.c: an ear goes. */

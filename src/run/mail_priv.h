@@ -62,7 +62,7 @@ struct mailer *mailer_of(const struct run *run);
 
 int  mail_send(struct job *j, const struct run_event *at, const struct task_mail *m,
     size_t *receivers, struct err *e);
-/* Readers, and the transcript, hear of a message. */
+/* Tells readers, and the transcript, of a message. */
 void mail_tell(struct job *j, const struct run_event *at, const char *direction,
     struct val message, size_t receivers);
 /* Of struct task_host, and of struct core_effects. */

@@ -37,8 +37,8 @@ protocol_release(struct protocol *p)
 
 /* ---- an event --------------------------------------------------------------------- */
 
-/* What does not fit between two numbers is not told: of one event that can only be
- * thousands of questions at once. */
+/* An event of the run has LIMIT_PROTOCOL_SEQS numbers; what is beyond them is dropped.
+ * Only thousands of questions at once can need more. */
 bool
 protocol_open(struct protocol *p, struct protocol_event *e)
 {
@@ -141,7 +141,7 @@ root_graph(const struct protocol *p)
 	return protocol_text(val_get(p->facts, S("graph")));
 }
 
-/* Once a run: a new attempt goes on with what the one before began. */
+/* Once per run: a new attempt continues what the previous one began. */
 static void
 tell_running(struct protocol *p, const struct run_event *ev)
 {
@@ -326,8 +326,8 @@ tell_state(struct protocol *p, const struct run_event *ev)
 	protocol_send(p, &e);
 }
 
-/* Of a step that left the state as it was; else its state came with it.  What a run
- * begins with is told with the input. */
+/* Only for a step that did not change the state: otherwise the state's event has told
+ * it.  The first checkpoint of a run is told with the input. */
 static void
 tell_checkpoint(struct protocol *p, const struct run_event *ev)
 {

@@ -39,11 +39,11 @@ protocol_text(struct val v)
 	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
 }
 
-/* How pieces of one block of a message can be told as one (to a slow reader). */
+/* How pieces of one block of a message are joined for a slow reader. */
 enum protocol_join {
 	JOIN_NONE,
 	JOIN_APPEND,                         /* data[1] is added to those before */
-	JOIN_LATEST                          /* it says all that those before said */
+	JOIN_LATEST                          /* it replaces those before */
 };
 
 struct protocol_event {
@@ -61,7 +61,7 @@ struct protocol_event {
 
 /* Who is told; both are called in order of seq. */
 struct protocol_sink {
-	/* Is it worth making?  It has no data yet. */
+	/* Does anybody read such an event?  Asked before its data is made. */
 	bool (*wants)(void *ctx, const struct protocol_event *e);
 	void (*event)(void *ctx, const struct protocol_event *e);
 	void *ctx;
@@ -92,11 +92,11 @@ void protocol_release(struct protocol *p);
 
 /* The next event of the run; its values are in their places. */
 void protocol_tell(struct protocol *p, const struct run_event *ev, int64_t number);
-/* The run has ended so.  error: of a failed one whose events do not say; or empty. */
+/* The run has ended.  error: why, of a failed run whose events do not tell; or empty. */
 void protocol_end(struct protocol *p, enum run_status status, struct str error,
     int64_t number, msec now);
-/* Does a state that is not at hand have to be looked up, to tell this event?  What is
- * wanted is asked of the sink. */
+/* Must the caller look up the state before it tells this event?  Only if the sink wants
+ * it. */
 bool protocol_needs_state(const struct protocol *p, const struct run_event *ev,
     int64_t number);
 

@@ -269,7 +269,7 @@ stateless_open(void *ctx, struct parcel *p)
 	}
 	run_set_phase(run, PHASE_PENDING);
 	run_exists(run);
-	/* It may wait for long yet, so its maker hears of it now. */
+	/* It may be pending for long: tell its maker now. */
 	if (c->created != NULL)
 		c->created(c->ctx, OK, &c->c.run, NULL);
 	c->created = NULL;

@@ -178,7 +178,7 @@ find_state(void *ctx, const struct event_entry *e)
 	return true;
 }
 
-/* The number of a run's last state; none has that of a run without one. */
+/* The number of a run's last state; if it has none, a number that no event has. */
 static int64_t
 last_state(const struct tape_source *from)
 {
@@ -251,7 +251,7 @@ is_live(const struct run *run)
 	return run != NULL && (run->phase == PHASE_LIVE || run->phase == PHASE_ENDING);
 }
 
-/* False: nothing older comes into the window. */
+/* False: the window is full; older runs are not taken. */
 static bool
 take_run(struct telling *t, struct window *w, const struct store_run_name *name)
 {
@@ -303,7 +303,7 @@ window(struct telling *t, struct window *w, struct arena *a)
 
 /* ---- runs in order ---------------------------------------------------------------------- */
 
-/* For one that was behind: the oldest first, as much as it may have at once. */
+/* For a reader that was behind: oldest run first, up to the limit of one answer. */
 static void
 tell_missed(struct telling *t, struct window *w)
 {
@@ -313,7 +313,7 @@ tell_missed(struct telling *t, struct window *w)
 	}
 }
 
-/* False: it is not the last that has ended, and does not fit. */
+/* False: the run does not fit.  The newest run that has ended is then told in short. */
 static bool
 tell_fitting(struct telling *t, struct kept *k, size_t *ended)
 {
@@ -334,7 +334,7 @@ tell_fitting(struct telling *t, struct kept *k, size_t *ended)
 	return k->in_short;
 }
 
-/* For one that comes: the newest first, as long as they fit. */
+/* For a new reader: newest run first, as long as they fit. */
 static void
 tell_window(struct telling *t, struct window *w)
 {

@@ -101,7 +101,7 @@ write_events(struct shorten *x, const struct store_run *row)
 	struct saved_from from = { .reader = x->rs->reader, .owner = x->c.cmd.owner,
 	    .thread_seq = row->thread_seq };
 	struct event_log *log, *live = NULL;
-	bool some;                           /* that it began, at least */
+	bool some;                           /* at least its begin can be told */
 
 	ear_each_live(x->rs, x->c.cmd.owner, &x->thread_id, find_log, &live);
 	log = event_log_new(live != NULL ? event_log_next(live) : tape_next(x->rs,

@@ -132,7 +132,7 @@ struct office_agent {
 	const struct agent *definition;
 	struct supervisor supervisor;
 	struct wheel_timer timer;            /* next start, or the drain's deadline */
-	struct stopping *stopping;           /* who wants to hear of its end */
+	struct stopping *stopping;           /* who is told when it has ended */
 	uint32_t restarts;
 	msec created, updated;
 	char id_text[UUID_TEXT];
