@@ -72,14 +72,6 @@ agui_event_end(struct buf *b)
 	buf_lit(b, "}\n\n");
 }
 
-static void
-add_raw(struct buf *b, const char *key, struct str raw)
-{
-	buf_add_fmt(b, ",\"%s\":\"", key);
-	buf_add(b, raw);
-	buf_add_char(b, '"');
-}
-
 /* An event of what happens in a graph; the root's is nobody's. */
 static void
 event_in(struct agui_tell *t, const char *type, struct str ns)
@@ -145,7 +137,7 @@ call_event(struct agui_tell *t, const char *type, const struct message_told *m,
     const struct call_told *call)
 {
 	event_in(t, type, m->ns);
-	add_raw(&t->out, "toolCallId", buf_str(&call->id));
+	json_add_raw(&t->out, "toolCallId", buf_str(&call->id));
 }
 
 static void
@@ -157,8 +149,8 @@ call_begin(struct agui_tell *t, struct message_told *m, struct call_told *call)
 	reasoning_end(t, m);
 	call->begun = true;
 	call_event(t, "TOOL_CALL_START", m, call);
-	add_raw(&t->out, "toolCallName", buf_str(&call->name));
-	add_raw(&t->out, "parentMessageId", m->id);
+	json_add_raw(&t->out, "toolCallName", buf_str(&call->name));
+	json_add_raw(&t->out, "parentMessageId", m->id);
 	agui_event_end(&t->out);
 }
 
@@ -170,7 +162,7 @@ call_args(struct agui_tell *t, struct message_told *m, struct call_told *call,
 		return;
 	call_begin(t, m, call);
 	call_event(t, "TOOL_CALL_ARGS", m, call);
-	add_raw(&t->out, "delta", raw);
+	json_add_raw(&t->out, "delta", raw);
 	agui_event_end(&t->out);
 }
 
@@ -237,7 +229,7 @@ say(struct agui_tell *t, struct message_told *m, struct str raw)
 		agui_event_end(&t->out);
 	}
 	message_event(t, "TEXT_MESSAGE_CONTENT", m, "");
-	add_raw(&t->out, "delta", raw);
+	json_add_raw(&t->out, "delta", raw);
 	agui_event_end(&t->out);
 }
 
@@ -255,7 +247,7 @@ reason(struct agui_tell *t, struct message_told *m, struct str raw)
 		agui_event_end(&t->out);
 	}
 	message_event(t, "REASONING_MESSAGE_CONTENT", m, AGUI_REASONING);
-	add_raw(&t->out, "delta", raw);
+	json_add_raw(&t->out, "delta", raw);
 	agui_event_end(&t->out);
 }
 
@@ -392,8 +384,8 @@ take_result(struct agui_tell *t, struct str ns, const struct said *p)
 	if (p->id.n == 0 || p->call_id.n == 0)
 		return;
 	event_in(t, "TOOL_CALL_RESULT", ns);
-	add_raw(&t->out, "messageId", p->id);
-	add_raw(&t->out, "toolCallId", p->call_id);
+	json_add_raw(&t->out, "messageId", p->id);
+	json_add_raw(&t->out, "toolCallId", p->call_id);
 	buf_lit(&t->out, ",\"role\":\"tool\",\"content\":\"");
 	add_content(&t->out, p->content);
 	buf_add_char(&t->out, '"');
@@ -454,7 +446,7 @@ static void
 step_end(struct agui_tell *t, struct open_told *o)
 {
 	event_in(t, "STEP_FINISHED", o->ns);
-	add_raw(&t->out, "stepName", o->name);
+	json_add_raw(&t->out, "stepName", o->name);
 	agui_event_end(&t->out);
 	open_drop(o);
 }
@@ -501,7 +493,7 @@ take_task(struct agui_tell *t, struct str ns, struct str data)
 	if (o == NULL) {
 		o = open_add(&t->steps, owner, name);
 		event_in(t, "STEP_STARTED", owner);
-		add_raw(&t->out, "stepName", name);
+		json_add_raw(&t->out, "stepName", name);
 		agui_event_end(&t->out);
 	}
 	o->n++;
@@ -539,7 +531,9 @@ agent_begin(struct agui_tell *t, struct str ns)
 	agui_event_end(&t->out);
 }
 
-/* outcome: JSON, or empty. */
+#define SUSPENDED S("\"outcome\":{\"type\":\"suspended\"}")
+
+/* more: JSON members, or empty. */
 static void
 agent_end(struct agui_tell *t, struct open_told *o, const char *type, struct str more)
 {
@@ -553,6 +547,8 @@ agent_end(struct agui_tell *t, struct open_told *o, const char *type, struct str
 			step_end(t, step);
 	}
 	event_in(t, type, o->ns);
+	if (more.n > 0)
+		json_add_comma(&t->out);
 	buf_add(&t->out, more);
 	agui_event_end(&t->out);
 	open_drop(o);
@@ -570,11 +566,11 @@ take_life(struct agui_tell *t, struct str ns, struct str data)
 	} else if (o != NULL && str_eq(what, S("completed"))) {
 		agent_end(t, o, "SUBAGENT_FINISHED", STR_NONE);
 	} else if (o != NULL && str_eq(what, S("interrupted"))) {
-		agent_end(t, o, "SUBAGENT_FINISHED", S(",\"outcome\":{\"type\":\"suspended\"}"));
+		agent_end(t, o, "SUBAGENT_FINISHED", SUSPENDED);
 	} else if (o != NULL) {
 		error = scan_find(data, S("error"));
-		add_raw(&more, "message", said_inside(scan_find(error, S("message"))));
-		add_raw(&more, "code", said_inside(scan_find(error, S("error"))));
+		json_add_raw(&more, "message", said_inside(scan_find(error, S("message"))));
+		json_add_raw(&more, "code", said_inside(scan_find(error, S("error"))));
 		agent_end(t, o, "SUBAGENT_ERROR", buf_str(&more));
 	}
 	buf_release(&more);
@@ -686,7 +682,7 @@ end_open(struct agui_tell *t)
 		message_drop(t, CONTAINER_OF(t->messages.next, struct message_told, in));
 	while (!list_empty(&t->agents))
 		agent_end(t, CONTAINER_OF(t->agents.prev, struct open_told, in),
-		    "SUBAGENT_FINISHED", S(",\"outcome\":{\"type\":\"suspended\"}"));
+		    "SUBAGENT_FINISHED", SUSPENDED);
 	while (!list_empty(&t->steps))
 		step_end(t, CONTAINER_OF(t->steps.prev, struct open_told, in));
 }

@@ -21,8 +21,9 @@
 
 /* ---- what a run of the protocol does not take ---------------------------------------- */
 
-/* Fields of other runs, which would be missed if they were ignored as unknown ones are;
- * and where the protocol has the same. */
+/* Fields that POST /threads/{thread_id}/runs takes and the protocol does not.  Unknown fields
+ * are ignored, but of these a client expects an effect.  instead: what to do; NULL:
+ * nothing replaces it. */
 static const struct { const char *name, *instead; } elsewhere[] = {
 	{ "command", "answer questions with input.respond" },
 	{ "checkpoint", "send config.configurable.checkpoint_id" },
@@ -220,10 +221,8 @@ check_assistant(struct call *c, struct store_assistant *a)
 	struct str id = STR_NONE;
 	int rc;
 
-	fields_str(c->in, "assistant_id", LIMIT_NAME_BYTES, &id);
-	if (c->in->rc == OK && id.n == 0)
-		fields_fail(c->in, "assistant_id", ERR_INVALID,
-		    "expected an assistant's or a graph's id, got nothing");
+	fields_need_str(c->in, "assistant_id", LIMIT_NAME_BYTES,
+	    "an assistant's or a graph's id", &id);
 	if (c->in->rc < 0)
 		return c->in->rc;
 	rc = api_assistant_find(c, id, a);
@@ -439,10 +438,8 @@ command_state_fork(struct command *x)
 	rc = command_thread(x, &t);
 	if (rc < 0)
 		return rc;
-	fields_str(c->in, "checkpoint_id", LIMIT_NAME_BYTES, &id);
-	if (c->in->rc == OK && id.n == 0)
-		fields_fail(c->in, "checkpoint_id", ERR_INVALID,
-		    "expected a checkpoint's id, a UUID, got nothing");
+	fields_need_str(c->in, "checkpoint_id", LIMIT_NAME_BYTES,
+	    "a checkpoint's id, a UUID", &id);
 	if (c->in->rc < 0)
 		return c->in->rc;
 	json_add_fmt(&x->body, "{" PROTOCOL_RUN ",'multitask_strategy':'enqueue',"

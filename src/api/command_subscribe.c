@@ -133,10 +133,8 @@ command_unsubscribe(struct command *x)
 
 	if (on == NULL)
 		return OK;
-	fields_str(c->in, "subscription_id", LIMIT_NAME_BYTES, &id);
-	if (c->in->rc == OK && id.n == 0)
-		fields_fail(c->in, "subscription_id", ERR_INVALID,
-		    "expected a subscription's id, got nothing");
+	fields_need_str(c->in, "subscription_id", LIMIT_NAME_BYTES, "a subscription's id",
+	    &id);
 	rc = c->in->rc;
 	if (rc == OK)
 		on->unsubscribe(x->by->ctx, x, id);

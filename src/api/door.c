@@ -119,18 +119,9 @@ door_stream(struct door *d, struct str lines)
 void
 door_send_parts(struct door *d, const struct str *parts, size_t n)
 {
-	struct sse_block *b;
-	size_t total = 0, at = 0;
+	struct sse_block *b = sse_block_join(parts, n);
 
 	assert(d->f.sse != NULL);
-	for (size_t i = 0; i < n; i++)
-		total += parts[i].n;
-	b = sse_block_alloc(total);
-	for (size_t i = 0; i < n; i++) {
-		if (parts[i].n > 0)
-			memcpy(b->bytes + at, parts[i].p, parts[i].n);
-		at += parts[i].n;
-	}
 	sse_send(d->f.sse, b);
 	sse_block_drop(b);
 }

@@ -309,10 +309,8 @@ api_openai_models(struct call *c)
 void
 openai_read_model(struct call *c, struct str *model)
 {
-	fields_str(c->in, "model", LIMIT_NAME_BYTES, model);
-	if (model->n == 0)
-		fields_fail(c->in, "model", ERR_INVALID, "expected an assistant's id, its "
-		    "graph's id or its name, got nothing");
+	fields_need_str(c->in, "model", LIMIT_NAME_BYTES,
+	    "an assistant's id, its graph's id or its name", model);
 }
 
 int

@@ -94,10 +94,8 @@ read_assistant(struct call *c, struct store_assistant *out)
 	struct str id = STR_NONE;
 	int rc;
 
-	fields_str(c->in, "assistant_id", LIMIT_NAME_BYTES, &id);
-	if (id.n == 0)
-		fields_fail(c->in, "assistant_id", ERR_INVALID,
-		    "expected an assistant's or a graph's id, got nothing");
+	fields_need_str(c->in, "assistant_id", LIMIT_NAME_BYTES,
+	    "an assistant's or a graph's id", &id);
 	if (c->in->rc != OK)
 		return;
 	rc = api_assistant_find(c, id, out);

@@ -175,18 +175,14 @@ struct str
 arena_join(struct arena *a, struct str first, struct str between, struct str last)
 {
 	const struct str parts[] = { first, between, last };
-	size_t n = 0;
-	char *p = arena_alloc(a, first.n + between.n + last.n + 1);
+	char *p = arena_alloc(a, first.n + between.n + last.n + 1), *to = p;
 
 	if (p == NULL)
 		return STR_NONE;
-	for (size_t i = 0; i < COUNT(parts); i++) {
-		if (parts[i].n > 0)
-			memcpy(p + n, parts[i].p, parts[i].n);
-		n += parts[i].n;
-	}
-	p[n] = '\0';
-	return (struct str){ p, n };
+	for (size_t i = 0; i < COUNT(parts); i++)
+		str_put(&to, parts[i]);
+	*to = '\0';
+	return (struct str){ p, (size_t)(to - p) };
 }
 
 void *

@@ -108,6 +108,15 @@ fields_str(struct fields *f, const char *key, size_t max, struct str *out)
 }
 
 void
+fields_need_str(struct fields *f, const char *key, size_t max, const char *what,
+    struct str *out)
+{
+	fields_str(f, key, max, out);
+	if (out->n == 0)
+		fields_fail(f, key, ERR_INVALID, "expected %s, got nothing", what);
+}
+
+void
 fields_int(struct fields *f, const char *key, int64_t min, int64_t max, int64_t *out)
 {
 	if (asked(f, key))

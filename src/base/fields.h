@@ -43,6 +43,9 @@ struct fields {
 void fields_open(struct fields *f, jnode node, const char *name, struct err *e);
 
 void fields_str(struct fields *f, const char *key, size_t max, struct str *out);
+/* One that has to be there: of nothing and of "", says that it expected `what`. */
+void fields_need_str(struct fields *f, const char *key, size_t max, const char *what,
+    struct str *out);
 void fields_int(struct fields *f, const char *key, int64_t min, int64_t max,
     int64_t *out);
 void fields_bool(struct fields *f, const char *key, bool *out);

@@ -95,6 +95,8 @@ json_add_comma(struct buf *b)
 
 void json_add_key(struct buf *b, const char *key);       /* `"key":`, after
                                                 json_add_comma */
+/* The same, and a string; raw: its inside, escaped already. */
+void json_add_raw(struct buf *b, const char *key, struct str raw);
 /* As buf_add_fmt, but ' stands for ", and of printf's conversions there are
  *   %s  %.*s     a string: quoted and escaped
  *   %-s %-.*s    ready JSON, as it is

@@ -116,6 +116,15 @@ json_add_key(struct buf *b, const char *key)
 }
 
 void
+json_add_raw(struct buf *b, const char *key, struct str raw)
+{
+	json_add_key(b, key);
+	buf_add_char(b, '"');
+	buf_add(b, raw);
+	buf_add_char(b, '"');
+}
+
+void
 json_add_double(struct buf *b, double d)
 {
 	_Alignas(16) char memory[512];       /* for one number, so no malloc */

@@ -102,6 +102,17 @@ str_sub(struct str s, size_t from, size_t n)
 }
 
 struct str
+str_put(char **to, struct str s)
+{
+	struct str copy = { *to, s.n };
+
+	if (s.n > 0)
+		memcpy(*to, s.p, s.n);
+	*to += s.n;
+	return copy;
+}
+
+struct str
 str_cut(struct str s, size_t max)
 {
 	size_t n = s.n < max ? s.n : max, from = n, need;

@@ -39,6 +39,9 @@ struct str str_trim(struct str s);                       /* ASCII blanks */
 /* At most max bytes; a character that is not whole at the end goes. */
 struct str str_cut(struct str s, size_t max);
 
+/* Copies s to *to, which has room for it, and moves *to behind; returns the copy. */
+struct str str_put(char **to, struct str s);
+
 /* Cuts the part before sep off *rest and returns it; false when *rest is
  * spent.  "a,,b" gives "a", "", "b". */
 bool str_next(struct str *rest, char sep, struct str *part);

@@ -266,12 +266,8 @@ subscribe(struct work_agent *w, owner_t owner, const struct uuid *sender, const 
 	s->subscriber = *sender;
 	s->after = -1;
 	s->arena = (struct arena)ARENA(READ_BYTES);
-	s->conversation = (struct str){ memcpy(at, m->conversation_id.p, m->conversation_id.n),
-	    m->conversation_id.n };
-	at += m->conversation_id.n;
-	if (m->reply_with.n > 0)
-		s->reply_with = (struct str){ memcpy(at, m->reply_with.p, m->reply_with.n),
-		    m->reply_with.n };
+	s->conversation = str_put(&at, m->conversation_id);
+	s->reply_with = str_put(&at, m->reply_with);
 	list_append(&w->subscriptions, &s->in);
 	if (read_content(m->content, s->project, &e) != OK) {
 		refuse(s, &e);

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <limits.h>
 #include <pthread.h>
-#include <string.h>
 
 /* Never freed: the first reference is the program's. */
 static struct sse_block heartbeat = {
@@ -127,10 +126,22 @@ sse_block_charge(struct sse_block *b)
 struct sse_block *
 sse_block_new(struct str bytes)
 {
-	struct sse_block *b = sse_block_alloc(bytes.n);
+	return sse_block_join(&bytes, 1);
+}
 
-	if (bytes.n > 0)
-		memcpy(b->bytes, bytes.p, bytes.n);
+struct sse_block *
+sse_block_join(const struct str *parts, size_t n)
+{
+	struct sse_block *b;
+	size_t total = 0;
+	char *to;
+
+	for (size_t i = 0; i < n; i++)
+		total += parts[i].n;
+	b = sse_block_alloc(total);
+	to = b->bytes;
+	for (size_t i = 0; i < n; i++)
+		str_put(&to, parts[i]);
 	return b;
 }
 

@@ -29,6 +29,7 @@ struct sse_block {
 /* One reference; bytes are to be written by the caller, before it is shared. */
 struct sse_block *sse_block_alloc(size_t n);
 struct sse_block *sse_block_new(struct str bytes);
+struct sse_block *sse_block_join(const struct str *parts, size_t n);
 /* Whoever lets it wait says so: it is in the account until it is freed. */
 void sse_block_charge(struct sse_block *b);
 struct sse_block *sse_block_ref(struct sse_block *b);

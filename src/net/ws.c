@@ -146,13 +146,9 @@ static struct sse_block *
 make_frame(enum opcode opcode, struct str payload)
 {
 	char head[10];
-	size_t n = write_head(head, opcode, payload.n);
-	struct sse_block *b = sse_block_alloc(n + payload.n);
+	struct str parts[] = { { head, write_head(head, opcode, payload.n) }, payload };
 
-	memcpy(b->bytes, head, n);
-	if (payload.n > 0)
-		memcpy(b->bytes + n, payload.p, payload.n);
-	return b;
+	return sse_block_join(parts, COUNT(parts));
 }
 
 struct sse_block *
@@ -351,7 +347,8 @@ ws_abort(struct ws *w)
 	finish(w, http_stream_abort);
 }
 
-/* The client's fault, or its wish.  It is told while the request is there. */
+/* The client broke a rule, or closes.  gone is called first: it may still use the
+ * request. */
 static void
 tell_and_close(struct ws *w, unsigned code, struct str reason)
 {

@@ -132,16 +132,6 @@ chunks_release(struct chunks *c)
 
 /* ---- parts of messages --------------------------------------------------- */
 
-/* `"key":"raw"`, with a comma unless it is the first member. */
-static void
-add_raw(struct buf *b, const char *key, struct str raw)
-{
-	json_add_key(b, key);
-	buf_add_char(b, '"');
-	buf_add(b, raw);
-	buf_add_char(b, '"');
-}
-
 /* A call as OpenAI writes it; absent spans are left out. */
 static void
 add_openai_call(struct buf *b, int64_t index, struct str id, struct str name,
@@ -149,14 +139,14 @@ add_openai_call(struct buf *b, int64_t index, struct str id, struct str name,
 {
 	buf_add_fmt(b, "{\"index\":%lld", (long long)index);
 	if (id.p != NULL) {
-		add_raw(b, "id", id);
+		json_add_raw(b, "id", id);
 		buf_lit(b, ",\"type\":\"function\"");
 	}
 	buf_lit(b, ",\"function\":{");
 	if (name.p != NULL)
-		add_raw(b, "name", name);
+		json_add_raw(b, "name", name);
 	if (args.p != NULL)
-		add_raw(b, "arguments", args);
+		json_add_raw(b, "arguments", args);
 	buf_add_char(b, '}');
 	if (extra.n > 0) {
 		buf_lit(b, ",\"extra_content\":");
@@ -172,10 +162,10 @@ add_call_chunk(struct buf *b, int64_t index, struct str id, struct str name,
 	(void)extra;
 	buf_add_char(b, '{');
 	if (name.p != NULL)
-		add_raw(b, "name", name);
-	add_raw(b, "args", args);
+		json_add_raw(b, "name", name);
+	json_add_raw(b, "args", args);
 	if (id.p != NULL)
-		add_raw(b, "id", id);
+		json_add_raw(b, "id", id);
 	buf_add_fmt(b, ",\"index\":%lld,\"type\":\"tool_call_chunk\"}",
 	    (long long)index);
 }
@@ -194,15 +184,15 @@ add_parsed_call(struct buf *good, struct buf *bad, struct str id, struct str nam
 	buf_add_char(b, b->n == 0 ? '{' : ',');
 	if (b->n > 1)
 		buf_add_char(b, '{');
-	add_raw(b, "name", name);
+	json_add_raw(b, "name", name);
 	if (ok) {
 		buf_lit(b, ",\"args\":");
 		buf_add(b, buf_str(&parsed));
 	} else {
-		add_raw(b, "args", args);
+		json_add_raw(b, "args", args);
 	}
 	if (id.n > 0)
-		add_raw(b, "id", id);
+		json_add_raw(b, "id", id);
 	if (ok)
 		buf_lit(b, ",\"type\":\"tool_call\"}");
 	else

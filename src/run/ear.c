@@ -23,7 +23,6 @@
 #include "run/ear_priv.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/mem.h"
 
@@ -107,7 +106,7 @@ ear_of(struct runs *here, const struct reader *r)
 	return ear;
 }
 
-/* The last reader takes it along. */
+/* Frees the ear when its last reader has left. */
 static void
 ear_look(struct ear *ear)
 {
@@ -269,17 +268,6 @@ told_open(void *ctx, struct parcel *p)
 	free(x);
 }
 
-static struct str
-copy(char **to, struct str s)
-{
-	struct str out = { *to, s.n };
-
-	if (s.n > 0)
-		memcpy(*to, s.p, s.n);
-	*to += s.n;
-	return out;
-}
-
 static void
 tell_branch(struct branch *b, const struct heard *h, struct sse_block *blocks[EAR_WIRES])
 {
@@ -298,8 +286,8 @@ tell_branch(struct branch *b, const struct heard *h, struct sse_block *blocks[EA
 	to = x->texts;
 	x->branch = b;
 	x->heard = *h;
-	x->heard.custom = copy(&to, h->custom);
-	x->heard.ns = copy(&to, h->ns);
+	x->heard.custom = str_put(&to, h->custom);
+	x->heard.ns = str_put(&to, h->ns);
 	x->parcel.open = told_open;
 	runs_send(b->home, b->away, &x->parcel);
 }
@@ -439,7 +427,7 @@ parted_open(void *ctx, struct parcel *p)
 	reader_free(r);
 }
 
-/* One that has something on its way home leaves behind that. */
+/* A reader with a parcel under way to home is freed after that parcel. */
 static void
 over_open(void *ctx, struct parcel *p)
 {

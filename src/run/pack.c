@@ -416,17 +416,6 @@ forget(struct event_reader *r, struct event_stream *s)
 	*s = r->streams[--r->streams_n];
 }
 
-static struct str
-keep(char **to, struct str s)
-{
-	struct str kept = { *to, s.n };
-
-	if (s.n > 0)
-		memcpy(*to, s.p, s.n);
-	*to += s.n;
-	return kept;
-}
-
 static void
 begin(struct event_reader *r, const struct run_event *ev)
 {
@@ -442,11 +431,11 @@ begin(struct event_reader *r, const struct run_event *ev)
 	s->texts = to = mem_alloc(ev->ns.n + m->provider.n + m->model.n +
 	    ev->task->name.n + ev->task->ns.n + 1);
 	s->ev.kind = EVENT_DELTA;
-	s->ev.ns = keep(&to, ev->ns);
+	s->ev.ns = str_put(&to, ev->ns);
 	s->ev.u.model = (struct event_model){ .stream = m->stream, .call = m->call,
-	    .provider = keep(&to, m->provider), .model = keep(&to, m->model) };
+	    .provider = str_put(&to, m->provider), .model = str_put(&to, m->model) };
 	s->task = (struct event_task){ .id = ev->task->id,
-	    .name = keep(&to, ev->task->name), .ns = keep(&to, ev->task->ns),
+	    .name = str_put(&to, ev->task->name), .ns = str_put(&to, ev->task->ns),
 	    .path = val_ref(ev->task->path), .triggers = val_ref(ev->task->triggers) };
 }
 

@@ -71,23 +71,14 @@ add_block(struct buf *b, const struct protocol_message *m, const char *word,
 	json_add_fmt(b, ",'index':%u,%s:", m->blocks - 1, member);
 }
 
-static void
-add_raw(struct buf *b, const char *key, struct str raw)
-{
-	json_add_key(b, key);
-	buf_add_char(b, '"');
-	buf_add(b, raw);
-	buf_add_char(b, '"');
-}
-
 /* {"type":"tool_call_chunk", id, name, args */
 static void
 add_chunk(struct buf *b, const struct protocol_message *m, struct str args)
 {
 	buf_lit(b, "{\"type\":\"tool_call_chunk\"");
-	add_raw(b, "id", buf_str(&m->call_id));
-	add_raw(b, "name", buf_str(&m->call_name));
-	add_raw(b, "args", args);
+	json_add_raw(b, "id", buf_str(&m->call_id));
+	json_add_raw(b, "name", buf_str(&m->call_name));
+	json_add_raw(b, "args", args);
 }
 
 /* What the model wrote as arguments; false: no object. */
@@ -118,13 +109,13 @@ add_call(struct buf *b, const struct protocol_message *m)
 	bool ok = read_args(buf_str(&m->text), &args);
 
 	buf_add(b, ok ? S("{\"type\":\"tool_call\"") : S("{\"type\":\"invalid_tool_call\""));
-	add_raw(b, "id", buf_str(&m->call_id));
-	add_raw(b, "name", buf_str(&m->call_name));
+	json_add_raw(b, "id", buf_str(&m->call_id));
+	json_add_raw(b, "name", buf_str(&m->call_name));
 	if (ok) {
 		json_add_key(b, "args");
 		buf_add(b, buf_str(&args));
 	} else {
-		add_raw(b, "args", buf_str(&m->text));
+		json_add_raw(b, "args", buf_str(&m->text));
 		buf_lit(b, ",\"error\":\"Malformed args.\"");
 	}
 	buf_add_char(b, '}');
@@ -207,7 +198,7 @@ say(struct protocol *p, struct protocol_message *m, enum block_kind kind, struct
 	p->sink->event(p->sink->ctx, &e);
 }
 
-/* Arguments are told as all that came so far. */
+/* Each event repeats all arguments received so far. */
 static void
 say_call(struct protocol *p, struct protocol_message *m, const struct llm_delta *d)
 {
@@ -215,7 +206,7 @@ say_call(struct protocol *p, struct protocol_message *m, const struct llm_delta 
 	struct buf *b;
 
 	if (d->index < m->calls)
-		return;                      /* models finish one before the next */
+		return;                      /* late: that call has ended */
 	if (m->open != BLOCK_CALL || m->call != d->index) {
 		block_finish(p, m);
 		buf_clear(&m->call_id);
@@ -300,7 +291,7 @@ protocol_messages_release(struct protocol *p)
 		message_free(p, p->messages);
 }
 
-/* model: that says it; NULL: none. */
+/* model: whose answer it is; NULL: a node or the client wrote it. */
 static void
 tell_start(struct protocol *p, const struct protocol_message *m, const char *role,
     const struct event_model *model)
@@ -403,7 +394,7 @@ tell_error(struct protocol *p, const struct protocol_message *m, const char *tex
 
 /* ---- whole ones ------------------------------------------------------------------------ */
 
-/* A part that comes in one piece: with its end it says the same again. */
+/* A part that arrives whole: start and finish carry the same content. */
 static void
 tell_part(struct protocol *p, struct protocol_message *m, struct val block)
 {
@@ -474,7 +465,7 @@ tell_block(struct protocol *p, struct protocol_message *m, struct val block, int
 		tell_part(p, m, block);
 }
 
-/* Each takes three numbers at most, and some are for the message. */
+/* A block takes three numbers at most; eight are left for the message itself. */
 #define BLOCKS_MAX ((LIMIT_PROTOCOL_SEQS - 8) / 3)
 
 static void
@@ -534,8 +525,8 @@ protocol_model_end(struct protocol *p, const struct run_event *ev)
 	struct protocol_message *m = find(p, x->stream);
 
 	if (m == NULL)
-		return;                      /* it is told whole, or was told before what
-		                                is kept */
+		return;                      /* it comes whole later, or began before
+		                                the part of the log that is kept */
 	block_finish(p, m);
 	if (x->message.kind == VAL_UNDEFINED) {
 		tell_error(p, m, "the model did not finish its answer", "incomplete");
@@ -562,7 +553,7 @@ protocol_retract(struct protocol *p, const struct run_event *ev)
 {
 	struct protocol_message *m = find_id(p, ev->u.model.id);
 
-	if (m == NULL)                       /* it had been said to its end */
+	if (m == NULL)                       /* it was finished before */
 		m = message_new(p, ev, ev->u.model.id);
 	tell_error(p, m, "the attempt that said this was cut off; it is said again",
 	    "retracted");

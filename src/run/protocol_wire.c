@@ -8,7 +8,6 @@
  */
 #include "run/protocol_priv.h"
 
-#include <string.h>
 
 #include "base/json.h"
 
@@ -79,25 +78,6 @@ frame_header(char out[10], uint64_t n)
 	return 2 + bytes;
 }
 
-static struct sse_block *
-join(const struct str *parts, size_t n)
-{
-	struct sse_block *b;
-	size_t total = 0;
-	char *to;
-
-	for (size_t i = 0; i < n; i++)
-		total += parts[i].n;
-	b = sse_block_alloc(total);
-	to = b->bytes;
-	for (size_t i = 0; i < n; i++) {
-		if (parts[i].n > 0)
-			memcpy(to, parts[i].p, parts[i].n);
-		to += parts[i].n;
-	}
-	return b;
-}
-
 struct sse_block *
 protocol_block(enum protocol_wire wire, const struct protocol_event *e,
     const struct uuid *run_id, struct buf *scratch)
@@ -114,11 +94,11 @@ protocol_block(enum protocol_wire wire, const struct protocol_event *e,
 		    head, e->data[0], e->data[1], e->data[2], tail, S("\nid: "),
 		    str_sub(head, S(HEAD).n, id), S("\n\n") };
 
-		return join(parts, COUNT(parts));
+		return sse_block_join(parts, COUNT(parts));
 	}
 	bytes = head.n + e->data[0].n + e->data[1].n + e->data[2].n + tail.n;
 	const struct str parts[] = { { header, frame_header(header, bytes) }, head,
 	    e->data[0], e->data[1], e->data[2], tail };
 
-	return join(parts, COUNT(parts));
+	return sse_block_join(parts, COUNT(parts));
 }

@@ -6,7 +6,6 @@
 #include "run/subscribe_priv.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "run/job_priv.h"
@@ -20,7 +19,7 @@ struct voice {
 	struct voice *next;
 	struct protocol_feed feed;
 	struct buf scratch;
-	bool silent;                         /* what is fed was told before */
+	bool silent;                         /* the events fed now were told before */
 };
 
 bool
@@ -358,12 +357,8 @@ strs_copy(struct room *to, const struct str *at, size_t n)
 {
 	struct str *first = to->strs;
 
-	for (size_t i = 0; i < n; i++) {
-		*to->strs++ = (struct str){ to->bytes, at[i].n };
-		if (at[i].n > 0)
-			memcpy(to->bytes, at[i].p, at[i].n);
-		to->bytes += at[i].n;
-	}
+	for (size_t i = 0; i < n; i++)
+		*to->strs++ = str_put(&to->bytes, at[i]);
 	return first;
 }
 

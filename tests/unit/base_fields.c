@@ -47,6 +47,34 @@ thing_read(struct thing *t, jnode n, struct err *e)
 	return fields_end(&f);
 }
 
+/* Goal: a text that is missing, null or empty is refused in the same words; of one of another
+ * kind the first failure stays. */
+TEST(fields_that_have_to_be_there)
+{
+	static const struct { const char *json, *says; } rows[] = {
+		{ "{\"id\":\"x\"}", NULL },
+		{ "{}", "id: expected a thing's id, got nothing" },
+		{ "{\"id\":null}", "id: expected a thing's id, got nothing" },
+		{ "{\"id\":\"\"}", "id: expected a thing's id, got nothing" },
+		{ "{\"id\":1}", "id: expected a string, got a number" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct str id = STR_NONE;
+		struct err e = { 0 };
+		struct json_doc d;
+		struct fields f;
+
+		CHECK_RC(json_parse(&d, str_of(rows[i].json), &e), OK);
+		fields_open(&f, d.root, "the thing", &e);
+		fields_need_str(&f, "id", 8, "a thing's id", &id);
+		CHECK_RC(fields_end(&f), rows[i].says == NULL ? OK : ERR_INVALID);
+		if (rows[i].says != NULL)
+			CHECK_STR(str_of(e.text), rows[i].says);
+		json_release(&d);
+	}
+}
+
 TEST(fields_are_read_or_keep_their_defaults)
 {
 	struct json_doc d;

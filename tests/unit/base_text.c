@@ -45,6 +45,18 @@ TEST(err_is_cut_between_characters)
 	CHECK_RC(err_set(NULL, ERR_IO, "nobody listens"), ERR_IO);
 }
 
+TEST(str_put_fills_a_block)
+{
+	char block[5], *to = block;
+	struct str a = str_put(&to, S("ab")), none = str_put(&to, STR_NONE);
+	struct str b = str_put(&to, S("cde"));
+
+	CHECK_STR(a, "ab");
+	CHECK_INT(none.n, 0);
+	CHECK_STR(b, "cde");
+	CHECK(to == block + sizeof block);
+}
+
 TEST(str_cuts_and_compares)
 {
 	struct str rest = S("a,,b,"), part;

@@ -226,17 +226,6 @@ put_came(struct store_cmd *c)
 	command_ends(d);
 }
 
-static struct str
-keep(char **room, struct str s)
-{
-	struct str out = { *room, s.n };
-
-	if (s.n > 0)
-		memcpy(*room, s.p, s.n);
-	*room += s.n;
-	return out;
-}
-
 void
 durable_put(struct durable *d, owner_t owner, const struct store_mail *m,
     durable_done *done, void *ctx)
@@ -250,8 +239,8 @@ durable_put(struct durable *d, owner_t owner, const struct store_mail *m,
 	    .d = d, .mail = *m, .done = done, .ctx = ctx };
 	memcpy(p->to, m->to, to);
 	p->mail.to = p->to;
-	p->mail.packed = keep(&room, m->packed);
-	p->mail.conversation = keep(&room, m->conversation);
+	p->mail.packed = str_put(&room, m->packed);
+	p->mail.conversation = str_put(&room, m->conversation);
 	submit(d, &p->cmd.cmd, STORE_MAIL_PUT, put_came);
 }
 
