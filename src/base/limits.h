@@ -371,6 +371,21 @@
 	X(SCENARIO_MS,         604800000, "ms",     "a phase, pause or timeout of a load scenario: a week") \
 	X(SCENARIO_EVENTS,     10000,     "events", "of a stream after which a load driver leaves; all are looked at again for each") \
 	X(SCENARIO_ANSWER_BYTES, 16777216, "bytes", "one answer that a load driver reads") \
+	X(WORKERS,             20000,     "workers", "registered at once, of one server") \
+	X(WORKER_NAMES,        20000,     "names",  "of graphs, nodes and tools that workers serve or served; those that nobody needs go first") \
+	X(WORKER_SERVES,       1000,      "names",  "that one worker serves: graphs, runs, nodes and tools") \
+	X(WORKER_BYTES,        4194304,   "bytes",  "one registration: schemas and drawings of all its graphs") \
+	X(WORKERS_BYTES,       268435456, "bytes",  "of what is registered, of all names") \
+	X(WORKER_NAME_BYTES,   200,       "bytes",  "name, build or language of a worker, name of what it serves") \
+	X(WORKER_SLOTS,        10000,     "tasks",  "of one kind that one worker takes at once") \
+	X(WORKER_OFFERS,       100000,    "tasks",  "that wait for workers, of one server; more are refused") \
+	X(WORKER_POLL_MS,      25000,     "ms",     "a poll of a worker waits; shorter than the idle time of most proxies") \
+	X(WORKER_GRACE_MS,     10000,     "ms",     "from a cancel to the end of the lease: time to clean up") \
+	X(WORKER_STICKY_MS,    1000,      "ms",     "that a task waits for the worker that has its thread in memory, or for the newest build") \
+	X(WORKER_TASK_BYTES,   16777216,  "bytes",  "one request about a task: a checkpoint, a batch of events") \
+	X(WORKER_EVENTS,       10000,     "events", "of one request") \
+	X(WORKER_ATTEMPTS,     200,       "attempts", "of one name that are remembered") \
+	X(WORKER_ATTEMPTS_ALL, 100000,    "attempts", "remembered of all names; past it 8 of a name") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \

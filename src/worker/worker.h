@@ -38,10 +38,13 @@
 
 struct workers;                              /* one a process */
 struct worker_desk;                          /* one a shard */
-struct worker_session;
-struct worker_service;
-struct worker_call;
 struct worker_build;
+struct worker_call;
+struct worker_lane;
+struct worker_notice;
+struct worker_service;
+struct worker_session;
+struct worker_task;
 
 struct workers_options {
 	unsigned shards;
@@ -68,15 +71,18 @@ struct workers *worker_desk_workers(struct worker_desk *d);
 enum worker_kind { WORKER_RUN, WORKER_STATE_UPDATE, WORKER_NODE, WORKER_TOOL, WORKER_KINDS };
 const char *worker_kind_name(enum worker_kind k);        /* "state_update" */
 
+/* Places for tasks: of runs, and of all the others, which are short. */
+enum worker_slot { WORKER_SLOT_RUN, WORKER_SLOT_NODE, WORKER_SLOTS };
+
 /* Who took it; texts live as long as the lease. */
 struct worker_who { struct str worker_id, build, name; };
 
 struct worker_offer;
 
 struct worker_hooks {                        /* on the home shard */
-	/* A worker will get it.  False: keep it back until workers_deliver (or
-	 * workers_withdraw); the lease runs meanwhile.  Comes again, with a new task id, if the
-	 * worker went before it was sent: then no attempt was made. */
+	/* A worker will get it.  False: it is kept back until workers_deliver, or it was
+	 * withdrawn.  Comes again, with a new task id, if the worker went before it was sent:
+	 * then no attempt was made. */
 	bool (*taken)(struct worker_offer *o, const struct worker_who *w);
 	/* A request that shows the token; the lease is renewed.  Answer it once, now or later,
 	 * with worker_call_answer - also after the offer has ended. */
@@ -88,6 +94,8 @@ struct worker_hooks {                        /* on the home shard */
 
 enum worker_offer_state { WORKER_IDLE, WORKER_QUEUED, WORKER_MATCHED, WORKER_HELD,
 	WORKER_LEASED };
+
+#define WORKER_TOKEN_CHARS 32                /* 128 random bits, hex */
 
 /* Embedded in the caller's struct, zeroed but for the public part. */
 struct worker_offer {
@@ -108,25 +116,29 @@ struct worker_offer {
 
 	/* private; the home shard's */
 	struct worker_desk *home;
-	enum worker_offer_state state;       /* QUEUED <-> MATCHED under the lock */
-	char token[32];
-	msec until;                          /* Unix ms, of the lease */
+	char token[WORKER_TOKEN_CHARS];
+	msec until, began;                   /* Unix time: of the lease, of the attempt */
 	struct wheel_timer lease, patience, grace;
-	struct worker_session *session;
-	bool cancelled, rollback, sent;
+	struct list calls;                   /* that are not answered yet */
+	bool cancelled, rollback;
 	struct str reason;                   /* owned */
-	msec began;
-	/* private; under the lock */
+	/* private; under the lock of the registry */
+	_Atomic(enum worker_offer_state) state;
 	struct list in_lane, in_session;
 	struct worker_service *service;
 	struct worker_lane *lane;
 	struct worker_build *pin;
+	struct worker_session *session;
+	struct worker_task *task;            /* in the outbox of the session */
+	struct worker_notice *notice;        /* of the cancel, not told yet */
+	uint64_t attempt_seq;                /* in the service's log */
 	nsec patient;                        /* prefers until then */
 };
 
 /* Queues it.  ERR_LIMIT: too many offers wait (nothing was queued). */
 int  workers_offer(struct worker_desk *d, struct worker_offer *o, struct err *e);
-/* A task that taken() kept back is sent now. */
+/* A task that taken() kept back is sent now, and the lease begins.  Nothing happens if its
+ * worker has gone meanwhile: taken() comes again. */
 void workers_deliver(struct worker_offer *o);
 /* Ends it in any state: the token is void, no hook follows.  how: of the log of attempts,
  * "success", "interrupted", "error", "cancelled", ...  From hooks too; idle: nothing. */
@@ -143,26 +155,24 @@ struct worker_call {
 	enum worker_verb verb;
 	jnode body;                          /* an object; good until it is answered */
 	struct str text;                     /* the same as it came */
-	owner_t owner;                       /* of a test call (task id `test`) */
 
-	/* private */
-	struct parcel parcel;                /* first to the home, then back */
-	struct json_doc doc;
-	struct worker_desk *from;            /* whose request it is */
-	struct worker_desk *home;
+	/* of the request's side (desk.h) */
+	struct worker_desk *from;
 	struct uuid task_id;
-	char token[32];
-	bool token_ok, again;
-	uint8_t key[SHA256_SIZE];
-	uint64_t body_hash;
-	struct worker_offer *offer;          /* while it is leased */
-	struct list in_offer;
+	struct str token;                    /* as it came; good until done */
+	uint8_t key[SHA256_SIZE];            /* who asks; zeros: nobody, auth is off */
+	void (*done)(struct worker_call *c); /* on the shard of the request: rc, err, why, out */
 	int rc;
 	struct err err;
 	const char *why;                     /* `reason` of a failure; NULL: none */
 	struct buf out;                      /* members of the answer */
-	void (*done)(struct worker_call *c); /* on its own shard */
-	void *ctx;
+
+	/* private */
+	struct parcel parcel;                /* to the home and back */
+	struct worker_desk *home;
+	struct worker_offer *offer;          /* while it is leased */
+	struct list in_offer;
+	char shown[WORKER_TOKEN_CHARS];      /* the token, if it is the right one */
 };
 
 /* Once, on the home shard.  members: of the answer's object beside lease_until, cancel and now;
@@ -191,6 +201,7 @@ void workers_set_reserved(struct workers *ws,
 /* At boot: a graph that was registered earlier, by this key (worker_key_text).  Another key
  * may not take it, unless the first is not valid any more. */
 void workers_claim(struct workers *ws, struct str graph_id, struct str key);
+void workers_unclaim(struct workers *ws, struct str graph_id);
 void workers_set_keys(struct workers *ws,
     bool (*valid)(void *ctx, const uint8_t key[SHA256_SIZE]), void *ctx);
 
@@ -204,21 +215,19 @@ struct worker_served {
 	struct str json;                     /* as it came: all members */
 };
 
-/* A registration on its way.  Texts are its own. */
+/* A registration on its way.  Texts are in its arena. */
 struct worker_intake {
 	struct worker_desk *desk;            /* of the shard whose request it is */
 	uint8_t key[SHA256_SIZE];            /* whose; zeros: nobody's, auth is off */
 	struct str name, build, lang;
-	int64_t slots_run, slots_node;
+	int64_t slots[WORKER_SLOTS];
 	struct worker_served *served;
 	size_t served_n;
-	struct uuid worker_id;               /* set when it was entered */
-
-	/* private */
 	struct arena arena;
-	struct worker_session *session;
-	void (*done)(struct worker_intake *in, int rc, const char *reason, const struct err *e);
+	/* of the request's side (desk.h) */
+	void (*done)(struct worker_intake *in, int rc, const char *why, const struct err *e);
 	void *ctx;
+	struct uuid worker_id;               /* set when it was entered */
 };
 
 /* Appends how a key is written in claims: hex, or nothing. */

@@ -1,0 +1,211 @@
+/*
+ * worker_priv.h - the registry, as the files of this room see it.
+ *
+ * Everything below is under ws->lock, except a desk, which is its shard's, and what says
+ * otherwise.  No hook is called with the lock held.  A courier may be used with it: that
+ * only queues for the end of the turn.
+ *
+ * Invariants
+ *   1. An offer that is QUEUED is in one lane; MATCHED, HELD and LEASED it has a session and
+ *      is in its list of leases, and counts in `flight` until it is in an answer.
+ *   2. A row is in its service's ready list exactly if row_ready() holds.
+ *   3. A service's lanes are those that have offers; the next to be served is first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORKER_WORKER_PRIV_H
+#define WORKER_WORKER_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/check.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "worker/desk.h"
+
+/* What names are of: nodes and runs are one kind. */
+enum service_kind { SERVICE_GRAPH, SERVICE_NODE, SERVICE_TOOL };
+
+struct service_key { enum service_kind kind; struct str name; };
+
+/* A build that serves a name, as long as it does or an offer is pinned to it. */
+struct worker_build {
+	struct list in_service;              /* newest first */
+	struct str text;
+	unsigned live;                       /* sessions that are not quiet */
+	unsigned pins;                       /* offers */
+};
+
+struct attempt {
+	uint64_t seq;                        /* 0: none yet */
+	enum worker_kind kind;
+	struct uuid task_id, run_id, thread_id;
+	unsigned attempt;
+	struct worker_session *session;
+	msec began, ended;                   /* 0: under way */
+	char how[24];
+};
+
+struct worker_service {
+	struct service_key key;              /* name: owned */
+	uint8_t holder[SHA256_SIZE];         /* the key that serves it, or did last */
+	bool held;                           /* holder is set */
+	bool claimed;                        /* registered for good: it is persisted */
+	unsigned reserved;                   /* registrations under way */
+	unsigned live;                       /* sessions that are not quiet */
+	struct list rows;                    /* of sessions */
+	struct list ready[WORKER_SLOTS];     /* those that can take a task of it */
+	struct list builds, lanes;
+	size_t offers_n;
+	struct buf json;                     /* as it was registered last */
+	enum worker_served_kind served;
+	struct attempt *log;                 /* a ring */
+	size_t log_cap;
+	uint64_t log_seq;                    /* of the newest */
+};
+
+/* The offers of one owner for a service. */
+struct lane_key { struct worker_service *service; owner_t owner; };
+struct worker_lane {
+	struct lane_key key;
+	struct list in_service, offers;
+};
+
+/* That a session serves a name. */
+struct worker_row {
+	struct worker_session *session;
+	struct worker_service *service;
+	struct worker_build *build;
+	struct list in_service;
+	struct list ready[WORKER_SLOTS];
+};
+
+/* A task that waits for the next answer to a poll. */
+struct worker_task {
+	struct list in_session;
+	struct worker_offer *offer;
+	struct buf text;
+};
+
+/* That a task is cancelled, for the next answer. */
+struct worker_notice {
+	struct list in_session;
+	struct worker_offer *offer;          /* NULL: it has ended */
+	struct uuid task_id;
+	bool rollback;
+	struct str reason;                   /* owned */
+};
+
+struct worker_session {
+	unsigned mark;
+	unsigned refs;                       /* registry, offers, attempts of the log */
+	struct uuid id;
+	struct str id_text, name, build, lang;       /* owned, with the session */
+	uint8_t key[SHA256_SIZE];
+	int64_t slots[WORKER_SLOTS];
+	msec since;
+	_Atomic int64_t seen;                /* monotonic ns; without the lock too */
+	bool gone, quiet, quiet_told;
+	struct worker_row *rows;
+	size_t rows_n, turn;                 /* turn: the row that is served next */
+	struct worker_poll *poll;            /* that waits */
+	int64_t free[WORKER_SLOTS];          /* as it said */
+	int64_t flight[WORKER_SLOTS];        /* matched since, and not in an answer yet */
+	struct list leases, outbox, notices;
+};
+
+struct workers {
+	struct workers_options o;
+	pthread_mutex_t lock;
+	struct worker_desk **at;             /* by shard id */
+	struct map sessions, services, lanes;
+	size_t offers_n, polls_n, leases_n, bytes, log_n;
+	uint64_t serials;
+	workers_graphs *graphs;
+	void *graphs_ctx;
+	bool (*reserved)(void *ctx, enum worker_kind kind, struct str name);
+	void *reserved_ctx;
+	bool (*valid)(void *ctx, const uint8_t key[SHA256_SIZE]);
+	void *valid_ctx;
+	_Atomic uint64_t offers, lost, events, calls, poll_waits, conflicts;
+};
+
+/* An END that was answered, so that the same one again is. */
+#define ENDED_KEPT 1024                      /* of one shard */
+struct ended { struct uuid task_id; char token[WORKER_TOKEN_CHARS]; uint8_t body[SHA256_SIZE]; };
+
+struct worker_desk {
+	struct workers *workers;
+	struct shard *shard;
+	struct courier courier;
+	struct map offers;                   /* by task id: matched, held and leased, and queued */
+	struct map polls;                    /* by serial */
+	struct ended *ended;                 /* a ring */
+	size_t ended_at;
+	bool draining;
+	struct wheel_timer sweep;            /* of shard 0 */
+};
+
+#define SESSION_MARK 0x776b7273
+
+void workers_lock(struct workers *ws);
+void workers_unlock(struct workers *ws);
+
+/* ---- registry.c ------------------------------------------------------------------ */
+
+struct worker_session *session_find(struct workers *ws, const struct uuid *id);
+void session_hold(struct worker_session *s);
+void session_drop(struct worker_session *s);
+/* It is gone: its leases are lost on their shards. */
+void session_end(struct worker_desk *d, struct worker_session *s, const char *why);
+void session_quiet(struct worker_desk *d, struct worker_session *s);
+struct worker_service *service_find(struct workers *ws, enum service_kind kind,
+    struct str name);
+/* Makes it; NULL: too many names. */
+struct worker_service *service_get(struct workers *ws, enum service_kind kind,
+    struct str name);
+enum service_kind service_of(enum worker_kind k);
+/* The build of this text; made if there is none. */
+struct worker_build *build_get(struct worker_service *sv, struct str text);
+/* Frees those that nobody needs, but for the newest. */
+void build_trim(struct worker_service *sv, size_t keep);
+void session_seen(struct worker_session *s, nsec now);
+void registry_sweep(struct wheel_timer *t);
+
+/* ---- match.c ------------------------------------------------------------------------ */
+
+enum worker_slot slot_of(enum worker_kind k);
+/* Queues o, at the end of its lane, or first. */
+void offer_queue(struct workers *ws, struct worker_offer *o, bool first);
+void offer_unqueue(struct workers *ws, struct worker_offer *o);
+/* Finds a session for o, which is queued. */
+void offer_match(struct worker_desk *d, struct worker_offer *o);
+/* What s can take has changed: its place in the ready lists, and tasks for it. */
+void session_settle(struct worker_desk *d, struct worker_session *s);
+/* Sessions of a service have changed: offers that waited for others. */
+void service_settle(struct worker_desk *d, struct worker_service *sv);
+
+/* ---- lease.c -------------------------------------------------------------------------- */
+
+/* On the home shard: a session was found for the offer of this task. */
+void lease_begin(struct worker_desk *d, const struct uuid *task_id);
+/* On any: tell the offer's home that its session is gone. */
+void lease_tell_lost(struct worker_desk *d, struct worker_offer *o, const char *why);
+/* On any: tell the offer's home of the match. */
+void lease_tell_begin(struct worker_desk *d, struct worker_offer *o);
+void notice_free(struct worker_notice *n);
+void task_free(struct worker_task *t);
+
+/* ---- poll.c ----------------------------------------------------------------------------- */
+
+/* Something waits for the session's next answer. */
+void poll_poke(struct worker_desk *d, struct worker_session *s);
+
+/* ---- attempts.c --------------------------------------------------------------------------- */
+
+void attempt_begin(struct workers *ws, struct worker_offer *o, msec now);
+void attempt_end(struct worker_offer *o, const char *how, msec now);
+void attempts_release(struct worker_service *sv);
+
+#endif
