@@ -438,7 +438,8 @@ interrupt_put(struct changing *w, const struct store_interrupt *x)
 
 	if (rc == ERR_NOTFOUND)
 		return err_set(&w->c->err, rc, "an interrupt's checkpoint is not there");
-	return rc != OK ? rc : db_run(&w->st->w, SQL_INTERRUPT_INSERT,
+	return rc != OK ? rc : db_run(&w->st->w, x->anew ? SQL_INTERRUPT_ANEW :
+	    SQL_INTERRUPT_INSERT,
 	    db_i64(w->thread), db_uuid(&x->id), db_i64(w->owner), db_text(x->ns),
 	    db_uuid(&x->task), db_i64(at->seq), db_i64(w->run), db_text(x->key),
 	    db_text(x->value_json), optional(x->schema_json), db_i64(x->created),
@@ -446,9 +447,38 @@ interrupt_put(struct changing *w, const struct store_interrupt *x)
 }
 
 static int
-rest_write(struct changing *w, const struct store_changes *x)
+tasks_put(struct changing *w, const struct store_checkpoint_tasks *x)
+{
+	struct place found, *at = &found;
+	int rc = uuid_is_zero(&x->checkpoint) ? place_of(w, x->ns, &at) :
+	    place_load(w, at, query_of(&w->st->w, SQL_PLACE_FIND, db_i64(w->thread),
+	    db_text(x->ns), db_uuid(&x->checkpoint)));
+
+	if (rc == ERR_NOTFOUND)
+		return OK;
+	return rc != OK ? rc : db_run(&w->st->w, SQL_CHECKPOINT_TASKS,
+	    optional(x->tasks_json), db_str(x->snapshot), db_i64(at->seq));
+}
+
+static int
+savers_write(struct changing *w, const struct store_changes *x)
 {
 	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < x->checkpoint_tasks_n; i++)
+		rc = tasks_put(w, &x->checkpoint_tasks[i]);
+	for (size_t i = 0; rc == OK && i < x->saver_puts_n; i++)
+		rc = saver_put(w->st, w->thread, w->run, &x->saver_puts[i], &w->c->err);
+	for (size_t i = 0; rc == OK && i < x->saver_writes_n; i++)
+		rc = saver_write(w->st, w->thread, w->run, &x->saver_writes[i],
+		    &w->c->err);
+	return rc;
+}
+
+static int
+rest_write(struct changing *w, const struct store_changes *x)
+{
+	int rc = savers_write(w, x);
 
 	for (size_t i = 0; rc == OK && i < x->writes_n; i++)
 		rc = write_put(w, &x->writes[i]);
@@ -521,6 +551,11 @@ changes_bytes(const struct store_changes *x)
 
 	for (size_t i = 0; i < x->checkpoints_n; i++)
 		bytes += checkpoint_bytes(&x->checkpoints[i]);
+	bytes += saver_bytes(x->saver_puts, x->saver_puts_n, x->saver_writes,
+	    x->saver_writes_n);
+	for (size_t i = 0; i < x->checkpoint_tasks_n; i++)
+		bytes += 128 + x->checkpoint_tasks[i].tasks_json.n +
+		    x->checkpoint_tasks[i].snapshot.n;
 	for (size_t i = 0; i < x->writes_n; i++)
 		bytes += 128 + x->writes[i].body.n;
 	for (size_t i = 0; i < x->records_n; i++)

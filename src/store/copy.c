@@ -165,7 +165,7 @@ rows_copy(struct copying *k)
 	/* Of a step that begins anew nothing is done. */
 	for (size_t i = 0; rc == OK && i < (k->until < INT64_MAX ? 1 : COUNT(parts)); i++)
 		rc = db_run(&k->st->w, parts[i], db_i64(k->from), db_i64(k->x->t.seq));
-	return rc;
+	return rc == OK ? saver_copy(&k->st->w, k->from, k->x->t.seq, &k->x->until) : rc;
 }
 
 /* x->t is the source, and becomes the copy. */

@@ -135,12 +135,18 @@ head_keep(struct pruning *p, struct str ns, struct query q)
 	return rc == OK ? tasks_keep(p, tasks) : rc;
 }
 
-/* "a:TASK|b:TASK2" belongs to TASK2. */
+/* "a:TASK|b:TASK2" belongs to TASK2; "a" to a node of a worker's graph, whose subgraph
+ * goes on from its state in every run. */
 static bool
 ns_stays(const struct pruning *p, struct str ns)
 {
 	struct uuid task;
+	size_t at = ns.n;
 
+	while (at > 0 && ns.p[at - 1] != '|' && ns.p[at - 1] != ':')
+		at--;
+	if (at == 0 || ns.p[at - 1] == '|')
+		return true;
 	return ns.n > UUID_TEXT && uuid_parse((struct str){ ns.p + ns.n - UUID_TEXT,
 	    UUID_TEXT }, &task) && task_stays(p, &task);
 }
@@ -334,6 +340,8 @@ prune_thread(struct store *st, const struct store_thread *t, int64_t *budget)
 	*budget -= (int64_t)v.seqs.n;
 	if (rc == OK && v.more)
 		return ERR_AGAIN;
+	if (rc == OK)
+		rc = saver_prune(st, t->seq, budget);
 	if (rc == OK)
 		rc = values_drop(&p);
 	return rc == OK ? tasks_drop(&p) : rc;

@@ -108,6 +108,8 @@ tip_drop(struct store *st, int64_t thread, struct str ns, struct tip *t)
 		rc = channel_undo(&st->w, thread, ns, t, &t->channels.at[i]);
 	if (rc == OK)
 		rc = tasks_undo(&st->w, thread, t, &st->scratch);
+	if (rc == OK)
+		rc = saver_drop(&st->w, thread, ns, &t->id);
 	return rc != OK ? rc : db_run(&st->w, SQL_CHECKPOINT_DROP, db_i64(t->seq),
 	    db_i64(thread));
 }
@@ -254,6 +256,8 @@ run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t run,
 	struct changing w = { .st = st, .c = c, .owner = owner, .thread = thread };
 	int rc = namespaces_drop(st, &w, run, newest);
 
+	if (rc == OK)
+		rc = saver_forget_run(&st->w, thread, run);
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_CHECKPOINT_ORPHAN, db_i64(thread), db_i64(run));
 	return rc == OK ? run_erase(st, run, thread) : rc;

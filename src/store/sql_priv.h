@@ -19,6 +19,7 @@
 
 #include "store/sql_item_priv.h"
 #include "store/sql_mail_priv.h"
+#include "store/sql_saver_priv.h"
 
 #define ASSISTANT_SELECT                                                       \
 	"SELECT a.uuid, v.graph, v.name, v.description, v.config, v.context,"  \
@@ -517,13 +518,6 @@
 	    " AND (task, key) IN (SELECT task, key FROM record"                \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
 	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1 AND ?2 > 0")         \
-	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)" \
-	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
-	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
-	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
-	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)"           \
-	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)"           \
-	    " | (EXISTS(SELECT 1 FROM hook WHERE thread = ?1) << 6)")          \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	X(WAIT_PUT, "INSERT INTO wait(thread, run, due) VALUES (?, ?, ?)"      \
 	    " ON CONFLICT DO UPDATE SET run = excluded.run, due = excluded.due") \
@@ -786,8 +780,8 @@
 	X(LAST_CHECKPOINT_ID, "SELECT max(uuid) FROM (SELECT uuid FROM checkpoint"     \
 	    " ORDER BY seq DESC LIMIT 2000)")
 
-/* Those of items and of messages between agents stand in headers of their own. */
-#define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X)
+/* Those of items, of messages between agents and of savers stand in headers of their own. */
+#define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,

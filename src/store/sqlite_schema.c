@@ -523,8 +523,51 @@ static const char version_7[] =
 static const char version_8[] =
     THREADS_8 RUNS_8 HOOKS_8 ITEMS_8 CRONS_8 ONCE_8 AUTH_8;
 
+/* Graphs in workers: what their savers put, and what workers registered.  Rows of
+ * checkpoints are some 1 KB: see version 6. */
+static const char version_9[] =
+"CREATE TABLE saver_checkpoint ("
+"	seq INTEGER PRIMARY KEY,"
+"	thread INTEGER NOT NULL,"
+"	ns TEXT NOT NULL,"
+"	id TEXT NOT NULL,"
+"	parent TEXT,"                            /* its id; NULL: none */
+"	run INTEGER NOT NULL,"                   /* seq; 0: none */
+"	type TEXT NOT NULL,"                     /* of body */
+"	body BLOB NOT NULL,"
+"	meta_type TEXT NOT NULL,"
+"	meta BLOB NOT NULL,"
+"	channels TEXT NOT NULL) STRICT;"         /* sql_saver_priv.h */
+"CREATE UNIQUE INDEX saver_checkpoint_id ON saver_checkpoint(thread, ns, id);"
+"CREATE TABLE saver_blob ("
+"	thread INTEGER NOT NULL,"
+"	ns TEXT NOT NULL,"
+"	id TEXT NOT NULL,"                       /* of the checkpoint that wrote it */
+"	channel TEXT NOT NULL,"
+"	type TEXT NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (thread, ns, id, channel)) STRICT, WITHOUT ROWID;"
+"CREATE TABLE saver_write ("
+"	thread INTEGER NOT NULL,"
+"	ns TEXT NOT NULL,"
+"	id TEXT NOT NULL,"                       /* of the checkpoint */
+"	task TEXT NOT NULL,"
+"	idx INTEGER NOT NULL,"
+"	run INTEGER NOT NULL,"                   /* seq; 0: none */
+"	path TEXT NOT NULL,"
+"	channel TEXT NOT NULL,"
+"	type TEXT NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (thread, ns, id, task, idx)) STRICT, WITHOUT ROWID;"
+"CREATE TABLE hosted ("
+"	graph TEXT PRIMARY KEY,"
+"	key TEXT NOT NULL,"                      /* the API key that serves it, or '' */
+"	body TEXT NOT NULL,"
+"	hash BLOB NOT NULL,"
+"	updated INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6, version_7, version_8 };
+    version_5, version_6, version_7, version_8, version_9 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

@@ -74,7 +74,7 @@ struct store_write {
 };
 
 /* An interrupt; its id is shown as 32 hex digits.  One that is there already
- * (thread, id) stays as it is. */
+ * (thread, id) stays as it is, unless `anew`. */
 enum interrupt_state { INTERRUPT_WAITING, INTERRUPT_ANSWERED, INTERRUPT_VOID };
 struct store_interrupt {
 	struct uuid id;
@@ -86,6 +86,8 @@ struct store_interrupt {
 	msec created;
 	msec due;                            /* in: it times out then; 0: never */
 	struct str assignee;                 /* in: whose it is; or empty */
+	bool anew;                           /* in: one that is there is asked again as
+	                                        this one, its answer is gone */
 	/* out only */
 	enum interrupt_state state;
 	struct str answer_json;
@@ -131,13 +133,13 @@ struct store_mail {
 	                                        nothing was written */
 };
 
-/* What comes next at a checkpoint that is there, as it turned out after it was written;
- * both take the place of what it has.  checkpoint zero: the head of ns. */
+/* What comes next at a checkpoint, as it turned out after that was written.  Nothing
+ * happens if it is not there.  checkpoint zero: the head of ns. */
 struct store_checkpoint_tasks {
 	struct uuid checkpoint;
 	struct str ns;
 	struct str tasks_json;               /* empty: [] */
-	struct str snapshot;                 /* empty: none */
+	struct str snapshot;                 /* p NULL: as it is; empty: none */
 };
 
 struct store_saver_put;
@@ -156,7 +158,6 @@ struct store_changes {
 	size_t drop_tasks_n;
 	const struct store_checkpoint_put *checkpoints;
 	size_t checkpoints_n;
-	/* ERR_NOTFOUND: one of these checkpoints is not there. */
 	const struct store_checkpoint_tasks *checkpoint_tasks;
 	size_t checkpoint_tasks_n;
 	const struct store_saver_put *saver_puts;            /* saver.h */

@@ -30,6 +30,8 @@ sections_read(struct db *db, int64_t thread, struct store_storage *x)
 		{ SQL_SIZE_RUN, STORE_OF_RUNS }, { SQL_SIZE_STREAM, STORE_OF_RUNS },
 		{ SQL_SIZE_EVENT, STORE_OF_RUNS }, { SQL_SIZE_TRANSCRIPT, STORE_OF_RUNS },
 		{ SQL_SIZE_HOOK, STORE_OF_RUNS },
+		{ SQL_SIZE_SAVER, STORE_OF_CHECKPOINTS },
+		{ SQL_SIZE_SAVER_WRITES, STORE_OF_WRITES },
 	};
 	int rc = OK;
 
@@ -123,6 +125,32 @@ values_size(struct db *db, int64_t thread, struct store_storage *x, size_t *cap)
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+/* Blobs of savers; their channels' names are not escaped. */
+static int
+blobs_size(struct db *db, int64_t thread, struct store_storage *x, size_t *cap)
+{
+	struct query q = query_of(db, SQL_SIZE_SAVER_BLOBS, db_i64(thread));
+	struct buf name = BUF(8 * LIMIT_NAME_BYTES);
+	int rc;
+
+	for (rc = query_row(&q); rc == OK; rc = rc == OK ? query_row(&q) : rc) {
+		struct store_size *s;
+
+		buf_clear(&name);
+		json_add_escaped(&name, query_borrow(&q, 0));
+		s = channel_size(x, cap, buf_str(&name));
+		if (s == NULL) {
+			rc = ERR_TOOBIG;
+			break;
+		}
+		s->rows += query_i64(&q, 1);
+		s->bytes += query_i64(&q, 2);
+	}
+	query_end(&q);
+	buf_release(&name);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 lists_size(struct db *db, int64_t thread, struct store_storage *x, size_t *cap)
 {
@@ -174,6 +202,8 @@ storage(struct store *st, struct store_cmd *c)
 		rc = sections_read(db, t.seq, x);
 	if (rc == OK)
 		rc = values_size(db, t.seq, x, &cap);
+	if (rc == OK)
+		rc = blobs_size(db, t.seq, x, &cap);
 	if (rc == OK)
 		rc = lists_size(db, t.seq, x, &cap);
 	for (size_t i = 0; rc == OK && i < x->channels_n; i++) {

@@ -21,6 +21,7 @@
 #include "store/db.h"
 #include "store/assistant.h"
 #include "store/items.h"
+#include "store/saver.h"
 #include "store/sql_priv.h"
 #include "store/store.h"
 #include "store/vfs_priv.h"
@@ -589,6 +590,24 @@ int erase_find(struct store *st);                    /* sets st->dead */
 int run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t run,
     int64_t thread, int64_t *newest);
 int run_erase(struct store *st, int64_t run, int64_t thread);
+
+/* saver.c: rows of savers.  run 0: none. */
+int saver_put(struct store *st, int64_t thread, int64_t run,
+    const struct store_saver_put *p, struct err *e);
+int saver_write(struct store *st, int64_t thread, int64_t run,
+    const struct store_saver_write *x, struct err *e);
+size_t saver_bytes(const struct store_saver_put *puts, size_t puts_n,
+    const struct store_saver_write *writes, size_t writes_n);
+/* saver_life.c: what stands beside a checkpoint goes. */
+int saver_drop(struct db *db, int64_t thread, struct str ns, const struct uuid *checkpoint);
+/* Of a run that is taken back, when its checkpoints at the ends are gone and the others
+ * still name it. */
+int saver_forget_run(struct db *db, int64_t thread, int64_t run);
+/* What stands beside no checkpoint goes.  ERR_AGAIN: the budget of rows was not enough. */
+int saver_prune(struct store *st, int64_t thread, int64_t *budget);
+/* What stands beside checkpoints that were copied; until: the root's newest of them, or
+ * zero. */
+int saver_copy(struct db *db, int64_t from, int64_t to, const struct uuid *until);
 
 /* hooks.c: every end of a run that keeps its row: writes the row, and the message for
  * its webhook.  has_hook false: the caller has read that there is none.  Either text may

@@ -1,0 +1,184 @@
+/*
+ * sql_saver_priv.h - statements about the rows of worker graphs' savers, and about
+ * registered graphs; see sql_priv.h.
+ *
+ * saver_checkpoint.channels names the blob of each channel: {channel: [version, id of
+ * the checkpoint that wrote it]}; id "": this one's own; none: it has no value.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_SQL_SAVER_PRIV_H
+#define STORE_SQL_SAVER_PRIV_H
+
+#define SAVER_COLUMNS                                                          \
+	"SELECT s.seq, s.ns, s.id, s.parent, s.type, s.body, s.meta_type,"     \
+	" s.meta, s.channels, s.thread "
+#define SAVER_OF "FROM thread t CROSS JOIN saver_checkpoint s"                 \
+	" ON s.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2 "
+/* ?4: an id, or a blob, which is greater than all */
+#define SAVER_LISTED "AND s.id < ?4 AND (?5 IS NULL OR s.id = ?5) "
+
+/* An id of a checkpoint as savers write it. */
+#define SAVER_ID(u) "lower(substr(hex(" u "), 1, 8) || '-' || substr(hex(" u   \
+	"), 9, 4) || '-' || substr(hex(" u "), 13, 4) || '-' || substr(hex("   \
+	u "), 17, 4) || '-' || substr(hex(" u "), 21))"
+/* The checkpoints of a thread beside those of savers. */
+#define SAVER_SIBLINGS(thread)                                                 \
+	"(SELECT ns, " SAVER_ID("uuid") " FROM checkpoint WHERE thread = " thread ")"
+
+#define SQL_SAVER_MAP(X)                                                       \
+	X(SAVER_HEAD, SAVER_COLUMNS SAVER_OF                                   \
+	    "AND s.ns = ?3 ORDER BY s.id DESC LIMIT 1")                        \
+	X(SAVER_FIND, SAVER_COLUMNS SAVER_OF "AND s.ns = ?3 AND s.id = ?4")    \
+	X(SAVER_BEGAN, "SELECT s.run = ?3 OR EXISTS (SELECT 1 FROM saver_write w" \
+	    " WHERE w.thread = ?1 AND w.ns = '' AND w.id = s.id AND w.run = ?3) " \
+	    SAVER_OF "AND s.ns = '' ORDER BY s.id DESC LIMIT 1")               \
+	/* seq, id, name of the thread */                                      \
+	X(SAVER_LIST_NS, "SELECT s.seq, s.id, NULL " SAVER_OF                  \
+	    "AND s.ns = ?3 " SAVER_LISTED "ORDER BY s.id DESC")                \
+	X(SAVER_LIST, "SELECT s.seq, s.id, NULL " SAVER_OF                     \
+	    SAVER_LISTED "ORDER BY s.id DESC, s.ns")                           \
+	/* of threads that tests named; ?3 NULL: of all namespaces */          \
+	X(SAVER_LIST_NAMED, "SELECT s.seq, s.id,"                              \
+	    " json_extract(t.metadata, '$.saver_thread') FROM thread t"        \
+	    " CROSS JOIN saver_checkpoint s ON s.thread = t.seq"               \
+	    " WHERE t.owner = ?2 AND json_type(t.metadata, '$.saver_thread') = 'text'" \
+	    " AND (?3 IS NULL OR s.ns = ?3) " SAVER_LISTED                     \
+	    "ORDER BY s.id DESC, t.seq, s.ns")                                 \
+	/* from here on by what an owner-checked read gave */                  \
+	X(SAVER_AT, SAVER_COLUMNS "FROM saver_checkpoint s WHERE s.seq = ?")   \
+	X(SAVER_WRITES, "SELECT task, path, idx, channel, type, body"          \
+	    " FROM saver_write WHERE thread = ? AND ns = ? AND id = ?")        \
+	X(SAVER_BLOB, "SELECT type, body FROM saver_blob WHERE thread = ?"     \
+	    " AND ns = ? AND id = ? AND channel = ?")                          \
+	X(SAVER_CHANNELS, "SELECT channels FROM saver_checkpoint"              \
+	    " WHERE thread = ? AND ns = ? AND id = ?")                         \
+	X(SAVER_PUT, "INSERT INTO saver_checkpoint(thread, ns, id, parent, run," \
+	    " type, body, meta_type, meta, channels)"                          \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"                           \
+	    " ON CONFLICT (thread, ns, id) DO UPDATE SET"                      \
+	    " parent = excluded.parent, run = excluded.run,"                   \
+	    " type = excluded.type, body = excluded.body,"                     \
+	    " meta_type = excluded.meta_type, meta = excluded.meta,"           \
+	    " channels = excluded.channels")                                   \
+	X(SAVER_BLOB_PUT, "INSERT INTO saver_blob(thread, ns, id, channel, type," \
+	    " body) VALUES (?, ?, ?, ?, ?, ?)")                                \
+	X(SAVER_WRITE_FIRST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
+	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+	    " ON CONFLICT DO NOTHING")                                         \
+	X(SAVER_WRITE_LAST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
+	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+	    " ON CONFLICT DO UPDATE SET run = excluded.run, path = excluded.path," \
+	    " channel = excluded.channel, type = excluded.type,"               \
+	    " body = excluded.body")                                           \
+	X(CHECKPOINT_TASKS, "UPDATE checkpoint SET tasks = ?1, snapshot ="     \
+	    " CASE WHEN ?2 IS NULL THEN snapshot ELSE nullif(?2, '') END"      \
+	    " WHERE seq = ?3")                                                 \
+	/* a question of a worker's graph whose id was there before */         \
+	X(INTERRUPT_ANEW, "INSERT INTO interrupt(thread, id, owner, ns, task," \
+	    " checkpoint, run, key, value, schema, state, created, due,"       \
+	    " assignee) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"     \
+	    " ON CONFLICT DO UPDATE SET ns = excluded.ns, task = excluded.task," \
+	    " checkpoint = excluded.checkpoint, run = excluded.run,"           \
+	    " key = excluded.key, value = excluded.value,"                     \
+	    " schema = excluded.schema, state = 0, answer = NULL,"             \
+	    " created = excluded.created, due = excluded.due,"                 \
+	    " assignee = excluded.assignee")                                   \
+	/* a checkpoint goes */                                                \
+	X(SAVER_DROP, "DELETE FROM saver_checkpoint WHERE thread = ?"          \
+	    " AND ns = ? AND id = ?")                                          \
+	X(SAVER_BLOBS_DROP, "DELETE FROM saver_blob WHERE thread = ?"          \
+	    " AND ns = ? AND id = ?")                                          \
+	X(SAVER_WRITES_DROP, "DELETE FROM saver_write WHERE thread = ?"        \
+	    " AND ns = ? AND id = ?")                                          \
+	/* a run goes: what it put beside no checkpoint, and what it wrote in a \
+	 * namespace that it has left nothing else in; the rest is nobody's */ \
+	X(SAVER_BLOBS_OF_RUN, "DELETE FROM saver_blob WHERE thread = ?1"       \
+	    " AND (ns, id) IN (SELECT ns, id FROM saver_checkpoint"            \
+	    " WHERE thread = ?1 AND run = ?2 AND (ns, id) NOT IN "             \
+	    SAVER_SIBLINGS("?1") ")")                                          \
+	X(SAVER_PUTS_OF_RUN, "DELETE FROM saver_checkpoint WHERE thread = ?1"  \
+	    " AND run = ?2 AND (ns, id) NOT IN " SAVER_SIBLINGS("?1"))         \
+	X(SAVER_WRITES_OF_RUN, "DELETE FROM saver_write WHERE thread = ?1"     \
+	    " AND run = ?2 AND ns NOT IN (SELECT ns FROM checkpoint"           \
+	    " WHERE thread = ?1 AND run = ?2)")                                \
+	X(SAVER_PUTS_ORPHAN, "UPDATE saver_checkpoint SET run = 0"             \
+	    " WHERE thread = ? AND run = ?")                                   \
+	X(SAVER_WRITES_ORPHAN, "UPDATE saver_write SET run = 0"                \
+	    " WHERE thread = ? AND run = ?")                                   \
+	/* only what stands beside a checkpoint stays */                       \
+	X(SAVER_PRUNE_PUTS, "DELETE FROM saver_checkpoint WHERE seq IN"        \
+	    " (SELECT seq FROM saver_checkpoint WHERE thread = ?1"             \
+	    " AND (ns, id) NOT IN " SAVER_SIBLINGS("?1") " LIMIT ?2)")         \
+	X(SAVER_PRUNE_WRITES, "DELETE FROM saver_write WHERE thread = ?1"      \
+	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
+	    " FROM saver_write WHERE thread = ?1 AND (ns, id) NOT IN "         \
+	    SAVER_SIBLINGS("?1") " LIMIT ?2)")                                 \
+	X(SAVER_MAPS, "SELECT ns, id, channels FROM saver_checkpoint"          \
+	    " WHERE thread = ?")                                               \
+	X(SAVER_BLOBS_OF, "SELECT ns, id, channel FROM saver_blob"             \
+	    " WHERE thread = ? ORDER BY ns, id, channel")                      \
+	X(SAVER_BLOB_DROP, "DELETE FROM saver_blob WHERE thread = ?"           \
+	    " AND ns = ? AND id = ? AND channel = ?")                          \
+	/* a thread is copied: what stands beside checkpoints of the copy; blobs \
+	 * also of checkpoints that are no more */                             \
+	X(SAVER_COPY, "INSERT INTO saver_checkpoint(thread, ns, id, parent, run," \
+	    " type, body, meta_type, meta, channels) SELECT ?2, ns, id, parent, 0," \
+	    " type, body, meta_type, meta, channels FROM saver_checkpoint"     \
+	    " WHERE thread = ?1 AND (ns, id) IN " SAVER_SIBLINGS("?2"))        \
+	X(SAVER_COPY_BLOBS, "INSERT INTO saver_blob(thread, ns, id, channel, type," \
+	    " body) SELECT ?2, ns, id, channel, type, body FROM saver_blob"    \
+	    " WHERE thread = ?1 AND ((ns, id) IN (SELECT ns, id"               \
+	    " FROM saver_checkpoint WHERE thread = ?2) OR (ns, id) NOT IN"     \
+	    " (SELECT ns, id FROM saver_checkpoint WHERE thread = ?1))")       \
+	/* but for what the step of ?3 has done: a blob, or an id of the root */ \
+	X(SAVER_COPY_WRITES, "INSERT INTO saver_write(thread, ns, id, task, idx," \
+	    " run, path, channel, type, body) SELECT ?2, ns, id, task, idx, 0," \
+	    " path, channel, type, body FROM saver_write WHERE thread = ?1"    \
+	    " AND (ns, id) IN (SELECT ns, id FROM saver_checkpoint"            \
+	    " WHERE thread = ?2) AND NOT (ns = '' AND id = ?3)")               \
+	/* a thread goes */                                                    \
+	X(SAVER_ERASE, "DELETE FROM saver_checkpoint WHERE seq IN (SELECT seq" \
+	    " FROM saver_checkpoint WHERE thread = ?1 LIMIT ?2)")              \
+	X(SAVER_BLOB_ERASE, "DELETE FROM saver_blob WHERE thread = ?1"         \
+	    " AND (ns, id, channel) IN (SELECT ns, id, channel"                \
+	    " FROM saver_blob WHERE thread = ?1 LIMIT ?2)")                    \
+	X(SAVER_WRITE_ERASE, "DELETE FROM saver_write WHERE thread = ?1"       \
+	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
+	    " FROM saver_write WHERE thread = ?1 LIMIT ?2)")                   \
+	/* which rows of other tables has it? */                               \
+	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)" \
+	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
+	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
+	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
+	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)"           \
+	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)"           \
+	    " | (EXISTS(SELECT 1 FROM hook WHERE thread = ?1) << 6)"           \
+	    " | (EXISTS(SELECT 1 FROM saver_checkpoint WHERE thread = ?1) << 7)" \
+	    " | (EXISTS(SELECT 1 FROM saver_blob WHERE thread = ?1) << 8)"     \
+	    " | (EXISTS(SELECT 1 FROM saver_write WHERE thread = ?1) << 9)")   \
+	/* what a thread holds */                                              \
+	X(SIZE_SAVER, "SELECT count(*), coalesce(sum(48 +"                     \
+	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
+	    " coalesce(length(CAST(parent AS BLOB)), 0) + length(body) +"      \
+	    " length(meta) + length(CAST(channels AS BLOB))), 0)"              \
+	    " FROM saver_checkpoint WHERE thread = ?")                         \
+	X(SIZE_SAVER_WRITES, "SELECT count(*), coalesce(sum(32 +"              \
+	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
+	    " length(CAST(task AS BLOB)) + length(CAST(path AS BLOB)) +"       \
+	    " length(CAST(channel AS BLOB)) + length(body)), 0)"               \
+	    " FROM saver_write WHERE thread = ?")                              \
+	X(SIZE_SAVER_BLOBS, "SELECT channel, count(*), coalesce(sum(16 +"      \
+	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
+	    " length(CAST(channel AS BLOB)) + length(body)), 0)"               \
+	    " FROM saver_blob WHERE thread = ? GROUP BY channel")              \
+	/* registered graphs: of nobody */                                     \
+	X(HOSTED_PUT, "INSERT INTO hosted(graph, key, body, hash, updated)"    \
+	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                \
+	    " key = excluded.key, body = excluded.body, hash = excluded.hash," \
+	    " updated = excluded.updated")                                     \
+	X(HOSTED_DELETE, "DELETE FROM hosted WHERE graph = ?")                 \
+	X(HOSTED_ALL, "SELECT graph, key, body, hash, updated FROM hosted"     \
+	    " ORDER BY graph")
+
+#endif
