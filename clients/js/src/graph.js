@@ -1,0 +1,201 @@
+// graph.js - a graph of LangGraph as a worker hosts it: opened for a task with the task's
+// own checkpointer and store, run, updated, and described for the server.
+import { langgraph, load } from "./langgraph.js";
+import { plain, plainError } from "./plain.js";
+import { RemoteSaver } from "./saver.js";
+import { RemoteStore } from "./store.js";
+
+const { Command, Send } = await langgraph();
+
+const MODES = ["values", "updates", "messages", "custom", "tasks", "tools"];
+const isPregel = (graph) => typeof graph === "object" && graph !== null && graph.lg_is_pregel === true;
+
+// A graph from what a user exports: compiled or not, or the wrapper of createAgent.
+function compiled(given, id) {
+  const graph = typeof given?.compile === "function" ? given.compile() : given;
+  if (isPregel(graph)) return graph;
+  if (isPregel(graph?.graph)) return graph.graph;
+  throw new TypeError(`the graph "${id}" is ${given === null ? "null" : typeof given}: it must be a StateGraph, a compiled graph, an agent of createAgent, or a function that returns one`);
+}
+
+/** Opens a graph, by its factory when it has one. */
+export async function open(id, given, config, runtime) {
+  const graph = typeof given === "function" ? await given(config, runtime) : await given;
+  return compiled(graph, id);
+}
+
+// The user's graph may be shared by many tasks: a task's own checkpointer and store are
+// laid over it, it is never changed.
+function lend(graph, checkpointer, store) {
+  const mine = Object.create(graph);
+  Object.defineProperties(mine, {
+    checkpointer: { value: checkpointer, writable: true, enumerable: true, configurable: true },
+    store: { value: store, writable: true, enumerable: true, configurable: true },
+  });
+  return mine;
+}
+
+// Which channels of a namespace ("a:uuid|b:uuid") are state; known only of declared subgraphs.
+function channelsOf(graph) {
+  const known = new Map();
+  return (ns) => {
+    const plainNs = ns.split("|").map((part) => part.split(":")[0]).filter((part) => !/^\d+$/.test(part)).join("|");
+    if (!known.has(plainNs)) {
+      let found = plainNs === "" ? graph : undefined;
+      try { if (!found) for (const [, sub] of graph.getSubgraphs(plainNs, true)) { found = sub; break; } } catch { /* not declared */ }
+      known.set(plainNs, found && { specs: found.channels, names: new Set(found.streamChannelsList) });
+    }
+    return known.get(plainNs);
+  };
+}
+
+function commandOf({ goto, update, resume, graph }) {
+  const list = goto === null || goto === undefined ? undefined : Array.isArray(goto) ? goto : [goto];
+  return new Command({ update: update ?? undefined, resume: resume ?? undefined, graph: graph ?? undefined,
+    goto: list?.map((to) => (typeof to === "string" ? to : new Send(to.node, to.input ?? to.args))) });
+}
+
+function given(object) {
+  return Object.fromEntries(Object.entries(object).filter(([, v]) => v !== undefined && v !== null));
+}
+
+// The run's config under LangGraph's JavaScript names.
+function configOf(task, signal) {
+  const { configurable = {}, tags, metadata, recursion_limit, max_concurrency, run_name } = task.config ?? {};
+  const user = task.auth_user;
+  const context = task.context && Object.keys(task.context).length > 0 ? task.context : undefined;
+  return given({
+    configurable: {
+      ...(user && { langgraph_auth_user: user, langgraph_auth_user_id: user.identity, langgraph_auth_permissions: user.permissions ?? [] }),
+      ...configurable,
+    },
+    tags, metadata: { run_attempt: task.attempt, ...metadata }, recursionLimit: recursion_limit, maxConcurrency: max_concurrency,
+    runName: run_name, runId: task.run_id, context, signal,
+  });
+}
+
+// A state as the server keeps it, subgraphs' states within their tasks.
+function viewOf(snapshot) {
+  const { checkpoint_ns = "", checkpoint_id } = snapshot.config?.configurable ?? {};
+  return {
+    checkpoint: { checkpoint_ns, ...(checkpoint_id && { checkpoint_id }) }, values: plain(snapshot.values), next: [...snapshot.next],
+    tasks: snapshot.tasks.map((task) => ({
+      id: task.id, name: String(task.name), ...(task.path && { path: plain(task.path) }), interrupts: plain(task.interrupts ?? []),
+      ...(task.state?.values !== undefined && task.state.config?.configurable?.checkpoint_id && { state: viewOf(task.state) }),
+    })),
+  };
+}
+
+// A streamed piece is told from a whole message by its type, as in Python.
+function messageOf(message) {
+  if (typeof message?.toDict !== "function") return message;
+  const { type, data } = message.toDict();
+  return { ...data, type: type === "ai" && typeof message.concat === "function" ? "AIMessageChunk" : type };
+}
+
+// What langgraph says of a message is sent once, and again only when it changes.
+function teller(lease) {
+  const told = new Map();
+  return (ns, mode, data) => {
+    if (mode !== "messages") return lease.emit(mode, data, ns);
+    const [message, metadata] = data, piece = messageOf(message), known = piece?.id !== undefined && told.get(piece.id) === metadata;
+    if (piece?.id !== undefined) told.set(piece.id, metadata);
+    return lease.emit(mode, known ? [piece] : [piece, metadata ?? {}], ns);
+  };
+}
+
+function lentGraph(graph, lease) {
+  const saver = new RemoteSaver({ call: lease.saver, thread: lease.task.thread_id, channels: channelsOf(graph) });
+  return lend(graph, saver, new RemoteStore({ call: lease.store }));
+}
+
+/** Runs a run's task to its end; the body of `end`. */
+export async function runGraph(entry, lease) {
+  const { task } = lease, config = configOf(task, lease.signal);
+  // What has progress goes on from its newest checkpoint, wherever it was begun.
+  if (task.again) delete config.configurable.checkpoint_id;
+  const graph = lentGraph(await open(entry.id, entry.graph, config, { accessContext: "threads.create_run", executionRuntime: { context: task.context } }), lease);
+  const input = task.again ? null : task.command ? commandOf(task.command) : task.input ?? null;
+  const stream = await graph.stream(input, {
+    ...config, ...given({ interruptBefore: task.interrupt_before, interruptAfter: task.interrupt_after, durability: task.durability }),
+    // With a version LangGraph tells the checkpoint of each `values` before it.
+    streamMode: MODES, subgraphs: true, version: "v2",
+  });
+  const tell = teller(lease);
+  let stopped = false;
+  for await (const [ns, mode, data] of stream) {
+    if ((mode === "values" || mode === "updates") && data !== null && typeof data === "object" && "__interrupt__" in data) stopped = true;
+    await tell(ns, mode, data);
+  }
+  if (!stopped) return { status: "success" };
+  const { checkpoint_id: _chosen, ...configurable } = config.configurable;
+  const view = viewOf(await graph.getState({ configurable }, { subgraphs: true }));
+  return view.next.length > 0 ? { status: "interrupted", view } : { status: "success" };
+}
+
+/** Changes a thread's state as updateState and bulkUpdateState do; the body of `end`. */
+export async function updateGraph(entry, lease) {
+  const { task } = lease, config = configOf(task, lease.signal);
+  const graph = lentGraph(await open(entry.id, entry.graph, config, { accessContext: "threads.update", executionRuntime: null }), lease);
+  const { checkpoint_ns = "", checkpoint_id } = task.checkpoint ?? {};
+  const at = { configurable: { ...config.configurable, thread_id: task.thread_id, checkpoint_ns, ...(checkpoint_id && { checkpoint_id }) } };
+  const steps = task.updates.map((updates) => ({
+    updates: updates.map(({ values, as_node: asNode, task_id: taskId }) => ({ values, ...(asNode && { asNode }), ...(taskId && { taskId }) })),
+  }));
+  const { configurable } = await graph.bulkUpdateState(at, steps);
+  const { thread_id, checkpoint_ns: ns = "", checkpoint_id: id } = configurable;
+  const view = viewOf(await graph.getState({ configurable: { thread_id, checkpoint_ns: ns, checkpoint_id: id } }, { subgraphs: true }));
+  return { status: "success", checkpoint: { checkpoint_ns: ns, checkpoint_id: id }, view };
+}
+
+const isSchema = (x) => typeof x?.getJsonSchema === "function" && typeof x?.getInputJsonSchema === "function";
+
+// The ways of LangGraph's own server: a StateSchema, zod with LangGraph's registry, zod.
+async function schemasOf(graph) {
+  const { _schemaRuntimeDefinition: state, _inputRuntimeDefinition: input, _outputRuntimeDefinition: output, _configRuntimeSchema: config } = graph.builder ?? {};
+  if ([state, input, output].some(isSchema))
+    return { state: isSchema(state) ? state.getJsonSchema() : undefined, output: isSchema(output) ? output.getJsonSchema() : undefined,
+      input: isSchema(input) ? input.getInputJsonSchema() : isSchema(state) ? state.getInputJsonSchema() : undefined };
+  try {
+    const zod = await load("@langchain/langgraph/zod/schema");
+    const found = { state: zod.getUpdateTypeSchema(graph), input: zod.getInputTypeSchema(graph), output: zod.getOutputTypeSchema(graph), config: zod.getConfigTypeSchema(graph) };
+    if (Object.values(found).some((s) => s !== null && s !== undefined)) return found;
+  } catch { /* no zod, or an older langgraph */ }
+  try {
+    const [{ toJsonSchema }, { isZodSchemaV3, isZodSchemaV4 }] = await Promise.all([load("@langchain/core/utils/json_schema"), load("@langchain/core/utils/types")]);
+    const convert = (s) => (s && (isZodSchemaV4(s) || isZodSchemaV3(s)) ? toJsonSchema(s) : undefined);
+    return { state: convert(state), input: convert(input), output: convert(output), config: convert(config) };
+  } catch { return {}; }
+}
+
+// Where types are TypeScript's alone nothing is left of them at run time: the names are.
+function byNames(names) {
+  const list = (Array.isArray(names) ? names : [names]).filter((n) => typeof n === "string" && !n.startsWith("__"));
+  return { type: "object", properties: Object.fromEntries(list.map((n) => [n, {}])) };
+}
+
+async function allSchemas(graph) {
+  const found = await schemasOf(graph), state = byNames(graph.streamChannelsList);
+  return {
+    input: found.input ?? (found.state && { ...found.state, required: undefined }) ?? (graph.builder?._inputDefinition ? byNames(Object.keys(graph.builder._inputDefinition)) : state),
+    output: found.output ?? found.state ?? (byNames(graph.outputChannels)), state: found.state ?? state,
+    config: found.config ?? { type: "object" }, context: found.config ?? { type: "object" },
+  };
+}
+
+/** What the server is told of a graph, so that it can show it without this worker. */
+export async function describe(id, value) {
+  const graph = await open(id, value, { configurable: {} }, { accessContext: "assistants.read", executionRuntime: null });
+  const draw = async (options) => plain((await graph.getGraphAsync(options)).toJSON());
+  const subgraphs = {};
+  for await (const [ns, sub] of graph.getSubgraphsAsync(undefined, true)) {
+    const { input, output, state, config } = await allSchemas(sub);
+    subgraphs[ns] = { input_schema: input, output_schema: output, state_schema: state, config_schema: config };
+  }
+  return plain({
+    id, ...(typeof graph.description === "string" && graph.description && { description: graph.description }), schemas: await allSchemas(graph),
+    drawing: await draw({}), xray: await draw({ xray: true }), ...(Object.keys(subgraphs).length > 0 && { subgraphs }),
+  });
+}
+
+export { plainError };

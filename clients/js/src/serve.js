@@ -1,0 +1,197 @@
+// serve.js - the worker's life: tell the server what is served, ask for tasks, do them
+// beside one another, finish them before leaving.
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { defined, describeDefined, runDefined } from "./define.js";
+import { Cancelled, Lease } from "./lease.js";
+import { plainError, stringify } from "./plain.js";
+import { LostLease, Wire, WireError, sleep } from "./wire.js";
+
+const DRAIN_MS = 30000;
+const AGAIN_MAX_MS = 5000;
+const OPTIONS = ["url", "key", "name", "build", "slots", "signals", "drainMs", "log", "signal"];
+
+function logTo(stream) {
+  return (level, text, fields) => stream.write(`cohort-worker: ${level === "info" ? "" : `${level}: `}${text}${fields && Object.keys(fields).length > 0 ? ` ${stringify(fields)}` : ""}\n`);
+}
+
+// Without a name of its own a build is known by what it registers.
+function buildOf(told) {
+  return process.env.COHORT_BUILD ?? createHash("sha256").update(stringify(told)).digest("hex").slice(0, 12);
+}
+
+class Worker {
+  #wire; #log; #graphs; #options; #body; #place; #tasks = new Map(); #free; #polls = 0; #quiet = false; #kick; #stop = new AbortController(); #left; #drained;
+
+  constructor(graphs, options) {
+    this.#wire = new Wire({ url: options.url, key: options.key });
+    this.#log = options.log === false ? () => {} : typeof options.log === "function" ? options.log : logTo(process.stderr);
+    this.#graphs = new Map(Object.entries(graphs).map(([id, graph]) => [id, { id, graph }]));
+    this.#options = options;
+    this.#free = { run: options.slots?.run ?? 8, node: options.slots?.node ?? 32 };
+    this.done = new Promise((resolve) => { this.#left = resolve; });
+  }
+
+  get id() { return this.#place?.worker_id; }
+  get busy() { return this.#tasks.size; }
+
+  async start() {
+    const told = await describeDefined();
+    const graphs = [];
+    if (this.#graphs.size > 0) {
+      this.graphs = await import("./graph.js");
+      for (const { id, graph } of this.#graphs.values()) graphs.push(await this.graphs.describe(id, graph));
+    }
+    if (graphs.length + told.nodes.length + told.tools.length + told.runs.length === 0)
+      throw new Error("there is nothing to serve: pass graphs to serve(), or define a node, a tool or a run first");
+    this.#body = {
+      name: this.#options.name ?? `${hostname()}-${process.pid}`, build: this.#options.build ?? buildOf({ graphs, ...told }),
+      lang: "js", protocol: 1, slots: { ...this.#free }, graphs, ...told,
+    };
+    await this.#register();
+    this.#poll();
+    return this;
+  }
+
+  // Refusals are the caller's; a server that is away is waited for.
+  async #register() {
+    for (let wait = 100; ; wait = Math.min(wait * 2, AGAIN_MAX_MS)) {
+      try {
+        this.#place = await this.#wire.request("POST", "/workers", this.#body, { patienceMs: 0, signal: this.#stop.signal });
+        const names = [...this.#body.graphs, ...this.#body.runs].map((g) => g.id).concat(this.#body.nodes.map((n) => `node ${n.name}`), this.#body.tools.map((t) => `tool ${t.name}`));
+        this.#log("info", `serving ${names.join(", ")} to ${this.#wire.url}`, { worker: this.id, build: this.#body.build });
+        return;
+      } catch (error) {
+        if (this.#stop.signal.aborted || (error instanceof WireError && error.status !== 503)) throw error;
+        if (wait > 400) this.#log("warning", `${this.#wire.url} does not answer (${error.message}); trying again`);
+        await sleep(wait, this.#stop.signal);
+      }
+    }
+  }
+
+  // One question waits at the server; a later one (when a place has become free) ends it.
+  async #poll() {
+    const mine = ++this.#polls;
+    for (let wait = 100; !this.#stop.signal.aborted && mine === this.#polls;) {
+      try {
+        const free = this.#quiet ? { run: 0, node: 0 } : { ...this.#free };
+        this.#kick = free.run === 0 || free.node === 0;
+        const answer = await this.#wire.request("POST", `/workers/${encodeURIComponent(this.id)}/poll`, { free },
+          { patienceMs: 0, timeoutMs: (this.#place.poll_s + 10) * 1000, signal: this.#stop.signal });
+        wait = 100;
+        for (const { task_id, reason } of answer.cancel ?? []) this.#tasks.get(task_id)?.cancel("interrupt", reason);
+        for (const task of answer.tasks ?? []) this.#take(task);
+        if (answer.quiet) this.drain("the server asked for it");
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        try { wait = await this.#trouble(error, wait); } catch (refused) { this.#fail(refused); return; }
+      }
+    }
+  }
+
+  async #trouble(error, wait) {
+    if (error instanceof WireError && error.status === 404) { await this.#register(); return 100; }
+    if (error instanceof WireError && error.status !== 503 && error.status < 500) throw error;
+    if (wait === 100) this.#log("warning", `${this.#wire.url} does not answer (${error.message}); trying again`);
+    await sleep(wait * (0.75 + Math.random() / 2), this.#stop.signal);
+    return Math.min(wait * 2, AGAIN_MAX_MS);
+  }
+
+  #fail(error) {
+    this.#log("error", error.message);
+    this.error = error;
+    this.#finish();
+  }
+
+  #take(task) {
+    if (this.#tasks.has(task.task_id)) return;
+    const slot = task.kind === "run" ? "run" : "node";
+    const lease = new Lease(this.#wire, task, { beatMs: this.#place.beat_s * 1000, patienceMs: Math.max(this.#place.lease_s * 1000, 5000) });
+    this.#tasks.set(task.task_id, lease);
+    this.#free[slot]--;
+    this.#do(lease).catch((error) => this.#log("error", `task ${task.task_id}: ${error.message}`)).finally(() => {
+      lease.close();
+      this.#tasks.delete(task.task_id);
+      this.#free[slot]++;
+      if (this.#drained && this.#tasks.size === 0) this.#drained();
+      else if (this.#kick && !this.#quiet && !this.#stop.signal.aborted) this.#poll();
+    });
+  }
+
+  async #work(lease) {
+    const { kind, name } = lease.task;
+    if (kind === "run" || kind === "state_update") {
+      const entry = this.#graphs.get(name);
+      if (!entry) throw new Error(`this worker has no graph "${name}"`);
+      return kind === "run" ? this.graphs.runGraph(entry, lease) : this.graphs.updateGraph(entry, lease);
+    }
+    if (kind === "tool" && defined.tool.has(name)) return runDefined("tool", defined.tool.get(name), lease, this.#log);
+    if (kind === "node" && defined.node.has(name)) return runDefined("node", defined.node.get(name), lease, this.#log);
+    if (kind === "node" && defined.run.has(name)) return runDefined("run", defined.run.get(name), lease, this.#log);
+    throw new Error(`this worker has no ${kind} "${name}"`);
+  }
+
+  async #do(lease) {
+    let end;
+    try {
+      end = await this.#work(lease);
+    } catch (error) {
+      if (!lease.lost && !lease.cancelled && !(error instanceof LostLease))
+        this.#log("error", `${lease.task.kind} ${lease.task.name}: ${error?.stack ?? error}`, { task: lease.task.task_id });
+      end = { status: "error", error: plainError(error) };
+    }
+    if (lease.lost) { this.#log("warning", `task ${lease.task.task_id} of ${lease.task.name} was taken away: ${lease.signal.reason.message}`); return; }
+    if (lease.cancelled && end.status !== "success") end = { status: "interrupted" };
+    await lease.end(end);
+  }
+
+  /** Takes nothing new, finishes what is under way, leaves. */
+  drain(why = "stopping") {
+    if (this.#quiet) return this.done;
+    this.#quiet = true;
+    this.#log("info", `draining (${why}): ${this.#tasks.size} under way`);
+    const finished = new Promise((resolve) => { this.#drained = resolve; if (this.#tasks.size === 0) resolve(); });
+    const late = new Promise((resolve) => { setTimeout(resolve, this.#options.drainMs ?? DRAIN_MS).unref(); });
+    Promise.race([finished, late]).then(() => this.stop());
+    return this.done;
+  }
+
+  /** Leaves at once: what is under way goes to another worker. */
+  async stop() {
+    if (this.#stop.signal.aborted) return this.done;
+    for (const lease of this.#tasks.values()) lease.fail(new LostLease("this worker is leaving"));
+    this.#stop.abort(new Error("the worker has stopped"));
+    try { if (this.id) await this.#wire.once("POST", `/workers/${encodeURIComponent(this.id)}/leave`, {}, { timeoutMs: 2000 }); } catch { /* the leases end by themselves */ }
+    this.#finish();
+    return this.done;
+  }
+
+  #finish() {
+    if (!this.#stop.signal.aborted) this.#stop.abort(new Error("the worker has stopped"));
+    for (const lease of this.#tasks.values()) lease.close();
+    this.#wire.close();
+    this.#left(this.error);
+  }
+}
+
+// Once asks for an orderly end, twice for one at once.
+function watchSignals(worker) {
+  let asked = 0;
+  const onSignal = (name) => { if (asked++ === 0) worker.drain(name); else worker.stop(); };
+  for (const name of ["SIGTERM", "SIGINT"]) process.on(name, onSignal);
+  worker.done.then((error) => process.exit(error ? 1 : 0));
+}
+
+/**
+ * Serves graphs, and all that was defined by node(), tool() and run(), until the process
+ * is asked to end.  Resolves when the server has accepted the registration.
+ */
+export async function serve(graphs = {}, options = {}) {
+  for (const key of Object.keys(options)) if (!OPTIONS.includes(key)) throw new TypeError(`serve(): unknown option "${key}"; known: ${OPTIONS.join(", ")}`);
+  const worker = new Worker(graphs, options);
+  if (options.signals !== false) watchSignals(worker);
+  options.signal?.addEventListener("abort", () => worker.drain("asked by the program"), { once: true });
+  return worker.start();
+}
+
+export { Cancelled };
