@@ -1,11 +1,12 @@
 // define.js - work that needs no framework: nodes and tools of charts, and whole agents
 // of one function.
 import { load } from "./langgraph.js";
-import { plain } from "./plain.js";
+import { plain, stringify } from "./plain.js";
 
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 
-export const defined = { node: new Map(), tool: new Map(), run: new Map() };
+// One list a process: a project's copy of this package and the command's may be two.
+export const defined = globalThis[Symbol.for("cohort-worker.defined")] ??= { node: new Map(), tool: new Map(), run: new Map() };
 
 function keep(kind, name, entry) {
   if (typeof name !== "string" || !NAME.test(name)) throw new TypeError(`a ${kind}'s name is ${JSON.stringify(name)}: it must be 1 to 128 letters, digits, "_", "-" or "."`);
@@ -96,7 +97,7 @@ function contextOf(lease, log) {
     task, input: task.input, state: task.state, config: task.config ?? {}, context: task.context ?? {}, user: task.auth_user,
     threadId: task.thread_id, runId: task.run_id, callId: task.call_id, messageId,
     key: task.key, attempt: task.attempt, signal: lease.signal, store: storeOf(lease),
-    emit: (mode, data) => (mode === "messages" ? lease.emit(mode, [piece(data), {}]) : lease.emit(mode, data)),
+    emit: (mode, data) => (mode === "messages" ? lease.emit(mode, [piece(data)]) : lease.emit(mode, data)),
     log: (text, fields) => log("info", text, { task: task.task_id, ...fields }),
   };
 }
@@ -106,11 +107,14 @@ function updateOf(value, ctx, isRun) {
   return value === undefined || value === null ? {} : plain(value);
 }
 
-// What a model is shown of a tool's result: text, or the content of a tool message.
+// What a model is shown of a tool's result: text or blocks of content, anything else as
+// its JSON.
 function contentOf(value) {
-  if (typeof value === "string") return value;
-  if (typeof value?.toDict === "function") return plain(value.content);
-  return value === undefined ? "" : plain(value);
+  const content = typeof value?.toDict === "function" ? value.content : value;
+  if (content === undefined || content === null) return "";
+  if (typeof content === "string") return content;
+  const blocks = Array.isArray(content) && content.length > 0 && content.every((b) => typeof b?.type === "string");
+  return blocks ? plain(content) : stringify(content);
 }
 
 /** Does a node's or a tool's task; the body of `end`. */

@@ -184,7 +184,7 @@ async function allSchemas(graph) {
 }
 
 /** What the server is told of a graph, so that it can show it without this worker. */
-export async function describe(id, value) {
+export async function describe(id, value, description) {
   const graph = await open(id, value, { configurable: {} }, { accessContext: "assistants.read", executionRuntime: null });
   const draw = async (options) => plain((await graph.getGraphAsync(options)).toJSON());
   const subgraphs = {};
@@ -193,7 +193,7 @@ export async function describe(id, value) {
     subgraphs[ns] = { input_schema: input, output_schema: output, state_schema: state, config_schema: config };
   }
   return plain({
-    id, ...(typeof graph.description === "string" && graph.description && { description: graph.description }), schemas: await allSchemas(graph),
+    id, ...given({ description: description ?? graph.description }), schemas: await allSchemas(graph),
     drawing: await draw({}), xray: await draw({ xray: true }), ...(Object.keys(subgraphs).length > 0 && { subgraphs }),
   });
 }

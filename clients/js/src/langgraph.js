@@ -12,8 +12,8 @@ function entry(exports, conditions = ["import", "node", "default"]) {
   return undefined;
 }
 
-// What `import` of the name in a file of the folder would load.
-function resolveFrom(folder, name) {
+/** What `import` of the name in a file of the folder would load; undefined: nothing. */
+export function resolveFrom(folder, name) {
   const parts = name.split("/"), size = name.startsWith("@") ? 2 : 1;
   const pack = parts.slice(0, size).join("/"), sub = ["." , ...parts.slice(size)].join("/");
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {

@@ -1,7 +1,7 @@
 // serve.js - the worker's life: tell the server what is served, ask for tasks, do them
 // beside one another, finish them before leaving.
-import { createHash } from "node:crypto";
 import { hostname } from "node:os";
+import { buildName } from "./build.js";
 import { defined, describeDefined, runDefined } from "./define.js";
 import { Cancelled, Lease } from "./lease.js";
 import { plainError, stringify } from "./plain.js";
@@ -9,15 +9,23 @@ import { LostLease, Wire, WireError, sleep } from "./wire.js";
 
 const DRAIN_MS = 30000;
 const AGAIN_MAX_MS = 5000;
-const OPTIONS = ["url", "key", "name", "build", "slots", "signals", "drainMs", "log", "signal"];
+const OPTIONS = ["url", "key", "name", "build", "slots", "descriptions", "signals", "drainMs", "log", "signal"];
 
 function logTo(stream) {
   return (level, text, fields) => stream.write(`cohort-worker: ${level === "info" ? "" : `${level}: `}${text}${fields && Object.keys(fields).length > 0 ? ` ${stringify(fields)}` : ""}\n`);
 }
 
-// Without a name of its own a build is known by what it registers.
-function buildOf(told) {
-  return process.env.COHORT_BUILD ?? createHash("sha256").update(stringify(told)).digest("hex").slice(0, 12);
+/** What the server is told of a worker that serves these graphs and what was defined. */
+export async function prepare(graphs, options) {
+  const told = { graphs: [], ...(await describeDefined()) }, all = Object.entries(graphs);
+  const { describe } = all.length > 0 ? await import("./graph.js") : {};
+  for (const [id, graph] of all) told.graphs.push(await describe(id, graph, options.descriptions?.[id]));
+  if (Object.values(told).every((list) => list.length === 0))
+    throw new Error("there is nothing to serve: pass graphs to serve(), or define a node, a tool or a run first");
+  return {
+    name: options.name ?? process.env.COHORT_WORKER ?? `${hostname()}-${process.pid}`, build: options.build ?? buildName(), lang: "js", protocol: 1,
+    slots: { run: options.slots?.run ?? 8, node: options.slots?.node ?? 32 }, ...told,
+  };
 }
 
 class Worker {
@@ -28,7 +36,6 @@ class Worker {
     this.#log = options.log === false ? () => {} : typeof options.log === "function" ? options.log : logTo(process.stderr);
     this.#graphs = new Map(Object.entries(graphs).map(([id, graph]) => [id, { id, graph }]));
     this.#options = options;
-    this.#free = { run: options.slots?.run ?? 8, node: options.slots?.node ?? 32 };
     this.done = new Promise((resolve) => { this.#left = resolve; });
   }
 
@@ -36,18 +43,9 @@ class Worker {
   get busy() { return this.#tasks.size; }
 
   async start() {
-    const told = await describeDefined();
-    const graphs = [];
-    if (this.#graphs.size > 0) {
-      this.graphs = await import("./graph.js");
-      for (const { id, graph } of this.#graphs.values()) graphs.push(await this.graphs.describe(id, graph));
-    }
-    if (graphs.length + told.nodes.length + told.tools.length + told.runs.length === 0)
-      throw new Error("there is nothing to serve: pass graphs to serve(), or define a node, a tool or a run first");
-    this.#body = {
-      name: this.#options.name ?? `${hostname()}-${process.pid}`, build: this.#options.build ?? buildOf({ graphs, ...told }),
-      lang: "js", protocol: 1, slots: { ...this.#free }, graphs, ...told,
-    };
+    this.#body = await prepare(Object.fromEntries([...this.#graphs.values()].map((g) => [g.id, g.graph])), this.#options);
+    if (this.#graphs.size > 0) this.graphs = await import("./graph.js");
+    this.#free = { ...this.#body.slots };
     await this.#register();
     this.#poll();
     return this;
