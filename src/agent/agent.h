@@ -2,7 +2,8 @@
  * agent.h - the definition of an agent: read from a file, checked, compiled.
  *
  * One tree (YAML or JSON) becomes channels, nodes with their work, and edges; an
- * SCXML document becomes a chart, its invokes of kinds of work the nodes.
+ * SCXML document becomes a chart, its invokes of kinds of work the nodes; the text
+ * {"hosted": ...} becomes the description of a graph that runs in a worker.
  * Everything is checked at load: unknown keys, names, expressions; an error is
  *   file:line:column: path: words
  * What a node can do is a table of kinds (struct task_kind), which the room of
@@ -293,6 +294,25 @@ struct agent_after {
 	struct str event, label;             /* "after 30s" */
 };
 
+/* A graph that runs in a worker: what the worker said of it.  All values are JSON as it
+ * was given; UNDEFINED where it was not. */
+enum agent_schema {
+	SCHEMA_INPUT, SCHEMA_OUTPUT, SCHEMA_STATE, SCHEMA_CONFIG, SCHEMA_CONTEXT, SCHEMAS
+};
+extern const char *const agent_schema_names[];       /* "input", ...; NULL-ended */
+
+struct agent_subgraph { struct str ns; struct val schemas[SCHEMAS]; };   /* "a|b" */
+
+struct agent_hosted {
+	struct str build;
+	struct val schemas[SCHEMAS];
+	struct val drawing, xray;            /* {"nodes", "edges"}; xray: with sub-graphs */
+	const struct str *nodes;             /* of the drawing, but for its ends */
+	size_t nodes_n;
+	const struct agent_subgraph *subgraphs;
+	size_t subgraphs_n;
+};
+
 struct agent {
 	struct str id, name, description;    /* name: the id if the file has none */
 	struct str file;                     /* as given to agent_load */
@@ -322,6 +342,8 @@ struct agent {
 	struct graph *graph;                 /* its stepper's half; NULL: names of nodes are
 	                                        templates, see agent_graph */
 	const struct graph_spec *spec;       /* what it was made of, names as in the file */
+	const struct agent_hosted *hosted;   /* not NULL: a worker runs it; then there are
+	                                        no channels, nodes, edges, graph, chart */
 	size_t slots_n;                      /* of a scope */
 	const struct agent_budget *budget;   /* of the whole; NULL: none */
 	const struct agent_state_budget *state_budgets;
@@ -348,6 +370,11 @@ int  agent_read_data(struct val *out, struct str text, struct str file, struct e
  * ERR_INVALID: a name is not a string, not a name, or there twice; it is a chart. */
 int  agent_graph(const struct agent *a, const struct agent_scope *s, struct graph **out,
     bool *mine, struct err *e);
+
+/* Of a hosted graph.  Does its drawing have that node?  True also without a drawing. */
+bool agent_hosted_has_node(const struct agent_hosted *h, struct str name);
+/* May a client write that member of its input?  True also if its schema does not tell. */
+bool agent_hosted_takes(const struct agent_hosted *h, struct str name);
 
 /* The index, or -1; a node by its name in the file. */
 int agent_channel_find(const struct agent *a, struct str name);
@@ -430,6 +457,9 @@ int agents_add(struct agents *s, struct agent *a, struct err *e);
  * other in a cycle, nesting past LIMIT_AGENT_NESTING. */
 int agents_link(struct agents *s, struct err *e);
 const struct agent *agents_refused(const struct agents *s);  /* whose calls they were */
+/* The agents of linked sets in one, which holds them; of two with one id, that of the
+ * later set.  Calls stay as they were linked. */
+struct agents *agents_join(struct agents *const *sets, size_t n);
 const struct agent *agents_find(const struct agents *s, struct str id);  /* NULL */
 size_t agents_count(const struct agents *s);
 const struct agent *agents_at(const struct agents *s, size_t i);         /* by id */

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/agent.h"
+#include "agent/hosted_priv.h"
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -320,6 +320,10 @@ agent_add_drawing(struct buf *b, const struct agent *a, unsigned depth, struct e
 {
 	struct drawing d = { 0 };
 
+	if (a->hosted != NULL) {
+		hosted_add_drawing(b, a->hosted, depth > 0);
+		return OK;
+	}
 	draw(&d, a, STR_NONE, depth);
 	if (!d.full)
 		add_drawing(b, &d);
@@ -402,6 +406,10 @@ agent_add_tool_schema(struct buf *b, const struct agent *a)
 {
 	int context = agent_channel_find(a, S("context"));
 
+	if (a->hosted != NULL) {
+		hosted_add_tool_schema(b, a->hosted);
+		return;
+	}
 	buf_add_char(b, '{');
 	add_properties(b, a, SIDE_INPUT);
 	if (context < 0)
@@ -412,6 +420,10 @@ agent_add_tool_schema(struct buf *b, const struct agent *a)
 void
 agent_add_schemas(struct buf *b, const struct agent *a)
 {
+	if (a->hosted != NULL) {
+		hosted_add_schemas(b, a);
+		return;
+	}
 	json_add_fmt(b, "{'graph_id':%.*s", FMT(a->id));
 	add_channels(b, "input_schema", a, SIDE_INPUT);
 	add_channels(b, "output_schema", a, SIDE_OUTPUT);
@@ -485,6 +497,10 @@ agent_add_subgraphs(struct buf *b, const struct agent *a, struct str ns, bool re
 {
 	struct listing l = { b, BUF(LIMIT_AGENT_NESTING * LIMIT_AGENT_BYTES), 0, recurse };
 
+	if (a->hosted != NULL) {
+		hosted_add_subgraphs(b, a->hosted, ns, recurse);
+		return OK;
+	}
 	buf_add_char(b, '{');
 	list(&l, a, ns);
 	buf_add_char(b, '}');

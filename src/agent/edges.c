@@ -256,7 +256,10 @@ agent_graph(const struct agent *a, const struct agent_scope *s, struct graph **o
 	int rc;
 
 	*out = a->graph;
-	*mine = a->graph == NULL && a->chart == NULL;
+	*mine = a->graph == NULL && a->chart == NULL && a->hosted == NULL;
+	if (a->hosted != NULL)
+		return err_set(e, ERR_INVALID, "the agent \"%.*s\" is a graph that a worker runs",
+		    FMT(a->id));
 	if (a->chart != NULL)
 		return err_set(e, ERR_INVALID, "%.*s: it is a chart, not a graph",
 		    FMT(a->file));

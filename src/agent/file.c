@@ -203,6 +203,12 @@ load_agent(struct load *l, struct tree *t, struct str text, struct str file)
 			load_scxml(l, t, document->text);
 		return;
 	}
+	if (load_is_hosted(l, t->root)) {
+		load_hosted(l, t->root);
+		if (l->rc == OK)
+			set_hash(l->a, t->root);
+		return;
+	}
 	load_root(l, t->root);
 	if (l->rc == OK)
 		take_tests(l, t->root);

@@ -165,6 +165,9 @@ bool load_say_has(const struct agent_field *f, bool reply);
 const struct task_kind *load_kind_find(const struct task_kinds *kinds, struct str key);
 /* Is there a key of a kind? */
 bool load_has_kind(struct load *l, const struct tree_node *n);
+/* hosted.c: {"hosted": {...}}, a graph that a worker runs. */
+bool load_is_hosted(struct load *l, const struct tree_node *root);
+void load_hosted(struct load *l, const struct tree_node *root);
 /* Everything of an agent that is a map. */
 void load_root(struct load *l, const struct tree_node *n);
 /* The id of the agent, given at n; p NULL: it is made of the file's name. */

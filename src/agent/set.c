@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hmac.h"
@@ -23,6 +24,8 @@ struct member {
 struct agents {
 	struct agent **at;                   /* by id */
 	size_t n, cap;
+	struct agents **parts;               /* held, and own the agents; n 0: they are its */
+	size_t parts_n;
 	struct member *members;              /* of each; once it is linked */
 	const struct agent *refused;         /* by agents_link */
 	atomic_uint refs;
@@ -52,8 +55,11 @@ agents_free(struct agents *s)
 {
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n && s->parts_n == 0; i++)
 		agent_free(s->at[i]);
+	for (size_t i = 0; i < s->parts_n; i++)
+		agents_free(s->parts[i]);
+	free(s->parts);
 	free(s->members);
 	free(s->at);
 	free(s);
@@ -124,7 +130,63 @@ agents_at(const struct agents *s, size_t i)
 	return i < s->n ? s->at[i] : NULL;
 }
 
+/* ---- sets of sets ------------------------------------------------------------------ */
+
+/* An agent in a set, and the set's place among the others. */
+struct joined { struct agent *a; const struct member *m; size_t set; };
+
+static int
+by_id(const void *x, const void *y)
+{
+	const struct joined *a = x, *b = y;
+	int order = str_cmp(a->a->id, b->a->id);
+
+	return order != 0 ? order : a->set < b->set ? -1 : a->set > b->set;
+}
+
+struct agents *
+agents_join(struct agents *const *sets, size_t n)
+{
+	struct agents *s = agents_new();
+	struct joined *all;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += sets[i]->n;
+	all = mem_alloc((count + 1) * sizeof *all);
+	count = 0;
+	s->parts = mem_alloc((n + 1) * sizeof *s->parts);
+	for (size_t i = 0; i < n; i++) {
+		assert(sets[i]->members != NULL);
+		s->parts[s->parts_n++] = agents_hold(sets[i]);
+		for (size_t k = 0; k < sets[i]->n; k++)
+			all[count++] = (struct joined){ sets[i]->at[k],
+			    &sets[i]->members[k], i };
+	}
+	qsort(all, count, sizeof *all, by_id);
+	s->at = mem_alloc((count + 1) * sizeof *s->at);
+	s->members = mem_zero((count + 1) * sizeof *s->members);
+	for (size_t i = 0; i < count; i++) {
+		if (i + 1 < count && str_eq(all[i].a->id, all[i + 1].a->id))
+			continue;
+		memcpy(s->members[s->n].hash, all[i].m->hash, SHA256_SIZE);
+		atomic_init(&s->members[s->n].kept, atomic_load(&all[i].m->kept));
+		s->at[s->n++] = all[i].a;
+	}
+	free(all);
+	return s;
+}
+
 /* ---- calls ----------------------------------------------------------------------- */
+
+/* What runs in a worker is called by nobody: a run of it has a driver of its own. */
+static int
+check_called(const struct agent_link *l, struct err *e)
+{
+	return l->work->child->hosted == NULL ? OK : err_set(e, ERR_INVALID, "%.*sthe agent "
+	    "'%.*s' is a graph that a worker runs; only clients run it, not other agents",
+	    FMT(l->place), FMT(l->work->child_name));
+}
 
 static int
 link_list(const struct agents *s, const struct agent_link *links, size_t n, struct err *e)
@@ -134,6 +196,8 @@ link_list(const struct agents *s, const struct agent_link *links, size_t n, stru
 		struct str_near near = { .word = w->child_name };
 
 		w->child = agents_find(s, w->child_name);
+		if (w->child != NULL && check_called(&links[i], e) != OK)
+			return ERR_INVALID;
 		if (w->child != NULL)
 			continue;
 		for (size_t k = 0; k < s->n; k++)

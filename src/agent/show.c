@@ -183,7 +183,12 @@ agent_add_outline(struct buf *b, const struct agent *a)
 	buf_add_fmt(b, "agent %.*s", FMT(a->id));
 	if (!str_eq(a->name, a->id))
 		buf_add_fmt(b, " \"%.*s\"", FMT(a->name));
-	buf_add_fmt(b, "\nhash %.*s\nstate\n", 12, a->hash);
+	buf_add_fmt(b, "\nhash %.*s\n", 12, a->hash);
+	if (a->hosted != NULL) {
+		buf_lit(b, "a graph that a worker runs\n");
+		return;
+	}
+	buf_lit(b, "state\n");
 	for (size_t i = 0; i < a->channels_n; i++)
 		add_channel(b, &a->channels[i]);
 	if (a->budget != NULL) {

@@ -345,7 +345,8 @@ add_map(struct buf *b, const struct tree_node *n, bool as_written)
 	size_t count = 0;
 
 	for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
-		as_written = as_written || str_eq(c->key, S("states"));
+		as_written = as_written || str_eq(c->key, S("states")) ||
+		    (n->up == NULL && str_eq(c->key, S("hosted")));
 		list[count++] = c;
 	}
 	if (!as_written)

@@ -69,7 +69,8 @@ int tree_vfail(const struct tree *t, const struct tree_node *n, bool on_key,
 /* The value as it is; owned by the caller. */
 struct val tree_val(const struct tree_node *n);
 /* Canonical JSON: keys in order of bytes, no blanks.  In a map with `states`, and
- * all inside it, keys stay as they are written: a chart depends on their order. */
+ * all inside it, keys stay as they are written: a chart depends on their order.  So do
+ * those of a document with `hosted`: forms show a schema's properties in their order. */
 void tree_add_json(struct buf *b, const struct tree_node *n);
 
 /* ---- for the two readers ----------------------------------------------------- */

@@ -425,7 +425,8 @@ check_channel(struct call *c, const struct agent *a, struct str key)
 	snprintf(path, sizeof path, "state.%.*s", FMT(str_cut(key, 100)));
 	if (str_eq(key, S("messages")))
 		fields_fail(c->in, path, ERR_INVALID, "the conversation is `messages`");
-	else if (a != NULL && (at < 0 || !a->channels[at].input))
+	else if (a != NULL && (a->hosted != NULL ? !agent_hosted_takes(a->hosted, key) :
+	    at < 0 || !a->channels[at].input))
 		fields_fail(c->in, path, ERR_INVALID, "the agent \"%.*s\" has no such channel "
 		    "that a client may write", FMT(a->id));
 }
@@ -461,7 +462,8 @@ add_state(struct call *c, const struct agui_in *x, const struct agent *a, struct
 static void
 check_new(struct call *c, const struct agent *a, size_t messages, size_t changes)
 {
-	bool talks = a == NULL || agent_channel_find(a, S("messages")) >= 0;
+	bool talks = a == NULL || agent_channel_find(a, S("messages")) >= 0 ||
+	    (a->hosted != NULL && agent_hosted_takes(a->hosted, S("messages")));
 
 	if (!talks && messages > 0)
 		fields_fail(c->in, "messages", ERR_INVALID, "the agent \"%.*s\" has no "

@@ -276,5 +276,6 @@ call_read_begin(struct call *c, const struct agent *a, struct run_request *q)
 	q->interrupt_before = stops_read(c, "interrupt_before");
 	q->interrupt_after = stops_read(c, "interrupt_after");
 	command_read(c, a, q);
-	reviews_read(c, q->config);
+	if (a == NULL || a->hosted == NULL)
+		reviews_read(c, q->config);
 }

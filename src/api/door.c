@@ -432,7 +432,9 @@ door_takes_messages(struct call *c, const char *param, const struct store_assist
 	const struct agent *agent = runs_agent(c->api->runs, a->graph_id);
 	int at = agent == NULL ? -1 : agent_channel_find(agent, S("messages"));
 
-	if (agent == NULL || (at >= 0 && agent->channels[at].input &&
+	if (agent == NULL || (agent->hosted != NULL &&
+	    agent_hosted_takes(agent->hosted, S("messages"))) ||
+	    (at >= 0 && agent->channels[at].input &&
 	    agent->channels[at].reducer == REDUCE_MESSAGES))
 		return OK;                   /* run_start refuses an agent that is gone */
 	return err_set(&c->err, ERR_INVALID, "%s: the agent \"%.*s\" has no conversation: "

@@ -169,9 +169,10 @@ add_walked(struct buf *b, struct str json, const struct extract *x, size_t from)
 static const struct store_channel *
 channel_of(const struct shown_thread *t, struct str name, struct buf *scratch)
 {
-	int at = t->agent != NULL ? agent_channel_find(t->agent, name) : 0;
+	bool any = t->agent == NULL || t->agent->hosted != NULL;
+	int at = any ? 0 : agent_channel_find(t->agent, name);
 
-	if (at < 0 || (t->agent != NULL && t->agent->channels[at].private))
+	if (at < 0 || (!any && t->agent->channels[at].private))
 		return NULL;
 	buf_clear(scratch);
 	json_add_str(scratch, name);         /* stored names are escaped */

@@ -349,6 +349,8 @@ check_argument(struct call *c, const struct agent *agent, struct str name)
 	struct buf known = BUF(KB);
 	int rc = OK;
 
+	if (agent->hosted != NULL)
+		return OK;                   /* the graph's own code decides */
 	for (size_t i = 0; i < agent->channels_n; i++)
 		if (agent->channels[i].input && !agent->channels[i].private)
 			buf_add_fmt(&known, "%.*s, ", FMT(agent->channels[i].name));
@@ -367,7 +369,9 @@ read_arguments(struct call *c, jnode args, const struct agent *agent,
 {
 	struct json_iter it = json_each(args);
 	struct buf b = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
-	bool apart = agent_channel_find(agent, S("context")) < 0;
+	bool apart = agent->hosted != NULL ? !val_has(val_get(agent->hosted->
+	    schemas[SCHEMA_INPUT], S("properties")), S("context")) :
+	    agent_channel_find(agent, S("context")) < 0;
 	int rc = OK;
 
 	buf_add_char(&b, '{');

@@ -115,7 +115,7 @@ read_objects(struct call *c, struct run_request *q)
 {
 	struct { const char *name; jnode *to; } objects[] = {
 		{ "config", &q->config }, { "context", &q->context },
-		{ "metadata", &q->metadata }, { "input", &q->input },
+		{ "metadata", &q->metadata },
 	};
 
 	for (size_t i = 0; i < COUNT(objects); i++) {
@@ -124,10 +124,11 @@ read_objects(struct call *c, struct run_request *q)
 
 		fields_object(c->in, objects[i].name, &object);
 		*objects[i].to = object.node;
-		if (objects[i].to != &q->input && c->r->body.n > LIMIT_METADATA_BYTES)
+		if (c->r->body.n > LIMIT_METADATA_BYTES)
 			call_read_json(c, objects[i].name, object.node,
 			    LIMIT_METADATA_BYTES, &text);
 	}
+	q->input = fields_any(c->in, "input");
 	/* agent-chat-ui sends {} beside its command: that is no input */
 	if (json_is_object(q->input) && json_count(q->input) == 0 &&
 	    json_is_object(json_get(c->in->node, S("command"))))
@@ -303,6 +304,7 @@ call_read_asked(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
 	const struct agent *a;
+	struct fields input;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .once = c->with_key ? &c->once : NULL,
@@ -320,6 +322,9 @@ call_read_asked(struct call *c, struct run_ask *ask)
 	read_assistant(c, &q->assistant);
 	if (c->in->rc == OK) {
 		a = agent_of(c, q);
+		/* What a graph of a worker takes is its own: a text, a list. */
+		if (a == NULL || a->hosted == NULL)
+			fields_object(c->in, "input", &input);
 		call_read_begin(c, a, q);
 		call_note_settings(c, a, q->config, q->context);
 	}

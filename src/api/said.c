@@ -33,8 +33,9 @@ writes_messages(const struct agent *a, const struct agent_work *w)
 static void
 add_voices(struct voices *v, const struct agent *a, struct str path)
 {
-	/* In a chart the actions decide which work becomes a message. */
-	v->all = v->all || a->chart != NULL;
+	/* In a chart the actions decide which work becomes a message, in a hosted graph its
+	 * code. */
+	v->all = v->all || a->chart != NULL || a->hosted != NULL;
 	for (size_t i = 0; i < a->nodes_n && !v->all; i++) {
 		const struct agent_node *node = &a->nodes[i];
 		const struct agent *child = agent_work_child(&node->work);

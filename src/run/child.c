@@ -82,6 +82,8 @@ child_find(const struct agent *a, struct str ns)
 	const struct agent *up = a;          /* which is one of this */
 	struct str part;
 
+	if (a != NULL && a->hosted != NULL)
+		return a;
 	while (ns.n > 0 && str_next(&ns, '|', &part)) {
 		const struct agent_node *node;
 
@@ -141,6 +143,38 @@ keeps_state(const struct agent_work *call)
 	    agent_bool(&call->fields[AGENT_KIND_PERSIST], false);
 }
 
+/* Has the hosted graph a sub-graph at the node?  up: with ids of tasks. */
+static bool
+hosted_calls(const struct agent_hosted *h, struct str up, struct str name)
+{
+	struct buf path = BUF(LIMIT_CHECKPOINT_NS_BYTES);
+	bool found = false;
+	struct str part;
+
+	while (up.n > 0 && str_next(&up, '|', &part)) {
+		buf_add(&path, name_of(part));
+		buf_add_char(&path, '|');
+	}
+	buf_add(&path, name);
+	for (size_t i = 0; i < h->subgraphs_n && !found; i++)
+		found = str_eq(h->subgraphs[i].ns, buf_str(&path));
+	buf_release(&path);
+	return found;
+}
+
+static bool
+hosted_add(struct buf *b, const struct agent_hosted *h, struct str up, struct str name,
+    const struct uuid *task)
+{
+	if (!hosted_calls(h, up, name))
+		return false;
+	if (up.n > 0)
+		buf_add_fmt(b, "%.*s|", FMT(up));
+	buf_add_fmt(b, "%.*s:", FMT(name));
+	uuid_add(b, task);
+	return true;
+}
+
 bool
 child_add_namespace(struct buf *b, const struct agent *a, struct str up,
     struct str name, const struct uuid *task)
@@ -149,6 +183,8 @@ child_add_namespace(struct buf *b, const struct agent *a, struct str up,
 	struct buf key = BUF(LIMIT_CHECKPOINT_NS_BYTES);
 	const struct agent_work *call = NULL;
 
+	if (a->hosted != NULL)
+		return hosted_add(b, a->hosted, up, name, task);
 	if (node != NULL)
 		call = first_call(&node->work, &key);
 	if (call != NULL) {

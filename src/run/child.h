@@ -3,7 +3,8 @@
  *
  * "" is the root's; "a:ID" belongs to the agent that node a calls first, "a:ID|1" to
  * a further one of its work, by the key of the call with '.' for '/'; "a" to one
- * that keeps its state between runs.  Parts below are joined by '|'.
+ * that keeps its state between runs.  Parts below are joined by '|'.  All namespaces of
+ * a hosted graph are its own: one definition describes them.
  *
  * Pure.
  *

@@ -36,6 +36,8 @@ struct plan {
 	unsigned modes;
 	bool resumable, subgraphs;
 	enum durability durability;
+	struct buf task;                     /* of a hosted graph: members of its Task
+	                                        (docs/workers.md): input, config, ... */
 	/* private */
 	struct val root;                     /* the kwargs, while they are read */
 	struct val config, context, command; /* of them */
@@ -53,6 +55,8 @@ extern const char *const durability_names[];
 int  plan_read(struct plan **out, struct str kwargs_json, const struct uuid *run_id,
     const struct agent *a, const struct tools *t, struct err *e);
 void plan_free(struct plan *p);
+/* plan_hosted.c: fills p->task.  ERR_TOOBIG. */
+int  plan_hosted_task(struct plan *p, struct str kwargs, struct err *e);
 /* Appends the members of config.configurable, without braces. */
 void plan_add_configurable(const struct plan *p, struct buf *b);
 

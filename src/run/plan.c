@@ -418,8 +418,32 @@ read_own(struct plan *p)
 		(void)uuid_parse(val_str(id), &p->q.checkpoint);
 }
 
+/* What a worker's graph makes of it is its own; the shapes are LangGraph's. */
 static int
-read_all(struct plan *p, const struct agent *a, const struct tools *t, struct err *e)
+read_hosted(struct plan *p, struct val config, struct str kwargs, struct err *e)
+{
+	struct settings own = { .configurable = config, .plan = p, .e = e, .base = "config" };
+	struct val command = val_get(p->root, S("command"));
+	double limit = LIMIT_RECURSION_DEFAULT;
+	int rc;
+
+	rc = get_number(&own, "recursion_limit", 1, LIMIT_RECURSION_MAX, true, &limit);
+	p->q.recursion_limit = (int64_t)limit;
+	p->q.has_command = !absent(command);
+	if (rc == OK && p->q.has_command && command.kind != VAL_OBJECT)
+		rc = refuse(e, "command", "an object", command);
+	if (rc == OK)
+		rc = read_stops(p, &p->q.before, &p->stops[0],
+		    val_get(p->root, S("interrupt_before")), "interrupt_before", e);
+	if (rc == OK)
+		rc = read_stops(p, &p->q.after, &p->stops[1],
+		    val_get(p->root, S("interrupt_after")), "interrupt_after", e);
+	return rc == OK ? plan_hosted_task(p, kwargs, e) : rc;
+}
+
+static int
+read_all(struct plan *p, struct str kwargs, const struct agent *a, const struct tools *t,
+    struct err *e)
 {
 	struct val config = val_get(p->root, S("config"));
 	struct settings s = { val_get(config, S("configurable")),
@@ -429,6 +453,8 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 	p->q.config = p->config = val_ref(config);
 	p->q.context = p->context = val_ref(s.context);
 	read_own(p);
+	if (a->hosted != NULL)
+		return read_hosted(p, config, kwargs, e);
 	rc = get_text(&s, "model_name", LIMIT_NAME_BYTES, &p->defaults.model);
 	if (rc == OK)
 		rc = get_text(&s, "base_url", LIMIT_HTTP_URL_BYTES,
@@ -471,7 +497,7 @@ plan_read(struct plan **out, struct str kwargs_json, const struct uuid *run_id,
 	p->q.run_id = *run_id;
 	p->texts = val_array_empty();
 	if (rc == OK)
-		rc = read_all(p, a, t, e);
+		rc = read_all(p, kwargs_json, a, t, e);
 	/* Whoever asks for a member later has it decoded again; most runs never do. */
 	val_drop(p->root);
 	p->root = VAL_UNDEF;
@@ -502,6 +528,7 @@ plan_free(struct plan *p)
 	free(p->stops[1]);
 	free(p->tools);
 	arena_release(&p->mcp);
+	buf_release(&p->task);
 	free(p);
 }
 

@@ -39,6 +39,13 @@ add_key(struct buf *b, struct str name)
 	buf_add_char(b, ':');
 }
 
+/* The agent, if it declares channels; NULL: all that are stored are shown. */
+static const struct agent *
+declares(const struct view *v)
+{
+	return v->agent != NULL && v->agent->hosted == NULL ? v->agent : NULL;
+}
+
 /* ---- values --------------------------------------------------------------------- */
 
 static void
@@ -78,7 +85,7 @@ shown_channel(const struct agent *a, struct str name)
 static void
 add_stored(struct buf *b, const struct view *v, const struct store_state *s)
 {
-	const struct agent *a = v->agent;
+	const struct agent *a = declares(v);
 
 	buf_add_char(b, '{');
 	for (size_t i = 0; a == NULL && i < s->channels_n; i++) {
@@ -192,7 +199,7 @@ add_reduced(struct buf *b, const struct view *v, const struct store_state *s)
 static void
 add_values(struct buf *b, const struct view *v, const struct store_state *s)
 {
-	if (v->newest && v->agent != NULL && !is_input(s) && any_done(s))
+	if (v->newest && declares(v) != NULL && !is_input(s) && any_done(s))
 		add_reduced(b, v, s);
 	else
 		add_stored(b, v, s);
@@ -350,7 +357,7 @@ add_lone_result(struct buf *b, const struct view *v, const struct store_state *a
 	while (json_next(&it)) {
 		struct str name = json_str(it.key);
 
-		if (v->agent != NULL && shown_channel(v->agent, name) == NONE)
+		if (declares(v) != NULL && shown_channel(v->agent, name) == NONE)
 			continue;
 		add_key(b, name);
 		add_wrote(b, after, name, it.value);
@@ -367,7 +374,7 @@ add_lone_result(struct buf *b, const struct view *v, const struct store_state *a
 static struct val
 merged(const struct view *v, struct val result, struct str name, struct val value)
 {
-	size_t at = v->agent == NULL ? NONE : shown_channel(v->agent, name);
+	size_t at = declares(v) == NULL ? NONE : shown_channel(v->agent, name);
 	struct val old = val_get(result, name), list;
 
 	if (at == NONE || !reducer_is_list(v->agent->channels[at].reducer) ||
@@ -394,7 +401,7 @@ add_written_result(struct buf *b, const struct view *v, const struct store_state
 	for (size_t i = 0; i < n; i++) {
 		const struct store_write *w = own[i];
 
-		if (!is_result(w) || (v->agent != NULL ?
+		if (!is_result(w) || (declares(v) != NULL ?
 		    shown_channel(v->agent, w->channel) == NONE :
 		    graph_channel_is_control(w->channel) ||
 		    str_eq(w->channel, SPENT_WRITE)))
