@@ -34,13 +34,12 @@
 struct a2a_call;
 struct agent;
 struct call;
+struct client;
 struct commander;
 struct door_kept;
 struct door_name;
-struct events;
 struct extracts;
 struct feed;
-struct follow;
 struct mailbox;
 struct member;
 struct socket;
@@ -99,14 +98,11 @@ struct call {
 	/* Of a command (command.h): tells a failure its own way; or NULL. */
 	void (*failed)(struct call *c, int rc, const struct err *e);
 	int (*then)(struct call *c);         /* op came back; as a handler */
-	struct follow *follow;               /* waiting for a run */
+	struct client *client;               /* of an answer that lasts (client.h) */
 	struct a2a_call *a2a;                /* a request of A2A */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct commander *commander;         /* of a request that is a command */
-	struct events *events;               /* reading a thread */
-	struct feed *feed;                   /* following a project */
-	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of JSON-RPC and /work/rpc, JSON */
 	unsigned select;                     /* members of the objects of a list */
 	struct view *view;                   /* members of states */

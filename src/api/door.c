@@ -74,7 +74,7 @@ static void
 run_ended(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
 {
 	struct door *d = CONTAINER_OF(w, struct door, f.w);
-	struct call *c = d->f.call;
+	struct call *c = d->f.client.call;
 
 	if (!d->f.leaving)
 		hearing_end(&d->hearing);
@@ -84,7 +84,7 @@ run_ended(struct run_watch *w, int rc, const struct run_end *end, const struct e
 	if (c != NULL)
 		http_on_gone(c->r, NULL);
 	d->on->end(d, d->ctx, rc, end, e);
-	assert(d->f.sse == NULL);            /* door_end_stream was called */
+	assert(d->f.client.sse == NULL);            /* door_end_stream was called */
 	follow_free(&d->f);
 }
 
@@ -113,7 +113,7 @@ void
 door_stream(struct door *d, struct str lines)
 {
 	follow_stream(&d->f, lines);
-	sse_beat_bare(d->f.sse);
+	sse_beat_bare(d->f.client.sse);
 }
 
 void
@@ -121,8 +121,8 @@ door_send_parts(struct door *d, const struct str *parts, size_t n)
 {
 	struct sse_block *b = sse_block_join(parts, n);
 
-	assert(d->f.sse != NULL);
-	sse_send(d->f.sse, b);
+	assert(d->f.client.sse != NULL);
+	sse_send(d->f.client.sse, b);
 	sse_block_drop(b);
 }
 
@@ -145,10 +145,10 @@ door_send_buf(struct door *d, struct buf *b)
 void
 door_end_stream(struct door *d)
 {
-	struct sse *sse = d->f.sse;
+	struct sse *sse = d->f.client.sse;
 
 	assert(sse != NULL && d->f.ended);
-	d->f.sse = NULL;
+	d->f.client.sse = NULL;
 	if (d->broken)
 		sse_abort(sse);
 	else
@@ -521,7 +521,7 @@ door_answer_begins(jnode messages)
 struct call *
 door_call(struct door *d)
 {
-	return d->f.call;
+	return d->f.client.call;
 }
 
 struct shard *

@@ -20,29 +20,21 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "api/client.h"
 #include "api/command.h"
 
 #include <assert.h>
 
 #include "base/mem.h"
-#include "net/sse.h"
 
 struct events {
 	struct subscription s;
 	struct api *api;
-	struct call *call;                   /* ASKED; else NULL */
-	struct sse *sse;                     /* STREAMS; else NULL */
-	struct standing standing;
+	struct client client;                /* WAITS in ASKED */
 	struct unseen unseen;
 	struct shard_job leave;
 	bool ended;                          /* s is over */
 };
-
-static void
-check_events(const struct events *x)
-{
-	assert(x->api != NULL && (x->call == NULL || x->sse == NULL));
-}
 
 /* ---- leaving -------------------------------------------------------------------- */
 
@@ -60,38 +52,15 @@ leave(struct shard_job *job)
 static void
 leave_soon(struct events *x)
 {
-	check_events(x);
-	assert(x->call != NULL || x->sse != NULL);
-	x->call = NULL;
-	x->sse = NULL;
-	standing_end(&x->standing);
 	x->leave.run = leave;
 	shard_at_turn_end(x->api->shard, &x->leave);
 }
 
 static void
-stream_gone(void *ctx)
+client_gone(struct client *cl, bool expired)
 {
-	leave_soon(ctx);
-}
-
-static void
-request_gone(struct http_req *r)
-{
-	struct call *c = r->user;
-
-	leave_soon(c->events);
-	call_empty(c, 204);
-}
-
-static void
-on_expiry(struct standing *s)
-{
-	struct events *x = CONTAINER_OF(s, struct events, standing);
-	struct sse *sse = x->sse;
-
-	leave_soon(x);
-	sse_abort(sse);
+	(void)expired;
+	leave_soon(CONTAINER_OF(cl, struct events, client));
 }
 
 /* ---- what the thread tells --------------------------------------------------------- */
@@ -100,24 +69,18 @@ static void
 on_opened(struct subscription *s, int64_t replayed)
 {
 	struct events *x = CONTAINER_OF(s, struct events, s);
-	struct call *c = x->call;
 
 	(void)replayed;
-	check_events(x);
-	if (c == NULL)
+	if (x->client.call == NULL)
 		return;                      /* it leaves already */
-	http_on_gone(c->r, NULL);
-	standing_begin(&x->standing, c, on_expiry);
-	x->call = NULL;
-	x->sse = sse_begin(c->r, call_cors(c), stream_gone, x);
-	standing_keep(&x->standing);
-	sse_trim(x->sse);                    /* c is gone */
+	client_stream(&x->client, call_cors(x->client.call));
+	client_trim(&x->client);
 }
 
 static void
 on_empty(void *ctx)
 {
-	struct events *x = ctx;
+	struct events *x = CONTAINER_OF(ctx, struct events, client);
 
 	subscription_ready(&x->s);
 }
@@ -126,21 +89,21 @@ static bool
 on_events(struct subscription *s, struct sse_block *b, int64_t first, int64_t last)
 {
 	struct events *x = CONTAINER_OF(s, struct events, s);
+	struct sse *sse = x->client.sse;
 
 	(void)first;
 	(void)last;
-	check_events(x);
-	if (x->sse == NULL)
+	if (sse == NULL)
 		return true;
 	if (!unseen_may(&x->unseen)) {
 		unsubscribe(s);              /* as if there were no thread */
 		x->ended = true;
 		return true;
 	}
-	sse_send(x->sse, b);
-	if (sse_queued(x->sse) <= LIMIT_READER_QUEUE_BYTES)
+	sse_send(sse, b);
+	if (sse_queued(sse) <= LIMIT_READER_QUEUE_BYTES)
 		return true;
-	sse_when_empty(x->sse, on_empty);
+	sse_when_empty(sse, on_empty);
 	return false;
 }
 
@@ -155,16 +118,14 @@ static void
 on_end(struct subscription *s, int rc)
 {
 	struct events *x = CONTAINER_OF(s, struct events, s);
-	struct call *c = x->call;
-	struct sse *sse = x->sse;
+	struct call *c = x->client.call;
+	struct sse *sse = x->client.sse;
 
-	check_events(x);
 	x->ended = true;
 	if (c == NULL && sse == NULL)
 		return;                      /* it leaves already */
+	client_leave(&x->client);
 	leave_soon(x);
-	if (c != NULL)
-		http_on_gone(c->r, NULL);
 	if (c != NULL)
 		call_finish(c, rc == ERR_LIMIT ? too_many(c) :
 		    err_set(&c->err, ERR_BUSY, "the server is stopping"));
@@ -227,7 +188,6 @@ open_events(struct call *c, const struct protocol_filter *f, int64_t since)
 	int rc;
 
 	x->api = c->api;
-	x->call = c;
 	x->s = (struct subscription){ .filter = f, .since = since, .wire = PROTOCOL_SSE,
 	    .opened = on_opened, .events = on_events, .end = on_end };
 	unseen_begin(&x->unseen, c);
@@ -237,8 +197,7 @@ open_events(struct call *c, const struct protocol_filter *f, int64_t since)
 		free(x);
 		return too_many(c);
 	}
-	c->events = x;
-	http_on_gone(c->r, request_gone);
+	client_wait(&x->client, c, client_gone);
 	return OK;
 }
 

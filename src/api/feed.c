@@ -18,14 +18,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/client.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/sse.h"
 
 #define QUEUED_MAX (64 * KB)                 /* unsent bytes; over it no read begins */
 #define QUEUED_MS  20                        /* until the next look at them */
@@ -33,15 +32,13 @@
 struct feed {
 	struct feed *next, *prev;            /* of its api */
 	struct api *api;
-	struct call *call;                   /* until it is open */
+	struct client client;                /* both NULL: it leaves */
 	struct http_req *r;
-	struct sse *sse;                     /* NULL: not open, or leaving */
 	struct work_cmd cmd;
 	struct arena arena;                  /* of one read */
 	struct buf frames;
 	struct work_listener listener;
 	struct wheel_timer timer;            /* the client is slow */
-	struct standing standing;            /* its token ends */
 	char project[LIMIT_WORK_PROJECT_BYTES];
 	int64_t after;                       /* the last row sent */
 	bool reading, leaving;
@@ -56,8 +53,7 @@ static void
 check_feed(const struct feed *f)
 {
 	assert(f->api != NULL && f->r != NULL);
-	assert(f->leaving ? f->call == NULL && f->sse == NULL && !f->listening :
-	    (f->call == NULL) != (f->sse == NULL));
+	assert(!f->leaving || !f->listening);
 	assert(f->next == NULL || f->next->prev == f);
 	assert((f->prev == NULL ? f->api->feeds : f->prev->next) == f);
 }
@@ -81,17 +77,14 @@ feed_free(struct feed *f)
 	api_drained(a);
 }
 
-/* Frees f once no read and no notification of it is under way. */
+/* After client_leave.  Frees f once no read and no notification of it is under way. */
 static void
 feed_leave(struct feed *f)
 {
 	check_feed(f);
 	assert(!f->leaving);
 	f->leaving = true;
-	f->sse = NULL;
-	f->call = NULL;
 	shard_timer_cancel(f->api->shard, &f->timer);
-	standing_end(&f->standing);
 	if (f->listening)
 		f->job_posted = work_unlisten(f->api->shared->o.store, &f->listener);
 	f->listening = false;
@@ -100,19 +93,10 @@ feed_leave(struct feed *f)
 }
 
 static void
-stream_gone(void *ctx)
+client_gone(struct client *cl, bool expired)
 {
-	feed_leave(ctx);
-}
-
-static void
-request_gone(struct http_req *r)
-{
-	struct call *c = r->user;
-	struct feed *f = c->feed;
-
-	feed_leave(f);
-	call_empty(c, 204);
+	(void)expired;
+	feed_leave(CONTAINER_OF(cl, struct feed, client));
 }
 
 /* ---- rows ---------------------------------------------------------------------- */
@@ -153,7 +137,7 @@ send_rows(struct feed *f)
 	}
 	if (n > 0) {
 		b = sse_block_new(buf_str(&f->frames));
-		sse_send(f->sse, b);
+		sse_send(f->client.sse, b);
 		sse_block_drop(b);
 	}
 	return n;
@@ -178,43 +162,25 @@ feed_go_on(struct feed *f)
 /* ---- reading ------------------------------------------------------------------- */
 
 static void
+feed_end(struct feed *f, int rc, const char *words)
+{
+	struct call *c = f->client.call;
+	struct sse *sse = f->client.sse;
+
+	client_leave(&f->client);
+	feed_leave(f);
+	if (c != NULL)
+		call_finish(c, err_set(&c->err, rc, "%s", words));
+	else
+		sse_end(sse);                /* it resumes by Last-Event-ID */
+}
+
+static void
 feed_failed(struct feed *f)
 {
-	struct call *c = f->call;
-	struct sse *sse = f->sse;
-	struct err e = f->cmd.cmd.err;
-	int rc = f->cmd.cmd.rc;
+	struct err e = f->cmd.cmd.err;       /* f may be freed */
 
-	feed_leave(f);
-	if (c != NULL) {
-		http_on_gone(c->r, NULL);
-		call_fail(c, rc, &e);
-	} else {
-		sse_end(sse);                /* it resumes by Last-Event-ID */
-	}
-}
-
-/* The client reconnects with a new token, or gets 401. */
-static void
-on_expiry(struct standing *s)
-{
-	struct feed *f = CONTAINER_OF(s, struct feed, standing);
-	struct sse *sse = f->sse;
-
-	feed_leave(f);
-	sse_abort(sse);
-}
-
-static void
-feed_open(struct feed *f)
-{
-	struct http_req *r = f->call->r;
-	struct str lines = call_cors(f->call);
-
-	http_on_gone(r, NULL);
-	standing_begin(&f->standing, f->call, on_expiry);
-	f->call = NULL;
-	f->sse = sse_begin(r, lines, stream_gone, f);
+	feed_end(f, f->cmd.cmd.rc, e.text);
 }
 
 static void
@@ -235,8 +201,8 @@ feed_came(struct store_cmd *cmd)
 		return;
 	}
 	f->after = f->cmd.last;
-	if (f->sse == NULL)
-		feed_open(f);
+	if (f->client.sse == NULL)
+		client_stream(&f->client, call_cors(f->client.call));
 	n = send_rows(f);
 	arena_clear(&f->arena);
 	if (n > 0 || f->more)
@@ -316,7 +282,6 @@ api_work_events(struct call *c)
 		return c->in->rc;
 	f = mem_new(struct feed);
 	f->api = a;
-	f->call = c;
 	f->r = c->r;
 	f->after = after;
 	f->arena = ARENA(LIMIT_WORK_MEMORY_BYTES);
@@ -330,27 +295,11 @@ api_work_events(struct call *c)
 	if (f->next != NULL)
 		f->next->prev = f;
 	a->feeds = f;
-	c->feed = f;
-	http_on_gone(c->r, request_gone);
+	client_wait(&f->client, c, client_gone);
 	f->listening = true;
 	work_listen(a->shared->o.store, &f->listener);
 	feed_read(f);
 	return OK;
-}
-
-static void
-feed_end(struct feed *f)
-{
-	struct call *c = f->call;
-	struct sse *sse = f->sse;
-
-	feed_leave(f);
-	if (c != NULL) {
-		http_on_gone(c->r, NULL);
-		call_finish(c, err_set(&c->err, ERR_BUSY, "the server is stopping"));
-	} else {
-		sse_end(sse);
-	}
 }
 
 void
@@ -361,6 +310,6 @@ feeds_end(struct api *a)
 	for (f = a->feeds; f != NULL; f = next) {
 		next = f->next;
 		if (!f->leaving)
-			feed_end(f);
+			feed_end(f, ERR_BUSY, "the server is stopping");
 	}
 }

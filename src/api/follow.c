@@ -11,14 +11,14 @@ static void
 check_follow(const struct follow *f)
 {
 	assert(f->api != NULL && f->release != NULL);
-	assert(f->sse == NULL || (f->call == NULL && f->open));
-	assert(f->call != NULL || f->sse != NULL || f->leaving || f->ended);
+	assert(f->client.sse == NULL || f->open);
+	assert(f->client.call != NULL || f->client.sse != NULL || f->leaving || f->ended);
 }
 
 void
 follow_free(struct follow *f)
 {
-	standing_end(&f->standing);
+	client_release(&f->client);
 	atomic_fetch_sub_explicit(&f->api->metrics.watchers, 1, memory_order_relaxed);
 	f->release(f);
 }
@@ -39,47 +39,17 @@ unwatch(struct shard_job *job)
 }
 
 static void
-leave(struct follow *f)
+client_gone(struct client *cl, bool expired)
 {
-	check_follow(f);
+	struct follow *f = CONTAINER_OF(cl, struct follow, client);
+
 	assert(!f->leaving);
+	if (expired && f->resumes)
+		f->w.cancel_on_gone = false;
 	f->leaving = true;
-	f->sse = NULL;
-	f->call = NULL;
-	standing_end(&f->standing);
+	check_follow(f);
 	f->job.run = unwatch;
 	shard_at_turn_end(f->api->shard, &f->job);
-}
-
-static void
-stream_gone(void *ctx)
-{
-	leave(ctx);
-}
-
-static void
-request_gone(struct http_req *r)
-{
-	struct call *c = r->user;
-	struct follow *f = c->follow;
-
-	leave(f);
-	if (f->open)
-		http_stream_end(r);
-	else
-		call_empty(c, 204);
-}
-
-static void
-expire(struct standing *s)
-{
-	struct follow *f = CONTAINER_OF(s, struct follow, standing);
-	struct sse *sse = f->sse;
-
-	if (f->resumes)
-		f->w.cancel_on_gone = false;
-	leave(f);
-	sse_abort(sse);
 }
 
 /* ---- beginning -------------------------------------------------------------- */
@@ -88,23 +58,19 @@ void
 follow_begin(struct follow *f, struct call *c)
 {
 	f->api = c->api;
-	f->call = c;
 	atomic_fetch_add_explicit(&f->api->metrics.watchers, 1, memory_order_relaxed);
-	c->follow = f;
-	http_on_gone(c->r, request_gone);
+	client_wait(&f->client, c, client_gone);
 	check_follow(f);
 }
 
 void
 follow_stream(struct follow *f, struct str lines)
 {
-	struct call *c = f->call;
+	struct call *c = f->client.call;
 
 	assert(c != NULL && !f->open);
 	f->open = true;
 	lines = arena_fmt(&c->r->arena, "%.*s%.*s", FMT(call_cors(c)), FMT(lines));
-	standing_begin(&f->standing, c, expire);
-	f->call = NULL;
-	f->sse = sse_begin(c->r, lines, stream_gone, f);
+	client_stream(&f->client, lines);
 	check_follow(f);
 }

@@ -17,14 +17,12 @@
 #ifndef API_FOLLOW_H
 #define API_FOLLOW_H
 
-#include "api/api_priv.h"
-#include "net/sse.h"
+#include "api/client.h"
 
 struct follow {
 	struct run_watch w;
 	struct api *api;
-	struct call *call;                   /* NULL once it streams, or leaves */
-	struct sse *sse;                     /* NULL: it does not stream, or leaves */
+	struct client client;                /* both NULL: it leaves */
 	bool open;                           /* the head was sent; set by http_stream_begin's
 	                                        caller */
 	bool ended;                          /* the run, as its `end` tells: w is free */
@@ -33,7 +31,6 @@ struct follow {
 	                                        so the run goes on */
 	void (*release)(struct follow *f);   /* frees it */
 	/* private */
-	struct standing standing;
 	struct shard_job job;
 };
 

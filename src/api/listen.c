@@ -9,9 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
-
-#include <assert.h>
+#include "api/client.h"
 
 #include "base/mem.h"
 #include "run/listen.h"
@@ -19,8 +17,7 @@
 struct listening {
 	struct thread_ear e;
 	struct api *api;
-	struct sse *sse;                     /* NULL: it leaves */
-	struct standing standing;            /* its token ends */
+	struct client client;
 	struct shard_job leave;
 };
 
@@ -38,37 +35,26 @@ leave(struct shard_job *job)
 static void
 leave_soon(struct listening *x)
 {
-	assert(x->sse != NULL);
-	x->sse = NULL;
-	standing_end(&x->standing);
 	x->leave.run = leave;
 	shard_at_turn_end(x->api->shard, &x->leave);
 }
 
 static void
-client_gone(void *ctx)
+client_gone(struct client *cl, bool expired)
 {
-	leave_soon(ctx);
-}
-
-static void
-on_expiry(struct standing *s)
-{
-	struct listening *x = CONTAINER_OF(s, struct listening, standing);
-	struct sse *sse = x->sse;
-
-	leave_soon(x);
-	sse_abort(sse);
+	(void)expired;
+	leave_soon(CONTAINER_OF(cl, struct listening, client));
 }
 
 static void
 ear_ended(struct thread_ear *e, int rc)
 {
 	struct listening *x = CONTAINER_OF(e, struct listening, e);
-	struct sse *sse = x->sse;
+	struct sse *sse = x->client.sse;
 
 	if (sse == NULL)
 		return;                      /* it leaves already */
+	client_leave(&x->client);
 	leave_soon(x);
 	if (rc == ERR_NOTFOUND)
 		sse_end(sse);
@@ -81,8 +67,8 @@ ear_frames(struct thread_ear *e, struct sse_block *b)
 {
 	struct listening *x = CONTAINER_OF(e, struct listening, e);
 
-	if (x->sse != NULL)
-		sse_send(x->sse, b);
+	if (x->client.sse != NULL)
+		sse_send(x->client.sse, b);
 }
 
 /* ---- what is asked ---------------------------------------------------------------- */
@@ -164,7 +150,7 @@ api_thread_stream(struct call *c)
 		return err_set(&c->err, rc, "%d streams of threads are open already; try "
 		    "again", LIMIT_LISTENERS);
 	}
-	standing_begin(&x->standing, c, on_expiry);
-	x->sse = sse_begin(c->r, location(c), client_gone, x);
+	client_wait(&x->client, c, client_gone);
+	client_stream(&x->client, location(c));
 	return OK;
 }

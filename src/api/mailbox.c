@@ -14,13 +14,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/client.h"
 
 #include <assert.h>
 
 #include "base/mem.h"
 #include "mail/host/external.h"
-#include "net/sse.h"
 
 #define QUEUED_MAX  (32 * KB)                /* unsent bytes; over it no room is given */
 #define QUEUED_MS   20                       /* until the next look at them */
@@ -33,12 +32,10 @@
 struct mailbox {
 	struct mailbox *next, *prev;         /* of its api */
 	struct api *api;
-	struct call *call;                   /* until a stream is open or a poll answered */
+	struct client client;                /* a poll's WAITS; both NULL: it leaves */
 	struct http_req *r;
-	struct sse *sse;                     /* NULL: a poll, not open, or leaving */
 	struct external_reader reader;
 	struct wheel_timer timer;            /* a poll's time; the client is slow */
-	struct standing standing;            /* its token ends */
 	int64_t owed;                        /* room to be given back */
 	uint32_t letters;                    /* a poll has */
 	struct buf text;                     /* of events, or of a poll's answer */
@@ -50,7 +47,6 @@ static void
 check_mailbox(const struct mailbox *m)
 {
 	assert(m->api != NULL && m->r != NULL);
-	assert(!m->leaving || (m->call == NULL && m->sse == NULL));
 	assert(m->next == NULL || m->next->prev == m);
 	assert((m->prev == NULL ? m->api->mailboxes : m->prev->next) == m);
 }
@@ -74,17 +70,14 @@ mailbox_free(struct mailbox *m)
 	api_drained(a);
 }
 
-/* The request is the caller's again. */
+/* After client_leave. */
 static void
 mailbox_leave(struct mailbox *m)
 {
 	check_mailbox(m);
 	assert(!m->leaving);
 	m->leaving = true;
-	m->sse = NULL;
-	m->call = NULL;
 	shard_timer_cancel(m->api->shard, &m->timer);
-	standing_end(&m->standing);
 	if (m->reading)
 		external_close(&m->reader);
 	else
@@ -92,18 +85,10 @@ mailbox_leave(struct mailbox *m)
 }
 
 static void
-stream_gone(void *ctx)
+client_gone(struct client *cl, bool expired)
 {
-	mailbox_leave(ctx);
-}
-
-static void
-request_gone(struct http_req *r)
-{
-	struct call *c = r->user;
-
-	mailbox_leave(c->mailbox);
-	call_empty(c, 204);
+	(void)expired;
+	mailbox_leave(CONTAINER_OF(cl, struct mailbox, client));
 }
 
 static void poll_answer(struct mailbox *m);
@@ -113,20 +98,19 @@ static void poll_answer(struct mailbox *m);
 static void
 mailbox_end(struct mailbox *m, int rc, const char *words)
 {
-	struct call *c = m->call;
-	struct sse *sse = m->sse;
+	struct call *c = m->client.call;
+	struct sse *sse = m->client.sse;
 
 	if (m->poll && m->letters > 0) {
 		poll_answer(m);
 		return;
 	}
+	client_leave(&m->client);
 	mailbox_leave(m);
-	if (c != NULL) {
-		http_on_gone(c->r, NULL);
+	if (c != NULL)
 		call_finish(c, err_set(&c->err, rc, "%s", words));
-	} else {
+	else
 		sse_end(sse);
-	}
 }
 
 static void
@@ -156,27 +140,6 @@ mailboxes_end(struct api *a)
 }
 
 /* ---- a stream -------------------------------------------------------------------- */
-
-static void
-on_expiry(struct standing *s)
-{
-	struct mailbox *m = CONTAINER_OF(s, struct mailbox, standing);
-	struct sse *sse = m->sse;
-
-	mailbox_leave(m);
-	sse_abort(sse);
-}
-
-static void
-stream_open(struct mailbox *m)
-{
-	struct str lines = call_cors(m->call);
-
-	http_on_gone(m->r, NULL);
-	standing_begin(&m->standing, m->call, on_expiry);
-	m->call = NULL;
-	m->sse = sse_begin(m->r, lines, stream_gone, m);
-}
 
 static void
 give_room(struct mailbox *m)
@@ -224,7 +187,7 @@ stream_letters(struct mailbox *m, const struct external_letter *at, size_t n)
 		m->owed += (int64_t)at[i].packed.n;
 	}
 	block = sse_block_new(buf_str(&m->text));
-	sse_send(m->sse, block);
+	sse_send(m->client.sse, block);
 	sse_block_drop(block);
 	if (m->text.cap > QUEUED_MAX)
 		buf_release(&m->text);
@@ -237,14 +200,14 @@ stream_letters(struct mailbox *m, const struct external_letter *at, size_t n)
 static void
 poll_answer(struct mailbox *m)
 {
-	struct call *c = m->call;
+	struct call *c = m->client.call;
 	struct buf *b = call_out(c);
 
 	buf_add_char(b, '[');
 	buf_add(b, buf_str(&m->text));
 	buf_add_char(b, ']');
+	client_leave(&m->client);
 	mailbox_leave(m);
-	http_on_gone(c->r, NULL);
 	call_finish(c, call_json(c, STR_NONE));
 }
 
@@ -279,21 +242,21 @@ static void
 reader_opened(struct external_reader *r, int rc, const struct uuid *id, const struct err *e)
 {
 	struct mailbox *m = CONTAINER_OF(r, struct mailbox, reader);
-	struct call *c = m->call;
+	struct call *c = m->client.call;
 
 	(void)id;
 	check_mailbox(m);
 	if (rc < 0) {
 		m->reading = false;
+		client_leave(&m->client);
 		mailbox_leave(m);
-		http_on_gone(c->r, NULL);
 		call_fail(c, rc, e);
 	} else if (m->poll) {
 		m->timer.fire = on_time;
 		shard_timer_set(m->api->shard, &m->timer, m->wait);
 	} else {
 		m->timer.fire = on_slow;
-		stream_open(m);
+		client_stream(&m->client, call_cors(c));
 	}
 }
 
@@ -324,7 +287,6 @@ mailbox_open(const struct asked *q)
 	struct mailbox *m = mem_new(struct mailbox);
 
 	m->api = a;
-	m->call = c;
 	m->r = c->r;
 	m->poll = q->poll;
 	m->wait = q->wait > LOOK_MS ? q->wait : LOOK_MS;
@@ -338,8 +300,7 @@ mailbox_open(const struct asked *q)
 	if (m->next != NULL)
 		m->next->prev = m;
 	a->mailboxes = m;
-	c->mailbox = m;
-	http_on_gone(c->r, request_gone);
+	client_wait(&m->client, c, client_gone);
 	if (q->poll && q->wait > LOOK_MS)
 		http_left_by_eof(c->r);
 	m->reading = true;

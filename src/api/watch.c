@@ -93,7 +93,7 @@ static void
 watcher_open(struct watcher *wa, const struct uuid *thread_id,
     const struct uuid *run_id)
 {
-	struct call *c = wa->f.call;
+	struct call *c = wa->f.client.call;
 	struct str lines = call_location(c, thread_id, run_id,
 	    is_stream(wa) ? "stream" : "join");
 
@@ -119,11 +119,11 @@ beat(struct wheel_timer *t)
 	if (wa->f.leaving)
 		return;
 	if (!wa->f.open) {
-		watcher_open(wa, &wa->f.call->thread_id, &wa->f.call->run_id);
+		watcher_open(wa, &wa->f.client.call->thread_id, &wa->f.client.call->run_id);
 		return;
 	}
 	shard_timer_set(wa->f.api->shard, &wa->timer, LIMIT_SSE_HEARTBEAT_MS);
-	http_stream_write(wa->f.call->r, S("\n"));
+	http_stream_write(wa->f.client.call->r, S("\n"));
 }
 
 /* ---- what the run tells -------------------------------------------------- */
@@ -146,10 +146,10 @@ run_frames(struct run_watch *w, struct sse_block *b)
 	if (wa->f.leaving)
 		return;
 	if (!wa->f.open)
-		watcher_open(wa, &wa->f.call->thread_id, &wa->f.call->run_id);
+		watcher_open(wa, &wa->f.client.call->thread_id, &wa->f.client.call->run_id);
 	wa->told = true;
-	if (wa->f.sse != NULL)
-		sse_send(wa->f.sse, b);
+	if (wa->f.client.sse != NULL)
+		sse_send(wa->f.client.sse, b);
 }
 
 static void
@@ -175,7 +175,7 @@ send_end(struct watcher *wa, const struct run_end *end)
 	uuid_format(&wa->f.w.run_id, id);
 	json_add_fmt(&data, "{'run_id':%.*s,'status':%s}", UUID_TEXT, id,
 	    run_end_name(end));
-	send_frame(wa->f.sse, S("end"), buf_str(&data));
+	send_frame(wa->f.client.sse, S("end"), buf_str(&data));
 	buf_release(&data);
 }
 
@@ -184,7 +184,7 @@ send_end(struct watcher *wa, const struct run_end *end)
 static void
 send_unknown(struct watcher *wa)
 {
-	send_frame(wa->f.sse, S("error"), S("{\"error\":\"HTTPError\",\"message\":"
+	send_frame(wa->f.client.sse, S("error"), S("{\"error\":\"HTTPError\",\"message\":"
 	    "\"HTTP 404: Run not found\"}"));
 }
 
@@ -194,14 +194,14 @@ end_stream(struct watcher *wa, int rc, const struct run_end *end)
 	bool failed = rc == OK && end->error_json.n > 0 && wa->told;
 
 	if (rc < 0 && rc != ERR_NOTFOUND) {
-		sse_abort(wa->f.sse);
+		sse_abort(wa->f.client.sse);
 		return;
 	}
 	if (rc == ERR_NOTFOUND)
 		send_unknown(wa);
 	else if (wa->f.api->shared->o.end_event && !failed)
 		send_end(wa, end);
-	sse_end(wa->f.sse);
+	sse_end(wa->f.client.sse);
 }
 
 /* The body of wait and join: the values, or the error.  A join of a failed run
@@ -247,12 +247,12 @@ run_ended(struct run_watch *w, int rc, const struct run_end *end,
     const struct err *e)
 {
 	struct watcher *wa = CONTAINER_OF(w, struct watcher, f.w);
-	struct call *c = wa->f.call;
+	struct call *c = wa->f.client.call;
 
 	wa->f.ended = true;
 	if (wa->f.leaving)
 		return;                     /* it is freed at the turn's end */
-	if (wa->f.sse != NULL) {
+	if (wa->f.client.sse != NULL) {
 		end_stream(wa, rc, end);
 		follow_free(&wa->f);
 		return;
