@@ -194,9 +194,6 @@ saver_put(struct store *st, int64_t thread, int64_t run, const struct store_save
 
 	if (rc == OK)
 		rc = map_make(st, thread, p, e);
-	if (rc == OK)                        /* of the same put, if it came before */
-		rc = db_run(db, SQL_SAVER_BLOBS_DROP, db_i64(thread), db_text(p->ns),
-		    db_str(p->id));
 	if (rc == OK)
 		rc = db_run(db, SQL_SAVER_PUT, db_i64(thread), db_text(p->ns),
 		    db_str(p->id), p->parent.n == 0 ? db_null() : db_str(p->parent),

@@ -62,7 +62,8 @@
 	    " meta_type = excluded.meta_type, meta = excluded.meta,"           \
 	    " channels = excluded.channels")                                   \
 	X(SAVER_BLOB_PUT, "INSERT INTO saver_blob(thread, ns, id, channel, type," \
-	    " body) VALUES (?, ?, ?, ?, ?, ?)")                                \
+	    " body) VALUES (?, ?, ?, ?, ?, ?)"                                 \
+	    " ON CONFLICT DO UPDATE SET type = excluded.type, body = excluded.body") \
 	X(SAVER_WRITE_FIRST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
 	    " ON CONFLICT DO NOTHING")                                         \

@@ -353,6 +353,15 @@ static const char *const rules[] = {
 	"SELECT count(*) FROM (SELECT thread FROM task_write UNION ALL SELECT"
 	" thread FROM record UNION ALL SELECT thread FROM interrupt UNION ALL"
 	" SELECT thread FROM wait) WHERE thread NOT IN (SELECT seq FROM thread)",
+	/* rows of savers: each named value is there, and nothing is of no thread */
+	"SELECT count(*) FROM (SELECT c.thread, c.ns, coalesce(nullif("
+	"j.value ->> 1, ''), c.id), j.key FROM saver_checkpoint c, json_each(c.channels) j"
+	" JOIN thread t ON t.seq = c.thread AND t.owner >= 0"
+	" WHERE json_array_length(j.value) = 2 EXCEPT"
+	" SELECT thread, ns, id, channel FROM saver_blob)",
+	"SELECT count(*) FROM (SELECT thread FROM saver_checkpoint UNION ALL SELECT"
+	" thread FROM saver_blob UNION ALL SELECT thread FROM saver_write)"
+	" WHERE thread NOT IN (SELECT seq FROM thread)",
 	"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
 	" FROM assistant_version v WHERE v.assistant = a.seq)",
 	/* counters count; leaves are those of threads that are there */
