@@ -261,12 +261,14 @@ struct agent_policy {
 };
 
 /* A tool of the file: its answer is an expression, in which `input` is the call's
- * arguments; or another agent does it. */
+ * arguments; or another agent does it; or an external worker. */
 struct agent_tool {
 	struct str name, description;
 	struct val schema;                   /* of its arguments; an object */
 	struct agent_value reply;
-	struct agent_work *call;             /* the agent; NULL: `reply` */
+	struct agent_work *call;             /* the agent; NULL: `reply`, or a worker */
+	bool worker;                         /* without description and schema it has those
+	                                        that the worker has registered */
 	struct agent_policy policy;
 };
 

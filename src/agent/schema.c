@@ -266,7 +266,7 @@ static const char agent_head[] =
     "\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"minProperties\":1,\"properties\":{\"description\":{\"type\":\"string\"},"
     "\"schema\":{\"type\":\"object\"},\"reply\":" REF("expr") ",\"agent\":{\"type\":"
-    "[\"string\",\"object\"]},\"timeout\":" REF("time") ",\"retries\":{\"type\":\"integer\","
+    "[\"string\",\"object\"]},\"worker\":{\"const\":true},\"timeout\":" REF("time") ",\"retries\":{\"type\":\"integer\","
     "\"minimum\":0},\"idempotent\":{\"type\":\"boolean\"},\"approval\":{\"anyOf\":["
     "{\"type\":\"boolean\"},{\"type\":\"object\",\"additionalProperties\":false,\"required\":"
     "[\"allowed_decisions\"],\"properties\":{\"allowed_decisions\":{\"type\":\"array\","

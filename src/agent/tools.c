@@ -4,6 +4,7 @@
  *
  *   search:   {description, schema, reply: expr}
  *   writer:   {agent: writer, description}
+ *   charge:   {worker: true, timeout: 10s}          of an external worker
  *   http_get: {timeout: 10s, retries: 2}            built in, or SERVER__TOOL
  *
  * SPDX-License-Identifier: MIT
@@ -12,8 +13,8 @@
 
 #include "base/mem.h"
 
-static const char *const keys[] = { "description", "schema", "reply", "agent", "timeout",
-	"retries", "idempotent", "approval", NULL };
+static const char *const keys[] = { "description", "schema", "reply", "agent", "worker",
+	"timeout", "retries", "idempotent", "approval", NULL };
 
 /* ---- how it may be used ------------------------------------------------------------ */
 
@@ -148,6 +149,35 @@ note_name(struct load *l, const struct tree_node *n, struct str name)
 
 /* ---- tools ------------------------------------------------------------------------- */
 
+/* Names as every provider of models takes them; `__` stands between an MCP server and
+ * its tool. */
+static bool
+is_tool_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '_' && c != '-')
+			return false;
+	}
+	return s.n > 0 && s.n <= LIMIT_MCP_TOOL_NAME_BYTES;
+}
+
+static void
+load_worker(struct load *l, const struct tree_node *n, struct agent_tool *out)
+{
+	struct agent_value yes = { 0 };
+
+	load_kind(l, n, AGENT_BOOL, &yes);
+	if (l->rc == OK && !agent_bool(&yes, false))
+		load_fail(l, n, "expected true; without it the tool is the server's own");
+	else if (l->rc == OK && !is_tool_name(out->name))
+		load_fail_key(l, n, NULL, "a worker's tool has a name of at most %d letters, "
+		    "digits, '_' and '-'", LIMIT_MCP_TOOL_NAME_BYTES);
+	out->worker = true;
+}
+
 static void
 load_parts(struct load *l, const struct tree_node *n, struct agent_tool *out)
 {
@@ -155,6 +185,7 @@ load_parts(struct load *l, const struct tree_node *n, struct agent_tool *out)
 	const struct tree_node *schema = tree_get(l->t, n, S("schema"));
 	const struct tree_node *reply = tree_get(l->t, n, S("reply"));
 	const struct tree_node *agent = tree_get(l->t, n, S("agent"));
+	const struct tree_node *worker = tree_get(l->t, n, S("worker"));
 
 	if (description != NULL)
 		out->description = load_str(l, load_string(l, description, "a text"));
@@ -162,9 +193,13 @@ load_parts(struct load *l, const struct tree_node *n, struct agent_tool *out)
 		out->schema = load_val(l, tree_val(schema));
 	if (reply != NULL && agent != NULL)
 		load_fail_key(l, agent, NULL, "a tool has a 'reply' or an 'agent'");
+	if (worker != NULL && (reply != NULL || agent != NULL))
+		load_fail_key(l, worker, NULL, "a worker's tool has no 'reply' and no 'agent'");
 	if (l->rc != OK)
 		return;
-	if (reply != NULL) {
+	if (worker != NULL) {
+		load_worker(l, worker, out);
+	} else if (reply != NULL) {
 		load_kind(l, reply, AGENT_EXPR, &out->reply);
 	} else {
 		out->call = load_alloc(l, 1, sizeof *out->call);
@@ -184,14 +219,15 @@ load_tool(struct load *l, const struct tree_node *n, struct agent_tool *out)
 	load_check_keys(l, n, keys);
 	if (n->key.n == 0)
 		load_fail_key(l, n, NULL, "a tool needs a name");
-	own = tree_get(l->t, n, S("reply")) != NULL || tree_get(l->t, n, S("agent")) != NULL;
+	own = tree_get(l->t, n, S("reply")) != NULL || tree_get(l->t, n, S("agent")) != NULL ||
+	    tree_get(l->t, n, S("worker")) != NULL;
 	if (!own && (n->n == 0 || tree_get(l->t, n, S("description")) != NULL ||
 	    tree_get(l->t, n, S("schema")) != NULL))
-		load_fail(l, n, "'reply' or 'agent' is missing");
+		load_fail(l, n, "'reply', 'agent' or 'worker' is missing");
 	if (own && l->rc == OK)
 		load_parts(l, n, out);
 	if (l->rc == OK)
-		load_policy(l, n, own && out->call == NULL, &out->policy);
+		load_policy(l, n, own && out->call == NULL && !out->worker, &out->policy);
 	return own;
 }
 
@@ -273,7 +309,9 @@ agent_check_tools(const struct agent *a, const char *const *names, struct err *e
 			str_near_try(&near, a->tools[k].name.p);
 		if (!known)
 			return err_near(e, ERR_INVALID, near.best, "'", "%.*sthere is no tool "
-			    "'%.*s'", FMT(h->names[i].place), FMT(str_cut(near.word, 100)));
+			    "'%.*s'%s", FMT(h->names[i].place), FMT(str_cut(near.word, 100)),
+			    near.best != NULL ? "" : "; of a worker's tool the file says "
+			    "tools: {NAME: {worker: true}}");
 	}
 	for (size_t i = 0; i < h->children_n && rc == OK; i++)
 		rc = agent_check_tools(h->children[i], names, e);

@@ -18,6 +18,8 @@ struct task_call {
 	void *arg;
 	char *id, *name, *args, *once, *key;
 	struct mcp_use *mcp;                 /* of an MCP server's tool; or NULL */
+	struct worker_use *worker;           /* of an external worker's; or NULL */
+	bool away;                           /* somebody else than the host makes it */
 	bool again;                          /* it may be made twice */
 	enum agent_said idempotent;          /* as the file says */
 	bool tracker, journal, starting, ended;
@@ -28,6 +30,7 @@ static void
 call_free(struct task_call *c)
 {
 	mcp_use_free(c->mcp);
+	worker_use_free(c->worker);
 	free(c->id);
 	free(c->name);
 	free(c->args);
@@ -36,12 +39,15 @@ call_free(struct task_call *c)
 	free(c);
 }
 
-/* The start of a call comes back from the journal even so; an MCP server does not. */
+/* The start of a call comes back from the journal even so; an MCP server or a worker does
+ * not. */
 void
 call_forget(struct task_call *c)
 {
-	bool asked = c->mcp != NULL && !c->held;
+	bool asked = c->away && !c->held;
 
+	worker_use_free(c->worker);
+	c->worker = NULL;
 	c->p = NULL;
 	if (asked)
 		call_free(c);
@@ -98,7 +104,7 @@ call_told(struct task_call *c)
 		t->host->tool(t->ctx, TOOL_START, str_of(c->id), str_of(c->name), args);
 	c->held = false;
 	val_drop(args);
-	if (c->mcp == NULL || (c->p != NULL && !t->over))
+	if (!c->away || (c->p != NULL && !t->over))
 		return true;
 	call_ends(c, &(struct call_end){ .ok = false });
 	return false;
@@ -113,6 +119,8 @@ call_run(struct task_call *c)
 		return;
 	if (c->mcp != NULL)
 		mcp_use_call(c->mcp);
+	else if (c->worker != NULL)
+		worker_use_call(c->worker, c->again);
 	else
 		t->host->tools_call(t->ctx, str_of(c->name), str_of(c->args),
 		    str_of(c->once), on_tool, c);
@@ -262,6 +270,67 @@ static const struct mcp_use_hooks mcp_hooks = {
 	.found = on_mcp_found, .refused = on_mcp_refused, .called = on_mcp_called,
 };
 
+/* ---- of external workers ------------------------------------------------------------ */
+
+static void
+on_worker_found(void *ctx, bool again)
+{
+	struct task_call *c = ctx;
+
+	c->again = call_again(c, again);
+	call_admit(c);
+}
+
+static void
+on_worker_called(void *ctx, enum worker_how how, struct val output,
+    const struct task_worker_error *e)
+{
+	struct task_call *c = ctx;
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES + KB);
+	bool unknown = how == WORKER_GONE && !c->again;
+
+	if (unknown)
+		buf_lit(&b, UNKNOWN "The call may or may not have taken effect. It was not "
+		    "repeated. The reason: ");
+	else if (how != WORKER_OK)
+		buf_lit(&b, "Error: ");
+	if (how == WORKER_OK)
+		call_add_content(&b, output);
+	else
+		buf_add(&b, e->message);
+	if (how == WORKER_OK && b.failed) {
+		buf_clear(&b);
+		buf_lit(&b, "Error: the result is too large.");
+		how = WORKER_SAYS_NO;
+	}
+	call_ends(c, &(struct call_end){ .ok = how == WORKER_OK, .ran = true,
+	    .unknown = unknown, .undone = how == WORKER_UNDONE,
+	    .refused = how == WORKER_SAYS_NO && e != NULL && e->final,
+	    .content = buf_str(&b) });
+	buf_release(&b);
+}
+
+static const struct worker_use_hooks worker_hooks = {
+	.found = on_worker_found, .called = on_worker_called,
+};
+
+static void
+call_worker(struct task_call *c)
+{
+	struct buf b = BUF(LIMIT_WORKER_TASK_BYTES + KEY_BYTES);
+
+	if (c->p->task->host->worker == NULL) {
+		call_ends(c, &(struct call_end){
+		    .content = S("There are no external workers here.") });
+		return;
+	}
+	json_add_fmt(&b, "'args':%-s,'call_id':%s,'key':%s", c->args, c->id, c->once);
+	c->worker = worker_use_new(c->p, true, str_of(c->name), buf_str(&b), &worker_hooks, c);
+	c->away = true;
+	worker_use_find(c->worker);
+	buf_release(&b);
+}
+
 static void
 call_begin(struct task_call *c)
 {
@@ -274,12 +343,17 @@ call_begin(struct task_call *c)
 	c->again = call_again(c, tool != NULL && tool->idempotent);
 	if (c->tracker) {
 		call_tracker(c);
+	} else if (declared != NULL && declared->worker && t->host->mcp_taped) {
+		call_run(c);
+	} else if (declared != NULL && declared->worker) {
+		call_worker(c);
 	} else if (declared != NULL) {
 		call_declared(c, declared);
 	} else if (mcp_server_of(c->p, name, NULL) != NULL && t->host->mcp_taped) {
 		call_run(c);
 	} else if (mcp_server_of(c->p, name, NULL) != NULL) {
 		c->mcp = mcp_use_new(c->p, name, str_of(c->args), &mcp_hooks, c);
+		c->away = true;
 		mcp_use_find(c->mcp);
 	} else if (tool == NULL || t->host->tools_call == NULL) {
 		call_ends(c, &(struct call_end){ .content = S("There is no such tool.") });

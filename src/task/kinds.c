@@ -201,6 +201,17 @@ static const struct agent_field do_fields[] = {
 	{ "do", AGENT_WORKS, "a sequence of work in one task", BODY },
 };
 
+/* ---- external workers ---------------------------------------------------------------------- */
+
+static const struct agent_field worker_fields[] = {
+	[WORKER_FIELD_NAME] = { "name", AGENT_NAME, "of a node, or of an agent, that a worker "
+	    "has registered", REQ | SHORT },
+	[WORKER_FIELD_INPUT] = { "input", AGENT_DATA, "beside the state; default: the task's own "
+	    "input" },
+	[WORKER_FIELD_IDEMPOTENT] = { "idempotent", AGENT_BOOL, "it may be done twice: when its "
+	    "worker is lost it is offered again; default: as the worker says" },
+};
+
 /* ---- the web ------------------------------------------------------------------------------- */
 
 static const struct agent_field http_get_fields[] = {
@@ -382,6 +393,8 @@ static const struct task_kind
     do_ = { KIND(do), .help = "a sequence of work in one task", FIELDS(do_fields) },
     repeat = { KIND(repeat), .help = "a sequence of work, several times",
 	FIELDS(repeat_fields) },
+    worker = { KIND(worker), .help = "work of a process outside: its result is written to "
+	"the channels of equal name", FIELDS(worker_fields) },
     http_get = { KIND(http_get), .help = "read a page: {status, content_type, body, json}",
 	FIELDS(http_get_fields) },
     work = { KIND(work), .help = "use the work tracker", FIELDS(work_fields),
@@ -400,7 +413,7 @@ static const struct task_kind
 
 static const struct task_kind *const rows[] = {
 	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,
-	&repeat, &http_get, &work, &message, &contract_net, &subscribe, &spawn, &stop,
+	&repeat, &worker, &http_get, &work, &message, &contract_net, &subscribe, &spawn, &stop,
 	&wasm,
 };
 

@@ -56,6 +56,11 @@ enum map_field { MAP_OVER, MAP_AS, MAP_CHILD, MAP_DO, MAP_INPUT, MAP_CONCURRENCY
                                              /* EXPR AS CHILD WORKS DATA INT CHANNEL WORD INT */
 enum { ON_ERROR_FAIL, ON_ERROR_COLLECT };
 enum repeat_field { REPEAT_TIMES, REPEAT_OVER, REPEAT_AS, REPEAT_DO };      /* EXPR EXPR AS WORKS */
+enum worker_field {
+	WORKER_FIELD_NAME,                   /* NAME; short */
+	WORKER_FIELD_INPUT,                  /* DATA */
+	WORKER_FIELD_IDEMPOTENT              /* BOOL */
+};
 enum http_get_field { HTTP_GET_URL };                /* TEXT; short */
 /* set: its body is the work's writes.  do: its body is the work's items. */
 enum emit_field { EMIT_NAME, EMIT_DATA };            /* TEXT, DATA; short: data alone */

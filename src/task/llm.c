@@ -16,6 +16,7 @@
 #include "base/scan.h"
 #include "task/llm_priv.h"
 #include "task/mcp_priv.h"
+#include "task/worker_priv.h"
 
 #define REQUEST_BYTES (4 * (size_t)LIMIT_STATE_BYTES)
 
@@ -637,6 +638,7 @@ llm_stop_piece(struct piece *p)
 		p->task->host->llm_stop(p->task->ctx, w->call);
 	w->call = NULL;
 	mcp_fetch_stop(w);
+	worker_await_stop(w);
 	llm_stream_end(w, VAL_UNDEF);
 }
 
@@ -650,6 +652,7 @@ llm_release_piece(struct piece *p)
 	val_drop(w->list);
 	val_drop(w->summary);
 	mcp_fetch_free(w);
+	free(w->await);
 }
 
 static const struct task_run *

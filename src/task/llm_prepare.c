@@ -10,9 +10,10 @@
  */
 #include "task/llm_priv.h"
 #include "task/mcp_priv.h"
+#include "task/worker_priv.h"
 
 static bool (*const steps[])(struct llm_piece *w) = {
-	llm_listen, mcp_prepare, llm_cut,
+	llm_listen, mcp_prepare, worker_prepare, llm_cut,
 };
 
 /* A step that ends at once does not nest the next one. */

@@ -27,6 +27,7 @@ struct llm_piece {
 	size_t from, goal;                   /* a new one is being made of these */
 	bool harder;                         /* the model has refused it as too long */
 	struct mcp_fetch *mcp;               /* tools of MCP servers; NULL: none */
+	struct worker_await *await;          /* tools of workers that it waits for */
 };
 
 static inline struct llm_piece *

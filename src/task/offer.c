@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "task/llm_priv.h"
 #include "task/mcp_priv.h"
+#include "task/worker_priv.h"
 
 const struct agent_tool *
 offer_declared(const struct piece *p, struct str name)
@@ -144,8 +145,17 @@ offer_add_names(struct buf *b, const struct piece *p)
 
 /* ---- what a model is shown ---------------------------------------------------------- */
 
+bool
+offer_names(const struct piece *p, struct str name)
+{
+	const struct agent_value *names = piece_field(p, LLM_TOOLS);
+
+	return (agent_has(names) ? names_have(names, name, NULL) :
+	    !agent_has(piece_field(p, LLM_OUTPUT))) && offer_in_limits(p, name);
+}
+
 static struct llm_tool_spec
-declared_spec(const struct agent_tool *t, struct arena *a)
+declared_spec(const struct piece *p, const struct agent_tool *t, struct arena *a)
 {
 	struct buf schema = BUF(LIMIT_CHART_BYTES);
 	struct llm_tool_spec spec = { .name = t->name, .description = t->description };
@@ -160,6 +170,8 @@ declared_spec(const struct agent_tool *t, struct arena *a)
 		json_add_fmt(&schema, "{'type':'object','properties':{}}");
 	spec.parameters_json = arena_str(a, buf_str(&schema));
 	buf_release(&schema);
+	if (t->worker && t->schema.kind != VAL_OBJECT)
+		worker_spec_fill(p, &spec, a);
 	return spec;
 }
 
@@ -176,9 +188,8 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 
 	*n = 0;
 	for (size_t i = 0; i < t->agent->tools_n; i++)
-		if ((named ? names_have(names, t->agent->tools[i].name, NULL) : plain) &&
-		    offer_in_limits(p, t->agent->tools[i].name))
-			specs[(*n)++] = declared_spec(&t->agent->tools[i], a);
+		if (offer_names(p, t->agent->tools[i].name))
+			specs[(*n)++] = declared_spec(p, &t->agent->tools[i], a);
 	for (size_t i = 0; all != NULL && i < tools_count(all); i++) {
 		const struct tool *tool = tools_at(all, i);
 

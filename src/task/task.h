@@ -40,6 +40,12 @@ struct task;
  * that clients see ("ToolError"), words. */
 struct task_error { struct str event, name, message; };
 
+/* The same of a worker. */
+struct task_worker_error {
+	struct str name, message;
+	bool final;                          /* it would fail again */
+};
+
 /* What an earlier attempt left. */
 struct task_record {                         /* result p NULL: started, not done */
 	struct str key, name, result_json;
@@ -172,6 +178,37 @@ struct task_peer {
 	void *host_data;
 };
 
+/* Work that an external worker does: a tool, or a node of a chart or a graph.  It may be
+ * offered again after done. */
+struct task_worker_facts {                   /* as a worker has registered it */
+	struct str description, schema_json; /* schema: empty: none */
+	bool idempotent;                     /* it may be done twice */
+	msec timeout;                        /* 0: none */
+};
+enum task_worker_end {
+	TASK_WORKER_DONE,                    /* output */
+	TASK_WORKER_FAILED,                  /* the worker says so: e */
+	TASK_WORKER_LOST,                    /* it is gone: e; it may have been done if it
+	                                        was begun */
+	TASK_WORKER_REFUSED                  /* it was not offered: e */
+};
+struct task_worker {
+	bool tool;
+	/* both live until the last done, or worker_stop */
+	struct str name;
+	struct str members;                  /* of the task's object: `"args":{}`, no comma at
+	                                        the ends */
+	unsigned attempt;                    /* from 1 */
+	/* A worker takes it, and begins when worker_go is called; not from inside. */
+	void (*taken)(struct task_worker *w, const struct task_worker_facts *facts);
+	/* What it says while it works.  False: nobody takes events of that mode. */
+	bool (*event)(struct task_worker *w, struct str mode, struct val data);
+	/* Once, later, unless worker_stop was called; output and e are borrowed. */
+	void (*done)(struct task_worker *w, enum task_worker_end how, struct val output,
+	    const struct task_worker_error *e);
+	void *host_data;
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -234,6 +271,16 @@ struct task_host {
 	void (*peer)(void *ctx, struct task_peer *x);            /* done exactly once,
 	                                        possibly at once, unless peer_forget */
 	void (*peer_forget)(void *ctx, struct task_peer *x);     /* it goes on untold */
+	/* External workers; worker NULL: none can be. */
+	void (*worker)(void *ctx, struct task_worker *w);
+	void (*worker_go)(void *ctx, struct task_worker *w);     /* of one that is taken */
+	void (*worker_stop)(void *ctx, struct task_worker *w);   /* one under way */
+	/* Does somebody serve it now? */
+	bool (*worker_there)(void *ctx, const struct task_worker *w);
+	/* What a worker has said of a tool; kept when it has left.  Texts in a.  False:
+	 * nobody has. */
+	bool (*worker_tool)(void *ctx, struct str name, struct arena *a,
+	    struct task_worker_facts *out);
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */

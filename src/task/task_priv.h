@@ -5,7 +5,7 @@
  *   task.c     the door; the queue      piece.c     a piece's life: start, end
  *   view.c     state, names, evaluation record.c    keys, records, answers
  *   call.c     one tool call            offer.c     the tools a model may call
- *   use.c      a call with a policy
+ *   use.c      a call with a policy  worker_use.c one of an external worker
  *   spend.c    budgets of work
  *   inbox.c    what clients put in   mail.c      messages of other agents
  *   kinds.c    the table of kinds       one file a kind: what it does
@@ -86,7 +86,7 @@ struct task_run {
 
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
-    task_repeat, task_work, task_http_get, task_guard, task_message, task_contract_net,
+    task_repeat, task_work, task_worker, task_http_get, task_guard, task_message, task_contract_net,
     task_subscribe, task_spawn, task_stop_agent;
 
 /* ---- state and names ------------------------------------------------------- */
@@ -449,6 +449,34 @@ bool call_may_repeat(const struct task_call *c);
 /* The budgets have one more; false: the piece has failed. */
 bool call_is_paid(struct piece *p, struct str id);
 
+/* worker_use.c: one piece of work of an external worker: offered until somebody takes it,
+ * begun when the caller wants, and offered again when its worker is lost, if it may be done
+ * twice.  Hooks are called in the task (task_enter), and may free the use. */
+struct worker_use;
+enum worker_how {
+	WORKER_OK,                           /* output */
+	WORKER_SAYS_NO,                      /* it was done, and failed: e */
+	WORKER_GONE,                         /* nobody says; it may have been done: e */
+	WORKER_UNDONE                        /* nobody took it: e */
+};
+struct worker_use_hooks {
+	/* Somebody takes it.  again: the worker says that it may be done twice. */
+	void (*found)(void *ctx, bool again);
+	bool (*event)(void *ctx, struct str mode, struct val data);      /* or NULL */
+	void (*called)(void *ctx, enum worker_how how, struct val output,
+	    const struct task_worker_error *e);
+};
+/* members (struct task_worker): copied. */
+struct worker_use *worker_use_new(struct piece *p, bool tool, struct str name,
+    struct str members, const struct worker_use_hooks *hooks, void *ctx);
+void worker_use_find(struct worker_use *u);
+void worker_use_call(struct worker_use *u, bool again);      /* after found; not from inside */
+void worker_use_free(struct worker_use *u);  /* NULL: nothing; leaves what is under way */
+bool worker_use_waits(const struct worker_use *u);   /* nobody has it */
+bool worker_use_is_there(const struct worker_use *u);        /* somebody could take it */
+/* "key": the same in every attempt, and of nothing else. */
+void worker_use_add_key(struct buf *b, const struct piece *p, struct str part);
+
 /* use.c: the same of a call that the file says more of, or that needs the task. */
 struct task_use;
 bool use_is_wanted(const struct piece *p, struct str name);
@@ -470,6 +498,8 @@ void call_add_content(struct buf *b, struct val v);
 
 /* A tool of the agent's file, or of one around it; NULL: none. */
 const struct agent_tool *offer_declared(const struct piece *p, struct str name);
+/* Is a tool of the file among those that the llm offers? */
+bool offer_names(const struct piece *p, struct str name);
 /* May the tools node call it? */
 bool offer_allows(const struct piece *p, struct str name);
 /* Do the capabilities of the agent, and of those around it, allow it? */

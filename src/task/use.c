@@ -30,11 +30,11 @@ use_is_wanted(const struct piece *p, struct str name)
 	const struct agent_tool *own = offer_declared(p, name);
 	const struct agent_policy *policy = agent_policy_of(p->task->agent, name);
 
-	if (own != NULL)
+	if (own != NULL && !own->worker)
 		return own->call != NULL;
 	return (policy != NULL && (policy->timeout_ms > 0 || policy->retries > 0 ||
-	    policy->idempotent != AGENT_UNSAID)) ||
-	    str_eq(name, S("http_get")) || str_eq(name, S("run_agent"));
+	    policy->idempotent != AGENT_UNSAID)) || (own == NULL &&
+	    (str_eq(name, S("http_get")) || str_eq(name, S("run_agent"))));
 }
 
 bool

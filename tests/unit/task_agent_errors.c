@@ -215,7 +215,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ "state: {a: {}, b: {}}\ntools: []\nnodes: {n: {set: {}}}\nedges: [[START, n]]\n",
 	    ":2:8: tools: expected a map of tools, got a list" },
 	{ "state: {a: {}, b: {}}\ntools: {t: {}}\nnodes: {n: {set: {}}}\nedges: [[START, n]]\n",
-	    ":2:12: tools.t: 'reply' or 'agent' is missing" },
+	    ":2:12: tools.t: 'reply', 'agent' or 'worker' is missing" },
 	{ "state: {a: {}, b: {}}\ntools: {t: {reply: a, repyl: b}}\nnodes: {n: {set: {}}}\nedges: [[START, n]]\n",
 	    ":2:23: tools.t: unknown key 'repyl'; did you mean 'reply'?" },
 	{ "state: {a: {}, b: {}}\ntools: {t: {reply: args.x}}\nnodes: {n: {set: {}}}\nedges: [[START, n]]\n",
