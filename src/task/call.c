@@ -317,7 +317,7 @@ static const struct worker_use_hooks worker_hooks = {
 static void
 call_worker(struct task_call *c)
 {
-	struct buf b = BUF(LIMIT_WORKER_TASK_BYTES + KEY_BYTES);
+	struct buf b = BUF(LIMIT_WORKER_INPUT_BYTES + KEY_BYTES);
 
 	if (c->p->task->host->worker == NULL) {
 		call_ends(c, &(struct call_end){

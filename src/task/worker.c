@@ -307,7 +307,7 @@ members_make(struct piece *p, struct buf *b)
 	if (!b->failed)
 		return true;
 	piece_fail(p, "error.execution", "LimitError", "line %u: worker: the state and its input "
-	    "are larger than %d bytes", p->spec->line, LIMIT_WORKER_TASK_BYTES);
+	    "are larger than %d bytes", p->spec->line, LIMIT_WORKER_INPUT_BYTES);
 	return false;
 }
 
@@ -316,7 +316,7 @@ worker_start(struct piece *p)
 {
 	struct worker_piece *w = worker_of(p);
 	struct task *t = p->task;
-	struct buf b = BUF(LIMIT_WORKER_TASK_BYTES);
+	struct buf b = BUF(LIMIT_WORKER_INPUT_BYTES);
 
 	if (t->host->worker == NULL)
 		piece_fail(p, "error.execution", "NotFoundError", "line %u: worker: there are no "

@@ -29,7 +29,7 @@ unknown_tool(const struct piece *p)
 
 	for (size_t i = 0; i < t->agent->tools_n; i++) {
 		const struct agent_tool *tool = &t->agent->tools[i];
-		struct arena a = ARENA(LIMIT_WORKER_TASK_BYTES);
+		struct arena a = ARENA(LIMIT_WORKER_INPUT_BYTES);
 		struct task_worker_facts facts;
 		bool known = !tool->worker || tool->schema.kind == VAL_OBJECT ||
 		    tool->description.n > 0 || !offer_names(p, tool->name) ||

@@ -226,7 +226,7 @@ lost(struct worker_use *u, struct str why)
 	bool begun = u->state == USE_BEGUN;
 
 	timer_stop(u);
-	if (!begun || (u->again && u->w.attempt < LIMIT_WORKER_ATTEMPTS)) {
+	if (!begun || (u->again && u->w.attempt < LIMIT_WORKER_TRIES)) {
 		u->w.attempt += begun;
 		offer(u);
 		return;
