@@ -3,6 +3,7 @@
 //
 // With REFERENCE=http://host:port a suite talks to that server (reference/ has
 // the same agents for the official one); what is ours alone is left out then.
+// With CORE_WORKER=js the agents that tests/workers has in code are hosted by a worker.
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { Client } from "sdk-1.15";
@@ -27,6 +28,7 @@ export function agentFolder(folders, into = path.join(scratch(), "agents")) {
 
 export async function startCore({ folders = ["", "e2e"], args = [], ...rest } = {}) {
   if (reference) return { url: reference, stop: async () => {} };
+  if (process.env.CORE_WORKER) return (await import("./worker-lib.mjs")).startHosted({ folder: agentFolder(folders), args, ...rest });
   return startServer({ ...rest, args: ["--agents", agentFolder(folders), ...args] });
 }
 

@@ -73,7 +73,8 @@ export async function standin({ answer = () => undefined, rows = new Rows(), pol
   const flush = () => {
     if (!asking || (waiting.length === 0 && !s.quiet && s.cancels.length === 0)) return;
     const { reply, free } = asking;
-    const out = waiting.splice(0, free.run + free.node);
+    const left = { ...free }, out = waiting.filter((t) => left[t.kind === "run" ? "run" : "node"]-- > 0);
+    for (const t of out) waiting.splice(waiting.indexOf(t), 1);
     if (out.length === 0 && !s.quiet && s.cancels.length === 0) return;
     asking = undefined;
     reply(200, { tasks: out, quiet: s.quiet, cancel: s.cancels.splice(0) });

@@ -97,6 +97,7 @@ export class Lease {
           await new Promise((resolve) => { const timer = setTimeout(resolve, wait); this.#hurry = () => { clearTimeout(timer); resolve(); }; });
           this.#hurry = undefined;
         }
+        if (this.#holdUntil > performance.now()) await sleep(this.#holdUntil - performance.now());
         let size = 0, many = 0;
         while (many < this.#queue.length && many < 1000 && (many === 0 || size + this.#queue[many].length <= BATCH_BYTES)) size += this.#queue[many++].length;
         const events = this.#queue.splice(0, many);

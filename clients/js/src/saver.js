@@ -68,8 +68,8 @@ export class RemoteSaver extends BaseCheckpointSaver {
     });
   }
 
-  // One at a time and in order, so that no write is saved without its checkpoint; the
-  // writes of tasks that end together go in one call.
+  // One at a time, in the order that the graph asks for them; the writes of tasks that end
+  // together go in one call.
   async #pump() {
     await new Promise(setImmediate);
     for (let next; (next = this.#waiting.shift()) !== undefined;) {
@@ -142,13 +142,15 @@ export class RemoteSaver extends BaseCheckpointSaver {
   async put(config, checkpoint, metadata, newVersions) {
     const { thread, ns, id: parent } = this.#place(config, "put a checkpoint");
     const { channel_values: values = {}, ...rest } = checkpoint;
-    const changed = Object.keys(newVersions ?? {});
+    // A copy of a checkpoint is put beside it, not below it: all it holds is new there.
+    const copied = metadata?.source === "fork" && Object.keys(newVersions ?? {}).length === 0;
+    const versions = copied ? checkpoint.channel_versions ?? {} : newVersions ?? {}, changed = Object.keys(versions);
     const serialise = async (value) => pack(await this.serde.dumpsTyped(value));
     // Serialised before anything is awaited: the graph goes on with these objects.
     const parts = Promise.all([
       serialise(rest), serialise(metadata),
       Promise.all(changed.filter((c) => own(values, c)).map(async (channel) =>
-        ({ channel, version: String(newVersions[channel]), ...(await serialise(values[channel])) }))),
+        ({ channel, version: String(versions[channel]), ...(await serialise(values[channel])) }))),
     ]);
     parts.catch(() => {});
     const { text, deltas, specs } = this.#view(ns, checkpoint, metadata, changed);

@@ -177,6 +177,8 @@ function watchSignals(worker) {
   let asked = 0;
   const onSignal = (name) => { if (asked++ === 0) worker.drain(name); else worker.stop(); };
   for (const name of ["SIGTERM", "SIGINT"]) process.on(name, onSignal);
+  // Under `cohort dev` the end of the input is the end of the server.
+  if (process.env.COHORT_DEV) process.stdin.on("end", () => onSignal("the server has ended")).resume();
   worker.done.then((error) => process.exit(error ? 1 : 0));
 }
 

@@ -98,7 +98,7 @@ class Tracker {
 }
 
 /** Connects to the daemon of the workspace at `dir` (here), or to `socket`. */
-export function connect({ dir = process.cwd(), socket, actor = whoAmI(), timeout = TIMEOUT_MS } = {}) {
+export async function connect({ dir = process.cwd(), socket, actor = whoAmI(), timeout = TIMEOUT_MS } = {}) {
   const where = socket ?? findSocket(dir);
   return new Promise((resolve, reject) => {
     const to = net.connect(where);

@@ -1,8 +1,9 @@
-// graphs.mjs - the agents of tests/agents again, for the official JavaScript
-// server, so that what the suites assert can be asked of it:
-//   cp tests/e2e/reference/* SOMEWHERE, npm install there, node serve.mjs 8124
+// graphs.mjs - the agents of tests/agents again, in code: what a worker hosts in
+// tests/e2e/worker-js.mjs, so that the suites of the YAML agents are asked of them.
+// The official JavaScript server takes them too, when the suites are to be asked of it:
+//   cp tests/e2e/reference/* tests/workers/graphs.mjs SOMEWHERE, npm install there,
+//   node serve.mjs 8124
 //   REFERENCE=http://localhost:8124 node tests/e2e/agents.mjs
-// Not a part of any test run.
 import { randomUUID } from "node:crypto";
 import { AIMessage, AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
