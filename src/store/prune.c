@@ -135,20 +135,21 @@ head_keep(struct pruning *p, struct str ns, struct query q)
 	return rc == OK ? tasks_keep(p, tasks) : rc;
 }
 
-/* "a:TASK|b:TASK2" belongs to TASK2; "a" to a node of a worker's graph, whose subgraph
- * goes on from its state in every run. */
+/* "a:TASK|b:TASK2" belongs to TASK2, and so does "a:TASK|b:TASK2|1", its second call of a
+ * subgraph.  "a|b" is of a worker's graph: a subgraph that keeps its state over runs. */
 static bool
 ns_stays(const struct pruning *p, struct str ns)
 {
-	struct uuid task;
+	struct str task, rest;
+	struct uuid id;
 	size_t at = ns.n;
 
-	while (at > 0 && ns.p[at - 1] != '|' && ns.p[at - 1] != ':')
+	while (at > 0 && ns.p[at - 1] != ':')
 		at--;
-	if (at == 0 || ns.p[at - 1] == '|')
+	if (at == 0)
 		return true;
-	return ns.n > UUID_TEXT && uuid_parse((struct str){ ns.p + ns.n - UUID_TEXT,
-	    UUID_TEXT }, &task) && task_stays(p, &task);
+	rest = str_sub(ns, at, ns.n - at);
+	return str_next(&rest, '|', &task) && uuid_parse(task, &id) && task_stays(p, &id);
 }
 
 static int

@@ -135,6 +135,8 @@ CONTRACT(saver_prune)
 	run = go(f, 2, "memory", 1, 3);
 	end(f, &run, false);
 	run = go(f, 3, "n:11111111-0000-4000-8000-000000000001", 1, 2);
+	end(f, &run, false);
+	run = go(f, 4, "n:11111111-0000-4000-8000-000000000001|1", 1, 2);
 	early = sput(f, "", 99, 4, "{}", BLOBS());   /* beside no checkpoint */
 	CHECK_RC(fix_do(f, &(struct store_run_save){ .run_seq = run.seq, .thread_seq =
 	    run.thread_seq, .changes = { .saver_puts = &early, .saver_puts_n = 1 } },
@@ -149,6 +151,28 @@ CONTRACT(saver_prune)
 	CHECK_STR(svalues(f, &x), "a=3,b=first");
 	CHECK_INT(prune(f, &id).pruned_n, 1);
 	CHECK_INT(rows(f, run.thread_seq), 8);
+}
+
+/* Goal: what belongs to a task that comes next stays, in all its calls of a subgraph. */
+CONTRACT(saver_prune_keeps_tasks)
+{
+	static const char task[] = "n:11111111-0000-4000-8000-000000000001";
+	struct store_checkpoint_tasks t = { .ns = S(""), .tasks_json = S("[{\"id\":"
+	    "\"11111111-0000-4000-8000-000000000001\",\"name\":\"n\"}]") };
+	struct uuid id = id_of(ID_THREAD, 1);
+	struct store_run run = go(f, 1, "", 1, 2);
+	struct store_run_save save = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+	    .changes = { .checkpoint_tasks = &t, .checkpoint_tasks_n = 1 } };
+
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+	end(f, &run, false);
+	run = go(f, 2, task, 1, 2);
+	end(f, &run, false);
+	run = go(f, 3, arena_fmt(&f->a, "%s|1", task).p, 1, 2);
+	end(f, &run, false);
+	CHECK_INT(prune(f, &id).pruned_n, 1);
+	CHECK_INT(rows(f, run.thread_seq), 3 * 4);
+	CHECK_STR(sget(f, 7, run.thread_seq, task, 0).writes[0].value.body, "2");
 }
 
 /* Goal: a thread with many rows is pruned in several passes, and is whole after each. */
@@ -223,6 +247,19 @@ TEST(saver_is_erased_in_pieces)
 		CHECK_RC(store_check(f.st, &f.e), OK);
 	CHECK_INT(rows(&f, run.thread_seq), 0);
 	fix_close(&f);
+}
+
+/* Goal: nothing is left when all that an owner has goes. */
+CONTRACT(saver_truncate)
+{
+	struct store_run run = go(f, 1, "", 1, 3);
+	struct store_truncate t = { .what = TRUNCATE_THREADS };
+
+	end(f, &run, false);
+	CHECK_RC(fix_do(f, &t, STORE_TRUNCATE, 8), OK);
+	CHECK(rows(f, run.thread_seq) > 0);
+	CHECK_RC(fix_do(f, &t, STORE_TRUNCATE, 7), OK);
+	CHECK_INT(rows(f, run.thread_seq), 0);
 }
 
 /* Goal: the report of a thread counts rows of savers, their values by channel. */
