@@ -2,9 +2,9 @@
  * saver.c - writing what savers of worker graphs put (saver.h).
  *
  * A checkpoint's row names the blob of each of its channels by the checkpoint that wrote
- * it.  Blobs and writes are keyed by their checkpoint's id, so what belongs to one goes
- * with it; a blob that others name too stays only in a prune, and in a rollback there is
- * none: what goes there is the newest of its line.
+ * it.  Blobs and writes have their checkpoint's id in the key, so they go with it in one
+ * range.  A rollback removes checkpoints from the newest on, whose blobs no other one can
+ * name; a prune keeps what is named (saver_life.c).
  *
  * SPDX-License-Identifier: MIT
  */

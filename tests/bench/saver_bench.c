@@ -1,7 +1,7 @@
 /*
  * saver_bench.c - what the rows of worker graphs' savers cost the store.
  *
- *   saver-bench [-f FILE] [-t THREADS] [-n STEPS]
+ *   saver-bench [-f FILE] [-t THREADS] [-n STEPS] [-r READS]
  *
  * Each thread has a run that takes STEPS steps: a put of a checkpoint of 6 channels, of which
  * 3 change (one of 4 KB), with the checkpoint that clients see; then the writes of two tasks,
@@ -48,7 +48,7 @@ struct bench {
 	struct thread *threads;
 	size_t threads_n;
 	unsigned steps;
-	size_t under_way, done;
+	size_t reads, under_way, done;
 	nsec *took;
 };
 
@@ -211,7 +211,7 @@ reads(struct bench *b, struct store_reader *r)
 	struct arena a = ARENA(MB);
 	struct store_saver_found x;
 
-	while (b->done < b->threads_n * b->steps) {
+	while (b->done < b->reads) {
 		const struct thread *t = &b->threads[(b->done * 7919) % b->threads_n];
 		nsec at = clock_mono();
 		int rc = store_saver_get(r, 0, t->seq, S(""), STR_NONE, &a, &x);
@@ -229,22 +229,23 @@ int
 main(int argc, char **argv)
 {
 	struct store_options o = { .driver = S("sqlite"), .path = S("saver.db") };
-	struct bench b = { .threads_n = 50, .steps = 200 };
+	struct bench b = { .threads_n = 50, .steps = 200, .reads = 20000 };
 	struct store_reader *r;
 	struct err e;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "f:t:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "f:t:n:r:")) != -1) {
 		switch (opt) {
 		case 'f': o.path = str_of(optarg); break;
 		case 't': b.threads_n = strtoul(optarg, NULL, 10); break;
 		case 'n': b.steps = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'r': b.reads = strtoul(optarg, NULL, 10); break;
 		default: return 2;
 		}
 	}
 	memset(body, 'x', sizeof body);
 	b.threads = mem_zero(b.threads_n * sizeof *b.threads);
-	b.took = mem_alloc(2 * b.threads_n * b.steps * sizeof *b.took);
+	b.took = mem_alloc((2 * b.threads_n * b.steps + b.reads) * sizeof *b.took);
 	if (shard_new(&b.shard, 0, &e) != OK || store_open(&b.st, &o, &e) != OK ||
 	    store_reader_open(b.st, &r, &e) != OK) {
 		fprintf(stderr, "%s\n", e.text);
