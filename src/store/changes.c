@@ -339,6 +339,16 @@ channel_change(struct changing *w, const struct store_checkpoint_put *p,
 	    value_change(w, p, seq, r, x);
 }
 
+/* Moves the place to before the first checkpoint. */
+static int
+place_begin(struct changing *w, struct place *p)
+{
+	int rc = place_flush(w, p);
+
+	*p = (struct place){ .ns = p->ns, .parsed = true };
+	return rc;
+}
+
 /* Moves the place to the parent that is named. */
 static int
 place_follow(struct changing *w, struct place *p, const struct uuid *parent)
@@ -394,7 +404,7 @@ checkpoint_put(struct changing *w, const struct store_checkpoint_put *p, int64_t
 		    "%d", p->ns.n, LIMIT_CHECKPOINT_NS_BYTES);
 	rc = place_of(w, p->ns, &at);
 	if (rc == OK)
-		rc = place_follow(w, at, &p->parent);
+		rc = p->alone ? place_begin(w, at) : place_follow(w, at, &p->parent);
 	for (size_t i = 0; rc == OK && i < p->channels_n; i++)
 		rc = channel_change(w, p, at, seq, &p->channels[i]);
 	if (rc == OK && at->older)
@@ -502,6 +512,13 @@ rest_write(struct changing *w, const struct store_changes *x)
 	return rc == OK && x->void_moved ? interrupts_void_moved(w->st, w->thread) : rc;
 }
 
+static bool
+checkpoint_is_there(struct changing *w, const struct store_checkpoint_put *p)
+{
+	return query_any(query_of(&w->st->w, SQL_PLACE_FIND, db_i64(w->thread),
+	    db_text(p->ns), db_uuid(&p->id))) == OK;
+}
+
 int
 changes_write(struct changing *w, struct store_changes *x)
 {
@@ -515,7 +532,8 @@ changes_write(struct changing *w, struct store_changes *x)
 
 		if (i == 0)
 			x->first_seq = seq;
-		rc = checkpoint_put(w, &x->checkpoints[i], seq);
+		if (x->saver_puts_n == 0 || !checkpoint_is_there(w, &x->checkpoints[i]))
+			rc = checkpoint_put(w, &x->checkpoints[i], seq);
 	}
 	for (size_t i = 0; rc == OK && i < w->n; i++)
 		rc = place_flush(w, &w->places[i]);

@@ -45,11 +45,13 @@ struct store_channel_change {
 
 /* A checkpoint to be written.  Its channels are its parent's, but for those that
  * change.  parent zero: the head of its namespace, which may be an earlier
- * checkpoint of the same command; then, if there is none, it is the first. */
+ * checkpoint of the same command; then, if there is none, it is the first.  Beside
+ * saver_puts it may come again: one that is there stays as it is. */
 struct store_checkpoint_put {
 	struct uuid id;                      /* v6 */
 	struct str ns;
 	struct uuid parent;                  /* of the same namespace */
+	bool alone;                          /* it has no parent, whatever there is */
 	int step;
 	enum checkpoint_source source;
 	msec created;

@@ -318,6 +318,34 @@ CONTRACT(saver_checkpoint_tasks)
 	end(f, &run, false);
 }
 
+/* Goal: a put that comes again, as after an answer that was lost, changes nothing; one
+ * without a parent has nothing of what is there. */
+CONTRACT(saver_put_again)
+{
+	struct store_run run = go(f, 1, "", 1, 2);
+	struct store_saver_put p = sput(f, "", 2, 1, "{\"a\":2,\"b\":1}", BLOBS("a", "2"));
+	struct store_channel_change list = { .name = S("messages"), .kind = STORE_LIST,
+	    .entries = &p.id, .entries_n = 1 };
+	struct store_checkpoint_put c = { .id = id_of(ID_CHECKPOINT, 3), .created = 5,
+	    .channels = &list, .channels_n = 1 };
+	struct store_run_save save = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+	    .changes = { .checkpoints = &c, .checkpoints_n = 1 } };
+	int64_t before = rows(f, run.thread_seq);
+	struct store_checkpoint out;
+
+	CHECK_RC(ssave(f, 7, &run, &p, NULL, 0), OK);
+	CHECK_INT(rows(f, run.thread_seq), before);
+	CHECK_INT(count_rows(f, "checkpoint"), 2);
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+	c.id = id_of(ID_CHECKPOINT, 4);
+	c.alone = true;
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &out), OK);
+	CHECK(uuid_eq(&out.id, &c.id) && out.parent_seq == 0);
+	CHECK_INT(out.len, 1);
+	end(f, &run, false);
+}
+
 /* Goal: a question that is asked anew under its id waits again, with the new words and
  * without the answer; one that is not asked so stays as it is. */
 CONTRACT(saver_question_anew)
