@@ -31,7 +31,10 @@ DELTA_COUNTERS = "counters_since_delta_snapshot"
 
 def pack(serde: Any, value: Any, what: str) -> dict:
     """A value as the wire has it: {type, text} where it is UTF-8, else {type, b64}."""
-    kind, data = serde.dumps_typed(value)
+    try:
+        kind, data = serde.dumps_typed(value)
+    except TypeError as e:
+        raise TypeError(f"{what} ({type(value).__name__}): {e}") from e
     if kind == "pickle":
         raise TypeError(f"{what}: {type(value).__name__} can only be stored as pickle, which Cohort refuses "
                         "(reading it would run code): give it a form that JSON or msgpack has")

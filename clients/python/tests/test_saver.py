@@ -194,6 +194,14 @@ class Savers(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, "channel f: function can only be stored as pickle"):
             self.put("a1", {"f": lambda: 1})
 
+    def test_what_cannot_be_stored_is_named(self):
+        # A graph has many channels; the serializer's words do not say which one.
+        with self.assertRaisesRegex(TypeError, "channel odd .object.: .*not msgpack serializable"):
+            self.put("a1", {"fine": 1, "odd": object()})
+        # What only a config holds is none of the state's, and stops nothing.
+        self.do("put", {"configurable": {**config()["configurable"], "client": object()}}, checkpoint("a1", {"a": 1}, {"a": "1"}),
+                {"source": "loop", "step": 1}, {"a": "1"})
+
     def test_which_channels_are_state(self):
         self.saver = self.make(channels=lambda ns: {"a"} if ns == "" else None)
         self.put("a1", {"a": 1, "private": 2})
