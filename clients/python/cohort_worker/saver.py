@@ -97,6 +97,9 @@ class RemoteSaver(BaseCheckpointSaver[str]):
         values = c.pop("channel_values", {})
         meta = get_checkpoint_metadata(config, metadata)
         delta = meta.get(DELTA_COUNTERS) or {}
+        if not new_versions and meta.get("source") == "fork":
+            # A copy of a checkpoint beside it: its parent has other versions to join.
+            new_versions = {k: v for k, v in checkpoint["channel_versions"].items() if k in values}
         changed = self._state_of(ns, new_versions)
         view = {
             "values": {n: plain.plain(_bare(values[n])) for n in changed if n in values},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import hashlib
 import inspect
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,9 @@ async def aserve(graphs: Mapping[str, Any] | None = None, *, url: str | None = N
     if signals:
         for s in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(s, worker.drain, s.name)
+    if os.environ.get("COHORT_DEV"):
+        # The server of `cohort dev` holds the other end: when it is gone, so is the reason to serve.
+        threading.Thread(target=_watch_stdin, args=(loop, worker), daemon=True).start()
     try:
         await worker.serve()
     finally:
@@ -75,6 +80,14 @@ async def aserve(graphs: Mapping[str, Any] | None = None, *, url: str | None = N
             for s in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(s)
     return worker.stuck
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(worker.drain, "the end of cohort dev")
 
 
 async def _tell(sources: Mapping[str, Any], descriptions: Mapping[str, str], handlers: dict) -> dict:

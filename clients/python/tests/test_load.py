@@ -11,6 +11,8 @@ from unittest import mock
 
 from cohort_worker import __main__, load
 
+from .desk import Desk, until
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -129,6 +131,24 @@ class Projects(unittest.TestCase):
         self.file("w.py", "")
         r = run("w.py")
         self.assertIn("nothing to serve", r.stderr)
+
+    def test_the_end_of_cohort_dev(self):
+        # The server that started it is gone: no old code serves on.
+        d = Desk()
+        self.addCleanup(d.close)
+        self.file("w.py", "from cohort_worker import node\n@node\ndef n(s): pass\n")
+        for dev in (True, False):
+            p = subprocess.Popen([sys.executable, "-m", "cohort_worker", "w.py"], cwd=self.dir, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent), "COHORT_URL": d.url, **({"COHORT_DEV": "1"} if dev else {})})
+            self.addCleanup(p.wait)
+            self.addCleanup(p.kill)
+            until("it to register", lambda: d.workers)
+            p.stdin.close()
+            if dev:
+                self.assertEqual(p.wait(10), 0)
+                self.assertEqual(d.workers, {})
+        with self.assertRaises(subprocess.TimeoutExpired):
+            p.wait(0.3)
 
 
 if __name__ == "__main__":

@@ -163,6 +163,14 @@ class Savers(unittest.TestCase):
         self.put("a3", {"a": 3}, "a1")
         self.assertNotIn("__pregel_tasks", self.do("get_tuple", config()).checkpoint["channel_values"], "not of format 4")
 
+    def test_a_copy_of_a_checkpoint_has_all_values(self):
+        # update_state(.., as_node="__copy__") names no new version, and the parent of what it copies.
+        self.put("a1", {"a": 1})
+        self.put("a2", {"a": 2}, "a1")
+        self.put("a3", {"a": 2}, "a1", metadata={"source": "fork", "step": 2}, versions={"a": "v-a2-a"}, new={})
+        self.assertEqual([(b["channel"], b["version"]) for b in self.last("put")["blobs"]], [("a", "v-a2-a")])
+        self.assertEqual(self.last("put")["view"]["values"], {"a": 2})
+
     def test_versions_of_forks_differ(self):
         a, b = (self.saver.get_next_version("00000000000000000000000000000003.0.5", None) for _ in range(2))
         self.assertEqual((a[:33], a != b), ("0" * 31 + "4.", True))
