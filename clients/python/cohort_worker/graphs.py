@@ -387,14 +387,13 @@ def _modes() -> list[str]:
     return [m for m in MODES if m in there or m in ALWAYS]
 
 
-class Opened:
-    """A graph with the saver and the store of one attempt of a task."""
-
-    def __init__(self, g: Any, wire: TaskWire, task: dict, order: Order | None, submit: Any, store: Any):
-        from .saver import RemoteSaver
-        self.saver = RemoteSaver(wire, task.get("thread_id"), serde=serde_of(g), channels=channels_of(g),
-                                 on_put=order.put if order else None, submit=submit)
-        self.graph = g.copy(update={"checkpointer": self.saver, "store": store})
+def opened(g: Any, wire: TaskWire, task: dict, order: Order | None, submit: Any, store: Any) -> tuple[Any, Any]:
+    """A graph with the saver and the store of one attempt of a task; the user's own is not
+    changed."""
+    from .saver import RemoteSaver
+    saver = RemoteSaver(wire, task.get("thread_id"), serde=serde_of(g), channels=channels_of(g),
+                        on_put=order.put if order else None, submit=submit)
+    return g.copy(update={"checkpointer": saver, "store": store}), saver
 
 
 def _stream_arguments(g: Any, task: dict) -> dict:
@@ -421,7 +420,7 @@ async def run(entry: Graph, task: dict, wire: TaskWire, events: Events, submit: 
     user = User(task["auth_user"]) if task.get("auth_user") else None
     config, store, order = config_of(task, user), RemoteStore(wire, submit), Order(events)
     async with entry.open(RUN, config, user, store, task.get("context")) as made:
-        g = Opened(made, wire, task, order, submit, store).graph
+        g, saver = opened(made, wire, task, order, submit, store)
         if task.get("again"):
             given = None  # it has begun: it goes on from what is stored
         else:
@@ -430,12 +429,13 @@ async def run(entry: Graph, task: dict, wire: TaskWire, events: Events, submit: 
             order.feed(ns, mode, data)
             await events.room()
         order.close()
-        if not order.interrupted:
+        if not order.interrupted and not saver.deltas:
             return {"status": "success"}
-        state = await g.aget_state(_head(config), subgraphs=True)
-        if not state.next and not any(t.interrupts for t in state.tasks):
-            return {"status": "success"}
-        return {"status": "interrupted", "view": view_of(state)}
+        state = await g.aget_state(_head(config), subgraphs=order.interrupted)
+        if order.interrupted and (state.next or any(t.interrupts for t in state.tasks)):
+            return {"status": "interrupted", "view": view_of(state)}
+        # The values of delta channels are in no checkpoint, so the head's are told here.
+        return {"status": "success", **({"view": view_of(state)} if saver.deltas else {})}
 
 
 def _head(config: dict) -> dict:
@@ -449,7 +449,7 @@ async def state_update(entry: Graph, task: dict, wire: TaskWire, events: Events,
     user = User(task["auth_user"]) if task.get("auth_user") else None
     config, store = config_of(task, user), RemoteStore(wire, submit)
     async with entry.open(UPDATE, config, user, store) as made:
-        g = Opened(made, wire, task, None, submit, store).graph
+        g, _ = opened(made, wire, task, None, submit, store)
         at = await _update(g, config, task["updates"])
         state = await g.aget_state({**config, "configurable": {**config["configurable"], **at["configurable"]}})
         view = view_of(state)

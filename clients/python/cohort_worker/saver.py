@@ -66,6 +66,7 @@ class RemoteSaver(BaseCheckpointSaver[str]):
                  on_put: Callable[[str, dict], None] | None = None, submit: Callable[..., Any] | None = None):
         super().__init__(serde=serde)
         self.wire, self.thread_id = wire, thread_id
+        self.deltas = False  # has a channel whose values are not in its checkpoints
         self._channels, self._on_put = channels, on_put
         self._submit = submit or asyncio.to_thread
         self._queue: list[tuple[dict, asyncio.Future]] = []
@@ -97,6 +98,7 @@ class RemoteSaver(BaseCheckpointSaver[str]):
         values = c.pop("channel_values", {})
         meta = get_checkpoint_metadata(config, metadata)
         delta = meta.get(DELTA_COUNTERS) or {}
+        self.deltas |= bool(delta)
         if not new_versions and meta.get("source") == "fork":
             # A copy of a checkpoint beside it: its parent has other versions to join.
             new_versions = {k: v for k, v in checkpoint["channel_versions"].items() if k in values}

@@ -66,6 +66,8 @@ class Wire:
             raise ValueError(f"{url}: a unix socket's address is unix:///path/of.sock")
         self._at = at
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
+        self._busy: set[http.client.HTTPConnection] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._tls = ssl.create_default_context() if at.scheme == "https" else None
 
@@ -95,10 +97,16 @@ class Wire:
         c.close()
 
     def close(self) -> None:
+        """Ends what is under way too: a thread that waits for an answer stops waiting."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
+            busy = list(self._busy)
         for _, c in idle:
             c.close()
+        for c in busy:
+            with contextlib.suppress(OSError, AttributeError):
+                c.sock.shutdown(socket.SHUT_RDWR)
 
     def _exchange(self, c: http.client.HTTPConnection, method: str, path: str, body: bytes | None,
                   headers: dict[str, str], timeout: float) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -108,6 +116,18 @@ class Wire:
             if self._at.scheme != "unix":
                 c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         c.sock.settimeout(timeout)
+        with self._lock:
+            if self._closed:
+                raise WireError(f"{method} {path}: this client has been closed")
+            self._busy.add(c)
+        try:
+            return self._ask(c, method, path, body, headers)
+        finally:
+            with self._lock:
+                self._busy.discard(c)
+
+    def _ask(self, c: http.client.HTTPConnection, method: str, path: str, body: bytes | None,
+             headers: dict[str, str]) -> tuple[int, http.client.HTTPMessage, bytes]:
         c.request(method, self._prefix() + path, body, headers)
         r = c.getresponse()
         data = r.read(ANSWER_BYTES + 1)

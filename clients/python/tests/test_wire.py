@@ -117,6 +117,24 @@ class Wires(unittest.TestCase):
             w.call("GET", "/workers")
         self.assertEqual(d.calls[-1][0], "/api/workers")
 
+    def test_close_ends_what_waits(self):
+        d = self.desk(poll_s=30)
+        w = self.wire(d)
+        id = w.call("POST", "/workers", {})["worker_id"]
+        failed = []
+
+        def poll():
+            try:
+                w.call("POST", f"/workers/{id}/poll", {"free": {}})
+            except WireError as e:
+                failed.append(e)
+        t = threading.Thread(target=poll)
+        t.start()
+        until("the poll", lambda: d.polls)
+        w.close()
+        t.join(5)
+        self.assertEqual((t.is_alive(), len(failed)), (False, 1))
+
     def test_many_threads(self):
         d = self.desk()
         w = self.wire(d)
