@@ -68,7 +68,7 @@ class Context:
     attempt    1, 2, ..
     input      what the chart's `input` chose, if it did
     state      the values of the thread
-    config, thread_id, run_id, assistant_id, user, task
+    config, context, thread_id, run_id, assistant_id, call_id, user, task
     store      the owner's store
     cancelled  true when the run was cancelled or the task given to another worker
     """
@@ -81,7 +81,7 @@ class Context:
         self.config: dict = task.get("config") or {}
         self.context = task.get("context")
         self.thread_id, self.run_id = task.get("thread_id"), task.get("run_id")
-        self.assistant_id = task.get("assistant_id")
+        self.assistant_id, self.call_id = task.get("assistant_id"), task.get("call_id")
         self.user: dict | None = task.get("auth_user")
         self.store = Store(wire, submit)
         self.message_id = f"run-{uuid.uuid4()}"
@@ -98,10 +98,12 @@ class Context:
 
     def emit(self, mode: str, data: Any) -> _Sent:
         """Says something to whoever streams the run: mode "custom" and any data, or
-        "messages" and [message].  From sync and async functions; await it where you can."""
+        "messages" and a piece of text or a message.  From sync and async functions; await it where you can."""
         if mode not in ("custom", "messages", "updates"):
             raise ValueError(f'emit({mode!r}): a node or an agent may say "custom", "messages" or "updates"')
-        self._events.add([], mode, data)
+        if mode == "messages" and isinstance(data, str):
+            return self.write(data)
+        self._events.add([], mode, [data] if mode == "messages" and not isinstance(data, (list, tuple)) else data)
         return self._sent()
 
     def write(self, text: str) -> _Sent:
