@@ -17,6 +17,7 @@
 #include "auth/policy.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "net/host.h"
 #include "store/guard.h"
 
 #define OWNER_NOBODY INT64_MAX               /* numbers are given from 1 on */
@@ -33,10 +34,58 @@ ask(struct call *c, enum access a, struct grant *out)
 	    policy_ask(p, a, &c->who, &c->r->arena, out, &c->err);
 }
 
+/* Without credentials a worker is let in from this machine only: it takes the tasks of all
+ * owners. */
+static bool
+is_near(const struct http_req *r)
+{
+	ptrdiff_t colon = -1;
+	struct str host = r->peer;
+
+	for (size_t i = 0; i < host.n; i++)
+		if (host.p[i] == ':')
+			colon = (ptrdiff_t)i;
+	if (colon >= 0)
+		host.n = (size_t)colon;
+	if (host.n > 2 && host.p[0] == '[')
+		host = str_sub(host, 1, host.n - 2);
+	return host_kind(host) == HOST_LOOPBACK;
+}
+
+/* A worker's key opens the routes of workers and no others, which no other key opens. */
+static int
+check_worker(struct call *c)
+{
+	enum access a = c->route->access;
+	bool off = !auth_enabled(c->api->shared->o.auth);
+
+	if (a == WORKERS_SERVE && off)
+		return is_near(c->r) ? OK : err_set(&c->err, ERR_DENIED, "without "
+		    "authentication workers are served from this machine only; make a key: "
+		    "cohort token --api-key --sub NAME --limits scopes=worker");
+	if (a == WORKERS_SERVE)
+		return principal_is_worker(&c->who) ? OK : err_set(&c->err, ERR_DENIED,
+		    "this route is for workers: it needs a key with scopes=worker");
+	if (principal_is_worker(&c->who))
+		return err_set(&c->err, ERR_DENIED, "a worker's key opens the routes of "
+		    "workers only");
+	if ((a == WORKERS_READ || a == WORKERS_UPDATE) && !off &&
+	    !principal_has(&c->who, S(SCOPE_ADMIN)))
+		return err_set(&c->err, ERR_DENIED, "this route is for operators: it needs the "
+		    "scope admin");
+	return OK;
+}
+
 int
 call_authorise(struct call *c)
 {
-	return c->route->access == ACCESS_NONE ? OK : ask(c, c->route->access, &c->grant);
+	int rc;
+
+	if (c->route->access == ACCESS_NONE)
+		return OK;
+	rc = check_worker(c);
+	/* To a worker its key is the grant: a policy is about users. */
+	return rc == OK && c->route->access != WORKERS_SERVE ? ask(c, c->route->access, &c->grant) : rc;
 }
 
 int

@@ -576,7 +576,7 @@ api_shared_free(struct api_shared *sh)
 
 struct api *
 api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *office,
-    struct store_reader *reader)
+    struct worker_desk *desk, struct store_reader *reader)
 {
 	struct api *a = mem_new(struct api);
 
@@ -585,6 +585,7 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *
 	a->shard = s;
 	a->runs = rs;
 	a->office = office;
+	a->desk = desk;
 	a->reader = reader;
 	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	a->scratch = BUF(a->out.max);            /* the two are swapped at times */

@@ -29,6 +29,8 @@ struct api;
 struct api_shared;
 struct office;
 struct offices;
+struct worker_desk;
+struct workers;
 
 /* Patterns of header names, as in "x-a,x-b-*"; both empty: the default. */
 struct header_rules {
@@ -42,6 +44,7 @@ struct api_options {
 	struct policy *policy;               /* NULL: none */
 	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
+	struct workers *workers;
 	struct origin_rules origin;
 	struct cors_rules cors;
 	struct header_rules configurable;    /* headers that runs see */
@@ -77,7 +80,7 @@ int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, mse
 
 /* The shard's own; made before the listener is attached. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
-    struct office *office, struct store_reader *reader);
+    struct office *office, struct worker_desk *desk, struct store_reader *reader);
 /* Ends the answers that would never end by themselves (streams of events), and
  * takes no new ones.  done: nothing of them is under way any more. */
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);

@@ -42,6 +42,7 @@ struct extracts;
 struct feed;
 struct mailbox;
 struct member;
+struct poll_call;
 struct socket;
 struct view;
 
@@ -60,6 +61,7 @@ struct api {
 	struct shard *shard;
 	struct runs *runs;
 	struct office *office;
+	struct worker_desk *desk;
 	struct store_reader *reader;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */
@@ -103,6 +105,7 @@ struct call {
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct commander *commander;         /* of a request that is a command */
+	struct poll_call *worker_poll;       /* of a worker */
 	struct str request_id;               /* of JSON-RPC and /work/rpc, JSON */
 	unsigned select;                     /* members of the objects of a list */
 	struct view *view;                   /* members of states */
@@ -520,6 +523,9 @@ void mailboxes_end(struct api *a);
 void sockets_end(struct api *a);
 /* One of them is gone: the last one that a drain waits for? */
 void api_drained(struct api *a);
+
+handler api_worker_register, api_worker_poll, api_worker_leave, api_worker_drain,
+    api_worker_list, api_worker_get, api_worker_log, api_worker_task;
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 

@@ -16,6 +16,7 @@
 #include "net/client.h"
 #include "net/files.h"
 #include "run/hook.h"
+#include "worker/desk.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
 	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
@@ -66,6 +67,7 @@ struct reading {
 	struct office_stats mail;
 	struct client_pool pool;
 	struct store_stats store;
+	struct worker_figures workers;
 	uint64_t bytes_out;
 	int64_t watchers;
 };
@@ -184,6 +186,32 @@ agents_live(const struct office_stats *s)
 	X(cohort_store_lost, gauge,                                           \
 	    "1 while the database was deleted, moved or replaced.",           \
 	    f->store.lost)                                                    \
+	X(cohort_workers_live, gauge, "Workers that are registered.",         \
+	    f->workers.live)                                                  \
+	X(cohort_worker_polls, gauge, "Polls of workers that wait.",          \
+	    f->workers.polls)                                                 \
+	X(cohort_worker_free_runs, gauge, "Free slots for runs of those.",    \
+	    f->workers.free_run)                                              \
+	X(cohort_worker_free_nodes, gauge, "Free slots for nodes and tools of those.", \
+	    f->workers.free_node)                                             \
+	X(cohort_worker_tasks_waiting, gauge, "Tasks that wait for a worker.", \
+	    f->workers.waiting)                                               \
+	X(cohort_worker_tasks_leased, gauge, "Tasks that a worker has.",      \
+	    f->workers.leases)                                                \
+	X(cohort_worker_tasks_total, counter, "Attempts offered to workers.", \
+	    f->workers.offers)                                                \
+	X(cohort_worker_lost_total, counter,                                  \
+	    "Tasks taken away from a worker that was silent or left.",        \
+	    f->workers.lost)                                                  \
+	X(cohort_worker_calls_total, counter, "Requests about tasks.",        \
+	    f->workers.calls)                                                 \
+	X(cohort_worker_refused_total, counter,                               \
+	    "Those about tasks that were not the worker's any more.",         \
+	    f->workers.conflicts)                                             \
+	X(cohort_worker_events_total, counter, "Events that workers told.",   \
+	    f->workers.events)                                                \
+	X(cohort_worker_polls_total, counter, "Polls of workers.",            \
+	    f->workers.poll_waits)                                            \
 	X(process_resident_memory_bytes, gauge, "Resident memory.",           \
 	    mem_resident())                                                   \
 	X(process_cpu_seconds_total, counter, "User and system CPU time.",    \
@@ -348,6 +376,7 @@ api_system_metrics(struct call *c)
 	read_runs(sh, &f);
 	store_stats(sh->o.store, &f.store);
 	offices_stats(sh->o.offices, &f.mail);
+	workers_figures(sh->o.workers, &f.workers);
 	client_pool(&f.pool);
 	add_series(b, &f);
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,

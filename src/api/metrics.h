@@ -15,7 +15,7 @@
 #include "base/clock.h"
 
 enum {
-	METRICS_ROUTES = 128,                /* the last one: no route */
+	METRICS_ROUTES = 160,                /* the last one: no route */
 	METRICS_CLASSES = 5,                 /* 1xx .. 5xx */
 	METRICS_BUCKETS = 13                 /* see metrics_bounds_us */
 };

@@ -6,6 +6,7 @@
  */
 #include "api/absent.h"
 #include "api/api_priv.h"
+#include "worker/worker.h"
 
 #define NONE 0
 #define SMALL (64 * KB)
@@ -346,6 +347,46 @@ const struct route routes[] = {
 	  "Get the durable messages of a conversation, oldest first", "limit, offset",
 	  "an array: message_id, sender, receiver, state, letters, waiting, dead, "
 	  "created_at, message; X-Pagination-Next", 200 },
+
+	{ "POST", "/workers", WORKERS_SERVE, ROUTE_BODY, LIMIT_WORKER_BYTES,
+	  api_worker_register, "Register a worker: which graphs, nodes and tools it serves; see "
+	  "workers.md", "name*, build*, lang*, protocol, slots* (run, node), graphs (id*, "
+	  "description, schemas, drawing, xray, subgraphs), runs (id*, description, schemas), "
+	  "nodes (name*, description, input_schema, idempotent, timeout_s), tools (name*, "
+	  "description*, schema*, idempotent, timeout_s)",
+	  "worker_id, beat_s, lease_s, poll_s, now", 200 },
+	{ "POST", "/workers/{worker_id}/poll", WORKERS_SERVE, ROUTE_BODY, SMALL,
+	  api_worker_poll, "Wait for tasks, a long poll", "free* (run, node)",
+	  "tasks, quiet, cancel, now", 200 },
+	{ "POST", "/workers/{worker_id}/leave", WORKERS_SERVE, ROUTE_BODY |
+	  ROUTE_BODY_OPTIONAL, SMALL, api_worker_leave,
+	  "A worker goes; its tasks are given to others", NULL, "ok, now", 200 },
+	{ "POST", "/workers/{worker_id}/drain", WORKERS_UPDATE, ROUTE_BODY |
+	  ROUTE_BODY_OPTIONAL, SMALL, api_worker_drain,
+	  "Give a worker no more tasks; it ends those that it has, and leaves", NULL,
+	  "ok, now", 200 },
+	{ "GET", "/workers", WORKERS_READ, ROUTE_READS, NONE, api_worker_list,
+	  "The workers that are registered", NULL, "an array of workers", 200 },
+	{ "GET", "/workers/log", WORKERS_READ, ROUTE_READS, NONE, api_worker_log,
+	  "Who tried which task, newest first", "name, run_id, worker_id, limit",
+	  "an array of attempts", 200 },
+	{ "GET", "/workers/{worker_id}", WORKERS_READ, ROUTE_READS, NONE, api_worker_get,
+	  "One of them", NULL, "worker_id, name, build, lang, status, slots, tasks, polling, "
+	  "silent_ms, since, graphs, nodes, tools", 200 },
+	{ "POST", "/tasks/{task_id}/events", WORKERS_SERVE, 0, LIMIT_WORKER_TASK_BYTES,
+	  api_worker_task, "Tell events of a task, and that it is alive; X-Task-Token",
+	  "events", "lease_until, cancel, wait_ms, now", 200, .arg = WORKER_EVENTS },
+	{ "POST", "/tasks/{task_id}/saver", WORKERS_SERVE, 0, LIMIT_WORKER_TASK_BYTES,
+	  api_worker_task, "Read and write checkpoints of the task's thread; X-Task-Token",
+	  "op*, and what it takes", "what it gives, lease_until, cancel, now", 200,
+	  .arg = WORKER_SAVER },
+	{ "POST", "/tasks/{task_id}/store", WORKERS_SERVE, 0, LIMIT_WORKER_TASK_BYTES,
+	  api_worker_task, "Read and write the store of the run's owner; X-Task-Token", "ops*",
+	  "results, lease_until, cancel, now", 200, .arg = WORKER_STORE },
+	{ "POST", "/tasks/{task_id}/end", WORKERS_SERVE, 0, LIMIT_WORKER_TASK_BYTES,
+	  api_worker_task, "A task has ended; X-Task-Token",
+	  "status* (success, interrupted, error), view, output, error, checkpoint", "now", 200,
+	  .arg = WORKER_END },
 
 	{ "GET", "/work/items", WORK_READ, ROUTE_READS, NONE, api_work_operation,
 	  "List work items, most urgent first", "project (label may be repeated)",

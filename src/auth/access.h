@@ -44,6 +44,9 @@
 	X(WORK_READ,             "work:read")                                  \
 	X(WORK_UPDATE,           "work:update")                                \
 	X(USAGE_READ,            "usage:read")                                 \
+	X(WORKERS_SERVE,         "workers:serve")    /* with a worker's key only */ \
+	X(WORKERS_READ,          "workers:read")     /* with scope admin, as the next */ \
+	X(WORKERS_UPDATE,        "workers:update")                             \
 	X(SESSIONS_CREATE,       "sessions:create")                            \
 	X(SESSIONS_READ,         "sessions:read")                              \
 	X(SESSIONS_DELETE,       "sessions:delete")                            \

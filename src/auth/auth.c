@@ -213,6 +213,7 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 	if (k != NULL) {
 		out->subject = arena_str(arena, k->owner);
 		principal_scopes(out, k->scopes, arena);
+		principal_graphs(out, k->graphs, arena);
 		out->limits = k->limited ? k->limits : a->o.limits;
 	}
 	out->serial = a->serial;
@@ -226,6 +227,17 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 	if (arena->failed)
 		return err_set(e, ERR_TOOBIG, "no room for the owner's name");
 	return OK;
+}
+
+bool
+auth_key_valid(struct auth *a, const uint8_t digest[SHA256_SIZE])
+{
+	bool valid;
+
+	pthread_rwlock_rdlock(&a->lock);
+	valid = keys_find(&a->keys, digest) != NULL;
+	pthread_rwlock_unlock(&a->lock);
+	return valid;
 }
 
 static int

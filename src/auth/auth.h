@@ -64,8 +64,8 @@ struct auth_options {
 };
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner> [name=value ...]`; #
- * comments.  The names are those of limits, with - for _, and `scopes`.  Errors name file
- * and line; a file that others can write is refused. */
+ * comments.  The names are those of limits, with - for _, `scopes`, and of a worker's key
+ * `graphs`.  Errors name file and line; a file that others can write is refused. */
 int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
 /* Reads the files again, and the issuer's keys: a key that is gone stops working with
  * the next request.  After an error the old keys stay.  Any thread. */
@@ -96,6 +96,8 @@ struct principal {
 	msec expires;                        /* Unix time; NEVER: not by itself */
 	msec again;                          /* when auth_again is to be asked; NEVER */
 	struct auth_limits limits;
+	const struct str *graphs;            /* graphs_n: what a worker may serve; none: any */
+	size_t graphs_n;
 	struct uuid payer;                   /* whose limits these are: of a key, or of a
 	                                        user; zero: it has none */
 	/* private */
@@ -109,6 +111,16 @@ struct principal {
 bool principal_has(const struct principal *p, struct str scope);
 /* In one piece, free() it.  Not whole: what auth_again reads, other texts are empty. */
 struct principal *principal_copy(const struct principal *p, bool whole);
+
+/* The scope of a key that opens the routes of workers, and no others; and of who may see and
+ * drain them. */
+#define SCOPE_WORKER "worker"
+#define SCOPE_ADMIN  "admin"
+bool principal_is_worker(const struct principal *p);
+/* The digest of p's key; zeros: p has shown none. */
+void principal_key(const struct principal *p, uint8_t out[SHA256_SIZE]);
+/* Is this the digest of a key of the file?  Any thread. */
+bool auth_key_valid(struct auth *a, const uint8_t digest[SHA256_SIZE]);
 
 /* What a request shows. */
 struct credentials {

@@ -81,16 +81,48 @@ add_scope(struct scopes *s, struct str scope)
 	s->at[s->n++] = arena_str(s->arena, scope);
 }
 
-void
-principal_scopes(struct principal *out, struct str words, struct arena *arena)
+static struct scopes
+read_words(struct str words, struct arena *arena)
 {
 	struct scopes s = { .arena = arena };
 	struct str word;
 
 	while (str_next(&words, ',', &word))
 		add_scope(&s, word);
+	return s;
+}
+
+void
+principal_scopes(struct principal *out, struct str words, struct arena *arena)
+{
+	struct scopes s = read_words(words, arena);
+
 	out->scopes = s.at;
 	out->scopes_n = s.n;
+}
+
+void
+principal_graphs(struct principal *out, struct str words, struct arena *arena)
+{
+	struct scopes s = read_words(words, arena);
+
+	out->graphs = s.at;
+	out->graphs_n = s.n;
+}
+
+bool
+principal_is_worker(const struct principal *p)
+{
+	return str_eq(p->scheme, S("key")) && principal_has(p, S(SCOPE_WORKER));
+}
+
+void
+principal_key(const struct principal *p, uint8_t out[SHA256_SIZE])
+{
+	if (str_eq(p->scheme, S("key")))
+		memcpy(out, p->mark, SHA256_SIZE);
+	else
+		memset(out, 0, SHA256_SIZE);
 }
 
 /* One text of words, or an array of texts. */

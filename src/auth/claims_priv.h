@@ -14,6 +14,7 @@ jnode claim_at(jnode claims, struct str path);
 
 /* Scopes of words with commas between. */
 void principal_scopes(struct principal *out, struct str words, struct arena *arena);
+void principal_graphs(struct principal *out, struct str words, struct arena *arena);
 
 /* Fills what the claims tell of a user, all but scheme and expires.  ERR_DENIED: the
  * organisation owns, and the claims name none.  ERR_TOOBIG: no room. */

@@ -73,7 +73,10 @@ static const struct { const char *name; size_t at; } limit_words[] = {
 };
 
 static const char bad_word[] = "after the owner: expected concurrency=N, "
-    "requests-per-second=N, tokens-per-day=N or scopes=A,B; N from 1 on";
+    "requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N from 1 on";
+static const char bad_graphs[] = "graphs= is of a key with scopes=worker";
+static const char bad_worker[] = "scopes=worker stands alone: a worker's key opens nothing "
+    "else";
 
 static bool
 set_limit(struct key *k, struct str name, struct str value)
@@ -104,9 +107,21 @@ read_words(struct key *k, struct str rest)
 		str_next(&word, '=', &name);
 		if (str_eq(name, S("scopes")) && word.n > 0)
 			k->scopes = word;
+		else if (str_eq(name, S("graphs")) && word.n > 0)
+			k->graphs = word;
 		else if (!set_limit(k, name, word))
 			return bad_word;
 	}
+	rest = k->graphs;
+	while (str_next(&rest, ',', &word))
+		if (word.n == 0)
+			return bad_word;
+	if (k->graphs.n > 0 && !str_eq(k->scopes, S(SCOPE_WORKER)))
+		return bad_graphs;
+	rest = k->scopes;
+	while (str_next(&rest, ',', &word))
+		if (str_eq(word, S(SCOPE_WORKER)) && !str_eq(k->scopes, word))
+			return bad_worker;
 	return NULL;
 }
 
@@ -154,6 +169,7 @@ add_line(struct keys *k, struct str line)
 	mem_grow(k->list, k->n, k->cap);
 	key.owner = (struct str){ mem_cstr(owner), owner.n };
 	key.scopes = (struct str){ mem_cstr(key.scopes), key.scopes.n };
+	key.graphs = (struct str){ mem_cstr(key.graphs), key.graphs.n };
 	k->list[k->n++] = key;
 	return NULL;
 }
@@ -189,6 +205,7 @@ keys_release(struct keys *k)
 	for (size_t i = 0; i < k->n; i++) {
 		free((char *)(uintptr_t)k->list[i].owner.p);
 		free((char *)(uintptr_t)k->list[i].scopes.p);
+		free((char *)(uintptr_t)k->list[i].graphs.p);
 	}
 	free(k->list);
 	*k = (struct keys){ NULL, 0, 0 };
@@ -215,9 +232,10 @@ auth_key_make(struct buf *key, struct buf *line, struct str owner, struct str wo
 	uint8_t bytes[KEY_RANDOM_BYTES], hash[SHA256_SIZE];
 	size_t start = key->n;
 	struct key unused = { .limited = false };
+	const char *wrong = read_words(&unused, words);
 
-	if (read_words(&unused, words) != NULL)
-		return err_set(e, ERR_INVALID, "%s", bad_word);
+	if (wrong != NULL)
+		return err_set(e, ERR_INVALID, "%s", wrong);
 	id_random(bytes, sizeof bytes);
 	buf_lit(key, KEY_PREFIX);
 	base64url_add(key, bytes, sizeof bytes);

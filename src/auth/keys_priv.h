@@ -17,6 +17,7 @@ struct key {
 	uint8_t hash[SHA256_SIZE];
 	struct str owner;                    /* owned */
 	struct str scopes;                   /* owned; words with commas between */
+	struct str graphs;                   /* owned, likewise: what a worker may serve */
 	struct auth_limits limits;
 	bool limited;                        /* it names a limit: the settings' are not its */
 };

@@ -385,6 +385,8 @@
 	X(WORKER_NAME_BYTES,   200,       "bytes",  "name, build or language of a worker, name of what it serves") \
 	X(WORKER_SLOTS,        10000,     "tasks",  "of one kind that one worker takes at once") \
 	X(WORKER_OFFERS,       100000,    "tasks",  "that wait for workers, of one server; more are refused") \
+	X(WORKER_LEASE_MS,     3600000,   "ms",     "longest lease of a worker's task: its loss is noticed as late") \
+	X(WORKER_LEASE_MIN_MS, 200,       "ms",     "shortest; a worker beats four times in it") \
 	X(WORKER_POLL_MS,      25000,     "ms",     "a poll of a worker waits; shorter than the idle time of most proxies") \
 	X(WORKER_GRACE_MS,     10000,     "ms",     "from a cancel to the end of the lease: time to clean up") \
 	X(WORKER_STICKY_MS,    1000,      "ms",     "that a task waits for the worker that has its thread in memory, or for the newest build") \

@@ -33,7 +33,8 @@ const struct flag cmd_token_flags[] = {
 	TEXT("anon-key", "KEY", "of the project at that URL [$SUPABASE_ANON_KEY]"),
 	{ "api-key", .help = "make an API key and its keys-file line instead" },
 	TEXT("limits", "WORDS", "of the key: \"concurrency=2 requests-per-second=5 "
-	    "tokens-per-day=100000 scopes=threads:read\""),
+	    "tokens-per-day=100000 scopes=threads:read\"; of a worker \"scopes=worker "
+	    "graphs=agent,other\""),
 	{ NULL }
 };
 

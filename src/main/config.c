@@ -148,6 +148,9 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_MAIL_BATCH_TIMEOUT] = { "mail.batch-timeout", TYPE_INT, "N", "0", 0,
 	    LIMIT_MAIL_BATCH_MS, "ms", .help = "a letter waits until batch-size of them are there; "
 	    "0: until the end of the turn" },
+	[SETTING_WORKERS_LEASE] = { "workers.lease", TYPE_INT, "N", "20000", LIMIT_WORKER_LEASE_MIN_MS,
+	    LIMIT_WORKER_LEASE_MS, "ms", .help = "a worker outside that is silent for so long loses "
+	    "its tasks" },
 	[SETTING_STORE_TTL_DEFAULT_TTL] = { "store.ttl.default-ttl", TYPE_TEXT, "MINUTES", "",
 	    .help = "store items without a ttl live so long, as in 90 or 0.5; empty: they do not end" },
 	[SETTING_STORE_TTL_REFRESH_ON_READ] = { "store.ttl.refresh-on-read", TYPE_BOOL, NULL,

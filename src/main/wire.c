@@ -36,6 +36,7 @@
 #include "run/sweep.h"
 #include "tools/mcp.h"
 #include "work/host/guest.h"
+#include "worker/desk.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
 #define SCRIPT_MAX     (16 * MB)
@@ -59,6 +60,7 @@ struct worker {
 	struct llm *llm;
 	struct runs *runs;
 	struct office *office;
+	struct worker_desk *desk;            /* of workers outside */
 	struct work_agent *work;             /* the agent `work` */
 	struct api *api;
 	struct shard_job job;                /* this phase */
@@ -80,6 +82,7 @@ struct node {
 	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct runs_shared *shared;
 	struct offices *offices;
+	struct workers *desk;                /* that are outside */
 	struct mail_socket *socket;          /* NULL: off */
 	struct api_shared *api;
 	struct http_server *http;
@@ -160,8 +163,10 @@ worker_open(struct worker *w, struct err *e)
 		runs_allow_mail(w->runs, w->office);
 		w->work = work_agent_new(w->office, n->store);
 	}
-	if (rc == OK)
-		w->api = api_new(n->api, w->shard, w->runs, w->office, w->reader);
+	if (rc == OK) {
+		w->desk = worker_desk_new(n->desk, w->shard);
+		w->api = api_new(n->api, w->shard, w->runs, w->office, w->desk, w->reader);
+	}
 	return rc;
 }
 
@@ -220,6 +225,7 @@ worker_drained(void *ctx)
 static void
 worker_drain_api(struct worker *w)
 {
+	worker_desk_drain(w->desk);
 	api_drain(w->api, worker_drained, w);
 }
 
@@ -271,6 +277,7 @@ worker_close(struct worker *w)
 	office_free(w->office);
 	work_agent_free(w->work);
 	runs_free(w->runs);
+	worker_desk_free(w->desk);
 	mcp_free(w->mcp);
 	llm_free(w->llm);
 	auth_detach(w->node->auth, w->shard);
@@ -555,7 +562,7 @@ make_api(struct node *n, struct err *e)
 	struct api_options o = {
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
-		.offices = n->offices,
+		.offices = n->offices, .workers = n->desk,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
@@ -612,6 +619,14 @@ node_items(struct node *n, struct err *e)
 	return OK;
 }
 
+static bool
+key_is_valid(void *ctx, const uint8_t key[SHA256_SIZE])
+{
+	struct node *n = ctx;
+
+	return auth_key_valid(n->auth, key);
+}
+
 static int
 node_open(struct node *n, struct err *e)
 {
@@ -664,6 +679,10 @@ node_open(struct node *n, struct err *e)
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
+	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
+	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
+	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
+	workers_set_keys(n->desk, key_is_valid, n);
 	rc = node_items(n, e);
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
@@ -714,6 +733,7 @@ node_free(struct node *n)
 	runs_shared_free(n->shared);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);
+	workers_free(n->desk);
 	folder_free(n->folder);
 	tools_free(n->tools);
 	script_free(n->script);

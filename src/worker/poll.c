@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define ANSWER_BYTES (4 * MB)                /* the last task may be larger */
+
 struct poke {
 	struct parcel parcel;
 	uint64_t serial;
@@ -24,11 +26,12 @@ has_news(const struct worker_session *s)
 	    (s->quiet && !s->quiet_told);
 }
 
+/* Tasks past ANSWER_BYTES wait for the next poll. */
 static void
 add_tasks(struct buf *b, struct worker_session *s)
 {
 	buf_lit(b, "\"tasks\":[");
-	while (!list_empty(&s->outbox)) {
+	while (!list_empty(&s->outbox) && b->n < ANSWER_BYTES) {
 		struct worker_task *t = CONTAINER_OF(s->outbox.next, struct worker_task,
 		    in_session);
 

@@ -148,7 +148,8 @@ authorise(struct client *c, const struct principal *who, struct err *e)
 	static const enum access all[] = { AGENTS_CREATE, MESSAGES_SEND, MESSAGES_READ };
 	struct policy *p = c->bay->ms->policy;
 	struct grant g;
-	int rc = OK;
+	int rc = principal_is_worker(who) ? err_set(e, ERR_DENIED, "a worker's key opens no "
+	    "mailbox") : OK;
 
 	for (size_t i = 0; p != NULL && rc == OK && i < COUNT(all); i++)
 		rc = policy_ask(p, all[i], who, &c->arena, &g, e);

@@ -1,0 +1,105 @@
+/*
+ * worker_task.c - what workers do with a task: events, checkpoints, the store, its end.
+ *
+ * The body is parsed here, on the shard of the request; then it goes to the home of the task,
+ * which checks the token, and whoever offered the task reads it and answers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/worker.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "worker/desk.h"
+
+struct task_call {
+	struct worker_call call;
+	struct call *c;
+	struct buf body;
+	struct json_doc doc;
+};
+
+static void
+task_answered(struct worker_call *w)
+{
+	struct task_call *t = CONTAINER_OF(w, struct task_call, call);
+	struct call *c = t->c;
+	int rc = w->rc;
+	struct buf *b;
+
+	json_release(&t->doc);
+	buf_release(&t->body);
+	if (rc < 0) {
+		buf_release(&w->out);
+		worker_fail(c, rc, w->why, &w->err);
+		return;
+	}
+	b = call_out(c);
+	buf_add_char(b, '{');
+	if (w->out.n > 0)
+		json_add_fmt(b, "%-.*s,", FMT(buf_str(&w->out)));
+	json_add_fmt(b, "'now':%lld}", (long long)shard_wall(c->r->shard));
+	buf_release(&w->out);
+	call_finish(c, call_json(c, STR_NONE));
+}
+
+static int
+task_body(struct call *c, struct task_call *t)
+{
+	struct err why;
+	int rc;
+
+	t->body = http_take_body(c->r);
+	if (t->body.n == 0)
+		return err_set(&c->err, ERR_INVALID, "body: expected an object, got nothing");
+	rc = json_parse(&t->doc, buf_str(&t->body), &why);
+	if (rc < 0)
+		return err_set(&c->err, rc, "%s%s", rc == ERR_SYNTAX ?
+		    "Malformed JSON in request body: " : "", why.text);
+	return json_is_object(t->doc.root) ? OK : err_set(&c->err, ERR_INVALID,
+	    "body: expected an object, got %s", json_kind(t->doc.root));
+}
+
+static int
+task_begin(struct call *c, struct task_call *t)
+{
+	int rc;
+
+	t->call.token = http_header(c->r, S("x-task-token"));
+	if (t->call.token.n == 0)
+		return err_set(&c->err, ERR_UNAUTH, "X-Task-Token: expected the token of the "
+		    "task, got nothing");
+	if (!uuid_parse(c->param[0], &t->call.task_id))
+		return err_set(&c->err, ERR_NOTFOUND, "no task of this id");
+	rc = task_body(c, t);
+	t->call.body = t->doc.root;
+	t->call.text = buf_str(&t->body);
+	return rc;
+}
+
+int
+api_worker_task(struct call *c)
+{
+	struct task_call *t = arena_new(&c->r->arena, struct task_call);
+	int rc;
+
+	if (t == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "too large");
+	c->in = NULL;
+	t->c = c;
+	t->call.verb = c->route->arg;
+	t->call.done = task_answered;
+	principal_key(&c->who, t->call.key);
+	rc = task_begin(c, t);
+	if (rc < 0) {
+		json_release(&t->doc);
+		buf_release(&t->body);
+		return rc;
+	}
+	if (t->call.verb == WORKER_EVENTS)
+		workers_count_events(c->api->shared->o.workers,
+		    json_count(json_get(t->doc.root, S("events"))));
+	workers_call(c->api->desk, &t->call);
+	return OK;
+}
