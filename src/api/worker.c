@@ -37,21 +37,20 @@ registered(struct worker_intake *in, int rc, const char *why, const struct err *
 {
 	struct call *c = in->ctx;
 	struct workers *ws = c->api->shared->o.workers;
-	struct worker_intake *kept = in;
 	double lease = (double)workers_lease(ws) / 1000;
+	struct buf *b;
 
-	if (rc == OK) {
-		json_add_fmt(call_out(c), "{");
-		show_id(call_out(c), "worker_id", &in->worker_id);
-		json_add_fmt(call_out(c), ",'beat_s':%.3f,'lease_s':%.3f,'poll_s':%.3f,"
-		    "'now':%lld}", lease / 4, lease, (double)workers_poll_wait(ws) / 1000,
-		    (long long)shard_wall(c->r->shard));
-	}
-	arena_release(&kept->arena);
-	if (rc < 0)
+	arena_release(&in->arena);
+	if (rc < 0) {
 		worker_fail(c, rc, why, e);
-	else
-		call_finish(c, call_json(c, STR_NONE));
+		return;
+	}
+	b = call_out(c);
+	buf_add_char(b, '{');
+	show_id(b, "worker_id", &in->worker_id);
+	json_add_fmt(b, ",'beat_s':%.3f,'lease_s':%.3f,'poll_s':%.3f,'now':%lld}", lease / 4,
+	    lease, (double)workers_poll_wait(ws) / 1000, (long long)shard_wall(c->r->shard));
+	call_finish(c, call_json(c, STR_NONE));
 }
 
 int

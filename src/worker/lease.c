@@ -76,7 +76,7 @@ lease_tell_lost(struct worker_desk *d, struct worker_offer *o, const char *why)
 /* ---- ends --------------------------------------------------------------------------- */
 
 void
-task_free(struct worker_task *t)
+outbox_drop(struct worker_task *t)
 {
 	list_remove(&t->in_session);
 	t->offer->task = NULL;
@@ -106,7 +106,7 @@ session_leave(struct worker_desk *d, struct worker_offer *o)
 	if (o->state == WORKER_LEASED)
 		d->workers->leases_n--;
 	if (o->task != NULL)
-		task_free(o->task);
+		outbox_drop(o->task);
 	if (o->notice != NULL)
 		notice_free(o->notice);
 	list_remove(&o->in_session);
@@ -114,7 +114,7 @@ session_leave(struct worker_desk *d, struct worker_offer *o)
 	if (unsent) {
 		assert(s->flight[slot_of(o->kind)] > 0);
 		s->flight[slot_of(o->kind)]--;
-		session_settle(d, s);
+		session_serve(d, s);
 	}
 	session_drop(s);
 }

@@ -200,7 +200,7 @@ offer_match(struct worker_desk *d, struct worker_offer *o)
 }
 
 void
-session_settle(struct worker_desk *d, struct worker_session *s)
+session_serve(struct worker_desk *d, struct worker_session *s)
 {
 	nsec now = shard_now(d->shard);
 	size_t idle = 0;                     /* rows in a row that had nothing */

@@ -38,7 +38,7 @@ add_tasks(struct buf *b, struct worker_session *s)
 		json_add_comma(b);
 		buf_add(b, buf_str(&t->text));
 		s->flight[slot_of(t->offer->kind)]--;
-		task_free(t);
+		outbox_drop(t);
 	}
 	buf_add_char(b, ']');
 }
@@ -78,7 +78,7 @@ poll_take(struct worker_poll *p, bool answer)
 			add_notices(&p->text, s);
 			s->quiet_told = s->quiet;
 		}
-		session_settle(d, s);
+		session_serve(d, s);
 	} else if (answer) {
 		json_add_fmt(&p->text, "'tasks':[],'quiet':%hhd,'cancel':[]", s->quiet);
 	}
@@ -180,7 +180,7 @@ poll_enter(struct worker_desk *d, struct worker_poll *p, struct worker_session *
 		s->free[i] = p->free[i] < s->slots[i] ? p->free[i] : s->slots[i];
 	session_seen(s, shard_now(d->shard));
 	ws->polls_n++;
-	session_settle(d, s);
+	session_serve(d, s);
 }
 
 int

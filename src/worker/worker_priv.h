@@ -182,7 +182,7 @@ void offer_unqueue(struct workers *ws, struct worker_offer *o);
 /* Finds a session for o, which is queued. */
 void offer_match(struct worker_desk *d, struct worker_offer *o);
 /* What s can take has changed: its place in the ready lists, and tasks for it. */
-void session_settle(struct worker_desk *d, struct worker_session *s);
+void session_serve(struct worker_desk *d, struct worker_session *s);
 /* Sessions of a service have changed: offers that waited for others. */
 void service_settle(struct worker_desk *d, struct worker_service *sv);
 
@@ -195,7 +195,7 @@ void lease_tell_lost(struct worker_desk *d, struct worker_offer *o, const char *
 /* On any: tell the offer's home of the match. */
 void lease_tell_begin(struct worker_desk *d, struct worker_offer *o);
 void notice_free(struct worker_notice *n);
-void task_free(struct worker_task *t);
+void outbox_drop(struct worker_task *t);
 
 /* ---- poll.c ----------------------------------------------------------------------------- */
 
