@@ -358,7 +358,7 @@ policy_add_uncovered(struct policy *p, struct buf *out)
 {
 	pthread_rwlock_rdlock(&p->lock);
 	for (enum access a = ACCESS_NONE + 1; a < ACCESS_N; a++) {
-		bool covered = false;
+		bool covered = a == WORKERS_SERVE;   /* no policy is asked */
 
 		for (size_t i = 0; !covered && i < p->rules.n; i++)
 			covered = p->rules.at[i].level[a] != LEVEL_NONE;

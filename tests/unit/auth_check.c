@@ -193,11 +193,18 @@ TEST(auth_keys_file_errors_name_the_line)
 		{ ANN " ann\n" ANN " bob\n", "keys:2: the same key a second time",
 		  ERR_SYNTAX },
 		{ ANN " ann concurrency=0\n", "keys:1: after the owner: expected "
-		  "concurrency=N, requests-per-second=N, tokens-per-day=N or scopes=A,B; N "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
 		{ ANN " ann b rps=5\n", "keys:1: after the owner: expected "
-		  "concurrency=N, requests-per-second=N, tokens-per-day=N or scopes=A,B; N "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
+		{ ANN " ann scopes=worker graphs=,\n", "keys:1: after the owner: expected "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
+		  "from 1 on", ERR_SYNTAX },
+		{ ANN " ann graphs=a\n", "keys:1: graphs= is of a key with scopes=worker",
+		  ERR_SYNTAX },
+		{ ANN " ann scopes=threads:read,worker\n", "keys:1: scopes=worker stands alone: a "
+		  "worker's key opens nothing else", ERR_SYNTAX },
 		{ ANN " \xff\n", "keys:1: the owner's name is too long or not UTF-8",
 		  ERR_SYNTAX },
 	};
