@@ -162,6 +162,7 @@ struct worker_call {
 	struct str token;                    /* as it came; good until done */
 	uint8_t key[SHA256_SIZE];            /* who asks; zeros: nobody, auth is off */
 	void (*done)(struct worker_call *c); /* on the shard of the request: rc, err, why, out */
+	void *ctx;                           /* of done */
 	int rc;
 	struct err err;
 	const char *why;                     /* `reason` of a failure; NULL: none */
