@@ -411,7 +411,6 @@ workers_graphs_done(struct worker_intake *in, int rc, const struct err *e)
 	struct worker_desk *d = in->desk;
 	struct workers *ws = d->workers;
 
-	assert(shard_is_current(d->shard));
 	workers_lock(ws);
 	reserve(ws, in, -1);
 	if (rc == OK)

@@ -138,7 +138,7 @@ offer_end(struct worker_offer *o, const char *how)
 	struct worker_desk *d = o->home;
 	struct workers *ws = d->workers;
 
-	assert(shard_is_current(d->shard) && o->state != WORKER_IDLE);
+	assert(o->state != WORKER_IDLE);
 	shard_timer_cancel(d->shard, &o->lease);
 	shard_timer_cancel(d->shard, &o->patience);
 	shard_timer_cancel(d->shard, &o->grace);
@@ -382,7 +382,6 @@ workers_deliver(struct worker_offer *o)
 	struct workers *ws = d->workers;
 	struct worker_task *t;
 
-	assert(shard_is_current(d->shard));
 	if (o->state != WORKER_HELD)         /* its session has gone meanwhile */
 		return;
 	t = mem_new(struct worker_task);
@@ -567,7 +566,7 @@ add_lease(struct buf *b, struct worker_offer *o)
 void
 worker_call_answer(struct worker_call *c, int rc, struct str members, const struct err *e)
 {
-	assert(shard_is_current(c->home->shard));
+	assert(shard_now(c->home->shard) > 0);       /* on this thread */
 	c->rc = rc;
 	if (rc < 0 && e != NULL)
 		c->err = *e;

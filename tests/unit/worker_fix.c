@@ -9,20 +9,38 @@
 
 #include "base/mem.h"
 
+static void
+on_tick(struct wheel_timer *t)
+{
+	shard_timer_set(CONTAINER_OF(t, struct place, tick)->shard, t, 1);
+}
+
+void
+place_wait(struct place *p, msec ms)
+{
+	nsec end = clock_mono() + ms * NS_PER_MS;
+
+	TURNS_UNTIL(p, clock_mono() >= end);
+}
+
 void
 place_open(struct place *p, const struct workers_options *o)
 {
 	struct err e;
 
-	p->ws = workers_new(o);
+	*p = (struct place){ .ws = workers_new(o) };
 	CHECK_RC(shard_new(&p->shard, 0, &e), OK);
 	p->desk = worker_desk_new(p->ws, p->shard);
+	p->tick.fire = on_tick;
+	shard_timer_set(p->shard, &p->tick, 1);
 }
 
 void
 place_close(struct place *p)
 {
 	worker_desk_drain(p->desk);
+	place_wait(p, 3);                    /* parcels arrive */
+	shard_timer_cancel(p->shard, &p->tick);
 	worker_desk_free(p->desk);
 	workers_free(p->ws);
 	shard_free(p->shard);

@@ -32,6 +32,7 @@ struct place {
 	struct workers *ws;
 	struct shard *shard;
 	struct worker_desk *desk;
+	struct wheel_timer tick;             /* so that a turn comes every millisecond */
 };
 
 void place_open(struct place *p, const struct workers_options *o);
@@ -50,6 +51,7 @@ void ask_key(struct place *p, struct asked *a, const struct uuid *id, int64_t ru
 size_t answer_tasks(struct place *p, struct asked *a);
 jnode answer_task(struct asked *a, size_t i);
 void asked_end(struct asked *a);
+void place_wait(struct place *p, msec ms);      /* turns for so long */
 /* Turns until the condition. */
 #define TURNS_UNTIL(p, condition) do { while (!(condition)) shard_turn((p)->shard); } while (0)
 

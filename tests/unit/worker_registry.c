@@ -30,49 +30,49 @@ static const struct { const char *body, *words; } wrong[] = {
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[]}", "expected 1 to" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':{}}", "expected 1 to" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':['g']}",
-	  "graphs[0]: expected an object" },
+	  "graphs.0: expected an object" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{}]}",
-	  "graphs[0].id: expected letters" },
+	  "graphs.0.id: expected letters" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'a b'}]}",
-	  "graphs[0].id: expected letters" },
+	  "graphs.0.id: expected letters" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'a/b'}]}",
-	  "graphs[0].id: expected letters" },
+	  "graphs.0.id: expected letters" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},"
 	  "'graphs':[{'id':'00000000-0000-4000-8000-000000000000'}]}", "no UUID" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g'},{'id':'g'}]}",
-	  "graphs[1].id: \"g\" is named twice" },
+	  "graphs.1.id: \"g\" is named twice" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g'}],"
-	  "'runs':[{'id':'g'}]}", "runs[0].id: \"g\" is named twice" },
+	  "'runs':[{'id':'g'}]}", "runs.0.id: \"g\" is named twice" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g','x':1}]}",
-	  "graphs[0].x" },
+	  "graphs.0.x" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g','schemas':[]}]}",
-	  "graphs[0].schemas: expected an object" },
+	  "graphs.0.schemas: expected an object" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g',"
-	  "'schemas':{'input':1}}]}", "graphs[0].schemas.input: expected an object" },
+	  "'schemas':{'input':1}}]}", "graphs.0.schemas.input: expected an object" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g',"
-	  "'schemas':{'inputs':{}}}]}", "graphs[0].schemas.inputs" },
+	  "'schemas':{'inputs':{}}}]}", "graphs.0.schemas.inputs" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g',"
-	  "'drawing':{'nodes':[]}}]}", "graphs[0].drawing.edges: expected an array" },
+	  "'drawing':{'nodes':[]}}]}", "graphs.0.drawing.edges: expected an array" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g',"
-	  "'drawing':{'nodes':[1],'edges':[]}}]}", "graphs[0].drawing.nodes[0]" },
+	  "'drawing':{'nodes':[1],'edges':[]}}]}", "graphs.0.drawing.nodes.0" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'g',"
-	  "'subgraphs':{'a':1}}]}", "graphs[0].subgraphs: expected an object for each" },
+	  "'subgraphs':{'a':1}}]}", "graphs.0.subgraphs: expected an object for each" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'runs':[{'id':'r','drawing':{}}]}",
-	  "runs[0].drawing" },
+	  "runs.0.drawing" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'nodes':[{'name':'n','schema':{}}]}",
-	  "nodes[0].schema" },
+	  "nodes.0.schema" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'nodes':[{'name':'n','timeout_s':0}]}",
-	  "nodes[0].timeout_s" },
+	  "nodes.0.timeout_s" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'nodes':[{'name':'n',"
-	  "'idempotent':'yes'}]}", "nodes[0].idempotent" },
+	  "'idempotent':'yes'}]}", "nodes.0.idempotent" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'tools':[{'name':'t','schema':{}}]}",
-	  "tools[0].description: expected what the model" },
+	  "tools.0.description: expected what the model" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'tools':[{'name':'t',"
-	  "'description':'d'}]}", "tools[0].schema: expected the JSON Schema" },
+	  "'description':'d'}]}", "tools.0.schema: expected the JSON Schema" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'tools':[{'name':'a__b',"
-	  "'description':'d','schema':{}}]}", "tools[0].name: expected 1 to 64" },
+	  "'description':'d','schema':{}}]}", "tools.0.name: expected 1 to 64" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'tools':[{'name':'a.b',"
-	  "'description':'d','schema':{}}]}", "tools[0].name: expected 1 to 64" },
+	  "'description':'d','schema':{}}]}", "tools.0.name: expected 1 to 64" },
 	{ "{'name':'w','build':'b','lang':'c','slots':{},'runs':[{'id':'r'}],'colour':1}",
 	  "colour" },
 };
@@ -118,7 +118,7 @@ TEST(worker_key_serves_only_what_it_lists)
 	    "'tools':[{'name':'b','description':'d','schema':{}}]}", may, &e), OK);
 	CHECK_RC(read_it("{'name':'w','build':'b','lang':'c','slots':{},'graphs':[{'id':'c'}]}",
 	    may, &e), ERR_DENIED);
-	CHECK(strstr(e.text, "graphs[0].id") != NULL);
+	CHECK(strstr(e.text, "graphs.0.id") != NULL);
 	CHECK_RC(read_it("{'name':'w','build':'b','lang':'c','slots':{},'nodes':[{'name':'c'}]}",
 	    may, &e), ERR_DENIED);
 }
