@@ -10,6 +10,8 @@ import { Client } from "sdk-1.15";
 import { call, check, repo, scratch, startMock, startServer, until } from "./lib.mjs";
 
 export const reference = process.env.REFERENCE;
+// What LangGraph itself does otherwise than the agents in YAML, wherever it runs.
+export const langgraph = reference ?? process.env.CORE_WORKER;
 export const agentsDir = path.join(repo, "tests", "agents");
 export const uuid4 = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 export const hex32 = /^[0-9a-f]{32}$/;
@@ -28,7 +30,7 @@ export function agentFolder(folders, into = path.join(scratch(), "agents")) {
 
 export async function startCore({ folders = ["", "e2e"], args = [], ...rest } = {}) {
   if (reference) return { url: reference, stop: async () => {} };
-  if (process.env.CORE_WORKER) return (await import("./worker-lib.mjs")).startHosted({ folder: agentFolder(folders), args, ...rest });
+  if (process.env.CORE_WORKER) return (await import("./worker-lib.mjs")).startHosted({ folder: agentFolder(folders), folders, args, ...rest });
   return startServer({ ...rest, args: ["--agents", agentFolder(folders), ...args] });
 }
 

@@ -31,11 +31,11 @@ export async function startWorker(server, { program = [command, path.join(worker
 }
 
 /** A server whose agents of tests/workers are hosted; the others of the folder are its own. */
-export async function startHosted({ folder, args = [], ...rest }) {
-  const { graphs } = JSON.parse(readFileSync(path.join(workersDir, "langgraph.json"), "utf8"));
-  for (const id of Object.keys(graphs)) rmSync(path.join(folder, `${id}.yaml`), { force: true });
+export async function startHosted({ folder, folders, args = [], ...rest }) {
+  const project = path.join(workersDir, folders.includes("sdk") ? "sdk.json" : "langgraph.json");
+  for (const id of Object.keys(JSON.parse(readFileSync(project, "utf8")).graphs)) rmSync(path.join(folder, `${id}.yaml`), { force: true });
   const server = await startServer({ ...rest, args: ["--agents", folder, ...args] });
-  server.worker = await startWorker(server);
+  server.worker = await startWorker(server, { program: [command, project] });
   const stop = server.stop;
   server.stop = async (signal) => { await server.worker.stop("SIGKILL"); return stop(signal); };
   return server;

@@ -74,15 +74,27 @@ function configOf(task, signal) {
   });
 }
 
-// A state as the server keeps it, subgraphs' states within their tasks.
-function viewOf(snapshot) {
-  const { checkpoint_ns = "", checkpoint_id } = snapshot.config?.configurable ?? {};
+// Writes that are not a task's result.
+const MARKS = new Set(["__error__", "__error_source_node__", "__interrupt__", "__resume__", "__scheduled__"]);
+
+// A state as the server keeps it, subgraphs' states within their tasks.  LangGraph takes a
+// task that was answered once and asks again for finished, and shows the answered
+// questions of finished ones: what waits is told by the writes.
+async function viewOf(snapshot, saver) {
+  const { thread_id, checkpoint_ns = "", checkpoint_id } = snapshot.config?.configurable ?? {};
+  const { pendingWrites = [] } = (checkpoint_id && (await saver.getTuple({ configurable: { thread_id, checkpoint_ns, checkpoint_id } }))) || {};
+  const done = new Set(pendingWrites.filter(([, channel]) => !MARKS.has(channel)).map(([task]) => task));
+  const tasks = [];
+  for (const task of snapshot.tasks) {
+    const inner = task.state?.values !== undefined && task.state.config?.configurable?.checkpoint_id ? await viewOf(task.state, saver) : undefined;
+    tasks.push({
+      id: task.id, name: String(task.name), ...(task.path && { path: plain(task.path) }),
+      interrupts: done.has(task.id) ? [] : plain(task.interrupts ?? []), ...(inner && { state: inner }),
+    });
+  }
   return {
-    checkpoint: { checkpoint_ns, ...(checkpoint_id && { checkpoint_id }) }, values: plain(snapshot.values), next: [...snapshot.next],
-    tasks: snapshot.tasks.map((task) => ({
-      id: task.id, name: String(task.name), ...(task.path && { path: plain(task.path) }), interrupts: plain(task.interrupts ?? []),
-      ...(task.state?.values !== undefined && task.state.config?.configurable?.checkpoint_id && { state: viewOf(task.state) }),
-    })),
+    checkpoint: { checkpoint_ns, ...(checkpoint_id && { checkpoint_id }) }, values: plain(snapshot.values),
+    next: tasks.filter((t) => !done.has(t.id)).map((t) => t.name), tasks,
   };
 }
 
@@ -129,7 +141,7 @@ export async function runGraph(entry, lease) {
   }
   if (!stopped) return { status: "success" };
   const { checkpoint_id: _chosen, ...configurable } = config.configurable;
-  const view = viewOf(await graph.getState({ configurable }, { subgraphs: true }));
+  const view = await viewOf(await graph.getState({ configurable }, { subgraphs: true }), graph.checkpointer);
   return view.next.length > 0 ? { status: "interrupted", view } : { status: "success" };
 }
 
@@ -144,7 +156,7 @@ export async function updateGraph(entry, lease) {
   }));
   const { configurable } = await graph.bulkUpdateState(at, steps);
   const { thread_id, checkpoint_ns: ns = "", checkpoint_id: id } = configurable;
-  const view = viewOf(await graph.getState({ configurable: { thread_id, checkpoint_ns: ns, checkpoint_id: id } }, { subgraphs: true }));
+  const view = await viewOf(await graph.getState({ configurable: { thread_id, checkpoint_ns: ns, checkpoint_id: id } }, { subgraphs: true }), graph.checkpointer);
   return { status: "success", checkpoint: { checkpoint_ns: ns, checkpoint_id: id }, view };
 }
 

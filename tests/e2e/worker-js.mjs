@@ -1,0 +1,143 @@
+// worker-js.mjs - graphs in JavaScript, hosted by clients/js, through the official SDK:
+// first the whole suites of the YAML agents (agents.mjs, time-travel.mjs) asked of the
+// same agents in code, then agents as LangGraph's and LangChain's makers write them.
+import { Client } from "sdk-2.0";
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { call, check, equal, finish, repo, scenario, startServer, until } from "./lib.mjs";
+import { agentFolder, collect, ended, last, matches } from "./core-lib.mjs";
+import { assistantOf, command, startWorker, workersDir } from "./worker-lib.mjs";
+
+const suite = (name) => new Promise((resolve) => {
+  const child = spawn(process.execPath, [path.join(repo, "tests", "e2e", `${name}.mjs`)], { env: { ...process.env, CORE_WORKER: "js" }, stdio: ["ignore", "pipe", "pipe"] });
+  let out = "";
+  for (const s of [child.stdout, child.stderr]) s.on("data", (d) => { out += d; });
+  const timer = setTimeout(() => child.kill("SIGKILL"), 240000);
+  child.on("close", () => { clearTimeout(timer); resolve(out); });
+});
+
+for (const name of (process.env.WORKER_SUITES ?? "agents,time-travel").split(",").filter(Boolean))
+  await scenario(name, async () => {
+    const out = await suite(name), [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(out) ?? [];
+    check(Number(passed) > 100 && failed === "0", `${name}.mjs, of agents in a worker`, out.slice(-6000));
+  });
+
+const server = await startServer({ args: ["--agents", agentFolder([])] });
+const project = path.join(workersDir, "agents.json");
+const agents = { program: [command, project] };
+let worker = await startWorker(server, agents);
+const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
+const newThread = async () => (await client.threads.create()).thread_id;
+const stream = async (t, agent, payload) => collect(client.runs.stream(t, agent, payload));
+const say = (content) => ({ messages: [{ role: "user", content }] });
+const namesOf = (chunks) => [...new Set(chunks.map((c) => c.event.replace(/:[0-9a-f-]{36}/g, ":*")))].sort();
+
+await scenario("assistants are there, with schemas and drawing, without the worker too", async () => {
+  for (const id of ["react", "deep", "sdk_agent"]) await assistantOf(server, id);
+  const { assistant_id: id } = await assistantOf(server, "react");
+  const read = async () => [await client.assistants.getSchemas(id), await client.assistants.getGraph(id), await client.assistants.getGraph(id, { xray: true })];
+  const before = await read();
+  equal(Object.keys(before[0].input_schema.properties).includes("messages"), true, "the input's schema");
+  equal(before[1].nodes.map((n) => n.id).sort(), ["__end__", "__start__", "agent", "tools"], "the drawing");
+  await worker.stop();
+  equal(await read(), before, "the same when no worker lives");
+  worker = await startWorker(server, agents);
+});
+
+await scenario("createReactAgent: tokens, a tool, its events", async () => {
+  const t = await newThread();
+  const chunks = await stream(t, "react", { input: say("the weather?"), streamMode: ["messages-tuple", "values", "updates", "tasks"] });
+  equal(namesOf(chunks), ["messages", "metadata", "tasks", "updates", "values"], "the modes that were asked for");
+  const tokens = chunks.filter((c) => c.event === "messages").map((c) => c.data);
+  equal(tokens.filter(([m]) => m.type !== "tool" && m.content).map(([m]) => m.content), ["It ", "is: ", "sunny ", "in ", "Oslo"], "word by word");
+  check(tokens.every(([, meta]) => ["agent", "tools"].includes(meta.langgraph_node)), "each with its node");
+  equal(last(chunks, "values").messages.map((m) => m.type), ["human", "ai", "tool", "ai"], "the messages");
+  const s = await client.threads.getState(t);
+  equal([s.next, s.values.messages.at(-1).content], [[], "It is: sunny in Oslo"], "the state");
+  equal((await client.threads.getHistory(t)).map((h) => h.metadata.step), [3, 2, 1, 0, -1], "the history");
+});
+
+await scenario("createReactAgent: a tool that asks", async () => {
+  const t = await newThread();
+  const chunks = await stream(t, "react", { input: say("send it"), streamMode: ["values", "updates"] });
+  const [asked] = chunks.flatMap((c) => c.data?.__interrupt__ ?? []);
+  equal(asked.value, { question: "send to Ada?" }, "the question is streamed");
+  equal((await client.threads.get(t)).status, "interrupted", "the thread waits");
+  const s = await client.threads.getState(t);
+  equal([s.next, s.tasks[0].interrupts], [["tools"], [{ id: asked.id, value: asked.value }]], "the state has it");
+  const v = await client.runs.wait(t, "react", { command: { resume: "yes" } });
+  equal([v.messages.at(-1).content, (await client.threads.get(t)).status], ["It is: sent to Ada", "idle"], "answered");
+});
+
+await scenario("deepagents: a file, a sub-agent, its stream", async () => {
+  const t = await newThread();
+  const chunks = await stream(t, "deep", { input: say("do it"), streamMode: ["messages-tuple", "updates", "values"], streamSubgraphs: true });
+  const names = namesOf(chunks);
+  check(["updates|tools:*", "values|tools:*"].every((n) => names.includes(n)), "the sub-agent streams in its own namespace", names);
+  const inner = chunks.filter((c) => /^messages\|tools:/.test(c.event)).map((c) => c.data[0]).filter((m) => m.type !== "tool").map((m) => m.content).join("");
+  equal(inner, "The sub-agent found it.", "token by token");
+  const v = last(chunks, "values");
+  equal([v.files["/plan.md"].content, v.messages.at(-1).content], ["the plan", "All of it is done."], "the file and the answer");
+});
+
+await scenario("deepagents: a person decides", async () => {
+  const t = await newThread();
+  await client.runs.wait(t, "deep_careful", { input: say("danger") });
+  const s = await client.threads.getState(t), value = s.tasks[0].interrupts[0].value;
+  matches(value.actionRequests ?? value.action_requests, [{ name: "weather", args: { city: "Pompeii" } }], "the call that waits");
+  const v = await client.runs.wait(t, "deep_careful", { command: { resume: { decisions: [{ type: "approve" }] } } });
+  equal(v.messages.slice(-2).map((m) => m.content), ["sunny in Pompeii", "Done with care."], "approved, done");
+});
+
+await scenario("the agent of the SDK's integration tests", async () => {
+  const t = await newThread();
+  const chunks = await stream(t, "sdk_agent", { input: say("hi"), streamMode: ["custom", "values", "messages-tuple"] });
+  equal(chunks.filter((c) => c.event === "custom").map((c) => `${c.data.step} ${c.data.phase}`),
+    ["stream_message start", "stream_message end", "call_tool start", "call_tool end", "ask_human start"], "what nodes say, as they say it");
+  equal(chunks.filter((c) => c.event === "messages" && c.data[0].id === "ai-msg-1").map((c) => c.data[0].content), ["Hello, ", "world!"], "the streamed message");
+  const v = await client.runs.wait(t, "sdk_agent", { command: { resume: "yes" } });
+  equal([v.value, v.items, v.messages.at(-1).content], ["x", ["streamed", "tool", "asked", "sub"], "Human said: yes"], "the rest after the answer");
+});
+
+await scenario("time travel: another branch from an older checkpoint", async () => {
+  const t = await newThread();
+  await client.runs.wait(t, "react", { input: say("the weather?") });
+  const at = (await client.threads.getHistory(t)).find((h) => h.next[0] === "tools");
+  const call0 = at.values.messages.at(-1);
+  const forked = await client.threads.updateState(t, { checkpoint: at.checkpoint, values: { messages: [{ ...call0, tool_calls: [{ ...call0.tool_calls[0], args: { city: "Paris" } }] }] } });
+  const v = await client.runs.wait(t, "react", { input: null, checkpoint: forked.checkpoint ?? forked.configurable });
+  equal(v.messages.at(-1).content, "It is: sunny in Paris", "the edited call is made");
+  check((await client.threads.getHistory(t, { limit: 50 })).length > 6, "the first branch is there still");
+});
+
+await scenario("no worker: the run waits, and goes on when one comes", async () => {
+  await worker.stop();
+  const t = await newThread(), r = await client.runs.create(t, "react", { input: say("the weather?") });
+  const shown = await client.runs.get(t, r.run_id);
+  equal(shown.status, "pending", "the run waits");
+  worker = await startWorker(server, agents);
+  equal(await ended(server, t, r.run_id), "success", "and is done");
+});
+
+await scenario("many at once", async () => {
+  const all = await Promise.all(Array.from({ length: 24 }, async () => client.runs.wait(await newThread(), "react", { input: say("the weather?") })));
+  check(all.every((v) => v.messages?.at(-1).content === "It is: sunny in Oslo"), "24 runs, 8 places", all.map((v) => v.messages?.length));
+});
+
+await scenario("a killed worker: another one goes on", async () => {
+  const s2 = await startServer({ args: ["--agents", agentFolder([]), "--workers-lease", "1000"] });
+  const c2 = new Client({ apiUrl: s2.url, callerOptions: { maxRetries: 0 } });
+  let w = await startWorker(s2);
+  const t = (await c2.threads.create()).thread_id, r = await c2.runs.create(t, "slow", { input: { n: 400 } });
+  await until(async () => (await c2.threads.getState(t)).values.log?.length === 1, "the first step to be saved");
+  await w.stop("SIGKILL");
+  w = await startWorker(s2);
+  equal([await ended(s2, t, r.run_id), (await c2.threads.getState(t)).values.log], ["success", ["one", "two"]], "each step once");
+  await w.stop();
+  await s2.stop();
+});
+
+await worker.stop();
+equal((await call(server, "GET", "/ok")).status, 200, "the server is well");
+await server.stop();
+finish();
