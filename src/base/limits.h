@@ -377,6 +377,9 @@
 	X(SCENARIO_MS,         604800000, "ms",     "a phase, pause or timeout of a load scenario: a week") \
 	X(SCENARIO_EVENTS,     10000,     "events", "of a stream after which a load driver leaves; all are looked at again for each") \
 	X(SCENARIO_ANSWER_BYTES, 16777216, "bytes", "one answer that a load driver reads") \
+	X(DEV_FILES,           20000,     "files",  "of a project that `cohort dev` looks at") \
+	X(DEV_FOLDERS,         2000,      "folders", "of a project that `cohort dev` watches") \
+	X(DEV_STOP_MS,         10000,     "ms",     "that workers of `cohort dev` may take to end; then they are killed") \
 	X(WORKERS,             20000,     "workers", "registered at once, of one server") \
 	X(WORKER_NAMES,        20000,     "names",  "of graphs, nodes and tools that workers serve or served; those that nobody needs go first") \
 	X(WORKER_SERVES,       1000,      "names",  "that one worker serves: graphs, runs, nodes and tools") \

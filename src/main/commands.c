@@ -59,6 +59,11 @@ static const struct flag_command rows[] = {
 /* What a row has beyond its words. */
 static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_serve] = { .max = 1, .detail = SETTINGS_DETAIL },
+	[COMMAND_dev] = { .max = 1, .own = cmd_dev_flags, .detail = "Graphs that are code are "
+	    "served by workers: child processes, started again when a file of the project "
+	    "changes; what runs ends in the old ones.  TypeScript needs tsx in the project.  The "
+	    "server keeps its data in .cohort/ of the project and listens on 127.0.0.1:2024.  "
+	    SETTINGS_DETAIL },
 	[COMMAND_config] = { .max = 1, .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
 	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
@@ -139,7 +144,7 @@ command_at(size_t i)
 	c.name = rows[i].name;
 	c.operands = rows[i].operands;
 	c.summary = rows[i].summary;
-	if (i == COMMAND_serve || i == COMMAND_config)
+	if (i == COMMAND_serve || i == COMMAND_dev || i == COMMAND_config)
 		c.common = config_rows();
 	return c;
 }

@@ -45,8 +45,8 @@ static const struct key {
 #define SET(kind, id) KEY_##kind, SETTING_##id
 #define OTHER(kind) KEY_##kind, SETTINGS
 	{ "graphs", OTHER(GRAPHS), "agents by name: the path of an agent file, or {path, "
-	    "description}; a file's id is that name, or it has none. Code (`agent.py:graph`) is "
-	    "refused" },
+	    "description}; a file's id is that name, or it has none. Code (`agent.py:graph`, "
+	    "`agent.ts:graph`) is served by a worker, which `cohort dev` starts" },
 	{ "env", OTHER(ENV), "variables, or the path of a .env file; the environment wins over "
 	    "them" },
 	{ "auth", OTHER(OBJECT), NULL },
@@ -355,24 +355,65 @@ is_agent_file(struct str path)
 	return folder_takes(after_last(path, '/', &folder));
 }
 
+/* A file of JavaScript or TypeScript may be named alone: its default export. */
+static bool
+is_js_file(struct str path)
+{
+	static const char *const endings[] = { ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts",
+		".tsx", ".jsx" };
+
+	for (size_t i = 0; i < COUNT(endings); i++)
+		if (str_ends(path, str_of(endings[i])))
+			return true;
+	return false;
+}
+
+/* "src/agent.py", or a module "pkg.agent". */
+static bool
+is_python(struct str file)
+{
+	for (size_t i = 0; i < file.n && !str_ends(file, S(".py")); i++) {
+		char c = file.p[i];
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '.' && c != '_')
+			return false;
+	}
+	return file.n > 0;
+}
+
 /* "./agent.yaml" is an agent file, "./agent.py:graph" is code; anything else is a mistake. */
 static int
-check_graph_path(struct reader *r, struct str path)
+read_graph_path(struct reader *r, struct str path, bool *code, enum code_lang *lang)
 {
 	struct str file, name;
 
+	*code = false;
 	if (is_agent_file(path) && !has_nul(path))
 		return OK;
 	name = after_last(path, ':', &file);
 	if (is_agent_file(file))
 		return fail(r, "an agent file holds one agent: expected \"%.*s\" without "
 		    "\":%.*s\"", FMT(str_cut(file, 60)), FMT(str_cut(name, 30)));
-	if (file.n > 0 && name.n > 0)
-		return fail(r, "\"%.*s\" is code for an external worker, and this version has "
-		    "none; expected an agent file (.yaml, .yml, .json, .scxml)",
-		    FMT(str_cut(path, 80)));
-	return fail(r, "expected the path of an agent file (.yaml, .yml, .json, .scxml), got "
-	    "\"%.*s\"", FMT(str_cut(path, 80)));
+	*code = true;
+	*lang = is_js_file(path) || is_js_file(file) ? CODE_JS : CODE_PYTHON;
+	if (!has_nul(path) && (*lang == CODE_JS ? is_js_file(path) || name.n > 0 :
+	    is_python(file) && name.n > 0))
+		return OK;
+	return fail(r, "expected the path of an agent file (.yaml, .yml, .json, .scxml), or code "
+	    "as in ./agent.py:graph or ./agent.ts:graph, got \"%.*s\"", FMT(str_cut(path, 80)));
+}
+
+static bool
+is_taken(const struct langgraph *l, struct str id)
+{
+	for (size_t i = 0; i < l->graphs_n; i++)
+		if (str_eq(str_of(l->graphs[i].id), id))
+			return true;
+	for (size_t i = 0; i < l->code_n; i++)
+		if (str_eq(str_of(l->code[i].id), id))
+			return true;
+	return false;
 }
 
 static bool
@@ -393,14 +434,20 @@ add_graph(struct reader *r, struct str id, struct str path, jnode description)
 {
 	struct langgraph *l = &r->c->langgraph;
 	struct buf full = BUF(SIZE_MAX / 2);
+	enum code_lang lang = CODE_JS;
+	bool code;
 
-	for (size_t i = 0; i < l->graphs_n; i++)
-		if (str_eq(str_of(l->graphs[i].id), id))
-			return fail(r, "given twice");
+	if (is_taken(l, id))
+		return fail(r, "given twice");
 	if (!is_graph_id(id))
 		return fail(r, "expected a name of letters, digits, '.', '-' and '_'");
-	if (check_graph_path(r, path) != OK)
+	if (read_graph_path(r, path, &code, &lang) != OK)
 		return ERR_INVALID;
+	if (code) {
+		mem_grow(l->code, l->code_n, l->code_cap);
+		l->code[l->code_n++] = (struct graph_code){ mem_cstr(id), mem_cstr(path), lang };
+		return OK;
+	}
 	add_path(r, &full, path);
 	mem_grow(l->graphs, l->graphs_n, l->graphs_cap);
 	l->graphs[l->graphs_n++] = (struct graph_file){ mem_cstr(id),
@@ -649,7 +696,12 @@ langgraph_release(struct langgraph *l)
 		free(l->graphs[i].path);
 		free(l->graphs[i].description);
 	}
+	for (size_t i = 0; i < l->code_n; i++) {
+		free(l->code[i].id);
+		free(l->code[i].path);
+	}
 	free(l->graphs);
+	free(l->code);
 	free(l->file);
 	env_list_release(&l->env);
 }
@@ -665,6 +717,35 @@ langgraph_export(const struct langgraph *l)
 		key = mem_cstr(name);
 		setenv(key, rest.p, 0);
 		free(key);
+	}
+}
+
+bool
+langgraph_has_code(const struct langgraph *l, enum code_lang lang)
+{
+	for (size_t i = 0; i < l->code_n; i++)
+		if (l->code[i].lang == lang)
+			return true;
+	return false;
+}
+
+void
+langgraph_add_code(struct buf *b, const struct langgraph *l)
+{
+	static const char *const commands[CODE_LANGS] = {
+		[CODE_JS] = "npx cohort-worker", [CODE_PYTHON] = "python -m cohort_worker",
+	};
+
+	for (int lang = 0; lang < CODE_LANGS; lang++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < l->code_n; i++)
+			if (l->code[i].lang == (enum code_lang)lang)
+				buf_add_fmt(b, "%s%s (%s)", n++ > 0 ? ", " : "", l->code[i].id,
+				    l->code[i].path);
+		if (n > 0)
+			buf_add_fmt(b, ": code, served by a worker, which runs beside the server: "
+			    "%s %s\n", commands[lang], l->file);
 	}
 }
 

@@ -23,10 +23,19 @@ struct config;
 /* A row of `graphs`: an agent's file. */
 struct graph_file { char *id, *path, *description; };        /* description NULL: none */
 
+/* One that is code: an external worker serves it. */
+enum code_lang { CODE_JS, CODE_PYTHON, CODE_LANGS };
+struct graph_code {
+	char *id, *path;                     /* "./src/agent.ts:graph", as in the file */
+	enum code_lang lang;
+};
+
 struct langgraph {
 	char *file;                          /* NULL: there is none */
 	struct graph_file *graphs;
 	size_t graphs_n, graphs_cap;
+	struct graph_code *code;
+	size_t code_n, code_cap;
 	struct env_list env;
 };
 
@@ -38,6 +47,10 @@ void langgraph_release(struct langgraph *l);
 
 /* Puts `env` into this process's environment, where it is not set.  Before threads. */
 void langgraph_export(const struct langgraph *l);
+
+bool langgraph_has_code(const struct langgraph *l, enum code_lang lang);
+/* A line for each language: which graphs are code, and what serves them. */
+void langgraph_add_code(struct buf *b, const struct langgraph *l);
 
 /* The table as documentation. */
 void langgraph_add_markdown(struct buf *b);

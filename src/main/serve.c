@@ -19,11 +19,13 @@
 #include "main/config.h"
 #include "main/models.h"
 #include "main/notify.h"
+#include "main/serve.h"
 #include "main/wire.h"
 
 struct serving {
 	struct node *node;
-	struct config config;
+	struct config *config;
+	const struct serve_with *with;
 	struct models *models;
 	uv_signal_t term, intr, hup;
 	bool asked;
@@ -35,7 +37,7 @@ static void
 print_status(void *ctx)
 {
 	struct serving *s = ctx;
-	struct config *c = &s->config;
+	const struct config *c = s->config;
 	struct str host = config_str(c, SETTING_HOST);
 	const struct node_status n = node_status(s->node);
 	bool memory = str_eq(config_str(c, SETTING_STORE), S("memory"));
@@ -61,6 +63,23 @@ print_status(void *ctx)
 		printf("  recovered    %zu threads with runs to finish\n", n.recovered);
 	fflush(stdout);
 	notify_service("READY=1");
+	if (s->with->listening != NULL)
+		s->with->listening(s->with->ctx, s->node);
+}
+
+void
+serve_add_url(struct buf *b, const struct config *c, const struct node *node)
+{
+	struct str host = config_str(c, SETTING_HOST);
+	bool v6 = str_index(host, ':') >= 0;
+
+	/* Where it listens on every address, this is one of them. */
+	if (str_eq(host, S("0.0.0.0")))
+		host = S("127.0.0.1");
+	else if (str_eq(host, S("::")))
+		host = S("::1");
+	buf_add_fmt(b, "http://%s%.*s%s:%u%s", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
+	    node_status(node).port, c->at[SETTING_HTTP_MOUNT_PREFIX].text);
 }
 
 static void
@@ -71,13 +90,16 @@ on_stop(uv_signal_t *handle, int number)
 	if (s->asked) {
 		log_warn("main", "stops_now", "signal=%d reason=%s", number,
 		    "asked twice; what is under way is cut off");
+		if (s->with->cut != NULL)
+			s->with->cut(s->with->ctx);
 		_exit(0);
 	}
 	s->asked = true;
 	log_info("main", "draining", "signal=%d at_most_ms=%d", number,
 	    LIMIT_HTTP_DRAIN_MS);
 	notify_service("STOPPING=1");
-	node_drain(s->node);
+	if (s->with->stopping == NULL || !s->with->stopping(s->with->ctx))
+		node_drain(s->node);
 }
 
 static void
@@ -124,37 +146,30 @@ forget_signals(struct serving *s)
 }
 
 static void
-print_warnings(const struct config *c)
+print_warnings(const char *command, const struct config *c)
 {
 	struct str rest = buf_str(&c->warnings), line;
 
 	while (str_next(&rest, '\n', &line)) {
 		if (line.n > 0)
-			fprintf(stderr, "cohort serve: %.*s\n", FMT(line));
+			fprintf(stderr, "cohort %s: %.*s\n", command, FMT(line));
 	}
 }
 
 int
-cmd_serve(const struct flag_command *cmd, int argc, char **argv)
+serve_run(const struct flag_command *cmd, struct config *c, const struct serve_with *with)
 {
-	struct serving s = { 0 };
+	struct serving s = { .config = c, .with = with };
 	struct err e = { 0 };
 	int rc;
 
-	/* Before libuv's pool wakes up: two threads do for files and names. */
-	setenv("UV_THREADPOOL_SIZE", "2", 0);
-	rc = config_load(&s.config, argc, argv, environ, &e);
-	if (rc < 0) {
-		config_release(&s.config);
-		return command_usage_error(cmd->name, &e);
-	}
-	langgraph_export(&s.config.langgraph);
-	rc = models_of_config(&s.models, &s.config, environ, &e);
-	print_warnings(&s.config);
-	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
-	log_as_json = str_eq(config_str(&s.config, SETTING_LOG_FORMAT), S("json"));
+	langgraph_export(&c->langgraph);
+	rc = models_of_config(&s.models, c, environ, &e);
+	print_warnings(cmd->name, c);
+	log_level_parse(config_str(c, SETTING_LOG_LEVEL), &log_threshold);
+	log_as_json = str_eq(config_str(c, SETTING_LOG_FORMAT), S("json"));
 	if (rc == OK)
-		rc = node_new(&s.node, &s.config, s.models, &e);
+		rc = node_new(&s.node, c, s.models, &e);
 	if (rc == OK) {
 		watch_signals(&s);
 		rc = node_run(s.node, print_status, &s, &e);
@@ -163,10 +178,29 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 		log_info("main", "stopped", "rc=%s", rc_name(rc));
 	}
 	if (rc < 0) {
-		config_add_origin(&s.config, &e);
-		fprintf(stderr, "cohort serve: %s\n", e.text);
+		config_add_origin(c, &e);
+		fprintf(stderr, "cohort %s: %s\n", cmd->name, e.text);
 	}
 	models_free(s.models);
-	config_release(&s.config);
 	return rc < 0 ? 1 : 0;
+}
+
+int
+cmd_serve(const struct flag_command *cmd, int argc, char **argv)
+{
+	static const struct serve_with alone;
+	struct config c = { 0 };
+	struct err e = { 0 };
+	int code;
+
+	/* Before libuv's pool wakes up: two threads do for files and names. */
+	setenv("UV_THREADPOOL_SIZE", "2", 0);
+	if (config_load(&c, argc, argv, environ, &e) < 0) {
+		config_release(&c);
+		return command_usage_error(cmd->name, &e);
+	}
+	langgraph_add_code(&c.warnings, &c.langgraph);
+	code = serve_run(cmd, &c, &alone);
+	config_release(&c);
+	return code;
 }

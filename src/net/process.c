@@ -268,6 +268,14 @@ process_write(struct process *p, struct str bytes)
 }
 
 void
+process_signal(struct process *p, int number)
+{
+	CHECK_MARK(p, PROCESS_MARK);
+	if (p->child.pid > 0 && !p->exited)
+		(void)uv_process_kill(&p->child, number);
+}
+
+void
 process_stop(struct process *p, msec grace)
 {
 	if (p == NULL)

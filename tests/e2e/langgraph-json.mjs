@@ -38,7 +38,7 @@ const refused = (json, env) => {
 // Key, a value, the setting and its text; then values that are refused, with the words.
 const idle = (v) => ({ good: v, idle: true });
 const rows = {
-  graphs: { good: { bot: "./bot.yaml" }, bad: [[{ bot: "./bot.py:graph" }, /graphs\.bot: "\.\/bot\.py:graph" is code for an external worker/], [["x"], /graphs: expected an object, got an array/]] },
+  graphs: { good: { bot: "./bot.yaml" }, bad: [[{ bot: "./bot.rb:graph" }, /graphs\.bot: expected the path of an agent file .*, or code as in \.\/agent\.py:graph/], [["x"], /graphs: expected an object, got an array/]] },
   env: { good: { COHORT_MODEL: "scripted:default" }, setting: "model", text: "scripted:default", bad: [[{ A: 1 }, /env\.A: expected a string, got a number/], ["none.env", /none\.env: No such file/]] },
   "auth.policy": { good: "policy.yaml", setting: "auth.policy", text: "policy.yaml", bad: [["none.yaml", /auth\.policy: a policy is about who asks/], [5, /auth\.policy: expected a path, got a number/]] },
   "auth.path": { bad: [["./auth.py:auth", /auth\.path: is not supported: code cannot be loaded: set jwt\.secret/]] },

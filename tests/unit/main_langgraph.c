@@ -83,8 +83,8 @@ TEST(langgraph_refuses_with_the_key)
 		{ "{\"store\":{\"index\":{\"fields\":[\"a,b\"]}}}", "texts without commas" },
 		{ "{\"store\":[]}", "store: expected an object, got an array" },
 		{ "{\"store\":{},\"store\":{}}", "store: given twice" },
-		{ "{\"graphs\":{\"a\":\"./agent.py:graph\"}}", "graphs.a: \"./agent.py:graph\" is code" },
-		{ "{\"graphs\":{\"a\":\"pkg.mod:graph\"}}", "is code for an external worker" },
+		{ "{\"graphs\":{\"a\":\"./agent.rb:graph\"}}", "or code as in ./agent.py:graph" },
+		{ "{\"graphs\":{\"a\":\"./agent.py:g\",\"a\":\"./b.yaml\"}}", "graphs.a: given twice" },
 		{ "{\"graphs\":{\"a\":\":graph\"}}", "expected the path of an agent file" },
 		{ "{\"graphs\":{\"a\":\"./agent.py:\"}}", "expected the path of an agent file" },
 		{ "{\"graphs\":{\"a\":\"a.yaml:graph\"}}", "without \":graph\"" },
@@ -183,5 +183,27 @@ TEST(langgraph_stands_between_environment_and_yaml)
 	err_set(&e, ERR_INVALID, "portal: is wrong");
 	config_add_origin(&c, &e);
 	CHECK_STR(str_of(e.text), "portal: is wrong");
+	config_release(&c);
+}
+
+/* Goal: a project whose graphs are code is taken, and says what serves them. */
+TEST(langgraph_graphs_of_code)
+{
+	struct config c = { 0 };
+	struct buf b = BUF(4 * KB);
+	struct err e = { 0 };
+
+	CHECK_RC(langgraph_read(&c, "p/langgraph.json", S("{\"graphs\":{\"agent\":"
+	    "\"./src/agent.ts:graph\",\"b\":{\"path\":\"./b.mjs\"},\"c\":\"pkg.mod:make\","
+	    "\"d\":\"./d.yaml\"}}"), &e), OK);
+	CHECK_INT(c.langgraph.code_n, 3);
+	CHECK_INT(c.langgraph.graphs_n, 1);
+	CHECK(langgraph_has_code(&c.langgraph, CODE_JS));
+	langgraph_add_code(&b, &c.langgraph);
+	CHECK_STR(buf_str(&b), "agent (./src/agent.ts:graph), b (./b.mjs): code, served by a worker, "
+	    "which runs beside the server: npx cohort-worker p/langgraph.json\n"
+	    "c (pkg.mod:make): code, served by a worker, which runs beside the server: python -m "
+	    "cohort_worker p/langgraph.json\n");
+	buf_release(&b);
 	config_release(&c);
 }
