@@ -122,17 +122,25 @@ run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 }
 
 /* A run that was waiting when the server stopped did nothing wrong: that is no
- * attempt that failed. */
+ * attempt that failed.  Nor did one whose graph is in a worker: that did not stop with
+ * the server, and its own attempts are counted by the leases that it lost. */
 static int
 may_go_on(struct store *st, const struct cut_off *cut, msec now, bool *out)
 {
 	int64_t due = 0;
-	int rc = OK;
+	int rc;
 
-	if (cut->attempt >= LIMIT_RUN_ATTEMPTS)
-		rc = query_one_i64(query_of(&st->w, SQL_RUN_DUE, db_i64(cut->thread),
-		    db_i64(cut->run)), &due);
-	*out = cut->attempt < LIMIT_RUN_ATTEMPTS || due > now;
+	*out = cut->attempt < LIMIT_RUN_ATTEMPTS;
+	if (*out)
+		return OK;
+	rc = query_one_i64(query_of(&st->w, SQL_RUN_DUE, db_i64(cut->thread),
+	    db_i64(cut->run)), &due);
+	if (rc != OK || due > now) {
+		*out = due > now;
+		return rc;
+	}
+	rc = query_any(query_of(&st->w, SQL_RUN_HOSTED, db_i64(cut->run)));
+	*out = rc == OK;
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 

@@ -173,6 +173,9 @@
 	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
 	    " length(CAST(channel AS BLOB)) + length(body)), 0)"               \
 	    " FROM saver_blob WHERE thread = ? GROUP BY channel")              \
+	/* is its graph in a worker, not in this process? */                   \
+	X(RUN_HOSTED, "SELECT 1 FROM run r CROSS JOIN agent a ON a.hash = r.agent" \
+	    " WHERE r.seq = ? AND json_type(a.body, '$.hosted') = 'object'")   \
 	/* registered graphs: of nobody */                                     \
 	X(HOSTED_PUT, "INSERT INTO hosted(graph, key, body, hash, updated)"    \
 	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                \

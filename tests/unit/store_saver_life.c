@@ -544,6 +544,41 @@ TEST(saver_survives)
 	fix_close(&f);
 }
 
+static void
+pending(void *ctx, owner_t owner, int64_t thread_seq, const struct uuid *thread)
+{
+	(void)owner, (void)thread_seq, (void)thread;
+	++*(int *)ctx;
+}
+
+/* Goal: a run whose graph is in a worker is taken up after every restart of the server,
+ * one of our own is given up. */
+TEST(hosted_runs_are_not_given_up)
+{
+	for (int hosted = 0; hosted < 2; hosted++) {
+		struct store_run_create c = run_new(1, 1);
+		struct fix f;
+		int waits = 0;
+
+		unlink("db");
+		fix_open(&f, "sqlite");
+		c.create_thread = true;
+		c.run.agent_hash = S("0123456789abcdef0123456789abcdef");
+		c.agent = (struct store_agent){ c.run.agent_hash, S("agent"),
+		    hosted ? S("{\"hosted\":{\"id\":\"agent\"}}") : S("{\"x\":1}") };
+		CHECK_RC(fix_do(&f, &c, STORE_RUN_CREATE, 7), OK);
+		for (int i = 0; i < 2 * LIMIT_RUN_ATTEMPTS; i++) {
+			struct store_run_claim take = { .thread_seq = c.run.thread_seq };
+
+			fix_reopen(&f);
+			CHECK_RC(store_recover(f.st, f.shard, 1, pending, &waits, &f.e), OK);
+			fix_do(&f, &take, STORE_RUN_CLAIM, 7);
+		}
+		CHECK_INT(waits, hosted ? 2 * LIMIT_RUN_ATTEMPTS : LIMIT_RUN_ATTEMPTS - 1);
+		fix_close(&f);
+	}
+}
+
 /* ---- a file of before ------------------------------------------------------------------ */
 
 /* Goal: a file of version 8 goes on, keeps what it had, and takes rows of savers. */
