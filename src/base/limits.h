@@ -104,6 +104,12 @@
 	X(TRANSCRIPT_ENTRIES,  200000,    "entries", "of one run's transcript") \
 	X(DIFF_WORDS,          4000,      "words",  "of each of two answers that are compared word by word") \
 	X(TRANSCRIPT_NOTED,    4096,      "messages", "of a run that its transcript names by id after their first time") \
+	X(HOSTED_NAMESPACES,   10000,     "namespaces", "of a graph in a worker that one run has open at once") \
+	X(HOSTED_TASKS,        10000,     "tasks",  "of one step of a graph in a worker") \
+	X(HOSTED_SAID,         10000,     "messages", "of a graph in a worker that are told and not saved yet; the oldest count as saved") \
+	X(HOSTED_LOSSES,       3,         "leases", "that a run loses one after the other without a step saved: then it fails") \
+	X(HOSTED_HOLD_MS,      25,        "ms",     "a checkpoint is told with the tasks that come next, which may be in the worker's next batch") \
+	X(HOSTED_STICKY,       1024,      "threads", "whose last worker is known, of one shard") \
 	X(EVENT_NS_BYTES,      16384,     "bytes",  "names and ids of the tasks a graph is nested in") \
 	X(JSON_DEPTH,          128,       "levels", "nesting of any JSON from outside") \
 	X(JSON_VALUES,         2000000,   "values", "in one document; a parsed one takes 16 bytes") \

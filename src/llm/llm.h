@@ -85,6 +85,9 @@ struct llm_delta {
 	struct str id_raw, name_raw, args_raw;   /* p NULL when absent */
 	struct str extra;                    /* extra_content of the call: JSON, or empty */
 	struct str finish_raw, model_raw, usage_raw;
+	/* of a worker's graph: the message this came with, as JSON; p NULL: none, or it came
+	 * with the delta before */
+	struct str piece;
 };
 
 struct llm_tool_call {

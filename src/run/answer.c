@@ -38,7 +38,8 @@ start(struct classic *c, struct classic_answer *a, const struct run_event *ev)
 	const struct event_model *m = &ev->u.model;
 	char call[UUID_TEXT];
 	struct chunk_spec s = { .provider = m->provider, .model = m->model,
-	    .modes = c->stream->modes, .call = { call, UUID_TEXT } };
+	    .modes = c->stream->modes, .call = { call, UUID_TEXT },
+	    .metadata = m->metadata };
 
 	*a = (struct classic_answer){ .stream = m->stream, .id = mem_cstr(m->id),
 	    .model = mem_cstr(m->model), .node = mem_cstr(ev->task->name),
@@ -124,6 +125,15 @@ whole_so_far(struct classic *c, const struct run_event *ev)
 		stream_send(s, MODE_MESSAGES, chunk_partial(&a->chunks, stream_id(s)));
 }
 
+/* A worker's message is shown as it came, whatever deltas it is here. */
+static bool
+has_come(const struct run_event *ev)
+{
+	const struct event_model *m = &ev->u.model;
+
+	return m->metadata.kind != VAL_UNDEFINED && m->delta->piece.p == NULL;
+}
+
 /* Pieces without text begin and end what a model says; what a file says
  * (task/llm_script.c) has none. */
 static bool
@@ -143,14 +153,15 @@ classic_delta(struct classic *c, const struct run_event *ev)
 	bool shown = ev->ns.n == 0 || c->run.subgraphs;
 	struct classic_answer *a;
 
-	if (classic_wanted(c, MODE_MESSAGES_TUPLE, ev) && !is_empty_of_file(ev)) {
+	if (!has_come(ev) && classic_wanted(c, MODE_MESSAGES_TUPLE, ev) &&
+	    !is_empty_of_file(ev)) {
 		a = answer(c, ev);
 		stream_send(s, MODE_MESSAGES_TUPLE,
 		    chunk_frame(&a->chunks, &a->chunks.tuple, d, stream_id(s)));
 	}
 	if (shown && (s->modes & MODE_MESSAGES) != 0)
 		whole_so_far(c, ev);
-	if (classic_wanted(c, MODE_EVENTS, ev)) {
+	if (!has_come(ev) && classic_wanted(c, MODE_EVENTS, ev)) {
 		a = answer(c, ev);
 		stream_send(s, MODE_EVENTS,
 		    chunk_frame(&a->chunks, &a->chunks.events, d, stream_id(s)));

@@ -52,12 +52,25 @@ add_rest(struct chunk_form *f, const struct chunks *c)
 	f->close_at = f->rest.n;
 }
 
+static bool
+is_foreign(const struct chunks *c)
+{
+	return c->metadata.kind != VAL_UNDEFINED;
+}
+
 static void
 init_tuple(struct chunks *c, const struct chunk_spec *s)
 {
 	struct chunk_form *f = &c->tuple;
 
 	open_frame(&f->open, "messages", buf_str(&c->ns));
+	if (is_foreign(c)) {
+		buf_add_char(&f->open, '[');
+		buf_add_char(&f->rest, ',');
+		val_add_json(&f->rest, c->metadata);
+		buf_add_char(&f->rest, ']');
+		return;
+	}
 	buf_lit(&f->open, "[" CONTENT);
 	add_rest(f, c);
 	buf_add_char(&f->rest, ',');
@@ -71,18 +84,25 @@ init_events(struct chunks *c, const struct chunk_spec *s)
 	struct chunk_form *f = &c->events;
 
 	open_frame(&f->open, "events", STR_NONE);
-	buf_lit(&f->open, "{\"event\":\"on_chat_model_stream\",\"data\":{\"chunk\":" CONTENT);
-	add_rest(f, c);
+	buf_lit(&f->open, "{\"event\":\"on_chat_model_stream\",\"data\":{\"chunk\":");
+	if (!is_foreign(c)) {
+		buf_lit(&f->open, CONTENT);
+		add_rest(f, c);
+	}
 	json_add_fmt(&f->rest, "},'run_id':%.*s,'name':%.*s,'tags':[],'metadata':",
 	    FMT(s->call), FMT(chunk_model_class(s->provider)));
-	frame_add_model_metadata(&f->rest, &s->at, s->provider, s->model, false);
+	if (is_foreign(c))
+		val_add_json(&f->rest, c->metadata);
+	else
+		frame_add_model_metadata(&f->rest, &s->at, s->provider, s->model, false);
 	buf_add_char(&f->rest, '}');
 }
 
 void
 chunks_init(struct chunks *c, const struct chunk_spec *s)
 {
-	*c = (struct chunks){ .id = s->id, .provider = mem_cstr(s->provider) };
+	*c = (struct chunks){ .id = s->id, .provider = mem_cstr(s->provider),
+	    .metadata = val_ref(s->metadata) };
 	c->ns = BUF(LIMIT_EVENT_NS_BYTES);
 	c->tuple.open = c->tuple.rest = BUF(2 * RUN_METADATA_BYTES);
 	c->events.open = c->events.rest = BUF(2 * RUN_METADATA_BYTES);
@@ -120,6 +140,7 @@ chunks_release(struct chunks *c)
 	}
 	free(c->calls);
 	free(c->provider);
+	val_drop(c->metadata);
 	buf_release(&c->ns);
 	form_release(&c->tuple);
 	form_release(&c->events);
@@ -382,6 +403,14 @@ frame_usage(struct chunks *c, const struct chunk_form *f, const struct llm_delta
 	return frame_from(f, &b, id);
 }
 
+static struct sse_block *
+frame_piece(const struct chunk_form *f, const struct llm_delta *d, int64_t id)
+{
+	struct str parts[3] = { buf_str(&f->open), d->piece, buf_str(&f->rest) };
+
+	return frame_join(parts, COUNT(parts), id);
+}
+
 struct sse_block *
 chunk_frame(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
     int64_t id)
@@ -395,7 +424,7 @@ chunk_frame(struct chunks *c, const struct chunk_form *f, const struct llm_delta
 	};
 
 	assert(d->kind < COUNT(by_kind));
-	return by_kind[d->kind](c, f, d, id);
+	return is_foreign(c) ? frame_piece(f, d, id) : by_kind[d->kind](c, f, d, id);
 }
 
 /* ---- messages: the accumulated form -------------------------------------- */
@@ -527,7 +556,10 @@ chunk_metadata(const struct chunks *c, const struct frame_place *at,
 	struct buf b = BUF(2 * RUN_METADATA_BYTES);
 
 	buf_add_fmt(&b, "{\"%.*s\":{\"metadata\":", FMT(c->id));
-	frame_add_model_metadata(&b, at, str_of(c->provider), model, false);
+	if (is_foreign(c))
+		val_add_json(&b, c->metadata);
+	else
+		frame_add_model_metadata(&b, at, str_of(c->provider), model, false);
 	buf_lit(&b, "}}");
 	return named(c, "messages/metadata", &b, id);
 }

@@ -24,6 +24,8 @@ struct chunk_spec {
 	unsigned modes;              /* MODE_MESSAGES_TUPLE, MODE_EVENTS: are there to
 	                                be frames of? */
 	struct str call;             /* MODE_EVENTS: the id of the call */
+	struct val metadata;         /* of a worker's answer: what frames say in place of
+	                                `at`; then they show its pieces as they came */
 };
 
 /* A frame that differs in the message alone: `open message close`. */
@@ -41,6 +43,7 @@ struct chunks {
 	char *provider;
 	struct buf ns;               /* `|ns` of the events' names, or empty */
 	struct chunk_form tuple, events;
+	struct val metadata;         /* UNDEF: of our own model */
 	/* messages: what came so far, as raw spans */
 	struct buf text, reasoning;
 	struct chunk_call *calls;

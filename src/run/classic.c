@@ -495,7 +495,10 @@ tell_message(struct classic *c, const struct run_event *ev)
 	buf_add_char(&b, '[');
 	val_add_json(&b, ev->u.message.message);
 	buf_add_char(&b, ',');
-	frame_add_node_metadata(&b, &p.at);
+	if (ev->u.message.metadata.kind != VAL_UNDEFINED)
+		val_add_json(&b, ev->u.message.metadata);
+	else
+		frame_add_node_metadata(&b, &p.at);
 	buf_add_char(&b, ']');
 	classic_place_close(&p);
 	classic_send(c, MODE_MESSAGES_TUPLE, "messages", ev->task->ns, &b);

@@ -93,6 +93,8 @@ struct event_model {
 	struct str id;                       /* DELTA, END, RETRACT: of the message, plain */
 	const struct llm_delta *delta;       /* DELTA */
 	struct val message;                  /* END; UNDEF: it failed */
+	struct val metadata;                 /* START, DELTA: as a worker gave it, in place of
+	                                        what wires say of the message; or UNDEF */
 };
 
 enum event_tool_what { EVENT_TOOL_START, EVENT_TOOL_DELTA, EVENT_TOOL_END, EVENT_TOOL_ERROR };
@@ -129,7 +131,7 @@ struct run_event {
 		struct { int64_t attempt; struct val input, facts; } metadata;
 		struct event_state state;            /* INPUT, VALUES */
 		struct event_checkpoint checkpoint;
-		struct { struct val message; } message;
+		struct { struct val message, metadata; } message;    /* metadata: as above */
 		struct { struct val messages; } complete;    /* array */
 		struct event_model model;            /* MODEL_START, DELTA, MODEL_END, RETRACT */
 		struct { struct str name; struct val data; } custom;

@@ -33,7 +33,9 @@
 enum field_type {
 	FIELD_END, FIELD_ENUM /* an int, 0..max */, FIELD_NUMBER /* int64_t */,
 	FIELD_INT, FIELD_STREAM /* uint32_t */, FIELD_ID, FIELD_TEXT, FIELD_VALUE,
-	FIELD_STATE          /* a value that may be left out */
+	FIELD_STATE,         /* a value that may be left out */
+	FIELD_ADDED          /* a value that older events do not have; the last field, not
+	                        written if undefined */
 };
 
 struct field {
@@ -59,15 +61,18 @@ static const struct field fields[EVENT_KINDS][10] = {
 	    { FIELD_ENUM, AT(checkpoint.source), SOURCE_FORK },
 	    { FIELD_STATE, AT(checkpoint.values), 0 },
 	    { FIELD_VALUE, AT(checkpoint.parents), 0 } },
-	[EVENT_MESSAGE] = { { FIELD_VALUE, AT(message.message), 0 } },
+	[EVENT_MESSAGE] = { { FIELD_VALUE, AT(message.message), 0 },
+	    { FIELD_ADDED, AT(message.metadata), 0 } },
 	[EVENT_COMPLETE] = { { FIELD_VALUE, AT(complete.messages), 0 } },
 	[EVENT_MODEL_START] = { { FIELD_STREAM, AT(model.stream), 0 },
 	    { FIELD_ID, AT(model.call), 0 }, { FIELD_TEXT, AT(model.provider), 0 },
-	    { FIELD_TEXT, AT(model.model), 0 }, { FIELD_VALUE, AT(model.messages), 0 } },
+	    { FIELD_TEXT, AT(model.model), 0 }, { FIELD_VALUE, AT(model.messages), 0 },
+	    { FIELD_ADDED, AT(model.metadata), 0 } },
 	[EVENT_MODEL_END] = { { FIELD_STREAM, AT(model.stream), 0 },
 	    { FIELD_ID, AT(model.call), 0 }, { FIELD_TEXT, AT(model.provider), 0 },
 	    { FIELD_TEXT, AT(model.model), 0 }, { FIELD_TEXT, AT(model.id), 0 },
-	    { FIELD_VALUE, AT(model.messages), 0 }, { FIELD_VALUE, AT(model.message), 0 } },
+	    { FIELD_VALUE, AT(model.messages), 0 }, { FIELD_VALUE, AT(model.message), 0 },
+	    { FIELD_ADDED, AT(model.metadata), 0 } },
 	[EVENT_RETRACT] = { { FIELD_STREAM, AT(model.stream), 0 },
 	    { FIELD_TEXT, AT(model.provider), 0 }, { FIELD_TEXT, AT(model.model), 0 },
 	    { FIELD_TEXT, AT(model.id), 0 } },
@@ -110,7 +115,7 @@ static const struct field delta_fields[] = {
 	{ FIELD_NUMBER, DELTA_AT(index), 0 }, { FIELD_TEXT, DELTA_AT(id_raw), 0 },
 	{ FIELD_TEXT, DELTA_AT(name_raw), 0 }, { FIELD_TEXT, DELTA_AT(extra), 0 },
 	{ FIELD_TEXT, DELTA_AT(finish_raw), 0 }, { FIELD_TEXT, DELTA_AT(model_raw), 0 },
-	{ FIELD_TEXT, DELTA_AT(usage_raw), 0 },
+	{ FIELD_TEXT, DELTA_AT(usage_raw), 0 }, { FIELD_TEXT, DELTA_AT(piece), 0 },
 };
 
 /* ---- writing ---------------------------------------------------------------- */
@@ -178,6 +183,10 @@ put_fields(struct buf *b, const struct field *f, const void *from, bool refer)
 			break;
 		case FIELD_VALUE:
 			put_value(b, *(const struct val *)p);
+			break;
+		case FIELD_ADDED:
+			if (((const struct val *)p)->kind != VAL_UNDEFINED)
+				put_value(b, *(const struct val *)p);
 			break;
 		default:                     /* FIELD_STATE */
 			put_value(b, refer ? VAL_UNDEF : *(const struct val *)p);
@@ -372,6 +381,10 @@ get_fields(struct in *in, const struct field *f, void *to)
 		case FIELD_TEXT:
 			*(struct str *)p = get_text(in);
 			break;
+		case FIELD_ADDED:
+			if (in->rest.n > 0)
+				*(struct val *)p = get_value(in);
+			break;
 		default:
 			*(struct val *)p = get_value(in);
 		}
@@ -383,7 +396,7 @@ static void
 drop_fields(const struct field *f, void *of)
 {
 	for (; f->type != FIELD_END; f++)
-		if (f->type == FIELD_VALUE || f->type == FIELD_STATE)
+		if (f->type == FIELD_VALUE || f->type == FIELD_STATE || f->type == FIELD_ADDED)
 			val_drop(*(struct val *)((char *)of + f->at));
 }
 
@@ -413,6 +426,7 @@ forget(struct event_reader *r, struct event_stream *s)
 	free((char *)s->ev.u.model.id.p);
 	val_drop(s->task.path);
 	val_drop(s->task.triggers);
+	val_drop(s->ev.u.model.metadata);
 	*s = r->streams[--r->streams_n];
 }
 
@@ -433,7 +447,8 @@ begin(struct event_reader *r, const struct run_event *ev)
 	s->ev.kind = EVENT_DELTA;
 	s->ev.ns = str_put(&to, ev->ns);
 	s->ev.u.model = (struct event_model){ .stream = m->stream, .call = m->call,
-	    .provider = str_put(&to, m->provider), .model = str_put(&to, m->model) };
+	    .provider = str_put(&to, m->provider), .model = str_put(&to, m->model),
+	    .metadata = val_ref(m->metadata) };
 	s->task = (struct event_task){ .id = ev->task->id,
 	    .name = str_put(&to, ev->task->name), .ns = str_put(&to, ev->task->ns),
 	    .path = val_ref(ev->task->path), .triggers = val_ref(ev->task->triggers) };

@@ -177,6 +177,12 @@ runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts)
 }
 
 void
+runs_allow_workers(struct runs *rs, struct worker_desk *d)
+{
+	rs->desk = d;
+}
+
+void
 runs_free(struct runs *rs)
 {
 	if (rs == NULL)

@@ -67,6 +67,10 @@ void runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool p
  * clients name; both outlive rs. */
 struct mcp;
 void runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts);
+/* Graphs, nodes and tools may be in workers, which take work from this desk; it outlives
+ * rs. */
+struct worker_desk;
+void runs_allow_workers(struct runs *rs, struct worker_desk *d);
 /* Runs on this shard may be agents, which send and hear messages; o outlives rs. */
 struct office;
 void runs_allow_mail(struct runs *rs, struct office *o);

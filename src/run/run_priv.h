@@ -85,6 +85,7 @@ struct runs {
 	struct str http_hosts;               /* whom they may */
 	bool http_private;                   /* names with private addresses, too */
 	struct mcp *mcp;                     /* NULL: no MCP servers */
+	struct worker_desk *desk;            /* work for other processes; NULL: nobody takes any */
 	struct str mcp_hosts;                /* those that clients may name */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */

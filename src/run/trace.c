@@ -210,7 +210,10 @@ tell_model(struct classic *c, const struct run_event *ev, const char *event,
 	}
 	add_about(&b, chunk_model_class(m->provider), S(""), &m->call);
 	classic_place_open(&p, c, ev);
-	frame_add_model_metadata(&b, &p.at, m->provider, m->model, false);
+	if (m->metadata.kind != VAL_UNDEFINED)
+		val_add_json(&b, m->metadata);
+	else
+		frame_add_model_metadata(&b, &p.at, m->provider, m->model, false);
 	classic_place_close(&p);
 	send(c, &b);
 }
