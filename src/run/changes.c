@@ -30,6 +30,9 @@ changes_release(struct changes *c)
 	free(c->writes);
 	free(c->records);
 	free(c->interrupts);
+	free(c->saver_puts);
+	free(c->saver_writes);
+	free(c->tasks);
 	free(c->usage);
 	free(c->mails);
 	free(c->letters);
@@ -43,7 +46,8 @@ bool
 changes_empty(const struct changes *c)
 {
 	return c->answers_n + c->drops_n + c->checkpoints_n + c->writes_n +
-	    c->records_n + c->interrupts_n + c->mails_n + c->letters_n == 0 &&
+	    c->records_n + c->interrupts_n + c->mails_n + c->letters_n +
+	    c->saver_puts_n + c->saver_writes_n + c->tasks_n == 0 &&
 	    !c->void_moved;
 }
 
@@ -67,6 +71,9 @@ changes_fill(const struct changes *c, struct store_changes *out, struct err *e)
 		.writes = c->writes, .writes_n = c->writes_n,
 		.records = c->records, .records_n = c->records_n,
 		.interrupts = c->interrupts, .interrupts_n = c->interrupts_n,
+		.saver_puts = c->saver_puts, .saver_puts_n = c->saver_puts_n,
+		.saver_writes = c->saver_writes, .saver_writes_n = c->saver_writes_n,
+		.checkpoint_tasks = c->tasks, .checkpoint_tasks_n = c->tasks_n,
 		.void_moved = c->void_moved,
 		.usage = c->usage, .usage_n = c->usage_n,
 		.mails = c->mails, .mails_n = c->mails_n,
@@ -354,6 +361,56 @@ changes_answer(struct changes *c, const struct uuid *id, struct val value)
 	mem_grow(c->answers, c->answers_n, c->answers_cap);
 	c->answers[c->answers_n++] = (struct store_answer){ .id = *id,
 	    .answer_json = text_of(c, value) };
+}
+
+void
+changes_interrupt_row(struct changes *c, const struct store_interrupt *i)
+{
+	mem_grow(c->interrupts, c->interrupts_n, c->interrupts_cap);
+	c->interrupts[c->interrupts_n++] = *i;
+}
+
+/* ---- of a graph in a worker ------------------------------------------------------------ */
+
+void
+changes_checkpoint_row(struct changes *c, const struct store_checkpoint_put *p)
+{
+	mem_grow(c->checkpoints, c->checkpoints_n, c->checkpoints_cap);
+	c->checkpoints[c->checkpoints_n++] = *p;
+}
+
+void
+changes_saver_put(struct changes *c, const struct store_saver_put *p)
+{
+	mem_grow(c->saver_puts, c->saver_puts_n, c->saver_puts_cap);
+	c->saver_puts[c->saver_puts_n++] = *p;
+}
+
+void
+changes_saver_write(struct changes *c, const struct store_saver_write *w)
+{
+	mem_grow(c->saver_writes, c->saver_writes_n, c->saver_writes_cap);
+	c->saver_writes[c->saver_writes_n++] = *w;
+}
+
+void
+changes_tasks(struct changes *c, const struct store_checkpoint_tasks *t)
+{
+	mem_grow(c->tasks, c->tasks_n, c->tasks_cap);
+	c->tasks[c->tasks_n++] = *t;
+}
+
+void
+changes_result(struct changes *c, const struct event_task *t, int idx, struct str channel,
+    struct val value)
+{
+	struct buf path = BUF(LIMIT_NAME_BYTES + 64);
+
+	mem_grow(c->writes, c->writes_n, c->writes_cap);
+	buf_add_fmt(&path, "~__pregel_pull, %.*s", FMT(str_cut(t->name, LIMIT_NAME_BYTES)));
+	c->writes[c->writes_n++] = (struct store_write){ .task = t->id, .idx = idx,
+	    .path = taken(c, &path), .channel = copy(c, channel), .type = S("json"),
+	    .body = text_of(c, value) };
 }
 
 void

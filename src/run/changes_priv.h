@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "run/core_priv.h"
-#include "store/store.h"
+#include "store/saver.h"
 
 #define MS_PER_DAY 86400000
 
@@ -31,6 +31,13 @@ struct changes {
 	size_t records_n, records_cap;
 	struct store_interrupt *interrupts;
 	size_t interrupts_n, interrupts_cap;
+	/* of a graph in a worker */
+	struct store_saver_put *saver_puts;
+	size_t saver_puts_n, saver_puts_cap;
+	struct store_saver_write *saver_writes;
+	size_t saver_writes_n, saver_writes_cap;
+	struct store_checkpoint_tasks *tasks;
+	size_t tasks_n, tasks_cap;
 	bool void_moved;
 	struct store_usage *usage;           /* it alone is no change: it waits for one */
 	size_t usage_n, usage_cap;
@@ -72,6 +79,17 @@ void changes_taken(struct changes *c, const struct letter *l, msec now);
 /* A model was called. */
 void changes_usage(struct changes *c, msec now, const struct llm_usage *u,
     struct str model);
+
+/* Of a graph in a worker.  Texts lie in c->arena: a checkpoint as clients see it, what the
+ * saver keeps, the tasks of a checkpoint that is there, a channel that a task wrote (UNDEF:
+ * nothing at all), a question. */
+void changes_checkpoint_row(struct changes *c, const struct store_checkpoint_put *p);
+void changes_saver_put(struct changes *c, const struct store_saver_put *p);
+void changes_saver_write(struct changes *c, const struct store_saver_write *w);
+void changes_tasks(struct changes *c, const struct store_checkpoint_tasks *t);
+void changes_result(struct changes *c, const struct event_task *t, int idx,
+    struct str channel, struct val value);
+void changes_interrupt_row(struct changes *c, const struct store_interrupt *i);
 
 /* What the transcript has; no change by itself. */
 void changes_transcript(struct changes *c, struct transcript *t);

@@ -177,6 +177,27 @@ directory_find(struct directory *d, owner_t owner, const struct uuid *thread_id,
 	return home;
 }
 
+void
+directory_set_waits(struct directory *d, struct place *p, bool waits)
+{
+	pthread_mutex_lock(&d->lock);
+	p->waits = waits;
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool
+directory_waits(struct directory *d, owner_t owner, const struct uuid *run_id)
+{
+	const struct place *p;
+	bool waits;
+
+	pthread_mutex_lock(&d->lock);
+	p = map_get(&d->runs, run_id);
+	waits = p != NULL && p->owner == owner && p->waits;
+	pthread_mutex_unlock(&d->lock);
+	return waits;
+}
+
 struct uuid *
 directory_runs(struct directory *d, owner_t owner, const struct uuid *thread_id, size_t *n)
 {

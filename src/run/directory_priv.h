@@ -24,6 +24,7 @@ struct place {
 	struct runs *home;
 	struct home *thread;         /* NULL: a stateless run has none */
 	struct place *next;          /* of the thread */
+	bool waits;                  /* for a worker: it is shown as pending */
 };
 
 struct directory *directory_new(void);
@@ -44,6 +45,9 @@ void directory_unpin(struct directory *d, const struct uuid *thread_id);
  * (thread_id zero: any). */
 struct runs *directory_find(struct directory *d, owner_t owner,
     const struct uuid *thread_id, const struct uuid *run_id);
+/* The run, if it is under way and the owner's, waits for a worker: it is shown as pending. */
+void directory_set_waits(struct directory *d, struct place *p, bool waits);
+bool directory_waits(struct directory *d, owner_t owner, const struct uuid *run_id);
 /* Ids of a thread's runs that are the owner's; free() them. */
 struct uuid *directory_runs(struct directory *d, owner_t owner,
     const struct uuid *thread_id, size_t *n);

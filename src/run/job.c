@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/scan.h"
 #include "run/frame_priv.h"
+#include "run/hosted_priv.h"
 #include "run/listen_priv.h"
 #include "run/mail_priv.h"
 #include "run/subscribe_priv.h"
@@ -40,11 +41,10 @@ log_failed(const struct job *j, struct str name, struct str message)
 	    (double)(shard_now(run->rs->shard) - j->started) / NS_PER_MS);
 }
 
-static void
-end_failed(struct job *j, struct str name, struct str message)
+void
+job_end_failed(struct job *j, struct str name, struct str message)
 {
 	struct buf text = BUF(LIMIT_STATE_BYTES);
-
 
 	j->over = true;
 	job_note_error(j, name, message);
@@ -59,13 +59,21 @@ end_failed(struct job *j, struct str name, struct str message)
 	buf_release(&text);
 }
 
+/* Whatever steps it. */
+static void
+stop_steps(struct job *j)
+{
+	if (j->core != NULL)
+		core_stop(j->core);
+	hosted_stop(j);
+}
+
 /* What is under way is stopped, and the run ends so. */
 static void
 fail(struct job *j, struct str name, const char *message)
 {
-	if (j->core != NULL)
-		core_stop(j->core);
-	end_failed(j, name, str_of(message));
+	stop_steps(j);
+	job_end_failed(j, name, str_of(message));
 }
 
 void
@@ -81,7 +89,7 @@ on_end(void *ctx, enum core_end end, const struct core_error *error)
 	struct job *j = ctx;
 
 	if (error != NULL) {
-		end_failed(j, error->name, error->message);
+		job_end_failed(j, error->name, error->message);
 		return;
 	}
 	if (j->broken) {
@@ -95,6 +103,14 @@ on_end(void *ctx, enum core_end end, const struct core_error *error)
 		record_finish(j->run, RUN_SUCCESS, THREAD_IDLE, STR_NONE);
 }
 
+/* Of the root; the caller's. */
+static struct val
+waits_of(const struct job *j)
+{
+	return j->hosted != NULL ? val_ref(hosted_asked(j)) : j->core != NULL ?
+	    core_waits(j->core) : VAL_UNDEF;
+}
+
 /* With what waits, as Python's server answers. */
 bool
 job_values(const struct job *j, struct buf *out)
@@ -102,10 +118,11 @@ job_values(const struct job *j, struct buf *out)
 	const struct channels *state = j->core != NULL ? core_state(j->core) : NULL;
 	struct val waits;
 
-	if (j->broken || state == NULL)
+	if (j->broken || (j->hosted != NULL ? !hosted_values(j, out) : state == NULL))
 		return false;
-	waits = core_waits(j->core);
-	channels_values_add_json(out, state);
+	waits = waits_of(j);
+	if (state != NULL)
+		channels_values_add_json(out, state);
 	if (val_count(waits) > 0 && out->n > 0) {
 		out->n--;                    /* the brace */
 		buf_add(out, out->p[out->n - 1] == '{' ? S("\"__interrupt__\":") :
@@ -123,9 +140,9 @@ job_outcome(const struct job *j, struct buf *waits, struct llm_usage *usage)
 	struct val list;
 
 	*usage = j->usage;
-	if (j->broken || j->core == NULL)
+	if (j->broken)
 		return;
-	list = core_waits(j->core);
+	list = waits_of(j);
 	if (val_count(list) > 0)
 		val_add_json(waits, list);
 	val_drop(list);
@@ -334,6 +351,12 @@ on_wants(void *ctx, enum event_kind kind, bool root)
 	return (j->plan->modes & modes[kind]) != 0 || kind == EVENT_INTERRUPT;
 }
 
+bool
+job_wants(const struct job *j, enum event_kind kind, bool root)
+{
+	return on_wants((void *)j, kind, root);
+}
+
 /* What waits for a person is told when it is written down. */
 static void
 on_told(void *ctx, const struct run_event *ev)
@@ -475,6 +498,14 @@ job_pump(struct job *j)
 
 /* ---- start and stop --------------------------------------------------------------------------- */
 
+/* A graph in a worker may show states that are not its checkpoints' channels. */
+bool
+job_refers(const struct job *j)
+{
+	return !j->run->stateless && j->plan->durability != DURABILITY_EXIT &&
+	    j->definition.agent->hosted == NULL;
+}
+
 static void
 stream_begin(struct job *j, unsigned modes, bool resumable)
 {
@@ -488,7 +519,7 @@ stream_begin(struct job *j, unsigned modes, bool resumable)
 	stream_init(&run->stream, modes, !run->stateless || resumable, resumable,
 	    j->past != NULL ? j->past->next_id : 0);
 	if (resumable || run->stream.full)
-		tape_open(run, !run->stateless && j->plan->durability != DURABILITY_EXIT);
+		tape_open(run, job_refers(j));
 }
 
 /* One name a thread, the same for all its runs and attempts. */
@@ -604,6 +635,8 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	} else if (run->cancel) {
 		j->over = true;
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
+	} else if (j->definition.agent->hosted != NULL) {
+		hosted_start(j, row);
 	} else {
 		j->core = core_new(j->definition.agent, &plan->q, &effects, j);
 		mail_begin(run, j->definition.agent);
@@ -625,8 +658,7 @@ job_cancel(struct run *run)
 	struct val partial;
 
 	j->over = true;
-	if (j->core != NULL)
-		core_stop(j->core);
+	stop_steps(j);
 	if (core != NULL) {
 		partial = job_partial(t);
 		if (partial.kind != VAL_UNDEFINED)
@@ -643,8 +675,7 @@ job_stop(struct run *run)
 	struct job *j = run->job;
 
 	j->over = true;
-	if (j->core != NULL)
-		core_stop(j->core);
+	stop_steps(j);
 	if (!j->pumping)
 		free_dead(j);
 }
@@ -654,8 +685,7 @@ job_free(struct job *j)
 {
 	if (j == NULL)
 		return;
-	if (j->core != NULL)
-		core_stop(j->core);
+	stop_steps(j);
 	shard_timer_cancel(j->run->rs->shard, &j->flush);
 	shard_timer_cancel(j->run->rs->shard, &j->due);
 	shard_timer_cancel(j->run->rs->shard, &j->park);
@@ -668,6 +698,7 @@ job_free(struct job *j)
 	free_dead(j);
 	assert(j->tasks == NULL);
 	core_free(j->core);
+	hosted_free(j);
 	classic_release(&j->wire);
 	tape_past_free(j->past);
 	buf_release(&j->told);

@@ -37,7 +37,8 @@ struct job {
 	struct run *run;
 	struct definition definition;
 	struct plan *plan;
-	struct core *core;
+	struct core *core;                   /* NULL: it has not begun, or a worker runs it */
+	struct hosted *hosted;               /* a worker runs it (hosted_priv.h); or NULL */
 	struct classic wire;
 	struct tape_past *past;              /* what earlier attempts have told; or NULL */
 	struct buf members, task_members, configurable;      /* texts of its frames */
@@ -69,6 +70,7 @@ struct job {
 };
 
 struct answer;
+struct hosted;
 
 /* A task under way. */
 struct job_task {
@@ -137,6 +139,12 @@ struct str host_http_hosts(void *ctx);
 /* job_tell.c: an event; one of a task. */
 void job_tell_event(struct job *j, struct run_event *ev);
 void job_tell(struct job_task *t, struct run_event *ev);
+/* Does anybody want to hear such events, of the root or of a graph below it? */
+bool job_wants(const struct job *j, enum event_kind kind, bool root);
+/* It has failed: what is under way was stopped by the caller. */
+void job_end_failed(struct job *j, struct str name, struct str message);
+/* Are its states what its checkpoints have? */
+bool job_refers(const struct job *j);
 /* Is anything of these modes told? */
 bool job_tells(const struct job *j, unsigned modes);
 /* Channels that clients see, for those who read a state from the store: an array of

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/scan.h"
-#include "run/job_priv.h"
+#include "run/hosted_priv.h"
 
 void
 job_tell_event(struct job *j, struct run_event *ev)
@@ -108,14 +108,15 @@ keep_from_here(struct job *j)
 	struct run *run = j->run;
 	struct run_event ev = { .kind = EVENT_METADATA, .now = shard_wall(run->rs->shard) };
 
-	tape_open(run, j->plan->durability != DURABILITY_EXIT);
+	tape_open(run, job_refers(j));
 	ev.u.metadata.attempt = run->attempt;
 	ev.u.metadata.facts = facts(j);
 	event_log_add(run->stream.log, &ev, run->stream.next_id);
 	val_drop(ev.u.metadata.facts);
 	if (run->stream.closed)
 		event_log_hide(run->stream.log);
-	if (j->core != NULL && core_stands(j->core, &ev)) {
+	if (j->hosted != NULL ? hosted_stands(j, &ev) :
+	    j->core != NULL && core_stands(j->core, &ev)) {
 		ev.now = shard_wall(run->rs->shard);
 		event_log_add(run->stream.log, &ev, run->stream.next_id);
 		val_drop(ev.u.state.values);

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/hook_priv.h"
-#include "run/job_priv.h"
+#include "run/hosted_priv.h"
 #include "run/ear_priv.h"
 #include "run/mail_priv.h"
 #include "run/subscribe_priv.h"
@@ -194,6 +194,7 @@ runs_free(struct runs *rs)
 	admit_clear(rs);
 	sleep_close(rs);
 	sweep_close(rs);
+	hosted_close(rs);
 	embedder_free(rs->embedder);
 	hooks_free(rs);
 	map_release(&rs->runs);
@@ -592,6 +593,8 @@ run_stop(struct run *run)
 	bool asked = run->cancel;
 
 	run->cancel = true;
+	if (run->phase == PHASE_LIVE && hosted_cancel(run->job))
+		return;                      /* its worker is told, and ends it */
 	if (run->phase == PHASE_LIVE) {
 		job_cancel(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);

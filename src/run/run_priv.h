@@ -62,6 +62,7 @@ struct runs_shared {
 
 struct create;
 struct hooks;
+struct hosted_sticky;
 
 /* Waits for a place among the live runs: a run without a thread, or a thread
  * whose oldest run is to be taken. */
@@ -87,6 +88,7 @@ struct runs {
 	struct mcp *mcp;                     /* NULL: no MCP servers */
 	struct worker_desk *desk;            /* work for other processes; NULL: nobody takes any */
 	struct str mcp_hosts;                /* those that clients may name */
+	struct hosted_sticky *sticky;        /* workers that had threads last; or NULL */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */

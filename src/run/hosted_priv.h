@@ -1,0 +1,176 @@
+/*
+ * hosted_priv.h - a run whose graph is in a worker: another process steps it, here it is
+ * offered, told, saved and ended.
+ *
+ *   hosted.c          its life: offered, taken, lost, cancelled, ended
+ *   hosted_tell.c     the worker's events as events of the run: tasks, states, questions
+ *   hosted_message.c  the same of messages
+ *   hosted_rows.c     what its saver puts, as changes of the store; what it gets
+ *   hosted_save.c     calls of the saver: commit, then answer
+ *   hosted_items.c    calls of the store of items
+ *   hosted_wait.c     runs that no worker has taken: how many are in memory
+ *
+ * The worker is not trusted with more than its task: what it sends is checked, and what it
+ * says of another thread or owner cannot be said.
+ *
+ * Events and saves come on different requests, so events may be late: a task that begins
+ * names no checkpoint; it belongs to the last one that was told (mode `checkpoints`).
+ *
+ * Threads: the home shard's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_HOSTED_PRIV_H
+#define RUN_HOSTED_PRIV_H
+
+#include "run/hosted_rows.h"
+#include "run/job_priv.h"
+#include "worker/worker.h"
+
+/* A task that was told to begin, or that a message names. */
+struct hosted_task {
+	struct hosted_task *next;            /* of its graph's step */
+	struct hosted_graph *graph;          /* NULL: its step is over */
+	unsigned refs;
+	struct event_task shown;             /* texts below */
+	char *name, *ns;
+	bool told, ended, waits;
+};
+
+/* A namespace that is open. */
+struct hosted_graph {
+	struct hosted_graph *next;
+	char *ns;
+	struct uuid head, parent;            /* the checkpoint that was told last */
+	int step;
+	enum checkpoint_source source;
+	bool shown;                          /* its first values were told */
+	bool dirty;                          /* its tasks are not with the checkpoint yet */
+	bool stops;                          /* at a breakpoint */
+	bool lives;                          /* told that it began (below the root) */
+	struct hosted_task *tasks;           /* of its step, the newest first */
+	size_t tasks_n, sends;
+	/* of a task, told just before its end */
+	char *update_node;
+	struct val update;
+	struct val complete;                 /* messages of the step: mode messages */
+};
+
+/* A message that was told, or is being, and whose task is not saved. */
+struct hosted_said {
+	struct hosted_said *next;
+	struct hosted_task *task;
+	struct event_model shown;            /* its texts below */
+	char *id, *provider, *model;
+	int step;
+	struct buf text;                     /* inside of a JSON string */
+	struct buf usage, response;          /* JSON of the last ones */
+	bool ended;
+};
+
+/* A question that the graph stops with, if it does. */
+struct hosted_ask {
+	struct hosted_ask *next;
+	struct uuid id, task, checkpoint;
+	char *ns;
+	struct val value, schema;
+};
+
+struct hosted_held {                         /* a checkpoint that waits for its tasks */
+	struct hosted_graph *graph;          /* NULL: none */
+	struct val values;
+	struct wheel_timer timer;
+};
+
+struct hosted {
+	struct job *job;
+	struct worker_offer offer;
+	char *build, *prefer;
+	struct buf members;
+	unsigned losses;                     /* leases lost in a row without a step saved */
+	bool taken;                          /* a worker has it */
+	bool begun;                          /* of this or an earlier lease something is saved */
+	bool progress;                       /* of this lease */
+	bool cancelled;
+	bool waits;                          /* the thread had questions as the run began */
+	int64_t last;                        /* number of the lease's last event */
+	struct hosted_graph *graphs;
+	size_t graphs_n;
+	struct hosted_said *said;
+	size_t said_n;
+	struct hosted_ask *asks;
+	struct hosted_held held;
+	struct val values;                   /* the root's, told last */
+	struct val asked;                    /* what it waits for, at its end */
+	struct hosted_answer { struct uuid id; struct val value; } *answers;
+	size_t answers_n;                    /* of the command, until something is saved */
+	struct hosted_lists lists;
+	struct uuid puts[64];                /* checkpoints that were put last, a ring */
+	size_t puts_n;                       /* all of them */
+	size_t saving;                       /* commits under way */
+	struct hosted_read *reads;           /* that wait for these */
+	struct wheel_timer offer_again;
+};
+
+void hosted_close(struct runs *rs);          /* of a shard */
+
+/* ---- hosted.c: for job.c -------------------------------------------------------- */
+
+void hosted_start(struct job *j, const struct store_run *row);
+void hosted_stop(struct job *j);             /* its lease ends, nothing comes back */
+/* Asks the worker to stop; false: it is not with a worker, stop it yourself. */
+bool hosted_cancel(struct job *j);
+void hosted_free(struct job *j);
+bool hosted_values(const struct job *j, struct buf *out);
+struct val hosted_asked(const struct job *j);        /* borrowed; UNDEF: nothing */
+/* Where the root stands, as core_stands. */
+bool hosted_stands(const struct job *j, struct run_event *ev);
+
+/* ---- hosted_tell.c ---------------------------------------------------------------- */
+
+void hosted_events(struct hosted *h, struct worker_call *c);
+void hosted_release_held(struct hosted *h);  /* tells what is held back */
+void hosted_tell_waits(struct hosted *h);    /* the questions, from the deepest up */
+void hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event_life what,
+    struct str error, struct str message);
+/* "" is the root; makes it.  NULL: too many. */
+struct hosted_graph *hosted_graph(struct hosted *h, struct str ns);
+struct hosted_graph *hosted_graph_find(const struct hosted *h, struct str ns);
+/* NULL: too many. */
+struct hosted_task *hosted_task_new(struct hosted_graph *g, struct str name,
+    const struct uuid *id);
+void hosted_task_drop(struct hosted_task *t);
+void hosted_graphs_free(struct hosted *h);
+struct run_event hosted_event(const struct hosted *h, const struct hosted_graph *g,
+    enum event_kind kind);
+/* Its value, of any kind; the caller's. */
+struct val hosted_val(jnode n);
+/* Tasks of graphs whose checkpoints are stored, as changes. */
+void hosted_add_tasks(struct hosted *h, struct changes *x);
+/* `[{"id","name","path"}]` of a graph's step. */
+void hosted_tasks_text(const struct hosted_graph *g, struct buf *b);
+
+/* ---- hosted_message.c ------------------------------------------------------------- */
+
+int  hosted_message(struct hosted *h, struct str ns, jnode data, struct err *e);
+/* What the task said has ended; result: what it gave. */
+void hosted_said_end(struct hosted *h, const struct hosted_task *t, struct val result);
+/* Everything that is said and not saved is void. */
+void hosted_retract(struct hosted *h);
+/* x is committed: what its tasks said stays. */
+void hosted_said_saved(struct hosted *h, const struct changes *x);
+void hosted_said_free(struct hosted *h);
+
+/* ---- hosted_save.c ----------------------------------------------------------------- */
+
+void hosted_saver(struct hosted *h, struct worker_call *c);
+void hosted_reads_free(struct hosted *h);
+/* At the end: the questions that wait, as rows. */
+void hosted_add_asks(struct hosted *h, struct changes *x);
+void hosted_asks_free(struct hosted *h);
+
+/* ---- hosted_items.c ----------------------------------------------------------------- */
+
+void hosted_items(struct hosted *h, struct worker_call *c);
+
+#endif
