@@ -4,7 +4,7 @@
  * Format of the fields:
  *
  *   kind      1 byte
- *   flags     1 byte: HAS_TASK, REFERS; a delta has none
+ *   flags     1 byte: HAS_TASK, REFERS, HAS_ADDED; a delta has none
  *   step      number
  *   ns        text
  *   checkpoint  16 bytes, or one zero byte (see put_id)
@@ -29,13 +29,14 @@
 
 #define HAS_TASK 1
 #define REFERS   2
+#define HAS_ADDED 4
 
 enum field_type {
 	FIELD_END, FIELD_ENUM /* an int, 0..max */, FIELD_NUMBER /* int64_t */,
 	FIELD_INT, FIELD_STREAM /* uint32_t */, FIELD_ID, FIELD_TEXT, FIELD_VALUE,
 	FIELD_STATE,         /* a value that may be left out */
-	FIELD_ADDED          /* a value that older events do not have; the last field, not
-	                        written if undefined */
+	FIELD_ADDED          /* a value that is there if the flag says so: older events have
+	                        none */
 };
 
 struct field {
@@ -225,6 +226,17 @@ pack_delta(struct buf *b, const struct event_model *m)
 		put_text(b, m->id);
 }
 
+static bool
+has_added(const struct run_event *ev)
+{
+	for (const struct field *f = fields[ev->kind]; f->type != FIELD_END; f++)
+		if (f->type == FIELD_ADDED &&
+		    ((const struct val *)(const void *)((const char *)ev + f->at))->kind !=
+		    VAL_UNDEFINED)
+			return true;
+	return false;
+}
+
 /* Can what is left out be found again? */
 static bool
 may_refer(const struct run_event *ev)
@@ -254,7 +266,8 @@ event_pack(struct buf *b, const struct run_event *ev, bool refer)
 		pack_delta(b, &ev->u.model);
 		return;
 	}
-	buf_add_char(b, (char)((ev->task != NULL ? HAS_TASK : 0) | (refers ? REFERS : 0)));
+	buf_add_char(b, (char)((ev->task != NULL ? HAS_TASK : 0) | (refers ? REFERS : 0) |
+	    (has_added(ev) ? HAS_ADDED : 0)));
 	put_fields(b, head_fields, ev, false);
 	if (ev->task != NULL)
 		put_fields(b, task_fields, ev->task, refers && !ev->task->own_input);
@@ -270,7 +283,7 @@ event_pack(struct buf *b, const struct run_event *ev, bool refer)
 
 struct in {
 	struct str rest;
-	bool bad;
+	bool bad, added;
 };
 
 bool
@@ -382,7 +395,7 @@ get_fields(struct in *in, const struct field *f, void *to)
 			*(struct str *)p = get_text(in);
 			break;
 		case FIELD_ADDED:
-			if (in->rest.n > 0)
+			if (in->added)
 				*(struct val *)p = get_value(in);
 			break;
 		default:
@@ -533,8 +546,9 @@ unpack_event(struct event_reader *r, struct in *in, bool *refers)
 	enum event_kind kind = r->ev.kind;
 	bool has_task = flags.n == 1 && (flags.p[0] & HAS_TASK) != 0;
 
-	in->bad |= flags.n == 1 && (flags.p[0] & ~(HAS_TASK | REFERS)) != 0;
+	in->bad |= flags.n == 1 && (flags.p[0] & ~(HAS_TASK | REFERS | HAS_ADDED)) != 0;
 	*refers = flags.n == 1 && (flags.p[0] & REFERS) != 0;
+	in->added = flags.n == 1 && (flags.p[0] & HAS_ADDED) != 0;
 	get_fields(in, head_fields, &r->ev);
 	if (has_task) {
 		get_fields(in, task_fields, &r->task);
@@ -567,7 +581,7 @@ int
 event_unpack(struct event_reader *r, struct str text, const struct run_event **ev,
     bool *refers)
 {
-	struct in in = { text, false };
+	struct in in = { .rest = text };
 	struct str kind = get_bytes(&in, 1);
 	struct event_stream *ended;
 	int rc;
