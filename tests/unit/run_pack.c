@@ -74,13 +74,14 @@ an_event(int kind, const struct event_task *t, const struct llm_delta *d)
 		break;
 	case EVENT_MESSAGE:
 		ev.u.message.message = json("{\"id\":\"m\"}");
+		ev.u.message.metadata = json("{\"tags\":[]}");
 		break;
 	case EVENT_COMPLETE:
 		ev.u.complete.messages = json("[{}]");
 		break;
 	case EVENT_MODEL_START: case EVENT_DELTA: case EVENT_MODEL_END: case EVENT_RETRACT:
 		ev.u.model = (struct event_model){ 7, id_of(4), S("openai"), S("m-1"),
-		    json("[]"), S("id"), d, json("{}") };
+		    json("[]"), S("id"), d, json("{}"), json("{\"k\":1}") };
 		break;
 	case EVENT_CUSTOM:
 		ev.u.custom.name = S("n");
@@ -110,6 +111,7 @@ an_event(int kind, const struct event_task *t, const struct llm_delta *d)
 static const struct llm_delta deltas[] = {
 	{ .kind = LLM_DELTA_START },
 	{ .kind = LLM_DELTA_TEXT, .text_raw = S("a \\\" b") },
+	{ .kind = LLM_DELTA_TEXT, .text_raw = S("b"), .piece = S("{\"content\":\"b\"}") },
 	{ .kind = LLM_DELTA_TOOL, .index = 2, .id_raw = S("c"), .name_raw = S("n"),
 	  .args_raw = S(""), .extra = S("{}") },
 	{ .kind = LLM_DELTA_FINISH, .finish_raw = S("stop"), .model_raw = S("m") },
