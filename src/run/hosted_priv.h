@@ -3,12 +3,12 @@
  * offered, told, saved and ended.
  *
  *   hosted.c          its life: offered, taken, lost, cancelled, ended
+ *   hosted_graph.c    its namespaces that are open, and their tasks
  *   hosted_tell.c     the worker's events as events of the run: tasks, states, questions
  *   hosted_message.c  the same of messages
  *   hosted_rows.c     what its saver puts, as changes of the store; what it gets
  *   hosted_save.c     calls of the saver: commit, then answer
  *   hosted_items.c    calls of the store of items
- *   hosted_wait.c     runs that no worker has taken: how many are in memory
  *
  * The worker is not trusted with more than its task: what it sends is checked, and what it
  * says of another thread or owner cannot be said.
@@ -133,18 +133,24 @@ void hosted_release_held(struct hosted *h);  /* tells what is held back */
 void hosted_tell_waits(struct hosted *h);    /* the questions, from the deepest up */
 void hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event_life what,
     struct str error, struct str message);
-/* "" is the root; makes it.  NULL: too many. */
-struct hosted_graph *hosted_graph(struct hosted *h, struct str ns);
-struct hosted_graph *hosted_graph_find(const struct hosted *h, struct str ns);
-/* NULL: too many. */
-struct hosted_task *hosted_task_new(struct hosted_graph *g, struct str name,
-    const struct uuid *id);
-void hosted_task_drop(struct hosted_task *t);
-void hosted_graphs_free(struct hosted *h);
 struct run_event hosted_event(const struct hosted *h, const struct hosted_graph *g,
     enum event_kind kind);
 /* Its value, of any kind; the caller's. */
 struct val hosted_val(jnode n);
+
+/* ---- hosted_graph.c ---------------------------------------------------------------- */
+
+/* "" is the root; makes it.  NULL: too many. */
+struct hosted_graph *hosted_graph(struct hosted *h, struct str ns);
+struct hosted_graph *hosted_graph_find(const struct hosted *h, struct str ns);
+void hosted_graph_free(struct hosted *h, struct hosted_graph *g);
+void hosted_graphs_free(struct hosted *h);
+void hosted_step_over(struct hosted_graph *g);       /* its tasks are the past's */
+/* NULL: too many. */
+struct hosted_task *hosted_task_new(struct hosted_graph *g, struct str name,
+    const struct uuid *id);
+struct hosted_task *hosted_task_find(const struct hosted_graph *g, const struct uuid *id);
+void hosted_task_drop(struct hosted_task *t);
 /* Tasks of graphs whose checkpoints are stored, as changes. */
 void hosted_add_tasks(struct hosted *h, struct changes *x);
 /* `[{"id","name","path"}]` of a graph's step. */

@@ -45,187 +45,6 @@ hosted_val(jnode n)
 	return v;
 }
 
-/* ---- namespaces and tasks ------------------------------------------------------------- */
-
-struct hosted_graph *
-hosted_graph_find(const struct hosted *h, struct str ns)
-{
-	struct hosted_graph *g = h->graphs;
-
-	while (g != NULL && !str_eq(str_of(g->ns), ns))
-		g = g->next;
-	return g;
-}
-
-struct hosted_graph *
-hosted_graph(struct hosted *h, struct str ns)
-{
-	struct hosted_graph *g = hosted_graph_find(h, ns);
-
-	if (g != NULL || h->graphs_n >= LIMIT_HOSTED_NAMESPACES)
-		return g;
-	g = mem_new(struct hosted_graph);
-	g->ns = mem_cstr(ns);
-	g->step = -2;
-	g->next = h->graphs;
-	h->graphs = g;
-	h->graphs_n++;
-	return g;
-}
-
-void
-hosted_task_drop(struct hosted_task *t)
-{
-	if (--t->refs > 0)
-		return;
-	event_task_release(&t->shown);
-	val_drop(t->shown.result);
-	val_drop(t->shown.error);
-	val_drop(t->shown.interrupts);
-	free(t->name);
-	free(t->ns);
-	free(t);
-}
-
-static void
-step_over(struct hosted_graph *g)
-{
-	while (g->tasks != NULL) {
-		struct hosted_task *t = g->tasks;
-
-		g->tasks = t->next;
-		t->graph = NULL;
-		hosted_task_drop(t);
-	}
-	g->tasks_n = g->sends = 0;
-	g->dirty = false;
-}
-
-static void
-namespace_free(struct hosted *h, struct hosted_graph *g)
-{
-	struct hosted_graph **at = &h->graphs;
-
-	while (*at != g)
-		at = &(*at)->next;
-	*at = g->next;
-	h->graphs_n--;
-	step_over(g);
-	free(g->update_node);
-	val_drop(g->update);
-	val_drop(g->complete);
-	free(g->ns);
-	free(g);
-}
-
-void
-hosted_graphs_free(struct hosted *h)
-{
-	while (h->graphs != NULL)
-		namespace_free(h, h->graphs);
-}
-
-/* "graph|name:id" */
-static char *
-task_ns(const struct hosted_graph *g, struct str name, const struct uuid *id)
-{
-	struct buf b = BUF(LIMIT_EVENT_NS_BYTES + LIMIT_JSON_STRING_BYTES);
-	char *text;
-
-	buf_add(&b, str_of(g->ns));
-	if (b.n > 0)
-		buf_add_char(&b, '|');
-	buf_add(&b, name);
-	buf_add_char(&b, ':');
-	uuid_add(&b, id);
-	text = mem_cstr(buf_str(&b));
-	buf_release(&b);
-	return text;
-}
-
-struct hosted_task *
-hosted_task_new(struct hosted_graph *g, struct str name, const struct uuid *id)
-{
-	struct hosted_task *t;
-
-	if (g->tasks_n >= LIMIT_HOSTED_TASKS)
-		return NULL;
-	t = mem_new(struct hosted_task);
-	t->refs = 1;
-	t->graph = g;
-	t->name = mem_cstr(name);
-	t->ns = task_ns(g, name, id);
-	t->shown = (struct event_task){ .id = *id, .name = str_of(t->name),
-	    .ns = str_of(t->ns), .own_input = true };
-	t->next = g->tasks;
-	g->tasks = t;
-	g->tasks_n++;
-	return t;
-}
-
-static struct hosted_task *
-task_find(const struct hosted_graph *g, const struct uuid *id)
-{
-	struct hosted_task *t = g->tasks;
-
-	while (t != NULL && !uuid_eq(&t->shown.id, id))
-		t = t->next;
-	return t;
-}
-
-/* In the order in which they began. */
-static void
-add_task_text(const struct hosted_task *t, struct buf *b)
-{
-	if (t == NULL)
-		return;
-	add_task_text(t->next, b);
-	json_add_fmt(b, ",{'id':'");
-	uuid_add(b, &t->shown.id);
-	json_add_fmt(b, "','name':%.*s", FMT(t->shown.name));
-	if (val_count(t->shown.path) > 0 &&
-	    str_eq(val_str(val_at(t->shown.path, 0)), S("__pregel_push"))) {
-		buf_lit(b, ",\"path\":");
-		val_add_json(b, t->shown.path);
-	}
-	buf_add_char(b, '}');
-}
-
-void
-hosted_tasks_text(const struct hosted_graph *g, struct buf *b)
-{
-	buf_add_char(b, '[');
-	add_task_text(g->tasks, b);
-	buf_add_char(b, ']');
-}
-
-static bool
-was_put(const struct hosted *h, const struct uuid *id)
-{
-	for (size_t i = 0; i < COUNT(h->puts) && i < h->puts_n; i++)
-		if (uuid_eq(&h->puts[i], id))
-			return true;
-	return false;
-}
-
-void
-hosted_add_tasks(struct hosted *h, struct changes *x)
-{
-	for (struct hosted_graph *g = h->graphs; g != NULL; g = g->next) {
-		struct store_checkpoint_tasks t = { .checkpoint = g->head };
-		struct buf b = BUF(LIMIT_STATE_BYTES);
-
-		if (!g->dirty || !was_put(h, &g->head))
-			continue;
-		g->dirty = false;
-		hosted_tasks_text(g, &b);
-		t.ns = arena_str(&x->arena, str_of(g->ns));
-		t.tasks_json = b.failed ? STR_NONE : arena_str(&x->arena, buf_str(&b));
-		buf_release(&b);
-		changes_tasks(x, &t);
-	}
-}
-
 /* ---- events ------------------------------------------------------------------------------ */
 
 static bool
@@ -290,7 +109,7 @@ end_lives(struct hosted *h, const struct hosted_task *t, enum event_life what, s
 			continue;
 		hosted_tell_life(h, g, what, val_str(val_get(error, S("name"))),
 		    val_str(val_get(error, S("message"))));
-		namespace_free(h, g);
+		hosted_graph_free(h, g);
 	}
 }
 
@@ -406,7 +225,7 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 		return err_set(e, ERR_INVALID, "data: expected {id: a UUID, step, source}");
 	(void)uuid_parse(json_str(json_get(data, S("parent_id"))), &parent);
 	if (!uuid_eq(&g->head, &id))
-		step_over(g);
+		hosted_step_over(g);
 	g->head = id;
 	g->parent = parent;
 	g->step = (int)json_int(step);
@@ -494,7 +313,7 @@ task_begins(struct hosted *h, struct hosted_graph *g, jnode data, const struct u
     struct err *e)
 {
 	struct str name = json_str(json_get(data, S("name")));
-	struct hosted_task *t = task_find(g, id);
+	struct hosted_task *t = hosted_task_find(g, id);
 
 	if (t == NULL)
 		t = hosted_task_new(g, name, id);
@@ -644,7 +463,7 @@ task_ends(struct hosted *h, struct hosted_graph *g, jnode data, const struct uui
 {
 	struct str name = json_str(json_get(data, S("name")));
 	jnode asks = json_get(data, S("interrupts"));
-	struct hosted_task *t = task_find(g, id);
+	struct hosted_task *t = hosted_task_find(g, id);
 
 	if (t == NULL)
 		t = hosted_task_new(g, name, id);
