@@ -387,7 +387,10 @@ api_run_get(struct call *c)
 	struct store_run run;
 	int rc = run_find(c, &run);
 
-	return rc < 0 ? rc : call_object(c, run_members, &run);
+	if (rc < 0)
+		return rc;
+	run_shown(c->api->runs, c->owner, &run);
+	return call_object(c, run_members, &run);
 }
 
 int
@@ -404,6 +407,8 @@ runs_found(struct call *c)
 	const struct store_run_list *op = &c->op.run_list;
 	int64_t next = op->offset + (int64_t)op->runs_n;
 
+	for (size_t i = 0; i < op->runs_n; i++)
+		run_shown(c->api->runs, c->owner, &op->runs[i]);
 	return call_list(c, run_members, op->runs, sizeof *op->runs, op->runs_n,
 	    op->more ? call_next_line(c, next) : STR_NONE);
 }

@@ -433,7 +433,7 @@ take_put(struct changes *x, const struct hosted_from *from, struct hosted_lists 
 		put.versions_json = versions == NULL ? S("{}") : node_text(a, versions);
 		rc = read_blobs(a, blobs, &put, e);
 	}
-	if (rc == OK)
+	if (rc == OK && lists != NULL)
 		rc = take_view(x, from, lists, &put, json_get(body, S("view")), e);
 	if (rc == OK)
 		changes_saver_put(x, &put);

@@ -47,7 +47,8 @@ struct hosted_from {
 enum hosted_op { HOSTED_GET, HOSTED_LIST, HOSTED_PUT, HOSTED_WRITES };
 int  hosted_op(jnode body, struct err *e);
 
-/* put and writes: texts are copied into x.  ERR_INVALID with the path. */
+/* put and writes: texts are copied into x.  lists NULL: without what clients see.
+ * ERR_INVALID with the path. */
 int  hosted_rows_take(struct changes *x, const struct hosted_from *from,
     struct hosted_lists *lists, jnode body, struct err *e);
 /* The members of the answer.  */

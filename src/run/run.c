@@ -398,6 +398,14 @@ write_values(struct run *run, struct buf *out)
 		thread_values(run->rs, run->place.owner, run->thread_seq, out);
 }
 
+void
+run_shown(const struct runs *rs, owner_t owner, struct store_run *row)
+{
+	if (row->status == RUN_RUNNING &&
+	    directory_waits(rs->sh->directory, owner, &row->id))
+		row->status = RUN_PENDING;
+}
+
 const char *
 run_end_name(const struct run_end *end)
 {

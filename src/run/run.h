@@ -215,6 +215,8 @@ void run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 /* The client has left.  No callback follows. */
 void run_unwatch(struct run_watch *w);
 
+/* As clients see it: one that no worker has taken yet is pending.  Any shard. */
+void run_shown(const struct runs *rs, owner_t owner, struct store_run *row);
 /* rollback: the run and all it wrote go.  why: which it shows then (copied).
  * done(ctx, rc): after the run's last commit, so what is told is kept.  ERR_NOTFOUND. */
 void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,

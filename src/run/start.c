@@ -440,6 +440,15 @@ dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
 	return rc;
 }
 
+/* Its graph saves what it does, so it has a thread. */
+static bool
+needs_thread(const struct runs *rs, const struct run_request *q)
+{
+	const struct agent *a = runs_agent(rs, q->assistant.graph_id);
+
+	return a != NULL && a->hosted != NULL;
+}
+
 int
 run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
     void (*created)(void *ctx, int rc, const struct store_run *run,
@@ -458,7 +467,7 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 		 * a thread of its own. */
 		request.thread_id = uuid_v7();
 		request.stateless = !q->keep && q->after == 0 && w != NULL &&
-		    q->webhook.n == 0;
+		    q->webhook.n == 0 && !needs_thread(rs, q);
 		request.temporary = !q->keep;
 		request.create_thread = !request.stateless;
 	}

@@ -92,13 +92,14 @@ start_do(struct desk *d, void *arg)
 {
 	struct start_call *c = arg;
 	struct buf modes = BUF(256);
-	struct json_doc input = { 0 }, config = { 0 };
+	struct json_doc input = { 0 }, config = { 0 }, command = { 0 };
 	struct run_request q = { .thread_id = c->a.thread, .stateless = c->a.stateless,
 	    .keep = c->a.keep, .create_thread = !c->a.no_create,
 	    .resumable = c->a.resumable, .multitask = c->a.multitask,
 	    .durability = c->a.durability, .modes = c->a.modes, .headers_json = S("{}") };
 
-	q.assistant = (struct store_assistant){ .graph_id = S("agent"),
+	q.assistant = (struct store_assistant){ .graph_id = c->a.graph != NULL ?
+	    str_of(c->a.graph) : S("agent"),
 	    .config_json = S("{}"), .context_json = S("{}"),
 	    .metadata_json = S("{\"created_by\":\"system\"}") };
 	CHECK(uuid_parse(S("fe096781-5601-53d2-b2f6-0d3403f7e9ca"), &q.assistant.id));
@@ -106,6 +107,9 @@ start_do(struct desk *d, void *arg)
 		CHECK_RC(json_parse(&input, str_of(c->a.input), NULL), OK);
 	if (c->a.config != NULL)
 		CHECK_RC(json_parse(&config, str_of(c->a.config), NULL), OK);
+	if (c->a.command != NULL)
+		CHECK_RC(json_parse(&command, str_of(c->a.command), NULL), OK);
+	q.command = command.root;
 	q.input = input.root;
 	q.config = config.root;
 	add_modes(&modes, c->a.modes);
@@ -113,6 +117,7 @@ start_do(struct desk *d, void *arg)
 	c->rc = run_start(d->runs, &q, &c->x->w, NULL, NULL, &c->x->e);
 	json_release(&input);
 	json_release(&config);
+	json_release(&command);
 	buf_release(&modes);
 }
 

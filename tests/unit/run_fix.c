@@ -176,6 +176,10 @@ desk_open(struct fix *f, unsigned i)
 		CHECK_RC(office_new(&d->office, f->offices, d->shard, d->reader, &e), OK);
 		runs_allow_mail(d->runs, d->office);
 	}
+	if (f->workers != NULL) {
+		d->work = worker_desk_new(f->workers, d->shard);
+		runs_allow_workers(d->runs, d->work);
+	}
 	CHECK_RC(shard_start(d->shard, &e), OK);
 }
 
@@ -270,7 +274,13 @@ up(struct fix *f)
 	CHECK_RC(script_new(&f->script, str_of(f->script_text), &e), OK);
 	agents_up(f);
 	f->sh = runs_shared_new(f->st, f->tools, f->agents, true);
-	f->offices = f->definition != NULL ? offices_new(f->st, f->agents) : NULL;
+	f->offices = f->definition != NULL && !f->hosts ? offices_new(f->st, f->agents) : NULL;
+	if (f->hosts) {
+		struct workers_options w = WORKER_OPTIONS;
+
+		w.shards = f->n;
+		f->workers = workers_new(&w);
+	}
 	for (unsigned i = 0; i < f->n; i++)
 		desk_open(f, i);
 	all_desks(f, office_recover_do);
@@ -301,6 +311,18 @@ fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *d
 {
 	*f = (struct fix){ .n = desks, .driver = driver, .definition = definition,
 	    .script_text = "{\"rules\":[],\"default\":{\"reply\":\"a\"}}",
+	    .arena = ARENA(16 * MB) };
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	gate = (struct gate){ .f = f };
+	up(f);
+}
+
+void
+fix_open_workers(struct fix *f, const char *driver, unsigned desks, const char *definition)
+{
+	*f = (struct fix){ .n = desks, .driver = driver, .definition = definition,
+	    .hosts = true, .script_text = "{\"rules\":[],\"default\":{\"reply\":\"a\"}}",
 	    .arena = ARENA(16 * MB) };
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
@@ -350,6 +372,13 @@ free_office(struct desk *d, void *arg)
 }
 
 static void
+free_work(struct desk *d, void *arg)
+{
+	(void)arg;
+	worker_desk_drain(d->work);
+}
+
+static void
 nothing(struct desk *d, void *arg)
 {
 	(void)d, (void)arg;
@@ -371,6 +400,8 @@ down(struct fix *f)
 		desk_do(&f->desks[i], drain_office, &x[i]);
 		fix_until(f, is_drained, &x[i], "the office is drained");
 	}
+	for (unsigned i = 0; f->workers != NULL && i < f->n; i++)
+		desk_do(&f->desks[i], free_work, NULL);
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < f->n; i++)
 			desk_do(&f->desks[i], nothing, NULL);
@@ -383,12 +414,17 @@ down(struct fix *f)
 		struct desk *d = &f->desks[i];
 
 		runs_free(d->runs);
+		if (d->work != NULL)
+			worker_desk_free(d->work);
 		llm_free(d->llm);
 		store_reader_close(d->reader);
 		shard_free(d->shard);
 	}
 	runs_shared_free(f->sh);
 	offices_free(f->offices);
+	if (f->workers != NULL)
+		workers_free(f->workers);
+	f->workers = NULL;
 	agents_free(f->agents);
 	script_free(f->script);
 	tools_free(f->tools);

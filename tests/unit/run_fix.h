@@ -17,6 +17,7 @@
 #include "mail/host/office.h"
 #include "run/run_priv.h"
 #include "task/kinds.h"
+#include "worker/desk.h"
 
 struct fix;
 
@@ -27,6 +28,7 @@ struct desk {
 	struct llm *llm;
 	struct runs *runs;
 	struct office *office;               /* NULL: no messages between agents */
+	struct worker_desk *work;            /* NULL: no workers */
 };
 
 struct fix {
@@ -41,6 +43,8 @@ struct fix {
 	const char *definition;              /* of an agent beside the built-in one, which may
 	                                        send messages; NULL: none */
 	struct offices *offices;
+	bool hosts;                          /* workers may come; of `definition` */
+	struct workers *workers;
 	int64_t fail_at;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -54,6 +58,8 @@ void fix_open_failing(struct fix *f, const char *driver, unsigned desks,
     const char *script, int64_t fail_at);
 /* With an agent of that definition, and offices. */
 void fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *definition);
+/* With workers, which serve that definition. */
+void fix_open_workers(struct fix *f, const char *driver, unsigned desks, const char *definition);
 /* Everything stops where it is, as in a crash; and is opened and recovered. */
 void fix_crash(struct fix *f);
 void fix_close(struct fix *f);
@@ -66,6 +72,8 @@ void desk_do(struct desk *d, void (*fn)(struct desk *d, void *arg), void *arg);
 struct ask {
 	struct uuid thread;
 	const char *input, *config;          /* input NULL: continue */
+	const char *graph;                   /* NULL: agent */
+	const char *command;
 	unsigned modes;
 	bool stateless, keep, resumable, no_create, cancel_on_gone;
 	enum multitask multitask;
