@@ -204,7 +204,7 @@ on_lost(struct worker_offer *o, const char *why)
 		end_cancelled(h);
 		return;
 	}
-	h->losses = h->progress ? 1 : h->losses + 1;
+	h->losses = h->progress ? 0 : h->losses + 1;
 	uuid_format(&j->run->place.run_id, id);
 	log_warn("run", "worker_lost", "run=%.*s graph=%.*s attempt=%u losses=%u why=%s",
 	    UUID_TEXT, id, FMT(o->name), o->attempt, h->losses, why);

@@ -145,7 +145,7 @@ add_task_text(const struct hosted_task *t, struct buf *b)
 	uuid_add(b, &t->shown.id);
 	json_add_fmt(b, "','name':%.*s", FMT(t->shown.name));
 	if (val_count(t->shown.path) > 0 &&
-	    str_eq(val_str(val_at(t->shown.path, 0)), S("__pregel_push"))) {
+	    str_eq(hosted_text(val_at(t->shown.path, 0)), S("__pregel_push"))) {
 		buf_lit(b, ",\"path\":");
 		val_add_json(b, t->shown.path);
 	}

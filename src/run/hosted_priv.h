@@ -135,6 +135,12 @@ void hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event
     struct str error, struct str message);
 struct run_event hosted_event(const struct hosted *h, const struct hosted_graph *g,
     enum event_kind kind);
+/* A text, or nothing if it is none; borrowed. */
+static inline struct str
+hosted_text(struct val v)
+{
+	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
+}
 /* Its value, of any kind; the caller's. */
 struct val hosted_val(jnode n);
 

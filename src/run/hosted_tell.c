@@ -107,8 +107,8 @@ end_lives(struct hosted *h, const struct hosted_task *t, enum event_life what, s
 		next = g->next;
 		if (!str_starts(ns, own) || (ns.n > own.n && ns.p[own.n] != '|'))
 			continue;
-		hosted_tell_life(h, g, what, val_str(val_get(error, S("name"))),
-		    val_str(val_get(error, S("message"))));
+		hosted_tell_life(h, g, what, hosted_text(val_get(error, S("name"))),
+		    hosted_text(val_get(error, S("message"))));
 		hosted_graph_free(h, g);
 	}
 }
@@ -301,7 +301,7 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 static struct val
 path_of(struct hosted_graph *g, struct val triggers, struct str name)
 {
-	bool push = str_eq(val_str(val_at(triggers, 0)), S("__pregel_push"));
+	bool push = str_eq(hosted_text(val_at(triggers, 0)), S("__pregel_push"));
 	struct val path = val_push_take(val_array_empty(), val_string(push ?
 	    S("__pregel_push") : S("__pregel_pull")));
 

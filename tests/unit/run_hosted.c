@@ -394,3 +394,210 @@ TEST(a_worker_s_question_waits_and_is_answered)
 	ear_free(&x);
 	fix_close(&f);
 }
+
+static void
+leave_do(struct desk *d, void *arg)
+{
+	static const uint8_t key[SHA256_SIZE];
+	struct hand *h = arg;
+	struct err e;
+
+	CHECK_RC(workers_leave(d->work, &h->worker_id, key, &e), OK);
+}
+
+/* It goes, and another comes. */
+static void
+hand_change(struct hand *h)
+{
+	struct desk *d = h->d;
+
+	desk_do(d, leave_do, h);
+	hand_register(h, d);
+	hand_take(h);
+}
+
+/* Goal: what a dead worker has said and not saved is taken back; what it has saved makes the
+ * run go on from there; losses in a row without a step saved end it. */
+TEST(what_a_lost_worker_said_is_taken_back)
+{
+	struct fix f;
+	struct ear x;
+	struct hand h;
+
+	fix_open_workers(&f, "memory", 1, GRAPH);
+	hand_register(&h, &f.desks[0]);
+	CHECK_RC(run_g(&x, &f, 1, ALL), OK);
+	hand_take(&h);
+	say_input(&h);
+	say_tokens(&h);
+	hand_change(&h);
+	CHECK(strstr(h.task, "\"again\":true") != NULL);
+	CHECK(strstr(h.task, "\"attempt\":2") != NULL);
+	ear_until_text(&x, "\"type\":\"remove\"");
+	say_tokens(&h);
+	say_result(&h);                      /* saved: this stays */
+	hand_change(&h);
+	hand_change(&h);
+	hand_change(&h);
+	desk_do(h.d, leave_do, &h);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_ERROR);
+	CHECK(ear_has(&x, "{\"error\":\"WorkerLost\",\"message\":\"worker lost\"}"));
+	CHECK_STR(ear_events(&x), "metadata values tasks messages*5 updates tasks values error");
+	ear_free(&x);
+	fix_close(&f);
+}
+
+static void
+cancel_do(struct desk *d, void *arg)
+{
+	const struct ear *x = arg;
+
+	run_cancel(d->runs, 0, &x->thread_id, &x->run_id, false, S("enough"), NULL, NULL);
+}
+
+/* Goal: a cancel is told to the worker and ends with it; one that no worker has is ended at
+ * once; what the worker sends late is refused. */
+TEST(a_worker_s_run_is_cancelled)
+{
+	struct fix f;
+	struct ear x, y;
+	struct hand h;
+
+	fix_open_workers(&f, "memory", 1, GRAPH);
+	hand_register(&h, &f.desks[0]);
+	CHECK_RC(run_g(&x, &f, 1, MODE_VALUES), OK);
+	ear_until_started(&x);
+	hand_take(&h);
+	say_input(&h);
+	CHECK_RC(run_g(&y, &f, 2, MODE_VALUES), OK);
+	ear_until_started(&y);
+	CHECK_RC(order_cancel_and_wait(&f.desks[0], &y), OK);
+	ear_until_end(&y);
+	CHECK_INT(y.status, RUN_INTERRUPTED);
+	desk_do(&f.desks[0], cancel_do, &x);
+	do {                                 /* a beat tells it */
+		CHECK_RC(hand_call(&h, WORKER_EVENTS, "{\"events\":[]}"), OK);
+	} while (strstr(h.out, "\"cancel\"") == NULL);
+	CHECK(strstr(h.out, "\"cancel\":{\"action\":\"interrupt\"") != NULL);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"interrupted\"}"), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_INTERRUPTED);
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	CHECK(hand_call(&h, WORKER_EVENTS, "{\"events\":[]}") != OK);
+	ear_free(&x);
+	ear_free(&y);
+	fix_close(&f);
+}
+
+/* Goal: modes that no worker streams are made here: checkpoints and debug, with the tasks
+ * that come next; and graphs below the root are told with their names. */
+TEST(checkpoints_and_lifecycle_of_a_worker_s_graph)
+{
+	const char *sub = "\"a:" TA "\"";
+	struct fix f;
+	struct ear x;
+	struct hand h;
+
+	fix_open_workers(&f, "memory", 1, GRAPH);
+	hand_register(&h, &f.desks[0]);
+	CHECK_RC(run_g(&x, &f, 1, MODE_CHECKPOINTS | MODE_LIFECYCLE | MODE_TASKS), OK);
+	hand_take(&h);
+	say_input(&h);
+	say(&h, sub, "checkpoints", "{\"id\":\"" C0 "\",\"step\":0,\"source\":\"loop\"}");
+	say(&h, sub, "values", "{\"messages\":[]}");
+	say_result(&h);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata checkpoints tasks lifecycle|a:" TA "*2 tasks "
+	    "checkpoints");
+	CHECK(ear_has(&x, "\"metadata\":{\"source\":\"loop\",\"step\":0,\"parents\":{}},"
+	    "\"next\":[\"a\"]}"));
+	CHECK(ear_has(&x, "{\"event\":\"started\",\"namespace\":[\"a:" TA "\"]}"));
+	CHECK(ear_has(&x, "{\"event\":\"completed\",\"namespace\":[\"a:" TA "\"]}"));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: whatever a worker says wrongly is refused with its place, and changes nothing. */
+TEST(bad_calls_of_a_worker_are_refused)
+{
+	static const struct { enum worker_verb verb; const char *body, *words; } bad[] = {
+		{ WORKER_EVENTS, "{\"events\":1}", "events: expected an array" },
+		{ WORKER_EVENTS, "{\"events\":[{}]}", "events[0].n: expected an integer" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":1,\"mode\":\"values\"}]}",
+		    "events[0].ns: expected an array" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[1],\"mode\":\"values\"}]}",
+		    "events[0].ns: expected an array of strings" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"x\"}]}",
+		    "events[0].mode: \"x\" is no mode" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tasks\",\"data\":{}}]}",
+		    "events[0].data: expected a task" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"updates\","
+		    "\"data\":[]}]}", "events[0].data: expected {node: update}" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"messages\","
+		    "\"data\":[{\"type\":\"ai\"}]}]}", "a message needs the namespace of its task" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"checkpoints\","
+		    "\"data\":{\"id\":\"x\"}}]}", "events[0].data: expected {id: a UUID" },
+		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tools\","
+		    "\"data\":{\"event\":\"x\"}}]}", "events[0].data.event" },
+		{ WORKER_SAVER, "{}", "op: expected" },
+		{ WORKER_SAVER, "{\"op\":\"x\"}", "op: expected" },
+		{ WORKER_SAVER, "{\"op\":\"get\"}", "ns: expected a string" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":1}", "id: expected a string" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":{}}",
+		    "checkpoint.type: expected a string" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+		    "{\"type\":\"pickle\",\"b64\":\"\"}}", "checkpoint.type: \"pickle\" is refused" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+		    "{\"type\":\"json\",\"b64\":\"?\"}}", "checkpoint.b64: not base64" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+		    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
+		    "\"1\"},\"view\":{\"values\":{},\"step\":1}}", "id: expected a UUID" },
+		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"" C0 "\",\"checkpoint\":"
+		    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
+		    "\"1\"},\"view\":{\"values\":{}}}", "view.step: expected an integer" },
+		{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\"}]}",
+		    "groups[0].task_id: expected a string" },
+		{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\","
+		    "\"task_id\":\"t\",\"writes\":[{\"channel\":\"c\"}]}]}",
+		    "groups[0].writes[0].idx: expected an integer" },
+		{ WORKER_STORE, "{\"ops\":[{\"op\":\"x\"}]}", "op: expected" },
+		{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[]}]}",
+		    "ops[0].namespace: expected an array" },
+		{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[\"a.b\"]}]}",
+		    "ops[0].namespace: a label" },
+		{ WORKER_STORE, "{\"ops\":[{\"op\":\"put\",\"namespace\":[\"a\"],\"key\":\"k\","
+		    "\"value\":1}]}", "ops[0].value: expected an object or null" },
+		{ WORKER_END, "{}", "status: expected" },
+		{ WORKER_END, "{\"status\":\"done\"}", "status: expected" },
+	};
+	struct fix f;
+	struct ear x;
+	struct hand h;
+
+	fix_open_workers(&f, "memory", 1, GRAPH);
+	hand_register(&h, &f.desks[0]);
+	CHECK_RC(run_g(&x, &f, 1, MODE_VALUES), OK);
+	hand_take(&h);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		CHECK(hand_call(&h, bad[i].verb, bad[i].body) != OK);
+		if (strstr(h.out, bad[i].words) == NULL)
+			fprintf(stderr, "%zu: %s\n", i, h.out);
+		CHECK(strstr(h.out, bad[i].words) != NULL);
+	}
+	CHECK_RC(hand_call(&h, WORKER_SAVER, "{\"op\":\"get\",\"ns\":\"\"}"), OK);
+	CHECK(strstr(h.out, "\"found\":null}") != NULL);
+	CHECK_RC(hand_call(&h, WORKER_STORE, "{\"ops\":[{\"op\":\"put\",\"namespace\":[\"a\",\"b\"],"
+	    "\"key\":\"k\",\"value\":{\"v\":1}},{\"op\":\"get\",\"namespace\":[\"a\",\"b\"],"
+	    "\"key\":\"k\"},{\"op\":\"search\",\"namespace\":[\"a\"]},{\"op\":\"namespaces\"},"
+	    "{\"op\":\"put\",\"namespace\":[\"a\",\"b\"],\"key\":\"k\",\"value\":null},"
+	    "{\"op\":\"get\",\"namespace\":[\"a\",\"b\"],\"key\":\"k\"}]}"), OK);
+	CHECK(strstr(h.out, "\"results\":[null,{\"namespace\":[\"a\",\"b\"],\"key\":\"k\",\"value\":"
+	    "{\"v\":1}") != NULL);
+	CHECK(strstr(h.out, ",[[\"a\",\"b\"]],null,null]") != NULL);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(&x);
+	ear_free(&x);
+	fix_close(&f);
+}
