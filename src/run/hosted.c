@@ -513,7 +513,7 @@ hosted_stop(struct job *j)
 }
 
 void
-hosted_free(struct job *j)
+hosted_release(struct job *j)
 {
 	struct hosted *h = j->hosted;
 

@@ -120,7 +120,7 @@ void hosted_start(struct job *j, const struct store_run *row);
 void hosted_stop(struct job *j);             /* its lease ends, nothing comes back */
 /* Asks the worker to stop; false: it is not with a worker, stop it yourself. */
 bool hosted_cancel(struct job *j);
-void hosted_free(struct job *j);
+void hosted_release(struct job *j);
 bool hosted_values(const struct job *j, struct buf *out);
 struct val hosted_asked(const struct job *j);        /* borrowed; UNDEF: nothing */
 /* Where the root stands, as core_stands. */

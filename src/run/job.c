@@ -698,7 +698,7 @@ job_free(struct job *j)
 	free_dead(j);
 	assert(j->tasks == NULL);
 	core_free(j->core);
-	hosted_free(j);
+	hosted_release(j);
 	classic_release(&j->wire);
 	tape_past_free(j->past);
 	buf_release(&j->told);
