@@ -84,6 +84,13 @@ hosted_graphs_free(struct hosted *h)
 {
 	while (h->graphs != NULL)
 		hosted_graph_free(h, h->graphs);
+	while (h->late != NULL) {
+		struct hosted_late *l = h->late;
+
+		h->late = l->next;
+		free(l->tasks);
+		free(l);
+	}
 }
 
 /* "graph|name:id" */
@@ -152,8 +159,9 @@ add_task_text(const struct hosted_task *t, struct buf *b)
 	buf_add_char(b, '}');
 }
 
-void
-hosted_tasks_text(const struct hosted_graph *g, struct buf *b)
+/* `[{"id","name","path"}]` */
+static void
+add_tasks(const struct hosted_graph *g, struct buf *b)
 {
 	buf_add_char(b, '[');
 	add_task_text(g->tasks, b);
@@ -169,20 +177,80 @@ was_put(const struct hosted *h, const struct uuid *id)
 	return false;
 }
 
+static void
+tasks_change(struct hosted_graph *g, struct changes *x)
+{
+	struct store_checkpoint_tasks t = { .checkpoint = g->head };
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+
+	g->dirty = false;
+	add_tasks(g, &b);
+	t.ns = arena_str(&x->arena, str_of(g->ns));
+	t.tasks_json = b.failed ? STR_NONE : arena_str(&x->arena, buf_str(&b));
+	buf_release(&b);
+	changes_tasks(x, &t);
+}
+
 void
 hosted_add_tasks(struct hosted *h, struct changes *x)
 {
-	for (struct hosted_graph *g = h->graphs; g != NULL; g = g->next) {
-		struct store_checkpoint_tasks t = { .checkpoint = g->head };
-		struct buf b = BUF(LIMIT_STATE_BYTES);
+	for (struct hosted_graph *g = h->graphs; g != NULL; g = g->next)
+		if (g->dirty && was_put(h, &g->head))
+			tasks_change(g, x);
+}
 
-		if (!g->dirty || !was_put(h, &g->head))
-			continue;
-		g->dirty = false;
-		hosted_tasks_text(g, &b);
-		t.ns = arena_str(&x->arena, str_of(g->ns));
-		t.tasks_json = b.failed ? STR_NONE : arena_str(&x->arena, buf_str(&b));
-		buf_release(&b);
-		changes_tasks(x, &t);
+void
+hosted_keep_tasks(struct hosted *h, struct hosted_graph *g)
+{
+	struct hosted_late *l;
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+
+	if (!g->dirty)
+		return;
+	if (was_put(h, &g->head)) {
+		tasks_change(g, &h->job->changes);
+		return;
 	}
+	add_tasks(g, &b);
+	l = mem_new(struct hosted_late);
+	l->checkpoint = g->head;
+	l->tasks = mem_cstr(buf_str(&b));
+	l->next = h->late;
+	h->late = l;
+	buf_release(&b);
+}
+
+static struct str
+take_late(struct hosted *h, const struct uuid *checkpoint, struct arena *a)
+{
+	struct hosted_late **at = &h->late, *l;
+	struct str text;
+
+	while (*at != NULL && !uuid_eq(&(*at)->checkpoint, checkpoint))
+		at = &(*at)->next;
+	l = *at;
+	if (l == NULL)
+		return STR_NONE;
+	*at = l->next;
+	text = arena_str(a, str_of(l->tasks));
+	free(l->tasks);
+	free(l);
+	return text;
+}
+
+struct str
+hosted_tasks_of(struct hosted *h, struct str ns, const struct uuid *checkpoint,
+    struct arena *a)
+{
+	struct hosted_graph *g = hosted_graph_find(h, ns);
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct str text;
+
+	if (g == NULL || !g->dirty || !uuid_eq(&g->head, checkpoint))
+		return take_late(h, checkpoint, a);
+	g->dirty = false;
+	add_tasks(g, &b);
+	text = b.failed ? STR_NONE : arena_str(a, buf_str(&b));
+	buf_release(&b);
+	return text;
 }

@@ -68,6 +68,13 @@ struct hosted_said {
 	bool ended;
 };
 
+/* Tasks of a step that is over, whose checkpoint has not come. */
+struct hosted_late {
+	struct hosted_late *next;
+	struct uuid checkpoint;
+	char *tasks;
+};
+
 /* A question that the graph stops with, if it does. */
 struct hosted_ask {
 	struct hosted_ask *next;
@@ -99,6 +106,7 @@ struct hosted {
 	struct hosted_said *said;
 	size_t said_n;
 	struct hosted_ask *asks;
+	struct hosted_late *late;
 	struct hosted_held held;
 	struct val values;                   /* the root's, told last */
 	struct val asked;                    /* what it waits for, at its end */
@@ -159,8 +167,11 @@ struct hosted_task *hosted_task_find(const struct hosted_graph *g, const struct 
 void hosted_task_drop(struct hosted_task *t);
 /* Tasks of graphs whose checkpoints are stored, as changes. */
 void hosted_add_tasks(struct hosted *h, struct changes *x);
-/* `[{"id","name","path"}]` of a graph's step. */
-void hosted_tasks_text(const struct hosted_graph *g, struct buf *b);
+/* The step is over: its tasks are kept for a checkpoint that comes late. */
+void hosted_keep_tasks(struct hosted *h, struct hosted_graph *g);
+/* The tasks told for a checkpoint that is put now; or none.  Lies in a. */
+struct str hosted_tasks_of(struct hosted *h, struct str ns, const struct uuid *checkpoint,
+    struct arena *a);
 
 /* ---- hosted_message.c ------------------------------------------------------------- */
 

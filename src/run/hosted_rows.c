@@ -192,6 +192,7 @@ place_load(struct hosted_place *p, const struct hosted_from *from, const struct 
 
 	place_clear(p);
 	p->at = *parent;
+	p->input = false;
 	if (!uuid_is_zero(parent) && store_state_get(from->reader, from->owner,
 	    from->thread_seq, str_of(p->ns), parent, STATE_CHANNELS, &a, &st) == OK)
 		for (size_t i = 0; i < st.channels_n; i++) {
@@ -349,6 +350,40 @@ source_of(jnode view)
 	return SOURCE_LOOP;
 }
 
+/* The input's own task is not told by anybody; its id is only shown. */
+static struct str
+input_task(struct arena *a, const struct uuid *checkpoint)
+{
+	struct uuid id = uuid_v5(checkpoint, S("__start__"));
+	char text[UUID_TEXT];
+
+	uuid_format(&id, text);
+	return arena_fmt(a, "[{\"id\":\"%.*s\",\"name\":\"__start__\"}]", UUID_TEXT, text);
+}
+
+/* What it gave: all that is new after it. */
+static struct str
+input_result(struct arena *a, const struct store_checkpoint_put *c)
+{
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct str text;
+
+	buf_add_char(&b, '{');
+	for (size_t i = 0; i < c->channels_n; i++) {
+		const struct store_channel_change *x = &c->channels[i];
+
+		if (x->kind == STORE_LIST)
+			json_add_fmt(&b, ",%.*s:[%u,%zu]", FMT(x->name), x->keep,
+			    x->keep + x->entries_n);
+		else if (x->kind == STORE_VALUE)
+			json_add_fmt(&b, ",%.*s:true", FMT(x->name));
+	}
+	buf_add_char(&b, '}');
+	text = arena_str(a, buf_str(&b));
+	buf_release(&b);
+	return text;
+}
+
 /* What clients see of it. */
 static int
 take_view(struct changes *x, const struct hosted_from *from, struct hosted_lists *lists,
@@ -373,7 +408,12 @@ take_view(struct changes *x, const struct hosted_from *from, struct hosted_lists
 	c.step = (int)json_int(step);
 	place = place_of(lists, from, put->ns, &c.parent);
 	channel_changes(&x->arena, place, view, &c);
+	if (place->input && c.source == SOURCE_LOOP)
+		c.wrote_json = input_result(&x->arena, &c);
+	if (c.source == SOURCE_INPUT)
+		c.tasks_json = input_task(&x->arena, &c.id);
 	place->at = c.id;
+	place->input = c.source == SOURCE_INPUT;
 	if (json_is_object(parents) && json_count(parents) > 0) {
 		struct buf b = BUF(LIMIT_STATE_BYTES);
 

@@ -25,6 +25,7 @@ struct hosted_list { char *channel; uint64_t *hashes; size_t n; };
 struct hosted_place {
 	char *ns;
 	struct uuid at;                      /* the checkpoint */
+	bool input;                          /* it has the input, which is taken next */
 	struct hosted_list *lists;
 	size_t lists_n, lists_cap;
 };

@@ -250,16 +250,11 @@ join_tasks(struct hosted *h, struct changes *x)
 {
 	for (size_t i = 0; i < x->checkpoints_n; i++) {
 		struct store_checkpoint_put *p = &x->checkpoints[i];
-		struct hosted_graph *g = hosted_graph_find(h, p->ns);
-		struct buf b = BUF(LIMIT_STATE_BYTES);
+		struct str tasks = hosted_tasks_of(h, p->ns, &p->id, &x->arena);
 
 		h->puts[h->puts_n++ % COUNT(h->puts)] = p->id;
-		if (g != NULL && g->dirty && uuid_eq(&g->head, &p->id)) {
-			hosted_tasks_text(g, &b);
-			p->tasks_json = b.failed ? STR_NONE : arena_str(&x->arena, buf_str(&b));
-			g->dirty = false;
-		}
-		buf_release(&b);
+		if (tasks.n > 0)
+			p->tasks_json = tasks;
 	}
 }
 

@@ -109,6 +109,7 @@ end_lives(struct hosted *h, const struct hosted_task *t, enum event_life what, s
 			continue;
 		hosted_tell_life(h, g, what, hosted_text(val_get(error, S("name"))),
 		    hosted_text(val_get(error, S("message"))));
+		hosted_keep_tasks(h, g);
 		hosted_graph_free(h, g);
 	}
 }
@@ -220,12 +221,13 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	jnode step = json_get(data, S("step"));
 	struct uuid id, parent = { 0 };
 
-	(void)h;
 	if (!uuid_parse(json_str(json_get(data, S("id"))), &id) || !json_is_int(step))
 		return err_set(e, ERR_INVALID, "data: expected {id: a UUID, step, source}");
 	(void)uuid_parse(json_str(json_get(data, S("parent_id"))), &parent);
-	if (!uuid_eq(&g->head, &id))
+	if (!uuid_eq(&g->head, &id)) {
+		hosted_keep_tasks(h, g);
 		hosted_step_over(g);
+	}
 	g->head = id;
 	g->parent = parent;
 	g->step = (int)json_int(step);
