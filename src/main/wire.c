@@ -165,6 +165,7 @@ worker_open(struct worker *w, struct err *e)
 	}
 	if (rc == OK) {
 		w->desk = worker_desk_new(n->desk, w->shard);
+		runs_allow_workers(w->runs, w->desk);
 		w->api = api_new(n->api, w->shard, w->runs, w->office, w->desk, w->reader);
 	}
 	return rc;
