@@ -16,10 +16,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/hosted_priv.h"
 
-static size_t
-share(const struct runs *rs)
+size_t
+admit_share(const struct runs *rs)
 {
 	unsigned shards = atomic_load_explicit(&rs->sh->shards, memory_order_relaxed);
 
@@ -29,7 +29,7 @@ share(const struct runs *rs)
 bool
 admit_take(struct runs *rs)
 {
-	if (rs->live >= share(rs))
+	if (rs->live >= admit_share(rs))
 		return false;
 	rs->live++;
 	return true;
@@ -256,7 +256,8 @@ admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool pl
 	run->held = false;
 	run->placed = placed;
 	run->woken = woken;
-	job_start(run, row, NULL, NULL, true);
+	if (!hosted_waits(run, row->graph_id))
+		job_start(run, row, NULL, NULL, true);
 }
 
 static void

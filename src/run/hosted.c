@@ -464,6 +464,7 @@ hosted_start(struct job *j, const struct store_run *row)
 
 	j->hosted = h;
 	h->job = j;
+	run->rs->hosted++;
 	if (run->rs->desk == NULL) {
 		job_end_failed(j, S("NoWorkers"), S("this server takes no workers"));
 		return;
@@ -481,6 +482,7 @@ hosted_start(struct job *j, const struct store_run *row)
 	    .newest = j->plan->q.has_command, .hooks = &hooks,
 	    .members = buf_str(&j->plan->task) };
 	offer(h);
+	inject_look(run);                    /* nobody in it takes messages */
 }
 
 bool
@@ -520,6 +522,7 @@ hosted_release(struct job *j)
 	if (h == NULL)
 		return;
 	hosted_stop(j);
+	j->run->rs->hosted--;
 	hosted_reads_free(h);
 	hosted_said_free(h);
 	hosted_asks_free(h);

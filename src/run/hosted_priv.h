@@ -9,6 +9,7 @@
  *   hosted_rows.c     what its saver puts, as changes of the store; what it gets
  *   hosted_save.c     calls of the saver: commit, then answer
  *   hosted_items.c    calls of the store of items
+ *   hosted_wait.c     how many are in memory
  *
  * The worker is not trusted with more than its task: what it sends is checked, and what it
  * says of another thread or owner cannot be said.
@@ -121,6 +122,16 @@ struct hosted {
 };
 
 void hosted_close(struct runs *rs);          /* of a shard */
+
+/* ---- hosted_wait.c ----------------------------------------------------------------- */
+
+/* Is a run that the store has given us of such a graph, and has to wait for its turn?  Then
+ * its place is given back, and job_start comes later. */
+bool hosted_waits(struct run *run, struct str graph_id);
+void hosted_next(struct runs *rs);           /* one of them has ended: the next may begin */
+/* It begins out of turn (to be cancelled); false: it does not wait. */
+bool hosted_stops_waiting(struct run *run);
+void hosted_turns_clear(struct runs *rs);    /* the shard drains */
 
 /* ---- hosted.c: for job.c -------------------------------------------------------- */
 

@@ -246,6 +246,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		}
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
+	hosted_turns_clear(rs);
 	embedder_drain(rs->embedder);
 	ear_drain(rs);
 	admit_clear(rs);
@@ -505,6 +506,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	buf_release(&waits);
 	if (placed)
 		admit_leave(rs);
+	hosted_next(rs);
 	run_drop(run);
 }
 
@@ -606,7 +608,7 @@ run_stop(struct run *run)
 	if (run->phase == PHASE_LIVE) {
 		job_cancel(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
-	} else if (run->phase == PHASE_PENDING && !asked) {
+	} else if (run->phase == PHASE_PENDING && !hosted_stops_waiting(run) && !asked) {
 		cancel_pending(run);
 	}
 }

@@ -63,6 +63,7 @@ struct runs_shared {
 struct create;
 struct hooks;
 struct hosted_sticky;
+struct hosted_turn;
 
 /* Waits for a place among the live runs: a run without a thread, or a thread
  * whose oldest run is to be taken. */
@@ -89,6 +90,8 @@ struct runs {
 	struct worker_desk *desk;            /* work for other processes; NULL: nobody takes any */
 	struct str mcp_hosts;                /* those that clients may name */
 	struct hosted_sticky *sticky;        /* workers that had threads last; or NULL */
+	size_t hosted;                       /* runs in memory whose graphs are in workers */
+	struct hosted_turn *turns;           /* others that wait for their turn */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */
@@ -281,6 +284,7 @@ void runs_count_usage(struct runs *rs, const struct llm_usage *u);
 
 /* ---- admit.c ------------------------------------------------------------- */
 
+size_t admit_share(const struct runs *rs);   /* places of the shard */
 /* A place among the live runs; false: there is none now. */
 bool admit_take(struct runs *rs);
 void admit_leave(struct runs *rs);           /* and lets the next ones in */

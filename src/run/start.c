@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/hook_priv.h"
-#include "run/job_priv.h"
+#include "run/hosted_priv.h"
 #include "run/mcp_priv.h"
 
 /* A run that is being made.  Owns every text of the row until it is told. */
@@ -183,13 +183,13 @@ create_done(struct store_cmd *cmd)
 	run->seq = c->c.run.seq;
 	run->thread_seq = c->c.thread.seq;
 	run_exists(run);
-	if (c->c.run.status == RUN_RUNNING) {
+	if (c->c.run.status != RUN_RUNNING) {
+		set_pending(c);
+		displace(run->rs, &c->c);
+	} else if (!hosted_waits(run, c->c.run.graph_id)) {
 		c->plan = NULL;
 		job_start(run, &c->c.run, plan, &c->definition,
 		    c->c.thread.checkpoint != 0);
-	} else {
-		set_pending(c);
-		displace(run->rs, &c->c);
 	}
 	create_told(c, OK, NULL);
 	run_let_go(run);

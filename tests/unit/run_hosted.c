@@ -601,3 +601,47 @@ TEST(bad_calls_of_a_worker_are_refused)
 	ear_free(&x);
 	fix_close(&f);
 }
+
+static void
+few_places(struct desk *d, void *arg)
+{
+	(void)arg;
+	d->runs->live_max = 2;               /* one of them for graphs in workers */
+}
+
+/* Goal: runs that no worker takes leave room for others, wait in order, can be cancelled, and
+ * begin as soon as there is room. */
+TEST(runs_that_wait_for_workers_leave_room_for_others)
+{
+	struct ear first, second, third, native;
+	struct fix f;
+	struct hand h;
+
+	fix_open_workers(&f, "memory", 1, GRAPH);
+	desk_do(&f.desks[0], few_places, NULL);
+	CHECK_RC(run_g(&first, &f, 1, MODE_VALUES), OK);
+	CHECK_RC(run_g(&second, &f, 2, MODE_VALUES), OK);
+	CHECK_RC(run_g(&third, &f, 3, MODE_VALUES), OK);
+	ear_until_started(&third);
+	CHECK_RC(ear_start(&native, &f.desks[0], (struct ask){ .thread = thread_no(4),
+	    .input = HI, .modes = MODE_VALUES }), OK);
+	ear_until_end(&native);
+	CHECK_INT(native.status, RUN_SUCCESS);
+	CHECK_RC(order_cancel_and_wait(&f.desks[0], &second), OK);
+	ear_until_end(&second);
+	CHECK_INT(second.status, RUN_INTERRUPTED);
+	hand_register(&h, &f.desks[0]);
+	hand_take(&h);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(&first);
+	CHECK(!third.ended);
+	hand_take(&h);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(&third);
+	CHECK_INT(third.status, RUN_SUCCESS);
+	ear_free(&first);
+	ear_free(&second);
+	ear_free(&third);
+	ear_free(&native);
+	fix_close(&f);
+}
