@@ -519,59 +519,60 @@ TEST(checkpoints_and_lifecycle_of_a_worker_s_graph)
 	fix_close(&f);
 }
 
+static const struct { enum worker_verb verb; const char *body, *words; } bad[] = {
+	{ WORKER_EVENTS, "{\"events\":1}", "events: expected an array" },
+	{ WORKER_EVENTS, "{\"events\":[{}]}", "events[0].n: expected an integer" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":1,\"mode\":\"values\"}]}",
+	    "events[0].ns: expected an array" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[1],\"mode\":\"values\"}]}",
+	    "events[0].ns: expected an array of strings" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"x\"}]}",
+	    "events[0].mode: \"x\" is no mode" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tasks\",\"data\":{}}]}",
+	    "events[0].data: expected a task" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"updates\","
+	    "\"data\":[]}]}", "events[0].data: expected {node: update}" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"messages\","
+	    "\"data\":[{\"type\":\"ai\"}]}]}", "a message needs the namespace of its task" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"checkpoints\","
+	    "\"data\":{\"id\":\"x\"}}]}", "events[0].data: expected {id: a UUID" },
+	{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tools\","
+	    "\"data\":{\"event\":\"x\"}}]}", "events[0].data.event" },
+	{ WORKER_SAVER, "{}", "op: expected" },
+	{ WORKER_SAVER, "{\"op\":\"x\"}", "op: expected" },
+	{ WORKER_SAVER, "{\"op\":\"get\"}", "ns: expected a string" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":1}", "id: expected a string" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":{}}",
+	    "checkpoint.type: expected a string" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+	    "{\"type\":\"pickle\",\"b64\":\"\"}}", "checkpoint.type: \"pickle\" is refused" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+	    "{\"type\":\"json\",\"b64\":\"?\"}}", "checkpoint.b64: not base64" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
+	    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
+	    "\"1\"},\"view\":{\"values\":{},\"step\":1}}", "id: expected a UUID" },
+	{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"" C0 "\",\"checkpoint\":"
+	    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
+	    "\"1\"},\"view\":{\"values\":{}}}", "view.step: expected an integer" },
+	{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\"}]}",
+	    "groups[0].task_id: expected a string" },
+	{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\","
+	    "\"task_id\":\"t\",\"writes\":[{\"channel\":\"c\"}]}]}",
+	    "groups[0].writes[0].idx: expected an integer" },
+	{ WORKER_STORE, "{\"ops\":[{\"op\":\"x\"}]}", "op: expected" },
+	{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[]}]}",
+	    "ops[0].namespace: expected an array" },
+	{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[\"a.b\"]}]}",
+	    "ops[0].namespace: a label" },
+	{ WORKER_STORE, "{\"ops\":[{\"op\":\"put\",\"namespace\":[\"a\"],\"key\":\"k\","
+	    "\"value\":1}]}", "ops[0].value: expected an object or null" },
+	{ WORKER_END, "{}", "status: expected" },
+	{ WORKER_END, "{\"status\":\"done\"}", "status: expected" },
+};
+
 /* Goal: whatever a worker says wrongly is refused with its place, and changes nothing. */
 TEST(bad_calls_of_a_worker_are_refused)
 {
-	static const struct { enum worker_verb verb; const char *body, *words; } bad[] = {
-		{ WORKER_EVENTS, "{\"events\":1}", "events: expected an array" },
-		{ WORKER_EVENTS, "{\"events\":[{}]}", "events[0].n: expected an integer" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":1,\"mode\":\"values\"}]}",
-		    "events[0].ns: expected an array" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[1],\"mode\":\"values\"}]}",
-		    "events[0].ns: expected an array of strings" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"x\"}]}",
-		    "events[0].mode: \"x\" is no mode" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tasks\",\"data\":{}}]}",
-		    "events[0].data: expected a task" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"updates\","
-		    "\"data\":[]}]}", "events[0].data: expected {node: update}" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"messages\","
-		    "\"data\":[{\"type\":\"ai\"}]}]}", "a message needs the namespace of its task" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"checkpoints\","
-		    "\"data\":{\"id\":\"x\"}}]}", "events[0].data: expected {id: a UUID" },
-		{ WORKER_EVENTS, "{\"events\":[{\"n\":9,\"ns\":[],\"mode\":\"tools\","
-		    "\"data\":{\"event\":\"x\"}}]}", "events[0].data.event" },
-		{ WORKER_SAVER, "{}", "op: expected" },
-		{ WORKER_SAVER, "{\"op\":\"x\"}", "op: expected" },
-		{ WORKER_SAVER, "{\"op\":\"get\"}", "ns: expected a string" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":1}", "id: expected a string" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":{}}",
-		    "checkpoint.type: expected a string" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
-		    "{\"type\":\"pickle\",\"b64\":\"\"}}", "checkpoint.type: \"pickle\" is refused" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
-		    "{\"type\":\"json\",\"b64\":\"?\"}}", "checkpoint.b64: not base64" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"x\",\"checkpoint\":"
-		    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
-		    "\"1\"},\"view\":{\"values\":{},\"step\":1}}", "id: expected a UUID" },
-		{ WORKER_SAVER, "{\"op\":\"put\",\"ns\":\"\",\"id\":\"" C0 "\",\"checkpoint\":"
-		    "{\"type\":\"json\",\"text\":\"1\"},\"metadata\":{\"type\":\"json\",\"text\":"
-		    "\"1\"},\"view\":{\"values\":{}}}", "view.step: expected an integer" },
-		{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\"}]}",
-		    "groups[0].task_id: expected a string" },
-		{ WORKER_SAVER, "{\"op\":\"writes\",\"groups\":[{\"ns\":\"\",\"id\":\"x\","
-		    "\"task_id\":\"t\",\"writes\":[{\"channel\":\"c\"}]}]}",
-		    "groups[0].writes[0].idx: expected an integer" },
-		{ WORKER_STORE, "{\"ops\":[{\"op\":\"x\"}]}", "op: expected" },
-		{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[]}]}",
-		    "ops[0].namespace: expected an array" },
-		{ WORKER_STORE, "{\"ops\":[{\"op\":\"get\",\"namespace\":[\"a.b\"]}]}",
-		    "ops[0].namespace: a label" },
-		{ WORKER_STORE, "{\"ops\":[{\"op\":\"put\",\"namespace\":[\"a\"],\"key\":\"k\","
-		    "\"value\":1}]}", "ops[0].value: expected an object or null" },
-		{ WORKER_END, "{}", "status: expected" },
-		{ WORKER_END, "{\"status\":\"done\"}", "status: expected" },
-	};
 	struct fix f;
 	struct ear x;
 	struct hand h;
