@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "run/hosted_priv.h"
 
 #define OFFER_AGAIN_MS 1000
@@ -85,8 +86,6 @@ finish(struct hosted *h, enum run_status status, enum thread_status after)
 
 	j->over = true;
 	hosted_add_tasks(h, &j->changes);
-	if (status == RUN_INTERRUPTED && after == THREAD_INTERRUPTED)
-		hosted_add_asks(h, &j->changes);
 	j->changes.void_moved = h->waits && h->begun;
 	record_finish(j->run, status, after, STR_NONE);
 }
@@ -289,6 +288,18 @@ take_view(struct hosted *h, jnode view, bool whole)
 	changes_tasks(x, &t);
 }
 
+/* The same of the graphs below that stop, too. */
+static void
+take_views(struct hosted *h, jnode view, bool whole)
+{
+	struct json_iter it = json_each(json_get(view, S("tasks")));
+
+	take_view(h, view, whole);
+	while (json_next(&it))
+		if (json_is_object(json_get(it.value, S("state"))))
+			take_views(h, json_get(it.value, S("state")), whole);
+}
+
 static void
 end_interrupted(struct hosted *h, jnode view)
 {
@@ -299,7 +310,8 @@ end_interrupted(struct hosted *h, jnode view)
 	end_open_messages(h);
 	hosted_tell_waits(h);
 	hosted_add_tasks(h, &h->job->changes);
-	take_view(h, view, some_ended(h));
+	take_views(h, view, some_ended(h));
+	hosted_add_asks(h, view, &h->job->changes);
 	finish(h, RUN_INTERRUPTED, THREAD_INTERRUPTED);
 }
 
@@ -472,8 +484,11 @@ hosted_start(struct job *j, const struct store_run *row)
 	if (row->attempt > 1 && !run->stateless)
 		recall(h);
 	look_at_questions(h);
-	if (row->attempt <= 1)
+	if (row->attempt <= 1) {
 		tell_answered(h);
+		if (job_wants(j, EVENT_COMPLETE, true))
+			h->given = val_json_trusted(scan_find(row->kwargs_json, S("input")));
+	}
 	replace(&h->prefer, sticky_get(run->rs, &run->place.thread_id));
 	h->offer = (struct worker_offer){ .kind = WORKER_RUN,
 	    .name = j->definition.agent->id, .owner = run->place.owner,
@@ -531,6 +546,7 @@ hosted_release(struct job *j)
 	val_drop(h->held.values);
 	val_drop(h->values);
 	val_drop(h->asked);
+	val_drop(h->given);
 	free(h->answers);
 	free(h->build);
 	free(h->prefer);

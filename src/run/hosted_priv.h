@@ -111,6 +111,7 @@ struct hosted {
 	struct hosted_held held;
 	struct val values;                   /* the root's, told last */
 	struct val asked;                    /* what it waits for, at its end */
+	struct val given;                    /* its input, for mode messages; or UNDEF */
 	struct hosted_answer { struct uuid id; struct val value; } *answers;
 	size_t answers_n;                    /* of the command, until something is saved */
 	struct hosted_lists lists;
@@ -199,8 +200,8 @@ void hosted_said_free(struct hosted *h);
 
 void hosted_saver(struct hosted *h, struct worker_call *c);
 void hosted_reads_free(struct hosted *h);
-/* At the end: the questions that wait, as rows. */
-void hosted_add_asks(struct hosted *h, struct changes *x);
+/* At the end: the questions that wait, which the view has, as rows. */
+void hosted_add_asks(struct hosted *h, jnode view, struct changes *x);
 void hosted_asks_free(struct hosted *h);
 
 /* ---- hosted_items.c ----------------------------------------------------------------- */

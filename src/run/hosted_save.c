@@ -226,13 +226,43 @@ text_of(struct changes *x, struct val v)
 	return text;
 }
 
+/* Does a task of the graph, or of one below it, show the question? */
+static bool
+view_asks(jnode view, struct str id)
+{
+	struct json_iter tasks = json_each(json_get(view, S("tasks")));
+
+	while (json_next(&tasks)) {
+		struct json_iter asks = json_each(json_get(tasks.value, S("interrupts")));
+
+		while (json_next(&asks))
+			if (str_eq(json_str(json_get(asks.value, S("id"))), id))
+				return true;
+		if (view_asks(json_get(tasks.value, S("state")), id))
+			return true;
+	}
+	return false;
+}
+
+static bool
+still_asks(jnode view, const struct hosted_ask *a)
+{
+	struct buf hex = BUF(2 * sizeof a->id.b);
+	bool yes;
+
+	hex_add(&hex, a->id.b, sizeof a->id.b);
+	yes = view_asks(view, buf_str(&hex));
+	buf_release(&hex);
+	return yes;
+}
+
 void
-hosted_add_asks(struct hosted *h, struct changes *x)
+hosted_add_asks(struct hosted *h, jnode view, struct changes *x)
 {
 	msec now = shard_wall(h->job->run->rs->shard);
 
 	for (const struct hosted_ask *a = h->asks; a != NULL; a = a->next) {
-		if (asked_below(h, a))
+		if (asked_below(h, a) || !still_asks(view, a))
 			continue;
 		changes_interrupt_row(x, &(struct store_interrupt){ .id = a->id,
 		    .ns = arena_str(&x->arena, str_of(a->ns)), .task = a->task,

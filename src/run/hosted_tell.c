@@ -255,6 +255,29 @@ tell_state(struct hosted *h, struct hosted_graph *g, struct val values)
 }
 
 static void
+add_message(struct hosted_graph *g, struct val one)
+{
+	enum message_type type = message_type(one);
+
+	if (type == MSG_NONE || type == MSG_REMOVE || message_id(one).n == 0)
+		return;
+	if (g->complete.kind == VAL_UNDEFINED)
+		g->complete = val_array_empty();
+	g->complete = val_push_take(g->complete, val_ref(one));
+}
+
+static void
+add_complete(struct hosted_graph *g, struct val result)
+{
+	for (size_t i = 0; i < val_count(result); i++) {
+		struct val list = val_member(result, i);
+
+		for (size_t k = 0; list.kind == VAL_ARRAY && k < val_count(list); k++)
+			add_message(g, val_at(list, k));
+	}
+}
+
+static void
 tell_complete(struct hosted *h, struct hosted_graph *g)
 {
 	struct run_event ev = hosted_event(h, g, EVENT_COMPLETE);
@@ -265,6 +288,22 @@ tell_complete(struct hosted *h, struct hosted_graph *g)
 	job_tell_event(h->job, &ev);
 	val_drop(g->complete);
 	g->complete = VAL_UNDEF;
+}
+
+/* Messages that the input brought: the last ones of its lists. */
+static void
+add_given(struct hosted *h, struct hosted_graph *g, struct val values)
+{
+	for (size_t i = 0; i < val_count(h->given); i++) {
+		struct val in = val_member(h->given, i);
+		struct val list = val_get(values, val_key(h->given, i));
+		size_t n = in.kind == VAL_ARRAY ? val_count(in) : 1, all = val_count(list);
+
+		for (size_t k = all > n ? all - n : 0; list.kind == VAL_ARRAY && k < all; k++)
+			add_message(g, val_at(list, k));
+	}
+	val_drop(h->given);
+	h->given = VAL_UNDEF;
 }
 
 static int
@@ -286,6 +325,8 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 	if (values.kind == VAL_OBJECT)
 		values = val_unset_take(values, INTERRUPT);
 	tell_state(h, g, values);
+	if (root)
+		add_given(h, g, values);
 	tell_complete(h, g);
 	if (held)
 		hold(h, g, values);
@@ -351,25 +392,6 @@ error_of(jnode n)
 	error = val_set_take(val_object_empty(), S("message"), json_is_string(n) ?
 	    val_string(json_str(n)) : hosted_val(n));
 	return val_set_take(error, S("name"), val_string(S("Error")));
-}
-
-static void
-add_complete(struct hosted_graph *g, struct val result)
-{
-	for (size_t i = 0; i < val_count(result); i++) {
-		struct val list = val_member(result, i);
-
-		for (size_t k = 0; list.kind == VAL_ARRAY && k < val_count(list); k++) {
-			struct val one = val_at(list, k);
-			enum message_type type = message_type(one);
-
-			if (type == MSG_NONE || type == MSG_REMOVE || message_id(one).n == 0)
-				continue;
-			if (g->complete.kind == VAL_UNDEFINED)
-				g->complete = val_array_empty();
-			g->complete = val_push_take(g->complete, val_ref(one));
-		}
-	}
 }
 
 /* What past states show of the task. */
