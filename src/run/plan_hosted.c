@@ -45,7 +45,7 @@ add_others(struct buf *b, struct str object, struct str but)
 
 /* The checkpoint is the root's; its id is there only if the client chose one. */
 static void
-add_config(struct buf *b, struct str config, const struct uuid *checkpoint)
+add_config(struct buf *b, struct str config, const struct core_request *q)
 {
 	json_add_key(b, "config");
 	buf_add_char(b, '{');
@@ -54,9 +54,11 @@ add_config(struct buf *b, struct str config, const struct uuid *checkpoint)
 	buf_add_char(b, '{');
 	add_others(b, scan_find(config, S("configurable")), S("checkpoint_ns"));
 	json_add_fmt(b, ",'checkpoint_ns':''");
-	if (!uuid_is_zero(checkpoint)) {
+	if (q->strict_resume)                /* langgraph's own word */
+		json_add_fmt(b, ",'__pregel_strict_resume':true");
+	if (!uuid_is_zero(&q->checkpoint)) {
 		json_add_fmt(b, ",'checkpoint_id':'");
-		uuid_add(b, checkpoint);
+		uuid_add(b, &q->checkpoint);
 		buf_add_char(b, '"');
 	}
 	buf_lit(b, "}}");
@@ -75,7 +77,7 @@ plan_hosted_task(struct plan *p, struct str kwargs, struct err *e)
 	buf_lit(b, "\"input\":");
 	buf_add(b, input.n > 0 ? input : S("null"));
 	add_given(b, kwargs, "command");
-	add_config(b, config, &p->q.checkpoint);
+	add_config(b, config, &p->q);
 	add_given(b, kwargs, "context");
 	add_given(b, kwargs, "interrupt_before");
 	add_given(b, kwargs, "interrupt_after");
