@@ -398,7 +398,7 @@ wants_answer(struct val resume, const struct core_interrupt *i, size_t open, str
 static void
 read_answers(struct hosted *h, const struct core_saved *s)
 {
-	struct val resume = h->job->plan->q.resume, value;
+	struct val resume = h->resume, value;
 	size_t open = 0;
 
 	for (size_t i = 0; i < s->interrupts_n; i++)
@@ -434,7 +434,7 @@ static void
 tell_answered(struct hosted *h)
 {
 	struct run_event ev = { .kind = EVENT_ANSWERED };
-	struct val resume = h->job->plan->q.resume, ids;
+	struct val resume = h->resume, ids;
 
 	if (!core_is_resume_map(resume))
 		return;
@@ -473,6 +473,7 @@ hosted_start(struct job *j, const struct store_run *row)
 {
 	struct hosted *h = mem_new(struct hosted);
 	struct run *run = j->run;
+	struct str resume;
 
 	j->hosted = h;
 	h->job = j;
@@ -481,6 +482,9 @@ hosted_start(struct job *j, const struct store_run *row)
 		job_end_failed(j, S("NoWorkers"), S("this server takes no workers"));
 		return;
 	}
+	resume = scan_find(scan_find(row->kwargs_json, S("command")), S("resume"));
+	if (resume.n > 0 && !str_eq(resume, S("null")))
+		h->resume = val_json_trusted(resume);
 	if (row->attempt > 1 && !run->stateless)
 		recall(h);
 	look_at_questions(h);
@@ -547,6 +551,7 @@ hosted_release(struct job *j)
 	val_drop(h->values);
 	val_drop(h->asked);
 	val_drop(h->given);
+	val_drop(h->resume);
 	free(h->answers);
 	free(h->build);
 	free(h->prefer);
@@ -558,11 +563,13 @@ bool
 hosted_values(const struct job *j, struct buf *out)
 {
 	const struct hosted *h = j->hosted;
+	const struct run *run = j->run;
 
-	if (h->values.kind == VAL_UNDEFINED)
-		return false;
-	val_add_json(out, h->values);
-	return true;
+	if (h->values.kind != VAL_UNDEFINED)
+		val_add_json(out, h->values);
+	else if (h->begun)                   /* it told none */
+		thread_values(run->rs, run->place.owner, run->thread_seq, out);
+	return out->n > 0;
 }
 
 struct val

@@ -112,6 +112,7 @@ struct hosted {
 	struct val values;                   /* the root's, told last */
 	struct val asked;                    /* what it waits for, at its end */
 	struct val given;                    /* its input, for mode messages; or UNDEF */
+	struct val resume;                   /* of its command; or UNDEF */
 	struct hosted_answer { struct uuid id; struct val value; } *answers;
 	size_t answers_n;                    /* of the command, until something is saved */
 	struct hosted_lists lists;

@@ -166,6 +166,17 @@ hosted_lists_release(struct hosted_lists *l)
 	*l = (struct hosted_lists){ 0 };
 }
 
+bool
+hosted_lists_at(const struct hosted_lists *l, struct str ns, struct uuid *at)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(str_of(l->places[i].ns), ns)) {
+			*at = l->places[i].at;
+			return true;
+		}
+	return false;
+}
+
 void
 hosted_lists_forget(struct hosted_lists *l)
 {

@@ -34,6 +34,8 @@ struct hosted_lists {
 	size_t n, cap;
 };
 void hosted_lists_release(struct hosted_lists *l);
+/* The checkpoint that was put last in a namespace; false: none was. */
+bool hosted_lists_at(const struct hosted_lists *l, struct str ns, struct uuid *at);
 /* What was put is not stored: it is read again. */
 void hosted_lists_forget(struct hosted_lists *l);
 

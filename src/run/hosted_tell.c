@@ -370,6 +370,8 @@ task_begins(struct hosted *h, struct hosted_graph *g, jnode data, const struct u
 	    VAL_UNDEF;
 	t->ended = t->waits = t->told = false;
 	g->dirty = true;
+	if (uuid_is_zero(&g->head))          /* nobody has named it */
+		(void)hosted_lists_at(&h->lists, str_of(g->ns), &g->head);
 	if (h->held.graph != g)
 		tell_task(h, t);
 	if (!job_wants(h->job, EVENT_MODEL_START, true)) {
