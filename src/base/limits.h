@@ -387,6 +387,7 @@
 	X(DEV_FOLDERS,         2000,      "folders", "of a project that `cohort dev` watches") \
 	X(DEV_STOP_MS,         10000,     "ms",     "that workers of `cohort dev` may take to end; then they are killed") \
 	X(WORKERS,             20000,     "workers", "registered at once, of one server") \
+	X(HOSTED_GRAPHS,       1000,      "graphs", "of workers that one server keeps: their schemas and drawings") \
 	X(WORKER_NAMES,        20000,     "names",  "of graphs, nodes and tools that workers serve or served; those that nobody needs go first") \
 	X(WORKER_SERVES,       1000,      "names",  "that one worker serves: graphs, runs, nodes and tools") \
 	X(WORKER_BYTES,        4194304,   "bytes",  "one registration: schemas and drawings of all its graphs") \

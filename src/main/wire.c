@@ -24,6 +24,7 @@
 #include "mail/host/external.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
+#include "main/hosted.h"
 #include "main/items.h"
 #include "main/models.h"
 #include "main/options.h"
@@ -80,6 +81,7 @@ struct node {
 	struct buf hook_headers;
 	struct folder *folder;               /* of agents */
 	struct reload *reload;               /* of it; NULL: it has no folder */
+	struct hosted *hosted;               /* those of workers, with the folder's */
 	struct runs_shared *shared;
 	struct offices *offices;
 	struct workers *desk;                /* that are outside */
@@ -87,6 +89,7 @@ struct node {
 	struct api_shared *api;
 	struct http_server *http;
 	struct worker *workers;
+	struct shard **shards;               /* theirs */
 	unsigned workers_n, shards_asked;
 	struct origin_pattern *pages;        /* http.cors.allow-origin-regex */
 	struct files_plan files;
@@ -222,12 +225,23 @@ worker_drained(void *ctx)
 	worker_finish(ctx);
 }
 
+static void
+worker_hosted_drained(void *ctx)
+{
+	struct worker *w = ctx;
+
+	api_drain(w->api, worker_drained, w);
+}
+
 /* Ends streams, which would delay the next phase. */
 static void
 worker_drain_api(struct worker *w)
 {
 	worker_desk_drain(w->desk);
-	api_drain(w->api, worker_drained, w);
+	if (w->id == 0)
+		hosted_drain(w->node->hosted, worker_hosted_drained, w);
+	else
+		worker_hosted_drained(w);
 }
 
 static void
@@ -332,7 +346,12 @@ phase_begin(struct node *n, size_t phase)
 /* ---- agents that change ---------------------------------------------------- */
 
 /* The assistants are there before their agents are. */
-struct publish { struct node *node; struct agents *agents; };
+struct publish {
+	struct node *node;
+	struct agents *agents;
+	void (*done)(void *ctx, int rc, const struct err *e);
+	void *ctx;
+};
 
 static void
 agents_seeded(void *ctx, int rc, const struct err *e)
@@ -346,27 +365,37 @@ agents_seeded(void *ctx, int rc, const struct err *e)
 		offices_set_agents(p->node->offices, p->agents);
 	}
 	agents_free(p->agents);
+	p->done(p->ctx, rc, e);
 	free(p);
 }
 
 static void
-agents_changed(void *ctx, struct agents *set, struct agents *before)
+agents_publish(void *ctx, struct agents *set, struct agents *before,
+    void (*done)(void *ctx, int rc, const struct err *e), void *done_ctx)
 {
 	struct node *n = ctx;
 	struct shard *s = n->workers[0].shard;
 	struct publish *p = mem_new(struct publish);
 
-	oversight_note(&n->oversight, "agents", &(struct err){ .text = "" });
-	p->node = n;
-	p->agents = agents_hold(set);
+	*p = (struct publish){ n, agents_hold(set), done, done_ctx };
 	api_seed_begin(n->api, s, set, before, shard_wall(s), agents_seeded, p);
+}
+
+static void
+folder_changed(void *ctx, struct agents *set, struct agents *before)
+{
+	struct node *n = ctx;
+
+	(void)before;
+	oversight_note(&n->oversight, "agents", &(struct err){ .text = "" });
+	hosted_set_folder(n->hosted, set);
 }
 
 static void
 serves(struct node *n)
 {
 	if (folder_path(n->folder) != NULL)
-		n->reload = reload_new(n->workers[0].shard, n->folder, agents_changed, n);
+		n->reload = reload_new(n->workers[0].shard, n->folder, folder_changed, n);
 	n->listening(n->ctx);
 }
 
@@ -545,12 +574,14 @@ workers_make(struct node *n, struct err *e)
 
 	n->workers_n = n->files.shards;
 	n->workers = mem_zero(n->workers_n * sizeof *n->workers);
+	n->shards = mem_zero(n->workers_n * sizeof *n->shards);
 	for (unsigned i = 0; rc == OK && i < n->workers_n; i++) {
 		struct worker *w = &n->workers[i];
 
 		w->node = n;
 		w->id = i;
 		rc = shard_new(&w->shard, i, e);
+		n->shards[i] = w->shard;
 	}
 	return rc;
 }
@@ -586,7 +617,7 @@ make_api(struct node *n, struct err *e)
 		n->api = api_shared_new(&o);
 	if (rc == OK)
 		rc = api_seed(n->api, n->workers[0].shard,
-		    folder_agents(n->folder), clock_wall_ms(), e);
+		    hosted_agents(n->hosted), clock_wall_ms(), e);
 	return rc;
 }
 
@@ -626,6 +657,21 @@ key_is_valid(void *ctx, const uint8_t key[SHA256_SIZE])
 	struct node *n = ctx;
 
 	return auth_key_valid(n->auth, key);
+}
+
+/* Those that serve agents from outside, and their graphs. */
+static int
+open_hosted(struct node *n, struct err *e)
+{
+	struct hosted_options o = { .store = n->store, .tools = n->tools, .shards = n->shards,
+	    .shards_n = n->workers_n, .publish = agents_publish, .ctx = n };
+
+	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
+	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
+	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
+	workers_set_keys(n->desk, key_is_valid, n);
+	o.workers = n->desk;
+	return hosted_open(&n->hosted, &o, folder_agents(n->folder), e);
 }
 
 static int
@@ -672,18 +718,17 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
+	rc = open_hosted(n, e);
+	if (rc < 0)
+		return rc;
+	n->shared = runs_shared_new(n->store, n->tools, hosted_agents(n->hosted),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	set_sweeps(n);
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
-	n->offices = offices_new(n->store, folder_agents(n->folder));
+	n->offices = offices_new(n->store, hosted_agents(n->hosted));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
-	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
-	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
-	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
-	workers_set_keys(n->desk, key_is_valid, n);
 	rc = node_items(n, e);
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
@@ -734,6 +779,7 @@ node_free(struct node *n)
 	runs_shared_free(n->shared);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);
+	hosted_free(n->hosted);
 	workers_free(n->desk);
 	folder_free(n->folder);
 	tools_free(n->tools);
@@ -744,6 +790,7 @@ node_free(struct node *n)
 	buf_release(&n->fields);
 	buf_release(&n->hook_headers);
 	free(n->workers);
+	free(n->shards);
 	free(n->pending);
 	pthread_mutex_destroy(&n->lock);
 	free(n);

@@ -1,0 +1,59 @@
+/*
+ * hosted.h - the graphs that workers run, among the agents of the server.
+ *
+ * A graph that a worker registers becomes an agent: checked, kept in the store, joined
+ * with the agents of the folder, given its assistant, published; then the worker is
+ * answered.  It stays when its worker goes, and after a restart, until it is removed.
+ * A file of the folder has precedence over a graph of its id; a built-in agent has not.
+ *
+ * Registrations, removals and new sets of the folder are taken one after another, so two
+ * workers that register the same graphs do it once; one that has not changed costs its
+ * hash.
+ *
+ * Threads: shard 0, but for what says otherwise.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_HOSTED_H
+#define MAIN_HOSTED_H
+
+#include "agent/agent.h"
+#include "net/shard.h"
+#include "store/store.h"
+#include "tools/tools.h"
+#include "worker/worker.h"
+
+struct hosted;
+
+struct hosted_options {
+	struct store *store;
+	struct workers *workers;
+	const struct tools *tools;           /* names that no worker's tool may have */
+	struct shard *const *shards;         /* the first does the work */
+	unsigned shards_n;
+	/* Makes assistants for agents that `before` has not, then gives the set to everybody,
+	 * then calls done on shard 0. */
+	void (*publish)(void *ctx, struct agents *set, struct agents *before,
+	    void (*done)(void *ctx, int rc, const struct err *e), void *done_ctx);
+	void *ctx;
+};
+
+/* Before the shards run: reads what is kept, claims it for the keys that registered it, and
+ * answers registrations from then on.  A row that cannot be read any more is logged and left
+ * out.  folder: held. */
+int  hosted_open(struct hosted **out, const struct hosted_options *o, struct agents *folder,
+    struct err *e);
+/* Refuses what comes; done when nothing is under way any more. */
+void hosted_drain(struct hosted *h, void (*done)(void *ctx), void *ctx);
+void hosted_free(struct hosted *h);          /* after the shards; NULL: nothing */
+/* The folder's agents with those of workers; borrowed. */
+struct agents *hosted_agents(const struct hosted *h);
+/* The folder has other agents. */
+void hosted_set_folder(struct hosted *h, struct agents *folder);
+
+/* Any shard: a graph that no worker serves is removed.  done comes on that shard, in a later
+ * turn: ERR_NOTFOUND, ERR_CONFLICT: a worker serves it. */
+void hosted_forget(struct hosted *h, struct str id,
+    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+
+#endif
