@@ -353,6 +353,8 @@ struct agent {
 	const struct agent_limits *limits;   /* NULL: none */
 	const struct agent_after *afters;    /* of a chart */
 	bool budgeted;                       /* it, a state or some work has one */
+	bool of_worker;                      /* set by who registers what workers serve: it
+	                                        waits for one */
 	struct arena arena;                  /* everything above */
 	struct agent_holds *holds;           /* what agent_free releases; private */
 };

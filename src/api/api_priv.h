@@ -527,6 +527,13 @@ void api_drained(struct api *a);
 handler api_worker_register, api_worker_poll, api_worker_leave, api_worker_drain,
     api_worker_list, api_worker_get, api_worker_log, api_worker_task;
 
+/* ---- graphs.c: graphs of workers --------------------------------------------------- */
+
+void graphs_add(struct buf *b, const struct api *api);   /* {"id": workers, ...} */
+/* ?fail_fast: a run that would wait for a worker is refused. */
+void graphs_check_served(struct call *c, const struct agent *a);
+handler api_graph_forget;
+
 /* ---- the tracker (work.c) ------------------------------------------------ */
 
 /* The project a request is about; read as above. */

@@ -373,6 +373,8 @@ const struct route routes[] = {
 	{ "GET", "/workers/{worker_id}", WORKERS_READ, ROUTE_READS, NONE, api_worker_get,
 	  "One of them", NULL, "worker_id, name, build, lang, status, slots, tasks, polling, "
 	  "silent_ms, since, graphs, nodes, tools", 200 },
+	{ "DELETE", "/workers/graphs/{graph_id}", WORKERS_UPDATE, 0, NONE, api_graph_forget,
+	  "Forget a graph that no worker serves any more", NULL, "ok", 200 },
 	{ "POST", "/tasks/{task_id}/events", WORKERS_SERVE, 0, LIMIT_WORKER_TASK_BYTES,
 	  api_worker_task, "Tell events of a task, and that it is alive; X-Task-Token",
 	  "events", "lease_until, cancel, wait_ms, now", 200, .arg = WORKER_EVENTS },

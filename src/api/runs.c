@@ -326,6 +326,7 @@ call_read_asked(struct call *c, struct run_ask *ask)
 		if (a == NULL || a->hosted == NULL)
 			fields_object(c->in, "input", &input);
 		call_read_begin(c, a, q);
+		graphs_check_served(c, a);
 		call_note_settings(c, a, q->config, q->context);
 	}
 }

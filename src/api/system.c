@@ -32,13 +32,17 @@ int
 api_system_info(struct call *c)
 {
 	const struct api_options *o = &c->api->shared->o;
+	struct buf *b = call_out(c);
 
-	json_add_fmt(call_out(c), "{'name':'cohort','version':'" COHORT_VERSION "',"
+	json_add_fmt(b, "{'name':'cohort','version':'" COHORT_VERSION "',"
 	    "'context':'c','flags':{'assistants':%hhd,'crons':true,"
 	    "'langsmith':false,'langsmith_tracing_replicas':false},"
-	    "'metadata':{'store':%s,'auth':%hhd,'auth_tier':%s,'shards':%u,'model':%.*s}}",
+	    "'metadata':{'store':%s,'auth':%hhd,'auth_tier':%s,'shards':%u,'model':%.*s},"
+	    "'workers':{'graphs':",
 	    !(o->groups_off >> GROUP_ASSISTANTS & 1), store_driver(o->store),
 	    auth_enabled(o->auth), auth_tier(o->auth), o->shards, FMT(o->model));
+	graphs_add(b, c->api);
+	buf_lit(b, "}}");
 	return call_json(c, STR_NONE);
 }
 

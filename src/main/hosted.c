@@ -236,8 +236,10 @@ compile(struct agents **out, struct str id, struct str text, struct err *e)
 	struct err why = { 0 };
 	int rc = agent_load_checked(&a, text, S("worker.json"), &why);
 
-	if (rc == OK)
+	if (rc == OK) {
+		a->of_worker = true;
 		rc = agents_add(set, a, &why);
+	}
 	if (rc == OK)
 		rc = agents_link(set, &why);
 	if (rc == OK && agents_find(set, id) == NULL)

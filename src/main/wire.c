@@ -594,7 +594,8 @@ make_api(struct node *n, struct err *e)
 	struct api_options o = {
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
-		.offices = n->offices, .workers = n->desk,
+		.offices = n->offices, .workers = n->desk, .graphs = n->hosted,
+		.forget_graph = hosted_forget,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),

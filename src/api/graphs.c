@@ -1,0 +1,65 @@
+/*
+ * graphs.c - the graphs of workers, as the API sees them: which there are, who serves
+ * them, and their end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include "agent/agent.h"
+#include "worker/worker.h"
+
+/* {"id": how many workers serve it} of each. */
+void
+graphs_add(struct buf *b, const struct api *api)
+{
+	const struct agents *set = runs_agents(api->runs);
+
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < agents_count(set); i++) {
+		const struct agent *a = agents_at(set, i);
+
+		if (a->of_worker)
+			json_add_fmt(b, ",%.*s:%u", FMT(a->id), workers_serving(
+			    api->shared->o.workers, WORKER_RUN, a->id));
+	}
+	buf_add_char(b, '}');
+}
+
+/* A run may wait for a worker; who would rather not says so. */
+void
+graphs_check_served(struct call *c, const struct agent *a)
+{
+	bool fast = false;
+
+	param_bool(c, "fail_fast", &fast);
+	if (fast && a != NULL && a->of_worker && c->in->rc == OK &&
+	    workers_serving(c->api->shared->o.workers, WORKER_RUN, a->id) == 0)
+		c->in->rc = err_set(&c->err, ERR_BUSY, "no worker serves the graph \"%.*s\" "
+		    "now; without fail_fast the run waits for one", FMT(a->id));
+}
+
+/* ---- the end of one -------------------------------------------------------------- */
+
+static void
+forgotten(void *ctx, int rc, const struct err *e)
+{
+	struct call *c = ctx;
+
+	if (rc < 0) {
+		call_fail(c, rc, e);
+		return;
+	}
+	json_add_fmt(call_out(c), "{'ok':true}");
+	call_finish(c, call_json(c, STR_NONE));
+}
+
+int
+api_graph_forget(struct call *c)
+{
+	const struct api_options *o = &c->api->shared->o;
+
+	c->in = NULL;
+	o->forget_graph(o->graphs, c->param[0], forgotten, c);
+	return OK;
+}
