@@ -29,7 +29,7 @@ struct api;
 struct api_shared;
 struct office;
 struct offices;
-struct hosted;
+struct catalog;
 struct worker_desk;
 struct workers;
 
@@ -46,10 +46,10 @@ struct api_options {
 	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
 	struct workers *workers;
-	/* Removes a graph that no worker serves (main/hosted.h). */
-	void (*forget_graph)(struct hosted *h, struct str id,
+	/* Removes a graph that no worker serves (main/catalog.h). */
+	void (*forget_graph)(struct catalog *h, struct str id,
 	    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
-	struct hosted *graphs;
+	struct catalog *graphs;
 	struct origin_rules origin;
 	struct cors_rules cors;
 	struct header_rules configurable;    /* headers that runs see */

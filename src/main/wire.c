@@ -24,7 +24,7 @@
 #include "mail/host/external.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
-#include "main/hosted.h"
+#include "main/catalog.h"
 #include "main/items.h"
 #include "main/models.h"
 #include "main/options.h"
@@ -81,7 +81,7 @@ struct node {
 	struct buf hook_headers;
 	struct folder *folder;               /* of agents */
 	struct reload *reload;               /* of it; NULL: it has no folder */
-	struct hosted *hosted;               /* those of workers, with the folder's */
+	struct catalog *catalog;               /* those of workers, with the folder's */
 	struct runs_shared *shared;
 	struct offices *offices;
 	struct workers *desk;                /* that are outside */
@@ -226,7 +226,7 @@ worker_drained(void *ctx)
 }
 
 static void
-worker_hosted_drained(void *ctx)
+worker_catalog_drained(void *ctx)
 {
 	struct worker *w = ctx;
 
@@ -239,9 +239,9 @@ worker_drain_api(struct worker *w)
 {
 	worker_desk_drain(w->desk);
 	if (w->id == 0)
-		hosted_drain(w->node->hosted, worker_hosted_drained, w);
+		catalog_drain(w->node->catalog, worker_catalog_drained, w);
 	else
-		worker_hosted_drained(w);
+		worker_catalog_drained(w);
 }
 
 static void
@@ -345,42 +345,6 @@ phase_begin(struct node *n, size_t phase)
 
 /* ---- agents that change ---------------------------------------------------- */
 
-/* The assistants are there before their agents are. */
-struct publish {
-	struct node *node;
-	struct agents *agents;
-	void (*done)(void *ctx, int rc, const struct err *e);
-	void *ctx;
-};
-
-static void
-agents_seeded(void *ctx, int rc, const struct err *e)
-{
-	struct publish *p = ctx;
-
-	if (rc < 0)
-		log_error("agents", "no_assistant", "error=%s", e->text);
-	if (!p->node->draining) {
-		runs_shared_set_agents(p->node->shared, p->agents);
-		offices_set_agents(p->node->offices, p->agents);
-	}
-	agents_free(p->agents);
-	p->done(p->ctx, rc, e);
-	free(p);
-}
-
-static void
-agents_publish(void *ctx, struct agents *set, struct agents *before,
-    void (*done)(void *ctx, int rc, const struct err *e), void *done_ctx)
-{
-	struct node *n = ctx;
-	struct shard *s = n->workers[0].shard;
-	struct publish *p = mem_new(struct publish);
-
-	*p = (struct publish){ n, agents_hold(set), done, done_ctx };
-	api_seed_begin(n->api, s, set, before, shard_wall(s), agents_seeded, p);
-}
-
 static void
 folder_changed(void *ctx, struct agents *set, struct agents *before)
 {
@@ -388,7 +352,7 @@ folder_changed(void *ctx, struct agents *set, struct agents *before)
 
 	(void)before;
 	oversight_note(&n->oversight, "agents", &(struct err){ .text = "" });
-	hosted_set_folder(n->hosted, set);
+	catalog_set_folder(n->catalog, set);
 }
 
 static void
@@ -594,8 +558,8 @@ make_api(struct node *n, struct err *e)
 	struct api_options o = {
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
-		.offices = n->offices, .workers = n->desk, .graphs = n->hosted,
-		.forget_graph = hosted_forget,
+		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
+		.forget_graph = catalog_forget,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
@@ -618,7 +582,7 @@ make_api(struct node *n, struct err *e)
 		n->api = api_shared_new(&o);
 	if (rc == OK)
 		rc = api_seed(n->api, n->workers[0].shard,
-		    hosted_agents(n->hosted), clock_wall_ms(), e);
+		    catalog_agents(n->catalog), clock_wall_ms(), e);
 	return rc;
 }
 
@@ -662,17 +626,17 @@ key_is_valid(void *ctx, const uint8_t key[SHA256_SIZE])
 
 /* Those that serve agents from outside, and their graphs. */
 static int
-open_hosted(struct node *n, struct err *e)
+open_catalog(struct node *n, struct err *e)
 {
-	struct hosted_options o = { .store = n->store, .tools = n->tools, .shards = n->shards,
-	    .shards_n = n->workers_n, .publish = agents_publish, .ctx = n };
+	struct catalog_options o = { .store = n->store, .tools = n->tools, .shards = n->shards,
+	    .shards_n = n->workers_n };
 
 	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
 	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
 	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
 	workers_set_keys(n->desk, key_is_valid, n);
 	o.workers = n->desk;
-	return hosted_open(&n->hosted, &o, folder_agents(n->folder), e);
+	return catalog_open(&n->catalog, &o, folder_agents(n->folder), e);
 }
 
 static int
@@ -719,15 +683,15 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	rc = open_hosted(n, e);
+	rc = open_catalog(n, e);
 	if (rc < 0)
 		return rc;
-	n->shared = runs_shared_new(n->store, n->tools, hosted_agents(n->hosted),
+	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	set_sweeps(n);
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
-	n->offices = offices_new(n->store, hosted_agents(n->hosted));
+	n->offices = offices_new(n->store, catalog_agents(n->catalog));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
 	rc = node_items(n, e);
@@ -738,6 +702,8 @@ node_open(struct node *n, struct err *e)
 		    n->auth, n->oversight.policy, n->store, n->workers_n, e);
 	if (rc == OK)
 		rc = make_api(n, e);
+	if (rc == OK)
+		catalog_serve(n->catalog, n->api, n->shared, n->offices);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));
 	return rc;
@@ -780,7 +746,7 @@ node_free(struct node *n)
 	runs_shared_free(n->shared);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);
-	hosted_free(n->hosted);
+	catalog_free(n->catalog);
 	workers_free(n->desk);
 	folder_free(n->folder);
 	tools_free(n->tools);

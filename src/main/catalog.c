@@ -1,5 +1,5 @@
 /*
- * hosted.c - see hosted.h.
+ * catalog.c - see catalog.h.
  *
  * An order - a registration or a removal - comes from its shard to shard 0 and goes back
  * when it is done:
@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "main/hosted.h"
+#include "main/catalog.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -17,13 +17,16 @@
 #include <string.h>
 #include <uv.h>
 
+#include "api/api.h"
 #include "base/hmac.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scan.h"
+#include "mail/host/office.h"
 #include "main/agent_tools.h"
+#include "run/run.h"
 #include "store/saver.h"
 
 #define TEXT_MAX (2 * (size_t)LIMIT_AGENT_BYTES)
@@ -50,7 +53,7 @@ struct entry {
 struct order {
 	struct shard_job job;                /* to shard 0, and back */
 	struct order *next;
-	struct hosted *h;
+	struct catalog *h;
 	struct shard *home;
 	struct worker_intake *in;            /* NULL: a removal */
 	struct entry *entries;
@@ -65,11 +68,14 @@ struct order {
 	struct err err;
 };
 
-struct hosted {
-	struct hosted_options o;
+struct catalog {
+	struct catalog_options o;
 	pthread_mutex_t lock;                /* of the pointer `folder` */
 	struct agents *folder;               /* held */
 	struct agents *current;              /* held: what is published, or is about to be */
+	struct api_shared *api;
+	struct runs_shared *runs;
+	struct offices *offices;
 	struct graph *graphs;
 	size_t n, cap;
 	struct order *head, **tail;
@@ -80,12 +86,12 @@ struct hosted {
 	void *ctx;
 };
 
-static void step(struct hosted *h);
+static void step(struct catalog *h);
 
 /* ---- those that are there ------------------------------------------------------ */
 
 static struct graph *
-graph_find(const struct hosted *h, struct str id)
+graph_find(const struct catalog *h, struct str id)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (str_eq(str_of(h->graphs[i].id), id))
@@ -103,7 +109,7 @@ graph_drop(struct graph *g)
 
 /* Takes the set; NULL: as it is. */
 static void
-graph_put(struct hosted *h, struct str id, struct str key, const uint8_t *hash,
+graph_put(struct catalog *h, struct str id, struct str key, const uint8_t *hash,
     struct agents *set)
 {
 	struct graph *g = graph_find(h, id);
@@ -134,7 +140,7 @@ is_file(const struct agents *folder, struct str id)
 /* What the folder has comes first, so that a graph is taken for the built-in agent of its
  * name. */
 static struct agents *
-join(struct hosted *h)
+join(struct catalog *h)
 {
 	struct agents **sets = mem_alloc((h->n + 1) * sizeof *sets), *all;
 	size_t n = 0;
@@ -282,7 +288,7 @@ answer(struct shard_job *job)
 }
 
 static void
-order_end(struct hosted *h, struct order *x)
+order_end(struct catalog *h, struct order *x)
 {
 	h->busy = false;
 	h->now = NULL;
@@ -293,12 +299,19 @@ order_end(struct hosted *h, struct order *x)
 	step(h);
 }
 
+/* The assistants are there before their agents are. */
 static void
-published(void *ctx, int rc, const struct err *e)
+seeded(void *ctx, int rc, const struct err *e)
 {
-	struct hosted *h = ctx;
+	struct catalog *h = ctx;
 	struct order *x = h->now;
 
+	if (rc < 0)
+		log_error("agents", "no_assistant", "error=%s", e->text);
+	if (!h->closed) {
+		runs_shared_set_agents(h->runs, h->current);
+		offices_set_agents(h->offices, h->current);
+	}
 	if (x != NULL && rc < 0)
 		x->rc = err_set(&x->err, rc, "%s", e->text);
 	order_end(h, x);
@@ -306,19 +319,20 @@ published(void *ctx, int rc, const struct err *e)
 
 /* What there is now. */
 static void
-publish(struct hosted *h)
+publish(struct catalog *h)
 {
 	struct agents *before = h->current;
+	struct shard *s = h->o.shards[0];
 
 	h->current = join(h);
-	h->o.publish(h->o.ctx, h->current, before, published, h);
+	api_seed_begin(h->api, s, h->current, before, shard_wall(s), seeded, h);
 	agents_free(before);
 }
 
 /* ---- registrations ------------------------------------------------------------------- */
 
 static void
-take(struct hosted *h, struct order *x)
+take(struct catalog *h, struct order *x)
 {
 	for (size_t i = 0; i < x->n; i++) {
 		struct entry *n = &x->entries[i];
@@ -338,7 +352,7 @@ put_came(struct store_cmd *cmd)
 {
 	struct entry *n = CONTAINER_OF(cmd, struct entry, put.cmd);
 	struct order *x = n->of;
-	struct hosted *h = x->h;
+	struct catalog *h = x->h;
 
 	if (cmd->rc < 0 && x->rc == OK)
 		x->rc = err_set(&x->err, cmd->rc, "graph \"%.*s\" could not be kept: %s",
@@ -355,7 +369,7 @@ put_came(struct store_cmd *cmd)
 
 /* In one burst: the writer commits them together. */
 static void
-keep(struct hosted *h, struct order *x)
+keep(struct catalog *h, struct order *x)
 {
 	struct shard *s = h->o.shards[0];
 
@@ -404,7 +418,7 @@ compiled(uv_work_t *work, int status)
 
 /* ERR_CONFLICT: a file has the id.  ERR_LIMIT. */
 static int
-check(struct hosted *h, struct order *x)
+check(struct catalog *h, struct order *x)
 {
 	size_t more = 0;
 
@@ -427,7 +441,7 @@ check(struct hosted *h, struct order *x)
 }
 
 static void
-enter(struct hosted *h, struct order *x)
+enter(struct catalog *h, struct order *x)
 {
 	bool any = false;
 	int rc;
@@ -450,7 +464,7 @@ static void
 removed(struct store_cmd *cmd)
 {
 	struct order *x = CONTAINER_OF(cmd, struct order, del.cmd);
-	struct hosted *h = x->h;
+	struct catalog *h = x->h;
 	struct graph *g = graph_find(h, str_of(x->id));
 
 	assert(g != NULL);
@@ -467,7 +481,7 @@ removed(struct store_cmd *cmd)
 }
 
 static void
-forget(struct hosted *h, struct order *x)
+forget(struct catalog *h, struct order *x)
 {
 	struct str id = str_of(x->id);
 	unsigned live = workers_serving(h->o.workers, WORKER_RUN, id);
@@ -493,7 +507,7 @@ forget(struct hosted *h, struct order *x)
 /* What ends at once calls this again; the loop of calls is as long as the queue, whose
  * entries are requests that wait. */
 static void
-step(struct hosted *h)
+step(struct catalog *h)
 {
 	struct order *x = h->head;
 
@@ -527,7 +541,7 @@ static void
 arrived(struct shard_job *job)
 {
 	struct order *x = CONTAINER_OF(job, struct order, job);
-	struct hosted *h = x->h;
+	struct catalog *h = x->h;
 
 	if (h->closed) {
 		x->rc = err_set(&x->err, ERR_BUSY, "the server is shutting down");
@@ -542,7 +556,7 @@ arrived(struct shard_job *job)
 }
 
 static struct order *
-order_new(struct hosted *h)
+order_new(struct catalog *h)
 {
 	struct order *x = mem_new(struct order);
 
@@ -585,7 +599,7 @@ registered(void *ctx, struct worker_intake *in)
 }
 
 void
-hosted_forget(struct hosted *h, struct str id,
+catalog_forget(struct catalog *h, struct str id,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
 {
 	struct order *x = order_new(h);
@@ -597,7 +611,7 @@ hosted_forget(struct hosted *h, struct str id,
 }
 
 void
-hosted_set_folder(struct hosted *h, struct agents *folder)
+catalog_set_folder(struct catalog *h, struct agents *folder)
 {
 	struct agents *before;
 
@@ -614,7 +628,7 @@ hosted_set_folder(struct hosted *h, struct agents *folder)
 static bool
 is_reserved(void *ctx, enum worker_kind kind, struct str name)
 {
-	struct hosted *h = ctx;
+	struct catalog *h = ctx;
 	struct agents *folder;
 	bool yes;
 
@@ -633,7 +647,7 @@ is_reserved(void *ctx, enum worker_kind kind, struct str name)
 /* ---- from the store ---------------------------------------------------------------------------- */
 
 static void
-recall(struct hosted *h, const struct store_hosted *row)
+recall(struct catalog *h, const struct store_hosted *row)
 {
 	struct agents *set;
 	uint8_t hash[SHA256_SIZE];
@@ -650,7 +664,7 @@ recall(struct hosted *h, const struct store_hosted *row)
 }
 
 static int
-recall_all(struct hosted *h, struct err *e)
+recall_all(struct catalog *h, struct err *e)
 {
 	struct arena a = ARENA((size_t)LIMIT_HOSTED_GRAPHS * TEXT_MAX);
 	struct store_reader *reader = NULL;
@@ -668,10 +682,10 @@ recall_all(struct hosted *h, struct err *e)
 }
 
 int
-hosted_open(struct hosted **out, const struct hosted_options *o, struct agents *folder,
+catalog_open(struct catalog **out, const struct catalog_options *o, struct agents *folder,
     struct err *e)
 {
-	struct hosted *h = mem_new(struct hosted);
+	struct catalog *h = mem_new(struct catalog);
 	int rc;
 
 	h->o = *o;
@@ -684,7 +698,7 @@ hosted_open(struct hosted **out, const struct hosted_options *o, struct agents *
 		workers_set_reserved(o->workers, is_reserved, h);
 		workers_on_graphs(o->workers, registered, h);
 	} else {
-		hosted_free(h);
+		catalog_free(h);
 		h = NULL;
 	}
 	*out = h;
@@ -692,7 +706,16 @@ hosted_open(struct hosted **out, const struct hosted_options *o, struct agents *
 }
 
 void
-hosted_drain(struct hosted *h, void (*done)(void *ctx), void *ctx)
+catalog_serve(struct catalog *h, struct api_shared *api, struct runs_shared *runs,
+    struct offices *offices)
+{
+	h->api = api;
+	h->runs = runs;
+	h->offices = offices;
+}
+
+void
+catalog_drain(struct catalog *h, void (*done)(void *ctx), void *ctx)
 {
 	h->closed = true;
 	h->drained = done;
@@ -701,7 +724,7 @@ hosted_drain(struct hosted *h, void (*done)(void *ctx), void *ctx)
 }
 
 void
-hosted_free(struct hosted *h)
+catalog_free(struct catalog *h)
 {
 	if (h == NULL)
 		return;
@@ -716,7 +739,7 @@ hosted_free(struct hosted *h)
 }
 
 struct agents *
-hosted_agents(const struct hosted *h)
+catalog_agents(const struct catalog *h)
 {
 	return h->current;
 }

@@ -1,5 +1,5 @@
 /*
- * hosted.h - the graphs that workers run, among the agents of the server.
+ * catalog.h - the graphs that workers run, among the agents of the server.
  *
  * A graph that a worker registers becomes an agent: checked, kept in the store, joined
  * with the agents of the folder, given its assistant, published; then the worker is
@@ -14,8 +14,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef MAIN_HOSTED_H
-#define MAIN_HOSTED_H
+#ifndef MAIN_CATALOG_H
+#define MAIN_CATALOG_H
 
 #include "agent/agent.h"
 #include "net/shard.h"
@@ -23,37 +23,38 @@
 #include "tools/tools.h"
 #include "worker/worker.h"
 
-struct hosted;
+struct api_shared;
+struct catalog;
+struct offices;
+struct runs_shared;
 
-struct hosted_options {
+struct catalog_options {
 	struct store *store;
 	struct workers *workers;
 	const struct tools *tools;           /* names that no worker's tool may have */
 	struct shard *const *shards;         /* the first does the work */
 	unsigned shards_n;
-	/* Makes assistants for agents that `before` has not, then gives the set to everybody,
-	 * then calls done on shard 0. */
-	void (*publish)(void *ctx, struct agents *set, struct agents *before,
-	    void (*done)(void *ctx, int rc, const struct err *e), void *done_ctx);
-	void *ctx;
 };
 
 /* Before the shards run: reads what is kept, claims it for the keys that registered it, and
  * answers registrations from then on.  A row that cannot be read any more is logged and left
  * out.  folder: held. */
-int  hosted_open(struct hosted **out, const struct hosted_options *o, struct agents *folder,
+int  catalog_open(struct catalog **out, const struct catalog_options *o, struct agents *folder,
     struct err *e);
 /* Refuses what comes; done when nothing is under way any more. */
-void hosted_drain(struct hosted *h, void (*done)(void *ctx), void *ctx);
-void hosted_free(struct hosted *h);          /* after the shards; NULL: nothing */
+void catalog_drain(struct catalog *c, void (*done)(void *ctx), void *ctx);
+/* Whom new sets are given to, from now on. */
+void catalog_serve(struct catalog *h, struct api_shared *api, struct runs_shared *runs,
+    struct offices *offices);
+void catalog_free(struct catalog *c);          /* after the shards; NULL: nothing */
 /* The folder's agents with those of workers; borrowed. */
-struct agents *hosted_agents(const struct hosted *h);
+struct agents *catalog_agents(const struct catalog *c);
 /* The folder has other agents. */
-void hosted_set_folder(struct hosted *h, struct agents *folder);
+void catalog_set_folder(struct catalog *c, struct agents *folder);
 
 /* Any shard: a graph that no worker serves is removed.  done comes on that shard, in a later
  * turn: ERR_NOTFOUND, ERR_CONFLICT: a worker serves it. */
-void hosted_forget(struct hosted *h, struct str id,
+void catalog_forget(struct catalog *c, struct str id,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 
 #endif
