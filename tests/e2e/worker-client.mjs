@@ -148,7 +148,7 @@ await scenario("the first event at once, the next ones together", async () => {
     await t.ended;
     equal(events(t, "messages").length, 200, "all pieces came");
     equal(events(t, "messages").filter((d) => d.length === 2).length, 1, "what is said of a message is said once");
-    equal(events(t, "messages")[0][0].type, "AIMessageChunk", "a piece is told from a whole message");
+    equal([events(t, "messages")[0][0].type, events(t, "messages")[0][0].tool_call_chunks], ["ai", []], "a piece has what a whole message has not");
   }, { server: { answer: (verb, _t, body) => { if (verb === "events" && body.events.length > 0) sent.push([performance.now(), body.events.length]); } } });
   check(sent[0][1] <= 3 && sent.length < 40, "few calls, the first a small one", sent.map(([, n]) => n));
 });

@@ -98,21 +98,14 @@ async function viewOf(snapshot, saver) {
   };
 }
 
-// A streamed piece is told from a whole message by its type, as in Python.
-function messageOf(message) {
-  if (typeof message?.toDict !== "function") return message;
-  const { type, data } = message.toDict();
-  return { ...data, type: type === "ai" && typeof message.concat === "function" ? "AIMessageChunk" : type };
-}
-
 // What langgraph says of a message is sent once, and again only when it changes.
 function teller(lease) {
   const told = new Map();
   return (ns, mode, data) => {
     if (mode !== "messages") return lease.emit(mode, data, ns);
-    const [message, metadata] = data, piece = messageOf(message), known = piece?.id !== undefined && told.get(piece.id) === metadata;
-    if (piece?.id !== undefined) told.set(piece.id, metadata);
-    return lease.emit(mode, known ? [piece] : [piece, metadata ?? {}], ns);
+    const [message, metadata] = data, known = message?.id !== undefined && told.get(message.id) === metadata;
+    if (message?.id !== undefined) told.set(message.id, metadata);
+    return lease.emit(mode, known ? [message] : [message, metadata ?? {}], ns);
   };
 }
 
