@@ -7,7 +7,7 @@ import { RemoteStore } from "./store.js";
 
 const { Command, Send } = await langgraph();
 
-const MODES = ["values", "updates", "messages", "custom", "tasks", "tools"];
+const MODES = ["values", "updates", "messages", "custom", "tasks", "tools", "checkpoints"];
 const isPregel = (graph) => typeof graph === "object" && graph !== null && graph.lg_is_pregel === true;
 
 // A graph from what a user exports: compiled or not, or the wrapper of createAgent.
@@ -98,16 +98,37 @@ async function viewOf(snapshot, saver) {
   };
 }
 
-// What langgraph says of a message is sent once, and again only when it changes.
+// Tells the stream's events.  Each step's checkpoint is named, in short, before its values
+// (LangGraph tells it after them), so values wait for it; where none comes, as at a stop
+// after a node, they go before what comes next.  What langgraph says of a message is sent
+// once, and again only when it changes.
 function teller(lease) {
-  const told = new Map();
-  return (ns, mode, data) => {
+  const told = new Map(), held = new Map();
+  const letGo = async (ns) => {
+    const key = ns.join("|");
+    if (!held.has(key)) return;
+    const values = held.get(key);
+    held.delete(key);
+    await lease.emit("values", values, ns);
+  };
+  const tell = async (ns, mode, data) => {
+    if (mode === "checkpoints") {
+      const { config, parentConfig, metadata } = data, parent_id = parentConfig?.configurable?.checkpoint_id;
+      await lease.emit(mode, { id: config?.configurable?.checkpoint_id, ...(parent_id && { parent_id }), step: metadata?.step, source: metadata?.source }, ns);
+      return letGo(ns);
+    }
+    await letGo(ns);
+    if (mode === "values" && !stops(mode, data)) { held.set(ns.join("|"), data); return undefined; }
     if (mode !== "messages") return lease.emit(mode, data, ns);
     const [message, metadata] = data, known = message?.id !== undefined && told.get(message.id) === metadata;
     if (message?.id !== undefined) told.set(message.id, metadata);
     return lease.emit(mode, known ? [message] : [message, metadata ?? {}], ns);
   };
+  const rest = async () => { for (const key of [...held.keys()]) await letGo(key === "" ? [] : key.split("|")); };
+  return { tell, rest };
 }
+
+const stops = (mode, data) => (mode === "values" || mode === "updates") && data !== null && typeof data === "object" && "__interrupt__" in data;
 
 function lentGraph(graph, lease) {
   const saver = new RemoteSaver({ call: lease.saver, thread: lease.task.thread_id, channels: channelsOf(graph) });
@@ -123,15 +144,15 @@ export async function runGraph(entry, lease) {
   const input = task.again ? null : task.command ? commandOf(task.command) : task.input ?? null;
   const stream = await graph.stream(input, {
     ...config, ...given({ interruptBefore: task.interrupt_before, interruptAfter: task.interrupt_after, durability: task.durability }),
-    // With a version LangGraph tells the checkpoint of each `values` before it.
-    streamMode: MODES, subgraphs: true, version: "v2",
+    streamMode: MODES, subgraphs: true,
   });
-  const tell = teller(lease);
+  const { tell, rest } = teller(lease);
   let stopped = false;
   for await (const [ns, mode, data] of stream) {
-    if ((mode === "values" || mode === "updates") && data !== null && typeof data === "object" && "__interrupt__" in data) stopped = true;
+    stopped ||= stops(mode, data);
     await tell(ns, mode, data);
   }
+  await rest();
   if (!stopped) return { status: "success" };
   const { checkpoint_id: _chosen, ...configurable } = config.configurable;
   const view = await viewOf(await graph.getState({ configurable }, { subgraphs: true }), graph.checkpointer);
