@@ -65,6 +65,14 @@
 	    "watch a server in production and alert")                         \
 	X(chart_run,     "chart run",     "FILE",                             \
 	    "run an SCXML chart to its end")                                  \
+	X(workers_list,  "workers list",  "",                                 \
+	    "list the worker processes of a server")                          \
+	X(workers_show,  "workers show",  "WORKER",                           \
+	    "show one of them")                                               \
+	X(workers_drain, "workers drain", "WORKER",                           \
+	    "give it no more tasks: it ends those that it has, and leaves")   \
+	X(workers_log,   "workers log",   "",                                 \
+	    "show who tried which task, and how it ended")                    \
 	X(agent_check,   "agent check",   "FILE...",                          \
 	    "check files of agents, and who calls whom")                      \
 	X(agent_show,    "agent show",    "FILE",                             \

@@ -133,7 +133,7 @@ on_call(struct worker_offer *o, struct worker_call *c)
 
 	j->calls++;
 	if (c->verb == WORKER_END && j->end)
-		workers_withdraw(o, "success");
+		workers_withdraw(o, "success");      /* the call may be gone after its answer */
 	worker_call_answer(c, OK, S("\"x\":1"), NULL);
 }
 
