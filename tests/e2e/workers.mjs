@@ -25,6 +25,7 @@ const register = async (more, key = k.any) => {
   if (r.status !== 200) throw new Error(`registering: ${r.status} ${r.text}`);
   return { id: r.json.worker_id, key, ...r.json };
 };
+const plainBody = { events: { events: [] }, saver: { op: "get", ns: "" }, store: { ops: [] }, end: { status: "success" } };
 const poll = (w, free = { run: 2, node: 4 }) => post(`/workers/${w.id}/poll`, { free }, w.key);
 const leave = (w) => post(`/workers/${w.id}/leave`, {}, w.key);
 
@@ -155,15 +156,220 @@ await scenario("bodies that are wrong", async () => {
 await scenario("requests about tasks", async () => {
   const task = "/tasks/00000000-0000-4000-8000-000000000000", token = { "x-task-token": "0".repeat(32) };
   for (const verb of ["events", "saver", "store", "end"]) {
-    equal((await post(`${task}/${verb}`, {})).status, 401, `${verb} without a token`);
-    const lost = await post(`${task}/${verb}`, {}, k.any, token);
+    equal((await post(`${task}/${verb}`, plainBody[verb])).status, 401, `${verb} without a token`);
+    const lost = await post(`${task}/${verb}`, plainBody[verb], k.any, token);
     equal([lost.status, lost.json.reason], [409, "lost_lease"], `${verb} of a task that is not there`);
-    equal((await post(`/tasks/x/${verb}`, {}, k.any, token)).status, 404, `${verb} of no task`);
+    equal((await post(`/tasks/x/${verb}`, plainBody[verb], k.any, token)).status, 404, `${verb} of no task`);
     equal((await post(`${task}/${verb}`, "[]", k.any, token)).status, 422, `${verb}: an array`);
     equal((await post(`${task}/${verb}`, "{", k.any, token)).status, 400, `${verb}: no JSON`);
     equal((await post(`${task}/${verb}`, "", k.any, token)).status, 422, `${verb}: nothing`);
   }
   equal((await post(`${task}/saver`, `{"a":"${"x".repeat(16 * 1024 * 1024)}"}`, k.any, token)).status, 413, "more than 16 MB");
+});
+
+// ---- tasks, by a worker that is played here ------------------------------------------------
+
+// What the tasks of a poll are; waits until there is one.
+async function nextTask(w) {
+  for (const end = Date.now() + 15000; Date.now() < end;) {
+    const r = await poll(w);
+    if (r.status !== 200) throw new Error(`poll: ${r.status} ${r.text}`);
+    if (r.json.tasks.length > 0) return Object.assign(r.json.tasks[0], { text: r.text });
+  }
+  throw new Error("no task came");
+}
+const about = (task, verb, body, key = k.any, token = task.token) => post(`/tasks/${task.task_id}/${verb}`, body, key, { "x-task-token": token });
+const value = (x) => ({ type: "json", text: JSON.stringify(x) });
+let step = 0;
+const checkpointId = () => `1f0${(++step).toString(16).padStart(5, "0")}-0000-6000-8000-000000000000`;
+function put(values, id = checkpointId(), more = {}) {
+  const versions = Object.fromEntries(Object.keys(values).map((x) => [x, step]));
+  return { op: "put", ns: "", id, checkpoint: value({ v: 4, id, channel_versions: versions }), metadata: value({ source: "loop", step }), versions,
+    blobs: Object.entries(values).map(([channel, v]) => ({ channel, version: step, ...value(v) })),
+    view: { values, source: "loop", step, created_at: new Date().toISOString() }, ...more };
+}
+const beat = (task) => { const t = setInterval(() => about(task, "events", { events: [] }), lease / 4); return () => clearInterval(t); };
+const begin = async (who, input = { n: 1 }, graph = "alpha") => {
+  const thread = (await post("/threads", {}, who)).json.thread_id;
+  const r = await post(`/threads/${thread}/runs`, { assistant_id: graph, input }, who);
+  if (r.status !== 200) throw new Error(`run: ${r.status} ${r.text}`);
+  return { thread, run: r.json.run_id, who };
+};
+const runStatus = async (x) => (await get(`/threads/${x.thread}/runs/${x.run}`, x.who)).json?.status;
+const ends = (x, status) => until(async () => (await runStatus(x)) === status, `the run to be ${status}`);
+const serve = (id = "alpha", build = "b1", key = k.any) => register({ build, graphs: [{ id, schemas: { state: { type: "object", properties: { n: { type: "integer" } } } } }] }, key);
+
+await scenario("a run goes through a worker, which gets identity and no credentials", async () => {
+  const w = await serve();
+  const x = await begin(k.ann, { n: 41 });
+  const task = await nextTask(w);
+  equal([task.kind, task.name, task.attempt, task.again, task.thread_id, task.run_id, task.input], ["run", "alpha", 1, false, x.thread, x.run, { n: 41 }], "the task");
+  equal([task.auth_user?.identity, task.config?.configurable?.thread_id], ["ann", x.thread], "who and where");
+  check(/^[0-9a-f]{32}$/.test(task.token) && task.lease_until > Date.now(), "a token of 128 bits and the end of the lease", task.token);
+  check(!Object.values(k).some((y) => task.text.includes(y.key)), "no key is in it");
+  const told = await about(task, "events", { events: [{ n: 1, ns: [], mode: "values", data: { n: 41 } }] });
+  equal([told.status, told.json.lease_until >= task.lease_until, told.json.cancel], [200, true, undefined], "events");
+  equal((await about(task, "saver", put({ n: 42 }))).status, 200, "a checkpoint");
+  const found = await about(task, "saver", { op: "get", ns: "" });
+  equal(found.json.found.blobs.map((b) => [b.channel, b.text]), [["n", "42"]], "and it is there");
+  const end = { status: "success" };
+  equal((await about(task, "end", end)).status, 200, "the end");
+  equal((await about(task, "end", end)).status, 200, "the same again");
+  const other = await about(task, "end", { status: "error", error: { type: "E", message: "no" } });
+  equal([other.status, other.json.reason], [409, "lost_lease"], "another end");
+  await ends(x, "success");
+  equal((await get(`/threads/${x.thread}/state`, k.ann)).json.values, { n: 42 }, "the state");
+  const log = (await get(`/workers/log?run_id=${x.run}`, k.admin)).json;
+  equal(log.map((a) => [a.name, a.kind, a.attempt, a.worker_id, a.build, a.how]), [["alpha", "run", 1, w.id, "b1", "success"]], "the log of attempts");
+  await leave(w);
+});
+
+await scenario("a token opens one thread and its owner's store", async () => {
+  const w = await serve();
+  const a = await begin(k.ann), taskA = await nextTask(w);
+  const b = await begin(k.bob), taskB = await nextTask(w);
+  const still = [beat(taskA), beat(taskB)];
+  for (const verb of ["events", "saver", "store", "end"]) {
+    const r = await about(taskA, verb, plainBody[verb], k.any, taskB.token);
+    equal([r.status, r.json.reason], [403, "wrong_token"], `${verb} with another task's token`);
+    const o = await about(taskA, verb, plainBody[verb], k.other);
+    equal([o.status, o.json.reason], [403, "other_key"], `${verb} with another worker's key`);
+    equal((await about(taskA, verb, plainBody[verb], k.ann)).status, 403, `${verb} with a user's key`);
+    for (const token of ["x", taskA.token.toUpperCase(), taskA.token.slice(1), `${taskA.token}0`])
+      equal((await about(taskA, verb, plainBody[verb], k.any, token)).status, token === taskA.token ? 200 : 403, `${verb} with the token ${token.slice(0, 3)}..`);
+  }
+  const id = checkpointId();
+  equal((await about(taskA, "saver", put({ n: 1 }, id))).status, 200, "a checkpoint of ann's");
+  equal((await about(taskB, "saver", { op: "get", ns: "", id })).json.found, null, "is not in bob's thread");
+  equal((await about(taskB, "saver", { op: "list" })).json.items, [], "nor in his list");
+  for (const body of [{ op: "delete_thread", thread_id: a.thread }, { op: "copy_thread" }, { op: "prune" }, {}])
+    equal((await about(taskB, "saver", body)).status, 422, `the saver does not ${body.op}`);
+  const named = await about(taskB, "saver", { op: "get", ns: "", thread_id: a.thread });
+  check(named.status === 422 || named.json.found === null, "a thread_id opens no other thread", named.text);
+  equal((await about(taskA, "store", { ops: [{ op: "put", namespace: ["notes"], key: "x", value: { of: "ann" } }] })).status, 200, "an item of ann's");
+  const seen = await about(taskB, "store", { ops: [{ op: "get", namespace: ["notes"], key: "x" }, { op: "search", namespace: [] }, { op: "namespaces" }] });
+  equal(seen.json.results, [null, [], []], "bob's task sees nothing of it");
+  const own = await about(taskA, "store", { ops: [{ op: "get", namespace: ["notes"], key: "x" }, { op: "search", namespace: ["notes"] }, { op: "namespaces" }] });
+  equal([own.json.results[0].value, own.json.results[1].length, own.json.results[2]], [{ of: "ann" }, 1, [["notes"]]], "ann's does");
+  equal([(await call(server, "GET", "/store/items?namespace=notes&key=x", undefined, k.ann.headers)).json.value, (await call(server, "GET", "/store/items?namespace=notes&key=x", undefined, k.bob.headers)).json], [{ of: "ann" }, null], "and so do the users");
+  still.forEach((stop) => stop());
+  for (const t of [taskA, taskB]) equal((await about(t, "end", { status: "success" })).status, 200, "the end");
+  await ends(a, "success");
+  await ends(b, "success");
+  await leave(w);
+});
+
+await scenario("bodies about a task that are wrong change nothing", async () => {
+  const w = await serve(), x = await begin(k.ann), task = await nextTask(w), stop = beat(task);
+  const event = (more) => ({ events: [{ n: 1, ns: [], mode: "values", data: {}, ...more }] }), v = value(1);
+  const p = (more) => ({ ...put({ n: 1 }), ...more }), group = (more) => ({ op: "writes", groups: [{ ns: "", id: "a", task_id: "t", task_path: "", writes: [], ...more }] });
+  const write = (more) => group({ writes: [{ idx: 0, channel: "c", ...v, ...more }] }), op = (more) => ({ ops: [{ op: "get", namespace: ["a"], key: "b", ...more }] });
+  for (const [verb, body, words] of [
+    ["events", {}, "events: expected an array"], ["events", { events: 1 }, "events: expected an array"], ["events", { events: [1] }, "events[0]"], ["events", { events: [{}] }, "events[0].n"], ["events", event({ n: "1" }), "events[0].n"],
+    ["events", event({ ns: "x" }), "events[0].ns"], ["events", event({ ns: [1] }), "events[0].ns"], ["events", event({ mode: "bad" }), "events[0].mode"], ["events", event({ mode: "messages" }), "events[0].data"],
+    ["events", event({ mode: "tasks", data: 1 }), "events[0].data"], ["events", event({ mode: "updates", data: [] }), "events[0].data"], ["events", event({ token: "x" }), "events[0].token"], ["events", { events: [], done: true }, "done"],
+    ["events", { events: Array.from({ length: 10001 }, () => ({})) }, "at most 10000"],
+    ["saver", {}, "op: expected"], ["saver", { op: 1 }, "op: expected"], ["saver", { op: "drop" }, "op: expected"], ["saver", { op: "delete_thread", thread_id: x.thread }, "thread_id"], ["saver", { op: "delete_thread" }, "op"],
+    ["saver", { op: "get" }, "ns: expected"], ["saver", { op: "get", ns: 1 }, "ns: expected"], ["saver", { op: "get", ns: "", id: 1 }, "id: expected"], ["saver", { op: "get", ns: "", thread_id: x.thread }, "thread_id"], ["saver", { op: "get", ns: "", limit: 1 }, "limit"],
+    ["saver", { op: "list", limit: -1 }, "limit"], ["saver", { op: "list", filter: [] }, "filter"], ["saver", { op: "list", before: {} }, "before"],
+    ["saver", p({ id: "" }), "id"], ["saver", p({ id: "x" }), "id: expected a UUID"], ["saver", p({ ns: undefined }), "ns: expected"], ["saver", p({ parent_id: 1 }), "parent_id"], ["saver", p({ checkpoint: 1 }), "checkpoint"],
+    ["saver", p({ checkpoint: { type: "pickle", text: "x" } }), "pickle"], ["saver", p({ metadata: { type: "json" } }), "metadata"], ["saver", p({ checkpoint: { type: "json", b64: "*" } }), "not base64"], ["saver", p({ versions: [] }), "versions"],
+    ["saver", p({ blobs: [1] }), "blobs[0]"], ["saver", p({ blobs: [{ channel: "other", ...v }] }), "blobs"], ["saver", p({ view: 1 }), "view"], ["saver", p({ view: { values: 1 } }), "view"], ["saver", p({ values: {} }), "values"],
+    ["saver", { op: "writes", groups: {} }, "groups"], ["saver", group({ id: 1 }), "groups[0].id"], ["saver", group({ task_id: 1 }), "groups[0].task_id"], ["saver", group({ thread: "x" }), "groups[0].thread"], ["saver", group({ writes: [1] }), "writes[0]"],
+    ["saver", write({ idx: "a" }), "idx"], ["saver", write({ idx: -99 }), "idx"], ["saver", write({ channel: 1 }), "channel"], ["saver", write({ type: "pickle" }), "pickle"],
+    ["store", {}, "ops: expected an array"], ["store", { ops: 1 }, "ops: expected an array"], ["store", { ops: [1] }, "ops[0]"], ["store", { ops: [{}] }, "op: expected"], ["store", op({ op: "drop" }), "op: expected"], ["store", op({ namespace: "a" }), "ops[0].namespace"],
+    ["store", op({ namespace: ["a.b"] }), "ops[0].namespace"], ["store", op({ namespace: [] }), "ops[0].namespace"], ["store", op({ owner: "bob" }), "ops[0].owner"], ["store", op({ op: "put", value: 1 }), "ops[0].value"], ["store", { ops: [{ op: "search", namespace: ["a"], limit: -1 }] }, "ops[0].limit"],
+    ["store", { ops: [{ op: "namespaces", max_depth: "x" }] }, "ops[0].max_depth"], ["store", { ops: [], user: "bob" }, "user"],
+    ["end", {}, "status: expected"], ["end", { status: "over" }, "status: expected"], ["end", { status: "success", values: {} }, "values"],
+  ]) {
+    const r = await about(task, verb, body);
+    check(r.status === 422 && r.text.includes(words), `${verb} ${JSON.stringify(body).slice(0, 120)}`, `${r.status} ${r.text.slice(0, 300)}, not 422 ${words}`);
+  }
+  equal((await about(task, "saver", { op: "list" })).json.items, [], "nothing was written");
+  stop();
+  equal((await about(task, "end", { status: "success" })).status, 200, "and the task goes on to its end");
+  await ends(x, "success");
+  await leave(w);
+});
+
+await scenario("a worker that was paused is told at its first write", async () => {
+  const w = await serve();
+  const x = await begin(k.ann), old = await nextTask(w);
+  equal((await about(old, "saver", put({ n: 1 }))).status, 200, "a step");
+  const again = await nextTask(w);              // it said nothing for the time of a lease
+  equal([again.run_id, again.attempt > 1 || again.again, again.again, again.task_id !== old.task_id, again.token !== old.token], [x.run, true, true, true, true], "the task comes again, to go on");
+  const stop = beat(again);
+  for (const [verb, body] of [["saver", put({ n: 666 })], ["saver", { op: "get", ns: "" }], ["events", { events: [] }], ["store", { ops: [{ op: "put", namespace: ["a"], key: "stale", value: {} }] }], ["end", { status: "success" }]]) {
+    const r = await about(old, verb, body);
+    equal([r.status, r.json.reason], [409, "lost_lease"], `${verb} of the old attempt`);
+  }
+  equal((await about(again, "saver", { op: "get", ns: "" })).json.found.blobs.map((b) => b.text), ["1"], "nothing of it was written");
+  stop();
+  equal((await about(again, "end", { status: "success" })).status, 200, "the new attempt ends it");
+  await ends(x, "success");
+  const log = (await get(`/workers/log?run_id=${x.run}`, k.admin)).json;
+  equal(log.map((a) => a.how), ["success", "silent"], "the log has both");
+  await leave(w);
+});
+
+await scenario("a cancel is told at once, by answers too", async () => {
+  const w = await serve();
+  const x = await begin(k.ann), task = await nextTask(w);
+  const waits = poll(w, { run: 0, node: 0 }), stop = beat(task);
+  const cancelled = post(`/threads/${x.thread}/runs/${x.run}/cancel`, {}, k.ann);
+  equal((await waits).json.cancel.map((c) => c.task_id), [task.task_id], "the poll that waits");
+  const told = await about(task, "events", { events: [] });
+  check(told.json.cancel?.action === "interrupt", "an answer", told.text);
+  stop();
+  equal((await about(task, "end", { status: "interrupted" })).status, 200, "it ends");
+  equal((await cancelled).status, 202, "the cancel");
+  await ends(x, "interrupted");
+  await leave(w);
+});
+
+await scenario("a worker that leaves gives its tasks back at once", async () => {
+  const w1 = await serve(), x = await begin(k.ann), task = await nextTask(w1);
+  const w2 = await serve();
+  await leave(w1);
+  const again = await nextTask(w2);
+  equal([again.run_id, again.again], [x.run, false], "another gets it, from the start");
+  equal((await about(task, "end", { status: "success" })).json.reason, "lost_lease", "the first is told");
+  equal((await about(again, "end", { status: "success" })).status, 200, "the end");
+  await ends(x, "success");
+  await leave(w2);
+});
+
+await scenario("a run keeps its build, a new one takes the newest; a drain loses nothing", async () => {
+  const w1 = await serve("alpha", "old"), x = await begin(k.ann), t1 = await nextTask(w1);
+  equal((await about(t1, "saver", put({ n: 1 }))).status, 200, "a step on the old build");
+  const w2 = await serve("alpha", "new");
+  const w3 = await serve("alpha", "old");
+  await leave(w1);
+  const y = await begin(k.ann);
+  const [t3, t2] = await Promise.all([nextTask(w3), nextTask(w2)]);
+  equal([t3.run_id, t2.run_id], [x.run, y.run], "the old run on the old build, the new one on the new");
+  const stop = [beat(t2), beat(t3)];
+  equal((await post(`/workers/${w3.id}/drain`, {}, k.admin)).status, 200, "drain");
+  equal((await poll(w3, { run: 2, node: 0 })).json.quiet, true, "it is told");
+  stop.forEach((f) => f());
+  for (const t of [t2, t3]) equal((await about(t, "end", { status: "success" })).status, 200, "the end");
+  await ends(x, "success");
+  await ends(y, "success");
+  for (const w of [w2, w3]) await leave(w);
+});
+
+await scenario("the command line", async () => {
+  const cli = (...args) => { try { return execFileSync(binary, ["workers", ...args, "--url", server.url], { encoding: "utf8", env: { PATH: process.env.PATH, COHORT_API_KEY: k.admin.key }, stdio: ["ignore", "pipe", "pipe"] }); } catch (e) { return `${e.status} ${e.stderr}`; } };
+  const w = await register({ build: "cli", graphs: [{ id: "alpha" }], tools: [{ name: "cli-tool", description: "d", schema: {} }] });
+  check(cli("list").split("\n").some((l) => l.startsWith(w.id) && l.includes(" live ") && l.includes("w cli") && l.includes("graphs=alpha") && l.includes("tools=cli-tool")), "list", cli("list"));
+  equal(JSON.parse(cli("show", w.id, "--json")).build, "cli", "show");
+  check(cli("log", "--name", "alpha").split("\n").length > 3 && / success +run alpha #1 /.test(cli("log", "--name", "alpha")), "log", cli("log"));
+  equal(JSON.parse(cli("log", "--limit", "1", "--json").trim()).name, "alpha", "log as JSON");
+  equal(cli("drain", w.id), "", "drain");
+  check(cli("show", w.id).includes(" draining "), "and it is shown");
+  check(/^1 .*no worker of this id/s.test(cli("show", "00000000-0000-4000-8000-000000000000")), "one that is not there");
+  check(/^2 /.test(cli("drain")) && /^2 /.test(cli("log", "--limit", "0")), "wrong lines");
+  await leave(w);
 });
 
 finish();
