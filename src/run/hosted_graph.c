@@ -75,6 +75,7 @@ hosted_graph_free(struct hosted *h, struct hosted_graph *g)
 	free(g->update_node);
 	val_drop(g->update);
 	val_drop(g->complete);
+	val_drop(g->values);
 	free(g->ns);
 	free(g);
 }

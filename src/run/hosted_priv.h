@@ -55,6 +55,7 @@ struct hosted_graph {
 	char *update_node;
 	struct val update;
 	struct val complete;                 /* messages of the step: mode messages */
+	struct val values;                   /* told last, if checkpoints are told; or UNDEF */
 };
 
 /* A message that was told, or is being, and whose task is not saved. */

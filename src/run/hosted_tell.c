@@ -205,11 +205,14 @@ on_held(struct wheel_timer *t)
 	hosted_release_held(CONTAINER_OF(t, struct hosted, held.timer));
 }
 
+/* Of a step that shows nothing new the state is the one before. */
 static void
-hold(struct hosted *h, struct hosted_graph *g, struct val values)
+hold(struct hosted *h, struct hosted_graph *g)
 {
 	h->held.graph = g;
-	h->held.values = val_ref(values);
+	val_drop(h->held.values);
+	h->held.values = g->values.kind == VAL_UNDEFINED ? val_object_empty() :
+	    val_ref(g->values);
 	h->held.timer.fire = on_held;
 	shard_timer_set(h->job->run->rs->shard, &h->held.timer, LIMIT_HOSTED_HOLD_MS);
 }
@@ -220,11 +223,13 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	struct str source = json_str(json_get(data, S("source")));
 	jnode step = json_get(data, S("step"));
 	struct uuid id, parent = { 0 };
+	bool again;
 
 	if (!uuid_parse(json_str(json_get(data, S("id"))), &id) || !json_is_int(step))
 		return err_set(e, ERR_INVALID, "data: expected {id: a UUID, step, source}");
 	(void)uuid_parse(json_str(json_get(data, S("parent_id"))), &parent);
-	if (!uuid_eq(&g->head, &id)) {
+	again = uuid_eq(&g->head, &id);
+	if (!again) {
 		hosted_keep_tasks(h, g);
 		hosted_step_over(g);
 	}
@@ -235,6 +240,8 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	for (int i = 0; checkpoint_source_names[i] != NULL; i++)
 		if (str_eq(source, str_of(checkpoint_source_names[i])))
 			g->source = (enum checkpoint_source)i;
+	if (!again && wants(h, g, EVENT_CHECKPOINT))
+		hold(h, g);
 	return OK;
 }
 
@@ -328,8 +335,11 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 	if (root)
 		add_given(h, g, values);
 	tell_complete(h, g);
-	if (held)
-		hold(h, g, values);
+	if (held) {
+		val_drop(g->values);
+		g->values = val_ref(values);
+		hold(h, g);
+	}
 	if (root) {
 		val_drop(h->values);
 		h->values = val_ref(values);
@@ -712,11 +722,13 @@ join_ns(jnode list, struct buf *ns, struct err *e)
 	    LIMIT_EVENT_NS_BYTES) : OK;
 }
 
-/* What of its graph was held back is told before anything else. */
+/* What of its graph was held back is told before anything else but its state and the tasks
+ * that come next. */
 static void
 settle(struct hosted *h, const struct hosted_graph *g, struct str mode, jnode data)
 {
-	bool begins = str_eq(mode, S("tasks")) && json_get(data, S("triggers")) != NULL;
+	bool begins = (str_eq(mode, S("tasks")) && json_get(data, S("triggers")) != NULL) ||
+	    (str_eq(mode, S("values")) && g->tasks == NULL);
 
 	if (h->held.graph != NULL && !(h->held.graph == g && begins))
 		hosted_release_held(h);
