@@ -219,7 +219,7 @@ cancel(struct call *c)
 		return jsonrpc_refuse(c, A2A_NOT_CANCELABLE, "the task cannot be canceled: %s",
 		    why[a2a_state_of_run(&a->run)]);
 	c->in = NULL;
-	run_cancel(c->api->runs, c->owner, &c->thread_id, &a->run.id, false,
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &a->run.id, 0,
 	    S("a2a: cancelled by request"), cancelled, c);
 	return OK;
 }

@@ -153,7 +153,7 @@ take_back(struct batch *b)
 		if (!one->made)
 			continue;
 		b->left++;
-		run_cancel(c->api->runs, c->owner, &one->thread_id, &one->run_id, true,
+		run_cancel(c->api->runs, c->owner, &one->thread_id, &one->run_id, RUN_ROLLBACK,
 		    S("api: another run of its batch could not be made"), taken_back, b);
 	}
 	taken_back(b, OK);
@@ -356,7 +356,7 @@ cancel_one(struct cancels *x, const struct uuid *thread_id, const struct uuid *r
 	}
 	x->left++;
 	x->found++;
-	run_cancel(c->api->runs, c->owner, thread_id, run_id, x->rollback, x->why,
+	run_cancel(c->api->runs, c->owner, thread_id, run_id, x->rollback ? RUN_ROLLBACK : 0, x->why,
 	    one_cancelled, x);
 }
 

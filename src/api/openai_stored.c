@@ -202,7 +202,7 @@ api_openai_cancel(struct call *c)
 	if (run.status != RUN_PENDING && run.status != RUN_RUNNING)
 		return api_openai_response(c);
 	c->in = NULL;
-	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, false,
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, 0,
 	    S("api: cancelled by request"), cancelled, c);
 	return OK;
 }

@@ -537,7 +537,8 @@ api_run_cancel(struct call *c)
 	if (rc < 0)
 		return rc;
 	c->status = wait ? 204 : 202;
-	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, action == 1,
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id,
+	    (action == 1 ? RUN_ROLLBACK : 0) | (wait ? 0 : RUN_SOON),
 	    arena_fmt(&c->r->arena, "%.*s: cancelled by request",
 	    FMT(reason)), run_cancelled, c);
 	return OK;

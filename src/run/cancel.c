@@ -20,7 +20,7 @@ struct cancel {
 	struct runs *away, *at;
 	owner_t owner;
 	struct uuid thread_id, run_id;
-	bool rollback;
+	bool rollback, soon;
 	char why[RUN_WHY];
 	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
 	void *ctx;
@@ -44,6 +44,18 @@ cancel_finish(struct cancel *c, int rc)
 {
 	c->rc = rc;
 	runs_forward(&c->at, c->away, &c->parcel, close_open);
+}
+
+void
+cancel_link(struct cancel *c, struct cancel *next)
+{
+	c->next = next;
+}
+
+bool
+cancel_is_soon(const struct cancel *c)
+{
+	return c->soon;
 }
 
 struct cancel *
@@ -120,7 +132,7 @@ route_open(void *ctx, struct parcel *p)
 
 void
 run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool rollback, struct str why,
+    const struct uuid *run_id, unsigned how, struct str why,
     void (*done)(void *ctx, int rc), void *ctx)
 {
 	struct cancel *c = mem_new(struct cancel);
@@ -129,7 +141,8 @@ run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	c->owner = owner;
 	c->thread_id = *thread_id;
 	c->run_id = *run_id;
-	c->rollback = rollback;
+	c->rollback = (how & RUN_ROLLBACK) != 0;
+	c->soon = (how & RUN_SOON) != 0;
 	why = str_cut(why, sizeof c->why - 1);
 	if (why.n > 0)
 		memcpy(c->why, why.p, why.n);
@@ -143,6 +156,6 @@ run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner)
 {
 	static const struct uuid any;
 
-	run_cancel(rs, owner, &any, run_id, false,
+	run_cancel(rs, owner, &any, run_id, 0,
 	    S("on_disconnect: its client has left"), NULL, NULL);
 }

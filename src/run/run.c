@@ -433,6 +433,25 @@ leave(struct run *run)
 	directory_leave(run->rs->sh->directory, &run->place);
 }
 
+/* Whoever does not wait for the end. */
+static void
+cancels_told(struct run *run)
+{
+	struct cancel *c = run->cancels, *next;
+	struct cancel *stay = NULL;
+
+	for (; c != NULL; c = next) {
+		next = cancel_next(c);
+		if (cancel_is_soon(c)) {
+			cancel_finish(c, OK);
+			continue;
+		}
+		cancel_link(c, stay);
+		stay = c;
+	}
+	run->cancels = stay;
+}
+
 static void
 cancels_finish(struct run *run, int rc)
 {
@@ -603,8 +622,10 @@ run_stop(struct run *run)
 	bool asked = run->cancel;
 
 	run->cancel = true;
-	if (run->phase == PHASE_LIVE && hosted_cancel(run->job))
-		return;                      /* its worker is told, and ends it */
+	if (run->phase == PHASE_LIVE && hosted_cancel(run->job)) {
+		cancels_told(run);           /* its worker is, and ends it */
+		return;
+	}
 	if (run->phase == PHASE_LIVE) {
 		job_cancel(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);

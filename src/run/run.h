@@ -217,10 +217,12 @@ void run_unwatch(struct run_watch *w);
 
 /* As clients see it: one that no worker has taken yet is pending.  Any shard. */
 void run_shown(const struct runs *rs, owner_t owner, struct store_run *row);
-/* rollback: the run and all it wrote go.  why: which it shows then (copied).
- * done(ctx, rc): after the run's last commit, so what is told is kept.  ERR_NOTFOUND. */
+/* RUN_ROLLBACK: the run and all it wrote go.  why: which it shows then (copied).
+ * done(ctx, rc): after the run's last commit, so what is told is kept; with RUN_SOON, if
+ * its graph is in a worker, as soon as that is told.  ERR_NOTFOUND. */
+enum { RUN_ROLLBACK = 1, RUN_SOON = 2 };
 void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool rollback, struct str why,
+    const struct uuid *run_id, unsigned how, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
 /* A message (text, in the stored form) for the conversation of a run under way: the

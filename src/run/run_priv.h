@@ -353,6 +353,8 @@ void thread_values_at(struct runs *rs, owner_t owner, int64_t thread_seq,
 struct cancel;
 void cancel_finish(struct cancel *o, int rc);
 struct cancel *cancel_next(struct cancel *o);
+void cancel_link(struct cancel *o, struct cancel *next);
+bool cancel_is_soon(const struct cancel *o); /* it need not wait for the run's end */
 /* run_cancel for which nobody waits. */
 void run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner);
 

@@ -160,7 +160,7 @@ displace(struct runs *rs, const struct store_run_create *c)
 	uuid_format(&c->run.id, why + sizeof why - UUID_TEXT);
 	if (c->has_busy)
 		run_cancel(rs, c->cmd.owner, &any, &c->busy_run_id,
-		    c->run.multitask == MULTITASK_ROLLBACK,
+		    c->run.multitask == MULTITASK_ROLLBACK ? RUN_ROLLBACK : 0,
 		    (struct str){ why, sizeof why }, NULL, NULL);
 }
 

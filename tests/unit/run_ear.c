@@ -224,7 +224,7 @@ cancel_do(struct desk *d, void *arg)
 {
 	struct cancel_call *c = arg;
 
-	run_cancel(d->runs, 0, &c->thread_id, &c->run_id, false, STR_NONE,
+	run_cancel(d->runs, 0, &c->thread_id, &c->run_id, 0, STR_NONE,
 	    cancelled, c);
 }
 

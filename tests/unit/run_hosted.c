@@ -453,7 +453,7 @@ cancel_do(struct desk *d, void *arg)
 {
 	const struct ear *x = arg;
 
-	run_cancel(d->runs, 0, &x->thread_id, &x->run_id, false, S("enough"), NULL, NULL);
+	run_cancel(d->runs, 0, &x->thread_id, &x->run_id, 0, S("enough"), NULL, NULL);
 }
 
 /* Goal: a cancel is told to the worker and ends with it; one that no worker has is ended at
