@@ -356,7 +356,12 @@ go_on(struct ops *x)
 void
 hosted_items(struct hosted *h, struct worker_call *c)
 {
-	struct run *run = h->job->run;
+	hosted_items_of(h->job->run, c);
+}
+
+void
+hosted_items_of(struct run *run, struct worker_call *c)
+{
 	jnode list;
 	struct err e;
 	struct ops *x;

@@ -209,5 +209,7 @@ void hosted_asks_free(struct hosted *h);
 /* ---- hosted_items.c ----------------------------------------------------------------- */
 
 void hosted_items(struct hosted *h, struct worker_call *c);
+/* The same of a task that is part of another run: a node's, a tool's. */
+void hosted_items_of(struct run *run, struct worker_call *c);
 
 #endif
