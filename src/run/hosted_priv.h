@@ -4,7 +4,8 @@
  *
  *   hosted.c          its life: offered, taken, lost, cancelled, ended
  *   hosted_graph.c    its namespaces that are open, and their tasks
- *   hosted_tell.c     the worker's events as events of the run: tasks, states, questions
+ *   hosted_tell.c     the worker's events as events of the run: states, checkpoints
+ *   hosted_task.c     the same of tasks, and questions
  *   hosted_message.c  the same of messages
  *   hosted_rows.c     what its saver puts, as changes of the store; what it gets
  *   hosted_save.c     calls of the saver: commit, then answer
@@ -152,7 +153,6 @@ bool hosted_stands(const struct job *j, struct run_event *ev);
 
 void hosted_events(struct hosted *h, struct worker_call *c);
 void hosted_release_held(struct hosted *h);  /* tells what is held back */
-void hosted_tell_waits(struct hosted *h);    /* the questions, from the deepest up */
 void hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event_life what,
     struct str error, struct str message);
 struct run_event hosted_event(const struct hosted *h, const struct hosted_graph *g,
@@ -165,6 +165,21 @@ hosted_text(struct val v)
 }
 /* Its value, of any kind; the caller's. */
 struct val hosted_val(jnode n);
+
+bool hosted_wants(const struct hosted *h, const struct hosted_graph *g, enum event_kind kind);
+void hosted_tell_task(struct hosted *h, struct hosted_task *t);      /* that it begins */
+/* For mode messages, with the step's state. */
+void hosted_add_message(struct hosted_graph *g, struct val message);
+
+/* ---- hosted_task.c ----------------------------------------------------------------- */
+
+#define HOSTED_INTERRUPT S("__interrupt__")  /* langgraph's word in updates and values */
+
+int  hosted_on_task(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e);
+int  hosted_on_update(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e);
+/* An update whose task does not end is told by itself. */
+void hosted_settle_update(struct hosted *h, struct hosted_graph *g);
+void hosted_tell_waits(struct hosted *h);    /* the questions, from the deepest up */
 
 /* ---- hosted_graph.c ---------------------------------------------------------------- */
 

@@ -23,8 +23,6 @@
 #include "run/hosted_priv.h"
 #include "state/message.h"
 
-#define INTERRUPT S("__interrupt__")
-
 struct val
 hosted_val(jnode n)
 {
@@ -62,8 +60,8 @@ hosted_event(const struct hosted *h, const struct hosted_graph *g, enum event_ki
 	    .checkpoint = is_kept(h) ? g->head : none };
 }
 
-static bool
-wants(const struct hosted *h, const struct hosted_graph *g, enum event_kind kind)
+bool
+hosted_wants(const struct hosted *h, const struct hosted_graph *g, enum event_kind kind)
 {
 	return job_wants(h->job, kind, g->ns[0] == '\0');
 }
@@ -75,7 +73,7 @@ hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event_life
 	struct run_event ev = hosted_event(h, g, EVENT_LIFECYCLE);
 	struct str name = h->job->definition.agent->id, rest = str_of(g->ns), part;
 
-	if (!wants(h, g, EVENT_LIFECYCLE))
+	if (!hosted_wants(h, g, EVENT_LIFECYCLE))
 		return;
 	while (str_next(&rest, '|', &part))
 		if (str_index(part, ':') > 0)
@@ -95,32 +93,13 @@ begin_life(struct hosted *h, struct hosted_graph *g)
 	    STR_NONE);
 }
 
-/* Graphs of the task, and those below them. */
-static void
-end_lives(struct hosted *h, const struct hosted_task *t, enum event_life what, struct val error)
-{
-	struct hosted_graph *g = h->graphs, *next;
-
-	for (; g != NULL; g = next) {
-		struct str ns = str_of(g->ns), own = str_of(t->ns);
-
-		next = g->next;
-		if (!str_starts(ns, own) || (ns.n > own.n && ns.p[own.n] != '|'))
-			continue;
-		hosted_tell_life(h, g, what, hosted_text(val_get(error, S("name"))),
-		    hosted_text(val_get(error, S("message"))));
-		hosted_keep_tasks(h, g);
-		hosted_graph_free(h, g);
-	}
-}
-
-static void
-tell_task(struct hosted *h, struct hosted_task *t)
+void
+hosted_tell_task(struct hosted *h, struct hosted_task *t)
 {
 	struct run_event ev = hosted_event(h, t->graph, EVENT_TASK);
 
 	t->told = true;
-	if (!wants(h, t->graph, EVENT_TASK))
+	if (!hosted_wants(h, t->graph, EVENT_TASK))
 		return;
 	ev.step = t->graph->step + 1;
 	ev.task = &t->shown;
@@ -134,7 +113,7 @@ tell_tasks(struct hosted *h, struct hosted_task *t)
 		return;
 	tell_tasks(h, t->next);
 	if (!t->told)
-		tell_task(h, t);
+		hosted_tell_task(h, t);
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------- */
@@ -240,7 +219,7 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	for (int i = 0; checkpoint_source_names[i] != NULL; i++)
 		if (str_eq(source, str_of(checkpoint_source_names[i])))
 			g->source = (enum checkpoint_source)i;
-	if (!again && wants(h, g, EVENT_CHECKPOINT))
+	if (!again && hosted_wants(h, g, EVENT_CHECKPOINT))
 		hold(h, g);
 	return OK;
 }
@@ -254,15 +233,15 @@ tell_state(struct hosted *h, struct hosted_graph *g, struct val values)
 	struct run_event ev = hosted_event(h, g, kind);
 
 	g->shown = true;
-	if (!wants(h, g, kind))
+	if (!hosted_wants(h, g, kind))
 		return;
 	ev.u.state = (struct event_state){ .values = values, .id = ev.checkpoint,
 	    .parent = g->parent, .source = g->source };
 	job_tell_event(h->job, &ev);
 }
 
-static void
-add_message(struct hosted_graph *g, struct val one)
+void
+hosted_add_message(struct hosted_graph *g, struct val one)
 {
 	enum message_type type = message_type(one);
 
@@ -271,17 +250,6 @@ add_message(struct hosted_graph *g, struct val one)
 	if (g->complete.kind == VAL_UNDEFINED)
 		g->complete = val_array_empty();
 	g->complete = val_push_take(g->complete, val_ref(one));
-}
-
-static void
-add_complete(struct hosted_graph *g, struct val result)
-{
-	for (size_t i = 0; i < val_count(result); i++) {
-		struct val list = val_member(result, i);
-
-		for (size_t k = 0; list.kind == VAL_ARRAY && k < val_count(list); k++)
-			add_message(g, val_at(list, k));
-	}
 }
 
 static void
@@ -307,7 +275,7 @@ add_given(struct hosted *h, struct hosted_graph *g, struct val values)
 		size_t n = in.kind == VAL_ARRAY ? val_count(in) : 1, all = val_count(list);
 
 		for (size_t k = all > n ? all - n : 0; list.kind == VAL_ARRAY && k < all; k++)
-			add_message(g, val_at(list, k));
+			hosted_add_message(g, val_at(list, k));
 	}
 	val_drop(h->given);
 	h->given = VAL_UNDEF;
@@ -317,12 +285,12 @@ static int
 on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 {
 	bool root = g->ns[0] == '\0';
-	bool told = wants(h, g, g->shown ? EVENT_VALUES : EVENT_INPUT);
-	bool held = wants(h, g, EVENT_CHECKPOINT);
+	bool told = hosted_wants(h, g, g->shown ? EVENT_VALUES : EVENT_INPUT);
+	bool held = hosted_wants(h, g, EVENT_CHECKPOINT);
 	struct val values;
 
 	(void)e;
-	if (json_get(data, INTERRUPT) != NULL && json_count(data) == 1)
+	if (json_get(data, HOSTED_INTERRUPT) != NULL && json_count(data) == 1)
 		return OK;                   /* told with the end */
 	if (!root && !told && !held) {
 		g->shown = true;
@@ -330,7 +298,7 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 	}
 	values = hosted_val(data);
 	if (values.kind == VAL_OBJECT)
-		values = val_unset_take(values, INTERRUPT);
+		values = val_unset_take(values, HOSTED_INTERRUPT);
 	tell_state(h, g, values);
 	if (root)
 		add_given(h, g, values);
@@ -346,278 +314,6 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 	}
 	val_drop(values);
 	return OK;
-}
-
-/* ---- tasks --------------------------------------------------------------------------------------- */
-
-/* A send's place among those of the step. */
-static struct val
-path_of(struct hosted_graph *g, struct val triggers, struct str name)
-{
-	bool push = str_eq(hosted_text(val_at(triggers, 0)), S("__pregel_push"));
-	struct val path = val_push_take(val_array_empty(), val_string(push ?
-	    S("__pregel_push") : S("__pregel_pull")));
-
-	return val_push_take(path, push ? val_int((int64_t)g->sends++) : val_string(name));
-}
-
-static int
-task_begins(struct hosted *h, struct hosted_graph *g, jnode data, const struct uuid *id,
-    struct err *e)
-{
-	struct str name = json_str(json_get(data, S("name")));
-	struct hosted_task *t = hosted_task_find(g, id);
-
-	if (t == NULL)
-		t = hosted_task_new(g, name, id);
-	if (t == NULL)
-		return err_set(e, ERR_LIMIT, "data: a step of more than %d tasks",
-		    LIMIT_HOSTED_TASKS);
-	event_task_release(&t->shown);
-	t->shown.triggers = hosted_val(json_get(data, S("triggers")));
-	t->shown.path = path_of(g, t->shown.triggers, name);
-	t->shown.input = wants(h, g, EVENT_TASK) ? hosted_val(json_get(data, S("input"))) :
-	    VAL_UNDEF;
-	t->ended = t->waits = t->told = false;
-	g->dirty = true;
-	if (uuid_is_zero(&g->head))          /* nobody has named it */
-		(void)hosted_lists_at(&h->lists, str_of(g->ns), &g->head);
-	if (h->held.graph != g)
-		tell_task(h, t);
-	if (!job_wants(h->job, EVENT_MODEL_START, true)) {
-		val_drop(t->shown.input);    /* only who traces hears it again */
-		t->shown.input = VAL_UNDEF;
-	}
-	return OK;
-}
-
-/* {message, name}, whatever language it comes from. */
-static struct val
-error_of(jnode n)
-{
-	struct val error = VAL_UNDEF;
-
-	if (json_is_null(n))
-		return error;
-	if (json_is_object(n) && json_is_string(json_get(n, S("message"))))
-		return hosted_val(n);
-	error = val_set_take(val_object_empty(), S("message"), json_is_string(n) ?
-	    val_string(json_str(n)) : hosted_val(n));
-	return val_set_take(error, S("name"), val_string(S("Error")));
-}
-
-/* What past states show of the task. */
-static void
-keep_result(struct hosted *h, const struct hosted_task *t)
-{
-	struct changes *x = &h->job->changes;
-	struct val result = t->shown.result;
-
-	if (t->shown.error.kind != VAL_UNDEFINED) {
-		changes_result(x, &t->shown, WRITE_ERROR, S("__error__"), t->shown.error);
-		return;
-	}
-	for (size_t i = 0; result.kind == VAL_OBJECT && i < val_count(result); i++)
-		changes_result(x, &t->shown, (int)i, val_key(result, i), val_member(result, i));
-	if (result.kind != VAL_OBJECT || val_count(result) == 0)
-		changes_result(x, &t->shown, 0, S("__no_writes__"), VAL_NIL);
-}
-
-static void
-tell_result(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
-{
-	struct run_event ev = hosted_event(h, g, EVENT_TASK_RESULT);
-
-	if (!wants(h, g, EVENT_TASK_RESULT))
-		return;
-	ev.step = g->step + 1;
-	ev.task = &t->shown;
-	job_tell_event(h->job, &ev);
-}
-
-static void
-task_gave(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
-{
-	struct event_task *s = &t->shown;
-
-	t->ended = true;
-	end_lives(h, t, s->error.kind != VAL_UNDEFINED ? EVENT_FAILED : EVENT_COMPLETED,
-	    s->error);
-	hosted_said_end(h, t, s->result);
-	if (s->result.kind == VAL_OBJECT && wants(h, g, EVENT_COMPLETE))
-		add_complete(g, s->result);
-	keep_result(h, t);
-	tell_result(h, g, t);
-	val_drop(s->result);
-	val_drop(s->error);
-	s->result = s->error = VAL_UNDEF;
-}
-
-/* An update whose task does not end: what a cache knew. */
-static void
-settle_update(struct hosted *h, struct hosted_graph *g)
-{
-	static const struct uuid none;
-	struct hosted_task *t;
-
-	if (g->update_node == NULL)
-		return;
-	t = hosted_task_new(g, str_of(g->update_node), &none);
-	free(g->update_node);
-	g->update_node = NULL;
-	if (t != NULL) {
-		t->shown.result = g->update;
-		g->update = VAL_UNDEF;
-		tell_result(h, g, t);
-		val_drop(t->shown.result);
-		t->shown.result = VAL_UNDEF;
-		g->tasks = t->next;
-		g->tasks_n--;
-		hosted_task_drop(t);
-	}
-	val_drop(g->update);
-	g->update = VAL_UNDEF;
-}
-
-static struct val
-take_update(struct hosted_graph *g, struct str node, jnode result)
-{
-	struct val update;
-
-	if (g->update_node == NULL || !str_eq(str_of(g->update_node), node))
-		return hosted_val(result);
-	update = g->update;
-	g->update = VAL_UNDEF;
-	free(g->update_node);
-	g->update_node = NULL;
-	return update;
-}
-
-static int
-task_ends(struct hosted *h, struct hosted_graph *g, jnode data, const struct uuid *id,
-    struct err *e)
-{
-	struct str name = json_str(json_get(data, S("name")));
-	jnode asks = json_get(data, S("interrupts"));
-	struct hosted_task *t = hosted_task_find(g, id);
-
-	if (t == NULL)
-		t = hosted_task_new(g, name, id);
-	if (t == NULL)
-		return err_set(e, ERR_LIMIT, "data: a step of more than %d tasks",
-		    LIMIT_HOSTED_TASKS);
-	t->shown.error = error_of(json_get(data, S("error")));
-	if (t->shown.error.kind == VAL_UNDEFINED && json_count(asks) > 0) {
-		t->ended = t->waits = true;
-		val_drop(t->shown.interrupts);
-		t->shown.interrupts = hosted_val(asks);
-		hosted_said_end(h, t, VAL_UNDEF);
-		return OK;
-	}
-	if (t->shown.error.kind == VAL_UNDEFINED)
-		t->shown.result = take_update(g, name, json_get(data, S("result")));
-	task_gave(h, g, t);
-	return OK;
-}
-
-static int
-on_tasks(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
-{
-	struct uuid id;
-
-	if (!uuid_parse(json_str(json_get(data, S("id"))), &id) ||
-	    !json_is_string(json_get(data, S("name"))))
-		return err_set(e, ERR_INVALID, "data: expected a task {id: a UUID, name, ...}");
-	return json_get(data, S("triggers")) != NULL ? task_begins(h, g, data, &id, e) :
-	    task_ends(h, g, data, &id, e);
-}
-
-static int
-on_updates(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
-{
-	struct json_iter it = json_each(data);
-
-	if (!json_is_object(data))
-		return err_set(e, ERR_INVALID, "data: expected {node: update}, got %s",
-		    json_kind(data));
-	while (json_next(&it)) {
-		struct str node = json_str(it.key);
-
-		if (str_eq(node, INTERRUPT)) {
-			g->stops = g->stops || json_count(it.value) == 0;
-			continue;
-		}
-		if (str_eq(node, S("__metadata__")))
-			continue;
-		settle_update(h, g);
-		g->update_node = mem_cstr(node);
-		g->update = hosted_val(it.value);
-	}
-	return OK;
-}
-
-/* ---- questions -------------------------------------------------------------------------------------- */
-
-static void
-tell_asked(struct hosted *h, const struct hosted_graph *g, struct val list)
-{
-	struct run_event ev = hosted_event(h, g, EVENT_INTERRUPT);
-
-	ev.step = g->step + 1;
-	ev.u.interrupts.list = list;
-	job_tell_event(h->job, &ev);
-}
-
-static void
-tell_task_waits(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
-{
-	if (t == NULL)
-		return;
-	tell_task_waits(h, g, t->next);
-	if (!t->waits)
-		return;
-	tell_asked(h, g, t->shown.interrupts);
-	tell_result(h, g, t);
-	for (size_t i = 0; g->ns[0] == '\0' && i < val_count(t->shown.interrupts); i++) {
-		if (h->asked.kind == VAL_UNDEFINED)
-			h->asked = val_array_empty();
-		h->asked = val_push_take(h->asked, val_ref(val_at(t->shown.interrupts, i)));
-	}
-}
-
-static size_t
-levels(const struct hosted_graph *g)
-{
-	size_t n = g->ns[0] != '\0';
-
-	for (const char *at = g->ns; *at != '\0'; at++)
-		n += *at == '|';
-	return n;
-}
-
-/* Told when they are committed, the deepest graph's first. */
-void
-hosted_tell_waits(struct hosted *h)
-{
-	size_t deepest = 0;
-
-	stream_close(&h->job->run->stream);
-	for (const struct hosted_graph *g = h->graphs; g != NULL; g = g->next)
-		deepest = levels(g) > deepest ? levels(g) : deepest;
-	for (size_t level = deepest + 1; level-- > 0;)
-		for (struct hosted_graph *g = h->graphs; g != NULL; g = g->next) {
-			struct val none = val_array_empty();
-
-			if (levels(g) != level) {
-				val_drop(none);
-				continue;
-			}
-			tell_task_waits(h, g, g->tasks);
-			if (g->stops)
-				tell_asked(h, g, none);
-			val_drop(none);
-			hosted_tell_life(h, g, EVENT_INTERRUPTED, STR_NONE, STR_NONE);
-		}
 }
 
 /* ---- the rest --------------------------------------------------------------------------------------- */
@@ -696,7 +392,7 @@ static const struct {
 	const char *mode;
 	int (*take)(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e);
 } modes[] = {
-	{ "values", on_values }, { "updates", on_updates }, { "tasks", on_tasks },
+	{ "values", on_values }, { "updates", hosted_on_update }, { "tasks", hosted_on_task },
 	{ "checkpoints", on_checkpoint }, { "custom", on_custom }, { "tools", on_tools },
 };
 
@@ -749,8 +445,8 @@ take_graph_event(struct hosted *h, struct str ns, struct str mode, jnode data, s
 		return err_set(e, ERR_INVALID, "mode: \"%.*s\" is no mode of a worker's events",
 		    FMT(str_sub(mode, 0, 64)));
 	settle(h, g, mode, data);
-	if (modes[i].take != on_tasks)
-		settle_update(h, g);
+	if (modes[i].take != hosted_on_task)
+		hosted_settle_update(h, g);
 	begin_life(h, g);
 	return modes[i].take(h, g, data, e);
 }
