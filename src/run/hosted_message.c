@@ -384,13 +384,33 @@ is_piece(jnode message)
 	    json_is_array(json_get(message, S("tool_call_chunks"))));
 }
 
+/* Python's langgraph names the class of a piece where JavaScript's server, and this one, name
+ * the message's type. */
+static void
+add_piece(struct buf *b, jnode message)
+{
+	struct json_iter it = json_each(message);
+
+	buf_add_char(b, '{');
+	while (json_next(&it)) {
+		json_add_comma(b);
+		json_add_str(b, json_str(it.key));
+		buf_add_char(b, ':');
+		if (str_eq(json_str(it.key), S("type")))
+			json_add_str(b, S("ai"));
+		else
+			json_add_node(b, it.value);
+	}
+	buf_add_char(b, '}');
+}
+
 static void
 take_piece(struct hosted *h, struct hosted_said *s, jnode message, bool first)
 {
 	struct buf json = BUF(LIMIT_LLM_BODY_BYTES);
 	struct piece p = { h, s, STR_NONE };
 
-	json_add_node(&json, message);
+	add_piece(&json, message);
 	p.json = buf_str(&json);
 	if (first)
 		tell_delta(&p, (struct llm_delta){ .kind = LLM_DELTA_START });
@@ -400,6 +420,29 @@ take_piece(struct hosted *h, struct hosted_said *s, jnode message, bool first)
 
 /* ---- whole ones --------------------------------------------------------------------------------- */
 
+/* A node's message is told from a model's by the first tag of its metadata (api/said.c). */
+static struct val
+whole_metadata(const struct hosted_said *s, jnode metadata)
+{
+	struct json_iter tags = json_each(json_get(metadata, S("tags")));
+	struct json_iter it = json_each(metadata);
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct val v;
+
+	buf_add_fmt(&b, "{\"tags\":[\"graph:step:%d\"", s->step);
+	while (json_next(&tags))
+		if (!str_starts(json_str(tags.value), S("graph:step:")))
+			json_add_fmt(&b, ",%p", (void *)tags.value);
+	buf_add_char(&b, ']');
+	while (json_is_object(metadata) && json_next(&it))
+		if (!str_eq(json_str(it.key), S("tags")))
+			json_add_fmt(&b, ",%.*s:%p", FMT(json_str(it.key)), (void *)it.value);
+	buf_add_char(&b, '}');
+	v = b.failed ? val_object_empty() : val_json_trusted(buf_str(&b));
+	buf_release(&b);
+	return v;
+}
+
 static void
 tell_whole(struct hosted *h, struct hosted_task *t, jnode message, jnode metadata)
 {
@@ -407,9 +450,10 @@ tell_whole(struct hosted *h, struct hosted_task *t, jnode message, jnode metadat
 	struct run_event ev = said_event(h, s, EVENT_MESSAGE);
 
 	ev.u.message.message = hosted_val(message);
-	ev.u.message.metadata = s->shown.metadata;
+	ev.u.message.metadata = whole_metadata(s, metadata);
 	job_tell_event(h->job, &ev);
 	val_drop(ev.u.message.message);
+	val_drop(ev.u.message.metadata);
 	said_free(h, s);
 }
 

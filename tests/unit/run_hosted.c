@@ -291,7 +291,7 @@ TEST(a_worker_s_run_is_told_and_kept_as_any_other)
 	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
 	ear_until_end(&x);
 	CHECK_STR(ear_events(&x), "metadata values tasks messages*2 updates tasks values");
-	CHECK(ear_has(&x, "event: messages\ndata: [{\"type\":\"AIMessageChunk\",\"content\":"
+	CHECK(ear_has(&x, "event: messages\ndata: [{\"type\":\"ai\",\"content\":"
 	    "\" b\",\"id\":\"m1\",\"tool_call_chunks\":[]}," META "]\n"));
 	CHECK(ear_has(&x, "event: updates\ndata: {\"a\":{\"messages\":[" M_AI "]}}\n"));
 	CHECK(ear_has(&x, "event: values\ndata: {\"messages\":[" M_HI "," M_AI "]}\n"));
