@@ -224,6 +224,7 @@
 	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
 	X(TOOL_TURN_BYTES,     4194304,   "bytes",  "results of all tool calls of one message; the rest is cut") \
 	X(WORKER_INPUT_BYTES,  16777216,  "bytes",  "state and input of a node, or arguments of a tool, that an external worker gets") \
+	X(WORKER_ERROR_BYTES,  65536,     "bytes",  "of the words of an error that a worker tells; the rest is cut") \
 	X(WORKER_TRIES,        3,         "attempts", "of a node or a tool that may be done twice, when its worker is lost") \
 	X(WORKER_TOOL_WAIT_MS, 600000,    "ms",     "a call of a tool waits so long for a worker that takes it") \
 	X(WORKER_KNOWN_MS,     30000,     "ms",     "a model waits so long for the schema of a worker's tool that nobody has registered yet") \

@@ -696,6 +696,9 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.peer = host_peer, .peer_forget = host_peer_forget,                       \
 	.mcp_list = host_mcp_list, .mcp_call = host_mcp_call,                     \
 	.mcp_stop = host_mcp_stop,                                                \
+	.worker = host_worker, .worker_go = host_worker_go,                       \
+	.worker_stop = host_worker_stop, .worker_there = host_worker_there,       \
+	.worker_tool = host_worker_tool,                                          \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */

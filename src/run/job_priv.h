@@ -127,6 +127,13 @@ void inject_leave(struct job_task *t);       /* before it is closed */
 void inject_hand_on(struct job_task *t);     /* it is about to begin */
 void inject_give(struct job_task *t);        /* it is made */
 void inject_release(struct job *j);
+/* host_worker.c */
+void host_worker(void *ctx, struct task_worker *w);
+void host_worker_go(void *ctx, struct task_worker *w);
+void host_worker_stop(void *ctx, struct task_worker *w);
+bool host_worker_there(void *ctx, const struct task_worker *w);
+bool host_worker_tool(void *ctx, struct str name, struct arena *a,
+    struct task_worker_facts *out);
 /* host_mcp.c */
 void host_mcp_list(void *ctx, struct task_mcp *m);
 void host_mcp_call(void *ctx, struct task_mcp *m);

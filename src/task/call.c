@@ -56,7 +56,7 @@ call_forget(struct task_call *c)
 bool
 call_is_open(const struct task_call *c)
 {
-	return c != NULL && c->journal && !c->ended;
+	return c != NULL && c->journal && !c->again && !c->ended;
 }
 
 bool
@@ -199,19 +199,21 @@ call_again(const struct task_call *c, bool own)
 
 #define UNKNOWN "Error: unknown_outcome. "
 
-/* It may run: at once, or after its start is in the journal. */
+/* It may run: at once, or after its start is in the journal.  A worker knows a call that is
+ * made again by its key, which is of the task: with the start, the task is committed. */
 static void
 call_admit(struct task_call *c)
 {
 	struct task *t = c->p->task;
 	const struct known *k = record_find(c->p, str_of(c->id));
+	bool kept = c->again && (k != NULL || c->worker == NULL);
 
 	if (k != NULL && !c->again) {
 		call_ends(c, &(struct call_end){ .unknown = true,
 		    .content = S(UNKNOWN "The server stopped while this "
 		    "call was under way; it may or may not have taken effect. It was not "
 		    "repeated.") });
-	} else if (c->again || t->host->record_start == NULL) {
+	} else if (kept || t->host->record_start == NULL) {
 		call_run(c);
 	} else {
 		c->journal = c->held = true;

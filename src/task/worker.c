@@ -6,8 +6,9 @@
  * members that are named as channels are written.
  *
  * It is journalled as begun when a worker has taken it, before that worker hears of it: what
- * only waits is not begun.  Begun and not ended (the worker or the server was lost), it is
- * done again if it may be done twice, else its outcome is unknown.
+ * only waits is not begun, and the key that the worker knows it by is the same after a crash.
+ * Begun and not ended (the worker or the server was lost), it is done again if it may be done
+ * twice, else its outcome is unknown.
  *
  * While nobody serves it, it sleeps: the run leaves memory, and comes back to look after
  * LIMIT_WORKER_LOOK_MS.
@@ -147,9 +148,9 @@ on_started(void *arg, int rc)
 	if (w == NULL || !task_enter(t))
 		return;
 	w->start = NULL;
-	w->open = rc == OK;
+	w->open = rc == OK && !w->again;
 	if (rc == OK)
-		worker_use_call(w->use, false);
+		worker_use_call(w->use, w->again);
 	else
 		fail(w, &(struct task_worker_error){ .name = S("StorageError"),
 		    .message = S("it was not begun: that could not be recorded") });
@@ -174,14 +175,15 @@ on_found(void *ctx, bool again)
 {
 	struct worker_piece *w = ctx;
 	const struct agent_value *says = piece_field(&w->p, WORKER_FIELD_IDEMPOTENT);
+	bool begun = record_find(&w->p, PART) != NULL;
 
 	look_stop(w);
 	w->again = agent_bool(says, again);
-	if (!w->again && record_find(&w->p, PART) != NULL) {
+	if (!w->again && begun) {
 		worker_use_free(w->use);
 		w->use = NULL;
 		fail_unknown(w, S("the server stopped while a worker had it"));
-	} else if (w->again || w->p.task->host->record_start == NULL) {
+	} else if (begun || w->p.task->host->record_start == NULL) {
 		worker_use_call(w->use, w->again);
 	} else if (w->start == NULL) {
 		record_begin(w);
