@@ -1,5 +1,5 @@
 /*
- * cmd_workers.c - `cohort workers list|show|drain|log`: the worker processes of a server,
+ * cmd_workers.c - `cohort workers list|show|drain|log|forget`: the worker processes of a server,
  * and who tried which task.
  *
  * SPDX-License-Identifier: MIT
@@ -137,6 +137,16 @@ drain(struct remote *r, const struct flag_line *l, struct err *e)
 	return rc;
 }
 
+static int
+forget(struct remote *r, const struct flag_line *l, struct err *e)
+{
+	struct buf b = BUF(LIMIT_HTTP_URL_BYTES);
+	int rc = remote_done(r, "DELETE", path_of(&b, r, l, "/workers/graphs/", ""), STR_NONE, e);
+
+	buf_release(&b);
+	return rc;
+}
+
 static void
 add_parameter(struct buf *b, const struct remote *r, const struct flag_line *l,
     const char *flag, const char *name)
@@ -182,6 +192,12 @@ int
 cmd_workers_drain(const struct flag_command *cmd, int argc, char **argv)
 {
 	return remote_command(cmd, argc, argv, drain);
+}
+
+int
+cmd_workers_forget(const struct flag_command *cmd, int argc, char **argv)
+{
+	return remote_command(cmd, argc, argv, forget);
 }
 
 int

@@ -76,6 +76,8 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_workers_list] = { .own = cmd_workers_flags },
 	[COMMAND_workers_show] = { .min = 1, .max = 1, .own = cmd_workers_flags },
 	[COMMAND_workers_drain] = { .min = 1, .max = 1, .own = cmd_workers_flags },
+	[COMMAND_workers_forget] = { .min = 1, .max = 1, .own = cmd_workers_flags,
+	    .detail = "Not while a worker serves it." },
 	[COMMAND_workers_log] = { .own = cmd_workers_log_flags },
 	[COMMAND_agent_check] = { .min = 1, .max = -1 },
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },

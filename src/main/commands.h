@@ -73,6 +73,8 @@
 	    "give it no more tasks: it ends those that it has, and leaves")   \
 	X(workers_log,   "workers log",   "",                                 \
 	    "show who tried which task, and how it ended")                    \
+	X(workers_forget, "workers forget", "GRAPH",                          \
+	    "end a graph that workers served: its assistant goes, its name is free") \
 	X(agent_check,   "agent check",   "FILE...",                          \
 	    "check files of agents, and who calls whom")                      \
 	X(agent_show,    "agent show",    "FILE",                             \

@@ -365,11 +365,17 @@ await scenario("the command line", async () => {
   equal(JSON.parse(cli("show", w.id, "--json")).build, "cli", "show");
   check(cli("log", "--name", "alpha").split("\n").length > 3 && / success +run alpha #1 /.test(cli("log", "--name", "alpha")), "log", cli("log"));
   equal(JSON.parse(cli("log", "--limit", "1", "--json").trim()).name, "alpha", "log as JSON");
+  check(/^1 .*serve/s.test(cli("forget", "alpha")), "a graph that is served is not forgotten", cli("forget", "alpha"));
   equal(cli("drain", w.id), "", "drain");
   check(cli("show", w.id).includes(" draining "), "and it is shown");
   check(/^1 .*no worker of this id/s.test(cli("show", "00000000-0000-4000-8000-000000000000")), "one that is not there");
   check(/^2 /.test(cli("drain")) && /^2 /.test(cli("log", "--limit", "0")), "wrong lines");
   await leave(w);
+  const other = await post("/workers", hello({ graphs: [{ id: "alpha" }] }), k.other);
+  equal([other.status, other.json.reason], [409, "graph_taken"], "a graph stays its key's when no worker serves it");
+  equal(cli("forget", "alpha"), "", "until it is forgotten");
+  check(/^1 /.test(cli("forget", "alpha")), "once");
+  await leave(await serve("alpha", "b1", k.other));
 });
 
 finish();

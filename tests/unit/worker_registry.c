@@ -123,6 +123,46 @@ TEST(worker_key_serves_only_what_it_lists)
 	    may, &e), ERR_DENIED);
 }
 
+/* {verb, body, what is said of it: NULL: it is taken}. */
+static const struct { enum worker_verb verb; const char *body, *words; } bodies[] = {
+	{ WORKER_EVENTS, "{'events':[]}", NULL },
+	{ WORKER_EVENTS, "{'events':[{'n':1,'ns':[],'mode':'values','data':{'any':1}}]}", NULL },
+	{ WORKER_EVENTS, "{}", "events: expected an array, got nothing" },
+	{ WORKER_EVENTS, "{'events':[{'n':1},{'m':1}]}", "events[1].m: not a field of this" },
+	{ WORKER_EVENTS, "{'events':[],'done':1}", "done: not a field of this object" },
+	{ WORKER_SAVER, "{'op':'get','ns':''}", NULL },
+	{ WORKER_SAVER, "{'op':'get','limit':1}", "limit: not a field of the operation \"get\"" },
+	{ WORKER_SAVER, "{'op':'what','limit':1}", NULL },
+	{ WORKER_SAVER, "{'op':'get','thread_id':'x'}", "thread_id: not a field" },
+	{ WORKER_SAVER, "{'op':'writes','groups':[{'ns':'','id':'','task_id':'','x':1}]}",
+	  "groups[0].x: not a field" },
+	{ WORKER_STORE, "{'ops':[{'op':'get','namespace':[],'key':'k','value':1}]}",
+	  "ops[0].value: not a field of the operation \"get\"" },
+	{ WORKER_STORE, "{'ops':{}}", "ops: expected an array, got an object" },
+	{ WORKER_END, "{'status':'success','output':{'any':1}}", NULL },
+	{ WORKER_END, "{'state':'success'}", "state: not a field" },
+};
+
+TEST(worker_bodies_with_unknown_members_are_refused)
+{
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		struct err e = { .text = "" };
+		struct buf b = BUF(KB);
+		struct json_doc doc;
+		int rc;
+
+		buf_add(&b, str_of(bodies[i].body));
+		for (size_t k = 0; k < b.n; k++)
+			b.p[k] = (char)(b.p[k] == '\'' ? '"' : b.p[k]);
+		CHECK_RC(json_parse(&doc, buf_str(&b), &e), OK);
+		rc = worker_body_check(bodies[i].verb, doc.root, false, &e);
+		if (bodies[i].words == NULL ? rc != OK : strstr(e.text, bodies[i].words) == NULL)
+			test_fail(__FILE__, __LINE__, "%s: %s", bodies[i].body, e.text);
+		json_release(&doc);
+		buf_release(&b);
+	}
+}
+
 static bool
 is_own(void *ctx, enum worker_kind kind, struct str name)
 {
