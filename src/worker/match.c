@@ -78,7 +78,7 @@ may_have(struct workers *ws, const struct worker_offer *o, const struct worker_r
 void
 offer_queue(struct workers *ws, struct worker_offer *o, bool first)
 {
-	struct lane_key key = { o->service, o->owner };
+	struct lane_key key = { o->service, o->owner, o->pin, o->newest };
 	struct worker_lane *lane = map_get(&ws->lanes, &key);
 
 	assert(o->state != WORKER_QUEUED);
@@ -115,15 +115,29 @@ offer_unqueue(struct workers *ws, struct worker_offer *o)
 	free(lane);
 }
 
+/* May the row have no offer of the lane? */
+static bool
+is_barred(const struct lane_key *k, const struct worker_row *r,
+    const struct worker_build *newest)
+{
+	const struct worker_build *build = k->pin != NULL && k->pin->live > 0 ? k->pin :
+	    k->newest ? newest : NULL;
+
+	return build != NULL && build != r->build;
+}
+
 /* The next offer for this row, owners in turn; NULL: none. */
 static struct worker_offer *
 next_offer(struct workers *ws, const struct worker_row *r, enum worker_slot slot, nsec now)
 {
 	const struct worker_service *sv = r->service;
+	const struct worker_build *newest = newest_build(sv);
 
 	for (struct list *l = sv->lanes.next; l != &sv->lanes; l = l->next) {
 		struct worker_lane *lane = CONTAINER_OF(l, struct worker_lane, in_service);
 
+		if (is_barred(&lane->key, r, newest))
+			continue;
 		for (struct list *k = lane->offers.next; k != &lane->offers; k = k->next) {
 			struct worker_offer *o = CONTAINER_OF(k, struct worker_offer, in_lane);
 

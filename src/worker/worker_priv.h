@@ -65,8 +65,14 @@ struct worker_service {
 	uint64_t log_seq;                    /* of the newest */
 };
 
-/* The offers of one owner for a service. */
-struct lane_key { struct worker_service *service; owner_t owner; };
+/* The offers of one owner for a service; those of a build apart, so that a worker of another
+ * need not look at them. */
+struct lane_key {
+	struct worker_service *service;
+	owner_t owner;
+	struct worker_build *pin;            /* NULL: none */
+	bool newest;
+};
 struct worker_lane {
 	struct lane_key key;
 	struct list in_service, offers;
