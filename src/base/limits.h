@@ -128,6 +128,7 @@
 	X(TASKS,               10000,     "tasks",  "that come next after one checkpoint") \
 	X(SAVER_ID_BYTES,      256,       "bytes",  "id of a checkpoint or a task of a worker's graph; UUIDs are 36") \
 	X(SAVER_PATH_BYTES,    8192,      "bytes",  "path of a task in its graph: a level for each Send within a Send") \
+	X(SAVER_CHANNEL_BYTES, 8192,      "bytes",  "name of a channel of a worker's graph: a join names all the nodes that it waits for") \
 	X(SAVER_TYPE_BYTES,    64,        "bytes",  "name of a serialiser's type: json, msgpack") \
 	X(SAVER_PAGE,          100,       "checkpoints", "of one list of a worker's saver") \
 	X(SAVER_PAGE_BYTES,    4194304,   "bytes",  "of the same; a single checkpoint may be larger") \

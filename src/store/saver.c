@@ -35,7 +35,7 @@ place_check(struct err *e, struct str ns, struct str id)
 static int
 value_check(struct err *e, struct str channel, const struct store_saver_value *v)
 {
-	int rc = text_check(e, "channel", channel, 1, LIMIT_NAME_BYTES);
+	int rc = text_check(e, "channel", channel, 1, LIMIT_SAVER_CHANNEL_BYTES);
 
 	return rc != OK ? rc : text_check(e, "type of a value", v->type, 1,
 	    LIMIT_SAVER_TYPE_BYTES);
@@ -104,7 +104,12 @@ channel_map(struct mapping *m, struct str channel, jnode version, struct buf *ou
 {
 	jnode was = parent_of(m, channel);
 	struct str from;
+	int rc = text_check(e, "channel", channel, 1, LIMIT_SAVER_CHANNEL_BYTES);
 
+	if (rc == OK)
+		rc = text_check(e, "version", json_str(version), 0, LIMIT_SAVER_ID_BYTES);
+	if (rc != OK)
+		return rc;
 	if (!json_is_number(version) && !json_is_string(version))
 		return err_set(e, ERR_INVALID, "versions.%.*s: expected a number or a "
 		    "string, got %s", FMT(channel), json_kind(version));

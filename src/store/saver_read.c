@@ -80,7 +80,7 @@ blobs_read(struct db *db, int64_t thread, struct store_saver_found *f, jnode map
     struct arena *a)
 {
 	struct json_iter it = json_each(map);
-	struct buf version = BUF(8 * LIMIT_NAME_BYTES);
+	struct buf version = BUF(8 * LIMIT_SAVER_ID_BYTES);
 	int rc = OK;
 
 	f->blobs = arena_alloc(a, (it.left + 1) * sizeof *f->blobs);

@@ -130,7 +130,7 @@ static int
 blobs_size(struct db *db, int64_t thread, struct store_storage *x, size_t *cap)
 {
 	struct query q = query_of(db, SQL_SIZE_SAVER_BLOBS, db_i64(thread));
-	struct buf name = BUF(8 * LIMIT_NAME_BYTES);
+	struct buf name = BUF(8 * LIMIT_SAVER_CHANNEL_BYTES);
 	int rc;
 
 	for (rc = query_row(&q); rc == OK; rc = rc == OK ? query_row(&q) : rc) {

@@ -149,10 +149,10 @@ CONTRACT(saver_began)
 /* Goal: what is wrong is named, and nothing of the command is written. */
 CONTRACT(saver_refuses)
 {
-	static char text[LIMIT_SAVER_PATH_BYTES + 1];
+	static char text[LIMIT_SAVER_CHANNEL_BYTES + 1];
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct store_saver_put good = sput(f, "", 1, 0, "{\"a\":1}", BLOBS("a", "1"));
-	struct store_saver_put bad[12];
+	struct store_saver_put bad[14];
 	struct store_saver_write w[7];
 
 	memset(text, 'x', sizeof text);
@@ -172,10 +172,14 @@ CONTRACT(saver_refuses)
 	bad[9].versions_json = S("{\"b\":1}");
 	bad[10].versions_json = S("{\"a\":1");
 	bad[11] = sput(f, "", 1, 0, "{\"a\":1,\"b\":2}", BLOBS("a", "1", "a", "2"));
+	bad[12].versions_json = arena_fmt(&f->a, "{\"a\":\"%.*s\"}",
+	    LIMIT_SAVER_ID_BYTES + 1, text);
+	bad[13].versions_json = arena_fmt(&f->a, "{\"a\":1,\"%.*s\":1}",
+	    LIMIT_SAVER_CHANNEL_BYTES + 1, text);
 	w[0].id = w[1].task = w[2].channel = w[3].value.type = STR_NONE;
 	w[4].path = (struct str){ text, LIMIT_SAVER_PATH_BYTES + 1 };
 	w[5].task = (struct str){ text, LIMIT_SAVER_ID_BYTES + 1 };
-	w[6].channel = (struct str){ text, LIMIT_NAME_BYTES + 1 };
+	w[6].channel = (struct str){ text, LIMIT_SAVER_CHANNEL_BYTES + 1 };
 	for (size_t i = 0; i < COUNT(bad) + COUNT(w); i++) {
 		bool put = i < COUNT(bad);
 		struct store_run_save save = { .run_seq = run.seq,
