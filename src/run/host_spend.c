@@ -26,8 +26,13 @@ void
 host_billed(void *ctx, const struct llm_usage *u, struct str model)
 {
 	struct job_task *t = ctx;
-	struct job *j = t->job;
 
+	job_billed(t->job, u, model);
+}
+
+void
+job_billed(struct job *j, const struct llm_usage *u, struct str model)
+{
 	changes_usage(&j->changes, shard_wall(j->run->rs->shard), u, model);
 	runs_count_usage(j->run->rs, u);
 	j->usage.input_tokens += u->input_tokens;

@@ -418,6 +418,36 @@ take_piece(struct hosted *h, struct hosted_said *s, jnode message, bool first)
 	buf_release(&json);
 }
 
+/* ---- what it took ------------------------------------------------------------------------------- */
+
+static int64_t
+count_of(jnode usage, const char *details, const char *name)
+{
+	jnode n = json_get(details == NULL ? usage : json_get(usage, str_of(details)),
+	    str_of(name));
+
+	return json_is_int(n) && json_int(n) > 0 ? json_int(n) : 0;
+}
+
+/* usage: LangChain's. */
+static void
+bill(struct hosted *h, const struct hosted_said *s, jnode usage)
+{
+	struct llm_usage u = { .input_tokens = count_of(usage, NULL, "input_tokens"),
+	    .output_tokens = count_of(usage, NULL, "output_tokens"),
+	    .cached_tokens = count_of(usage, "input_token_details", "cache_read"),
+	    .reasoning_tokens = count_of(usage, "output_token_details", "reasoning") };
+	struct buf model = BUF(2 * LIMIT_NAME_BYTES);
+
+	if (!json_is_object(usage))
+		return;
+	buf_add(&model, str_cut(str_of(s->provider), LIMIT_NAME_BYTES - 1));
+	buf_add_char(&model, ':');
+	buf_add(&model, str_cut(str_of(s->model), LIMIT_NAME_BYTES));
+	job_billed(h->job, &u, buf_str(&model));
+	buf_release(&model);
+}
+
 /* ---- whole ones --------------------------------------------------------------------------------- */
 
 /* A node's message is told from a model's by the first tag of its metadata (api/said.c). */
@@ -452,6 +482,7 @@ tell_whole(struct hosted *h, struct hosted_task *t, jnode message, jnode metadat
 	ev.u.message.message = hosted_val(message);
 	ev.u.message.metadata = whole_metadata(s, metadata);
 	job_tell_event(h->job, &ev);
+	bill(h, s, json_get(message, S("usage_metadata")));
 	val_drop(ev.u.message.message);
 	val_drop(ev.u.message.metadata);
 	said_free(h, s);
@@ -541,6 +572,7 @@ static void
 end(struct hosted *h, struct hosted_said *s, struct val result)
 {
 	struct run_event ev = said_event(h, s, EVENT_MODEL_END);
+	struct json_doc usage = { 0 };
 
 	s->ended = true;
 	ev.u.model.message = find_whole(result, str_of(s->id));
@@ -548,6 +580,9 @@ end(struct hosted *h, struct hosted_said *s, struct val result)
 		ev.u.model.message = put_together(s);
 	job_tell_event(h->job, &ev);
 	val_drop(ev.u.model.message);
+	if (s->usage.n > 0 && json_parse(&usage, buf_str(&s->usage), NULL) == OK)
+		bill(h, s, usage.root);
+	json_release(&usage);
 	buf_release(&s->text);
 	buf_release(&s->usage);
 	buf_release(&s->response);

@@ -111,6 +111,7 @@ bool host_may_spend(void *ctx, const struct task_cost *about, struct task_refusa
 void host_spent(void *ctx, const struct task_cost *c);
 int64_t host_tokens_left(void *ctx);
 void host_billed(void *ctx, const struct llm_usage *u, struct str model);
+void job_billed(struct job *j, const struct llm_usage *u, struct str model);
 /* host_peer.c */
 void host_peer(void *ctx, struct task_peer *p);
 void host_peer_forget(void *ctx, struct task_peer *p);
