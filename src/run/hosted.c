@@ -85,6 +85,7 @@ finish(struct hosted *h, enum run_status status, enum thread_status after)
 	struct job *j = h->job;
 
 	j->over = true;
+	hosted_gave_all(h);
 	hosted_add_tasks(h, &j->changes);
 	j->changes.void_moved = h->waits && h->begun;
 	record_finish(j->run, status, after, STR_NONE);
@@ -101,6 +102,7 @@ static void
 end_cancelled(struct hosted *h)
 {
 	end_open_messages(h);
+	hosted_gave_free(h);                 /* of that only what was saved */
 	finish(h, RUN_INTERRUPTED, THREAD_IDLE);
 }
 
@@ -112,6 +114,7 @@ fail(struct hosted *h, struct str name, struct str message)
 	end_open_messages(h);
 	if (root != NULL)
 		hosted_tell_life(h, root, EVENT_FAILED, name, message);
+	hosted_gave_all(h);
 	hosted_add_tasks(h, &h->job->changes);
 	h->job->changes.void_moved = h->waits && h->begun;
 	job_end_failed(h->job, name, message);
@@ -210,11 +213,22 @@ on_lost(struct worker_offer *o, const char *why)
 	hosted_release_held(h);
 	hosted_retract(h);
 	hosted_asks_free(h);
+	hosted_gave_free(h);
 	hosted_graphs_free(h);
 	if (h->losses >= LIMIT_HOSTED_LOSSES)
 		fail(h, S("WorkerLost"), S("worker lost"));
+	else if (h->saving > 0)
+		h->offers = true;            /* is it to go on, or to begin? */
 	else
 		offer(h);
+}
+
+void
+hosted_saved(struct hosted *h)
+{
+	if (h->offers && !h->job->over)
+		offer(h);
+	h->offers = false;
 }
 
 /* ---- the worker's end ------------------------------------------------------------------ */
@@ -545,6 +559,7 @@ hosted_release(struct job *j)
 	hosted_reads_free(h);
 	hosted_said_free(h);
 	hosted_asks_free(h);
+	hosted_gave_free(h);
 	hosted_graphs_free(h);
 	hosted_lists_release(&h->lists);
 	val_drop(h->held.values);

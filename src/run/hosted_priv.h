@@ -78,6 +78,14 @@ struct hosted_late {
 	char *tasks;
 };
 
+/* What a task gave, until its writes are saved: else it gives something again. */
+struct hosted_gave {
+	struct hosted_gave *next;
+	struct event_task task;              /* id and name */
+	char *name, *ns;                     /* ns: of its graph */
+	struct val result, error;
+};
+
 /* A question that the graph stops with, if it does. */
 struct hosted_ask {
 	struct hosted_ask *next;
@@ -110,6 +118,9 @@ struct hosted {
 	size_t said_n;
 	struct hosted_ask *asks;
 	struct hosted_late *late;
+	struct hosted_gave *gave;
+	struct uuid saved[256];              /* tasks whose writes were saved last, a ring */
+	size_t saved_n;                      /* all of them */
 	struct hosted_held held;
 	struct val values;                   /* the root's, told last */
 	struct val asked;                    /* what it waits for, at its end */
@@ -121,6 +132,7 @@ struct hosted {
 	struct uuid puts[64];                /* checkpoints that were put last, a ring */
 	size_t puts_n;                       /* all of them */
 	size_t saving;                       /* commits under way */
+	bool offers;                         /* as soon as none is */
 	struct hosted_read *reads;           /* that wait for these */
 	struct wheel_timer offer_again;
 };
@@ -136,6 +148,8 @@ void hosted_next(struct runs *rs);           /* one of them has ended: the next 
 /* It begins out of turn (to be cancelled); false: it does not wait. */
 bool hosted_stops_waiting(struct run *run);
 void hosted_turns_clear(struct runs *rs);    /* the shard drains */
+
+void hosted_saved(struct hosted *h);         /* no commit is under way */
 
 /* ---- hosted.c: for job.c -------------------------------------------------------- */
 
@@ -180,6 +194,10 @@ int  hosted_on_update(struct hosted *h, struct hosted_graph *g, jnode data, stru
 /* An update whose task does not end is told by itself. */
 void hosted_settle_update(struct hosted *h, struct hosted_graph *g);
 void hosted_tell_waits(struct hosted *h);    /* the questions, from the deepest up */
+/* x is committed: what its tasks gave is shown from now on. */
+void hosted_gave_saved(struct hosted *h, const struct changes *x);
+void hosted_gave_all(struct hosted *h);      /* whatever it was: the run ends */
+void hosted_gave_free(struct hosted *h);
 
 /* ---- hosted_graph.c ---------------------------------------------------------------- */
 

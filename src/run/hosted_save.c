@@ -40,6 +40,7 @@ note_saved(struct hosted *h, const struct hosted_save *s)
 	h->progress = h->begun = true;
 	h->answers_n = 0;
 	hosted_said_saved(h, &s->changes);
+	hosted_gave_saved(h, &s->changes);
 }
 
 static void
@@ -69,8 +70,10 @@ save_done(struct store_cmd *cmd)
 		worker_call_answer(s->call, cmd->rc, STR_NONE, &cmd->err);
 	changes_release(&s->changes);
 	free(s);
-	if (h != NULL && --h->saving == 0)
+	if (h != NULL && --h->saving == 0) {
 		read_waiting(h);
+		hosted_saved(h);
+	}
 	run_returned(run);
 }
 

@@ -94,22 +94,125 @@ error_of(jnode n)
 	return val_set_take(error, S("name"), val_string(S("Error")));
 }
 
+/* ---- what tasks gave ------------------------------------------------------------------ */
+
+static void
+gave_free(struct hosted_gave *g)
+{
+	val_drop(g->result);
+	val_drop(g->error);
+	free(g->name);
+	free(g->ns);
+	free(g);
+}
+
+void
+hosted_gave_free(struct hosted *h)
+{
+	while (h->gave != NULL) {
+		struct hosted_gave *g = h->gave;
+
+		h->gave = g->next;
+		gave_free(g);
+	}
+}
+
 /* What past states show of the task. */
 static void
-keep_result(struct hosted *h, const struct hosted_task *t)
+show(struct hosted *h, const struct hosted_gave *g)
 {
 	struct changes *x = &h->job->changes;
-	struct val result = t->shown.result;
+	struct val result = g->result;
 
-	if (t->shown.error.kind != VAL_UNDEFINED) {
-		changes_result(x, &t->shown, WRITE_ERROR, S("__error__"), t->shown.error);
+	if (g->error.kind != VAL_UNDEFINED) {
+		changes_result(x, &g->task, WRITE_ERROR, S("__error__"), g->error);
 		return;
 	}
 	for (size_t i = 0; result.kind == VAL_OBJECT && i < val_count(result); i++)
-		changes_result(x, &t->shown, (int)i, val_key(result, i), val_member(result, i));
+		changes_result(x, &g->task, (int)i, val_key(result, i), val_member(result, i));
 	if (result.kind != VAL_OBJECT || val_count(result) == 0)
-		changes_result(x, &t->shown, 0, S("__no_writes__"), VAL_NIL);
+		changes_result(x, &g->task, 0, S("__no_writes__"), VAL_NIL);
 }
+
+static bool
+is_saved(const struct hosted *h, const struct uuid *task)
+{
+	for (size_t i = 0; i < COUNT(h->saved) && i < h->saved_n; i++)
+		if (uuid_eq(&h->saved[i], task))
+			return true;
+	return false;
+}
+
+static void
+keep_result(struct hosted *h, const struct hosted_graph *graph, const struct hosted_task *t)
+{
+	struct hosted_gave *g = mem_new(struct hosted_gave), **end = &h->gave;
+
+	g->name = mem_cstr(t->shown.name);
+	g->ns = mem_cstr(str_of(graph->ns));
+	g->task = (struct event_task){ .id = t->shown.id, .name = str_of(g->name) };
+	g->result = val_ref(t->shown.result);
+	g->error = val_ref(t->shown.error);
+	if (is_saved(h, &g->task.id)) {
+		show(h, g);
+		gave_free(g);
+		return;
+	}
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = g;
+}
+
+/* A checkpoint that is put ends the step before it. */
+static bool
+is_in(const struct hosted_gave *g, const struct changes *x)
+{
+	struct uuid id;
+
+	for (size_t i = 0; i < x->saver_writes_n; i++)
+		if (uuid_parse(x->saver_writes[i].task, &id) && uuid_eq(&id, &g->task.id))
+			return true;
+	for (size_t i = 0; i < x->saver_puts_n; i++)
+		if (str_eq(x->saver_puts[i].ns, str_of(g->ns)))
+			return true;
+	return false;
+}
+
+void
+hosted_gave_saved(struct hosted *h, const struct changes *x)
+{
+	struct hosted_gave **at = &h->gave;
+	struct uuid id;
+
+	for (size_t i = 0; i < x->saver_writes_n; i++)
+		if (uuid_parse(x->saver_writes[i].task, &id) && !is_saved(h, &id))
+			h->saved[h->saved_n++ % COUNT(h->saved)] = id;
+	while (*at != NULL) {
+		struct hosted_gave *g = *at;
+
+		if (!is_in(g, x)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		show(h, g);
+		gave_free(g);
+	}
+}
+
+void
+hosted_gave_all(struct hosted *h)
+{
+	while (h->gave != NULL) {
+		struct hosted_gave *g = h->gave;
+
+		h->gave = g->next;
+		show(h, g);
+		gave_free(g);
+	}
+}
+
+/* ---- their end ------------------------------------------------------------------------ */
 
 static void
 tell_result(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
@@ -134,7 +237,7 @@ task_gave(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
 	hosted_said_end(h, t, s->result);
 	if (s->result.kind == VAL_OBJECT && hosted_wants(h, g, EVENT_COMPLETE))
 		add_complete(g, s->result);
-	keep_result(h, t);
+	keep_result(h, g, t);
 	tell_result(h, g, t);
 	val_drop(s->result);
 	val_drop(s->error);
