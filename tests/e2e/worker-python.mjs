@@ -2,9 +2,9 @@
 // LangGraph for Python is stood in for, see clients/python/tests/stand_in/README.md), then
 // its workers beside the real server.
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, parseEvents, repo, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, parseEvents, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { workspace } from "./work-lib.mjs";
 
 const client = path.join(repo, "clients", "python");
@@ -53,9 +53,15 @@ await scenario("the client's own tests", async () => {
   check(r.code === 0 && Number(/Ran (\d+) tests/.exec(r.out)?.[1]) > 130, "all pass", r.out);
 });
 
+await scenario("the checkpointer's tests at the server's store", async () => {
+  const server = await startServer({ args: ["--test-hooks"] });
+  const r = await python(["-W", "ignore", "-m", "unittest", "tests.test_saver"], { env: { COHORT_TEST_URL: server.url } });
+  check(r.code === 0 && /OK \(skipped=4\)/.test(r.out) && Number(/Ran (\d+) tests/.exec(r.out)?.[1]) >= 43, "all pass", r.out);
+  await server.stop();
+});
+
 await scenario("registered, drained, registered again", async () => {
-  const mock = await startMock();
-  const server = await startServer({ mock });
+  const server = await startServer();
   const w = await startWorker(server, "functions.py");
   const [told] = await live(server);
   equal([told.lang, told.slots, told.graphs, told.tools], ["python", { run: 8, node: 32 }, ["helper", "patient", "broken"], ["charge", "look"]], "what it serves");
@@ -69,7 +75,7 @@ await scenario("registered, drained, registered again", async () => {
   // A server that was killed knows nobody; its workers come back.
   const again = await startWorker(server, "functions.py");
   await server.stop("SIGKILL");
-  const next = await startServer({ mock, dir: server.dir, port: server.port });
+  const next = await startServer({ dir: server.dir, port: server.port });
   await until(async () => (await live(next)).length === 1, "the worker to register again");
   await again.stop("SIGKILL");
   await next.stop();
@@ -122,6 +128,247 @@ print(json.dumps(out))` });
   equal([out.batch, out.ready, out["rolled back"] !== "", out.count, out.once, out.unknown, out.many],
     [[true, true], ["API"], true, 3, true, true, 404], "call, batch, once, errors, 8 connections");
   ws.stop();
+});
+
+// Nodes and tools of agent files, and agents without a framework.
+const files = {
+  flow: `
+id: flow
+state: {id: {}, customer: {}}
+nodes: {look: {worker: enrich}}
+edges: [[START, look], [look, END]]
+`,
+  twice: `
+id: twice
+state: {customer: {}}
+nodes: {look: {worker: again}}
+edges: [[START, look], [look, END]]
+`,
+  careful: `
+id: careful
+context: {customer: null, why: null}
+initial: look
+states:
+  look:
+    worker: careful
+    on:
+      done: {target: out, assign: {customer: event.data.customer}}
+      error.*: {target: out, assign: {why: event.name}}
+  out: {type: final}
+`,
+  shop: `
+id: shop
+context: {paid: null, seen: null, why: null}
+tools: {charge: {worker: true}, look: {worker: true}}
+initial: look
+states:
+  look:
+    tool: {name: look, args: {place: "'here'"}}
+    on:
+      done: {target: pay, assign: {seen: event.data.content}}
+      error.*: {target: out, assign: {why: event.name}}
+  pay:
+    tool: {name: charge, args: {cents: 5}}
+    on:
+      done: {target: out, assign: {paid: event.data.content}}
+      error.*: {target: out, assign: {why: event.name}}
+  out: {type: final}
+`,
+  chat: `
+id: chat
+state: {messages: {reducer: messages}}
+tools: {charge: {worker: true}}
+nodes:
+  sell:
+    llm:
+      tools: [charge]
+      max_turns: 4
+      reply: "last(messages).type == 'human' ? {content: '', tool_calls: [{id: 'c1', name: 'charge', args: {cents: 7}}]} : 'It is ' + last(messages).content"
+edges: [[START, sell], [sell, END]]
+`,
+};
+
+await scenario("nodes, tools and agents", async () => {
+  const folder = path.join(scratch(), "agents");
+  mkdirSync(folder);
+  for (const [id, text] of Object.entries(files)) writeFileSync(path.join(folder, `${id}.yaml`), text);
+  const server = await startServer({ args: ["--agents", folder, "--workers-lease", "1000"] });
+  let w = await startWorker(server, "functions.py");
+  const values = async (t) => (await call(server, "GET", `/threads/${t}/state`)).json.values;
+  const ended = (t, r) => call(server, "GET", `/threads/${t}/runs/${r}/join`);
+  const begin = async (t, assistant_id, body = {}) => (await call(server, "POST", `/threads/${t}/runs`, { assistant_id, input: {}, ...body })).json.run_id;
+
+  const t = await thread(server);
+  const s = await call(server, "POST", `/threads/${t}/runs/stream`, { assistant_id: "flow", input: { id: 7 }, stream_mode: ["custom", "values"] });
+  const events = parseEvents(s.text);
+  equal(events.filter((e) => e.event === "custom").map((e) => e.json), [{ pct: 50 }], "a node says what it does");
+  equal((await values(t)).customer, "c-7", "and writes");
+  const shop = await thread(server);
+  await wait(server, shop, "shop", { input: {} });
+  equal([(await values(shop)).seen, (await values(shop)).paid], ["looked at here", "charged 5"], "tools of a chart");
+  const chat = await wait(server, await thread(server), "chat", { input: { messages: "pay" } });
+  equal(chat.json.messages?.map((m) => m.content), ["pay", "", "charged 7", "It is charged 7"], "a tool of a model");
+
+  const h = await thread(server);
+  const stream = parseEvents((await call(server, "POST", `/threads/${h}/runs/stream`, { assistant_id: "helper", input: { messages: "bees" }, stream_mode: ["messages-tuple", "values"] })).text);
+  equal(stream.filter((e) => e.event === "messages").map((e) => e.json[0].content).filter((c) => c), ["You said ", "bees"], "an agent's tokens");
+  equal(stream.filter((e) => e.event === "values").at(-1).json.messages.map((m) => [m.type, m.content]), [["human", "bees"], ["ai", "You said bees"]], "and answer");
+  equal((await wait(server, h, "helper", { input: { messages: "wax" } })).json.messages.length, 4, "its thread goes on");
+  equal((await wait(server, await thread(server), "broken", { input: { messages: "x" } })).json.__error__?.error, "LookupError", "one that fails");
+  writeFileSync(log, "");
+  const p = await thread(server), r = await begin(p, "patient", { input: { messages: "x" } });
+  await until(() => ran().includes("patient begun"), "it to begin");
+  equal((await call(server, "POST", `/threads/${p}/runs/${r}/cancel?wait=true`)).status, 204, "cancel");
+  await until(() => ran().includes("patient stopped"), "it to be stopped");
+
+  // Killed between call and answer: nobody knows whether it was done.
+  const stuck = async () => { await w.stop("SIGKILL"); w = await startWorker(server, "functions.py", { env: { STUCK: "1" } }); writeFileSync(log, ""); };
+  const freed = async () => { await w.stop("SIGKILL"); w = await startWorker(server, "functions.py"); };
+  await stuck();
+  const c = await thread(server), cr = await begin(c, "careful");
+  await until(() => ran().length === 1, "a node to be called");
+  await freed();
+  await ended(c, cr);
+  equal([(await values(c)).why, ran().length], ["error.tool.unknown_outcome", 1], "a node that may not run twice does not");
+  await stuck();
+  const a = await thread(server), ar = await begin(a, "twice");
+  await until(() => ran().length === 1, "a node to be called");
+  await freed();
+  await ended(a, ar);
+  const calls = ran().map((l) => l.split(" "));
+  equal([(await values(a)).customer, calls.map((l) => l[1])], ["again", ["1", "2"]], "one that may is called again");
+  equal(calls[0][2], calls[1][2], "with the same key");
+  await stuck();
+  const o = await thread(server), or = await begin(o, "shop");
+  await until(() => ran().length === 1, "the first tool to be called");
+  await w.stop("SIGKILL");
+  w = await startWorker(server, "functions.py", { env: { STUCK: "1" } });
+  await until(() => ran().length === 2, "it to be called again");
+  await freed();
+  await ended(o, or);
+  equal((await values(o)).seen, "looked at here", "a tool that may run twice");
+  equal((await values(o)).paid, "charged 5", "and the next");
+  await stuck();
+  const n = await thread(server), nr = await begin(n, "chat", { input: { messages: "pay" } });
+  await until(() => ran().length === 1, "a tool to be called by a model");
+  await freed();
+  await ended(n, nr);
+  check(ran().length === 1, "is not called twice", ran());
+  await server.stop();
+});
+
+await scenario("cohort dev", async () => {
+  const dir = scratch(), port = await freePort();
+  mkdirSync(path.join(dir, "src"));
+  const agent = (word) => writeFileSync(path.join(dir, "src", "agent.py"), `import sys\nsys.path.insert(0, ${JSON.stringify(path.join(client, "tests", "stand_in"))})\nfrom langgraph import stand_in\nasync def hello(state):\n    return {"log": ["${word}"]}\ngraph = stand_in.Graph({"hello": hello})\n`);
+  agent("one");
+  writeFileSync(path.join(dir, "langgraph.json"), JSON.stringify({ dependencies: ["."], graphs: { greet: "./src/agent.py:graph" } }));
+  const child = spawn(binary, ["dev", "langgraph.json", "--port", String(port)], { cwd: dir, env: base, stdio: ["ignore", "pipe", "pipe"] });
+  const dev = { child, url: `http://127.0.0.1:${port}`, log: "" };
+  workers.add(dev);
+  for (const s of [child.stdout, child.stderr]) s.on("data", (d) => { dev.log += d; });
+  const gone = new Promise((resolve) => child.on("close", resolve));
+  const said = () => (dev.log.match(/registered at/g) ?? []).length;
+  await until(() => said() === 1, "the worker to register");
+  equal((await call(dev, "POST", "/runs/wait", { assistant_id: "greet", input: { log: [] } })).json, { log: ["one"] }, "a run");
+  agent("two");
+  await until(() => said() === 2, "the worker of the changed file");
+  equal((await call(dev, "POST", "/runs/wait", { assistant_id: "greet", input: { log: [] } })).json, { log: ["two"] }, "the next run is the new code's");
+  child.kill("SIGTERM");
+  await gone;
+  workers.delete(dev);
+});
+
+// The stand-in of LangGraph, with the client's checkpointer and the real server.
+await scenario("a graph asks, and goes on", async () => {
+  const server = await startServer();
+  await startWorker(server, "graphs.py");
+  const t = await thread(server);
+  const s = await call(server, "POST", `/threads/${t}/runs/stream`, {
+    assistant_id: "asking", input: { log: ["in"] }, stream_mode: ["values", "updates", "messages-tuple", "custom", "tasks"] });
+  const events = parseEvents(s.text);
+  equal(events.filter((e) => e.event === "messages").map((e) => e.json[0].content), ["Hel", "lo"], "tokens");
+  equal(events.filter((e) => e.event === "custom").map((e) => e.json), [{ planning: 1 }], "custom");
+  equal(events.filter((e) => e.event === "values").map((e) => e.json.log ?? Object.keys(e.json)), [["in", "plan"], ["__interrupt__"]], "values");
+  const state = (await call(server, "GET", `/threads/${t}/state`)).json;
+  equal([state.values.log, state.next, state.interrupts[0]?.value, state.tasks[0]?.name], [["in", "plan"], ["ask"], { question: "ok?" }, "ask"], "its state");
+  equal([state.values.messages[0].type, state.values.messages[0].content], ["ai", "Hello"], "a message as a flat object");
+  const end = await wait(server, t, "asking", { command: { resume: "yes" } });
+  equal(end.json.log, ["in", "plan", "asked yes", "work"], "the answer");
+  const item = await call(server, "GET", "/store/items?namespace=notes&key=n");
+  equal(item.json?.value, { log: ["in", "plan", "asked yes"] }, "the store is the server's");
+  const history = (await call(server, "POST", `/threads/${t}/history`, { limit: 10 })).json;
+  equal(history.map((h) => h.values.log.length), [4, 3, 2, 1], "its history");
+  equal(ran().filter((l) => l === "plan").length, 1, "each node ran once");
+  const schemas = await call(server, "GET", `/assistants/asking/schemas`);
+  equal(schemas.json?.state_schema?.properties, { log: {}, messages: {} }, "schemas");
+  const drawing = await call(server, "GET", `/assistants/asking/graph`);
+  equal(drawing.json?.nodes.map((n) => n.id), ["__start__", "plan", "ask", "work", "__end__"], "a drawing");
+  const bad = await wait(server, await thread(server), "bad", { input: {} });
+  equal(bad.json.__error__, { error: "LookupError", message: "nothing there" }, "an error of its own");
+  // Without the worker all of that is there, and what needs it says so.
+  for (const w of workers) await w.stop();
+  equal((await call(server, "GET", `/threads/${t}/state`)).json.values.log.at(-1), "work", "the state, without a worker");
+  await server.stop();
+});
+
+await scenario("killed in mid-step", async () => {
+  const server = await startServer({ args: ["--workers-lease", "1000"] });
+  writeFileSync(log, "");
+  const first = await startWorker(server, "graphs.py", { env: { STEP_S: "0.15" } });
+  const t = await thread(server);
+  const { run_id } = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: "steps", input: { log: [] }, durability: "sync" })).json;
+  for (const at of ["s1", "s3", "s5"]) {
+    await until(() => ran().includes(`${at} begins`), `${at} to begin`);
+    for (const w of workers) await w.stop("SIGKILL");
+    await startWorker(server, "graphs.py", { env: { STEP_S: "0.15" } });
+  }
+  const end = await call(server, "GET", `/threads/${t}/runs/${run_id}/join`);
+  equal(end.json.log, ["s0", "s1", "s2", "s3", "s4", "s5"], "nothing lost, nothing twice in the values");
+  const times = (n) => ran().filter((l) => l === `${n} ends`).length;
+  equal(["s0", "s2", "s4"].map(times), [1, 1, 1], "a node whose writes were acknowledged runs once");
+  check(["s1", "s3", "s5"].every((n) => times(n) === 1), "and one that was killed is run again", ran());
+  equal(first.exit.signal, "SIGKILL", "the first is dead");
+  // A worker that was stopped for longer than its lease.
+  const [w] = workers;
+  const u = await thread(server);
+  const r = (await call(server, "POST", `/threads/${u}/runs`, { assistant_id: "forever", input: { log: [] } })).json.run_id;
+  await until(() => ran().includes("forever begins"), "it to run");
+  w.child.kill("SIGSTOP");
+  await until(async () => (await call(server, "GET", `/threads/${u}/runs/${r}`)).json.status === "pending", "the run to be pending");
+  w.child.kill("SIGCONT");
+  await until(() => ran().includes("forever stops"), "the paused worker to drop it");
+  // Cancelled while a worker that is dead had it: the thread is free at once.
+  await w.stop("SIGKILL");
+  const began = performance.now();
+  equal((await call(server, "POST", `/threads/${u}/runs/${r}/cancel?wait=true`)).status, 204, "cancel of a run whose worker died");
+  check(performance.now() - began < 5000, "does not wait for it", performance.now() - began);
+  check(["idle", "interrupted"].includes((await call(server, "GET", `/threads/${u}`)).json.status), "and frees the thread");
+  await server.stop();
+});
+
+await scenario("cancelled, drained", async () => {
+  const server = await startServer({ args: ["--workers-lease", "2000"] });
+  writeFileSync(log, "");
+  const w = await startWorker(server, "graphs.py", { env: { STEP_S: "0.3" } });
+  const t = await thread(server);
+  const r = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: "forever", input: { log: [] } })).json.run_id;
+  await until(() => ran().includes("forever begins"), "it to run");
+  equal((await call(server, "POST", `/threads/${t}/runs/${r}/cancel?wait=true`)).status, 204, "cancel");
+  // wait=true waits until the graph has stopped, not until somebody has been told.
+  check(ran().includes("forever stops"), "the node was stopped before that was answered", ran());
+  const u = await thread(server);
+  const s = (await call(server, "POST", `/threads/${u}/runs`, { assistant_id: "steps", input: { log: [] } })).json.run_id;
+  await until(() => ran().includes("s1 begins"), "steps to run");
+  w.child.kill("SIGTERM");
+  await until(() => w.log.includes("leaving: SIGTERM"), "the drain");
+  const late = (await call(server, "POST", "/runs", { assistant_id: "bad", input: {} })).json.run_id;
+  const end = await call(server, "GET", `/threads/${u}/runs/${s}/join`);
+  equal(end.json.log.length, 6, "what was under way ends");
+  equal(await w.exited, { code: 0, signal: null }, "then the worker does");
+  check(!w.log.includes("nothing there"), "and took nothing more", w.log);
+  check(late !== undefined, "which waits for another", late);
+  await server.stop();
 });
 
 finish();

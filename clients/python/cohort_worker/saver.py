@@ -22,7 +22,6 @@ except ImportError:  # langgraph-checkpoint before 2.0.26
     def get_checkpoint_metadata(config: dict, metadata: dict) -> dict:
         return dict(metadata)
 
-PAGE = 100                      # checkpoints an answer of `list`
 TASKS = "__pregel_tasks"        # the channel of Sends
 INTERRUPT = "__interrupt__"
 NO_VALUE = "empty"              # a serializer's word for: this channel has no value
@@ -230,7 +229,8 @@ class RemoteSaver(BaseCheckpointSaver[str]):
         at = before and ((before.get("configurable") or {}).get("checkpoint_id"))
         left = limit
         while left is None or left > 0:
-            body["limit"] = PAGE if left is None else min(PAGE, left)
+            if left is not None:
+                body["limit"] = left
             if at:
                 body["before"] = at
             answer = yield dict(body)

@@ -50,7 +50,8 @@ class Saver:
                        and ("before" not in b or k[2] < b["before"])), key=lambda k: k[2], reverse=True)
         wanted = b.get("filter", {})
         keys = [k for k in keys if all(json.loads(self.rows[k]["metadata"]["text"]).get(n) == v for n, v in wanted.items())]
-        page, rest = keys[:b["limit"]], keys[b["limit"]:]
+        keys = keys[:b.get("limit")]
+        page, rest = keys[:100], keys[100:]
         return {"items": [self.found(*k) for k in page], **({"next": page[-1][2]} if rest else {})}
 
     def op_put(self, thread, b):
@@ -94,6 +95,7 @@ class Desk:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # an answer in one piece
 
             def setup(self):
                 super().setup()
@@ -123,6 +125,7 @@ class Desk:
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+                self.wfile.flush()
 
             def handle(self):
                 try:

@@ -94,7 +94,7 @@ class Graphs(unittest.TestCase):
         id = self.run_of()
         self.desk.end(id)
         first, second = self.desk.said(id, "messages")
-        self.assertEqual((first[0]["content"], first[1]), ("a", {"langgraph_node": "plan", "step": 1}))
+        self.assertEqual((first[0]["content"], first[1]["langgraph_node"], first[1]["langgraph_checkpoint_ns"][:5], first[1]["step"]), ("a", "plan", "plan:", 1))
         self.assertEqual((len(second), second[0]["content"]), (1, "b"), "the same metadata is told once")
 
     def test_results_of_tasks_are_objects(self):

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import unittest
 import uuid
 
@@ -10,16 +11,22 @@ from langgraph.types import Interrupt, Send
 
 from .desk import Desk
 
-T = "11111111-1111-1111-1111-111111111111"
+REAL = os.environ.get("COHORT_TEST_URL")  # a server with --test-hooks, in place of the stand-in
+T = str(uuid.uuid4())
 
 
-def config(id=None, ns="", thread=T, **more):
-    c = {"thread_id": thread, "checkpoint_ns": ns, **more}
-    return {"configurable": {**c, **({"checkpoint_id": id} if id else {})}}
+def U(name):
+    """The id of a checkpoint: in the order of the names."""
+    return "00000000-0000-6000-8000-" + name.encode().hex().zfill(12)
+
+
+def config(id=None, ns="", thread=None, **more):
+    c = {"thread_id": thread or T, "checkpoint_ns": ns, **more}
+    return {"configurable": {**c, **({"checkpoint_id": U(id)} if id else {})}}
 
 
 def checkpoint(id, values=None, versions=None, v=4):
-    return {"v": v, "id": id, "ts": "2026-01-02T03:04:05+00:00", "channel_values": values or {}, "channel_versions": versions or {},
+    return {"v": v, "id": U(id), "ts": "2026-01-02T03:04:05+00:00", "channel_values": values or {}, "channel_versions": versions or {},
             "versions_seen": {"n": {"a": "1"}}}
 
 
@@ -27,18 +34,29 @@ class Savers(unittest.TestCase):
     """Every case through the methods without and with async: `self.do(saver.put, ..)`."""
 
     def setUp(self):
-        self.desk = Desk()
-        self.addCleanup(self.desk.close)
-        self.wire = Wire(self.desk.url)
+        global T
+        T = str(uuid.uuid4())
+        self.desk = None if REAL else Desk()
+        if self.desk:
+            self.addCleanup(self.desk.close)
+        self.wire = Wire(REAL or self.desk.url)
         self.addCleanup(self.wire.close)
-        self.put_events = []
+        self.put_events, self.sent = [], []
         self.saver = self.make()
+        if REAL:
+            self.addCleanup(lambda: self.do("delete_thread", T))
 
-    def make(self, thread=T, **how):
-        id = self.desk.give(kind="run", name="a", thread_id=thread)
-        self.desk.queue.clear()
-        return RemoteSaver(TaskWire(self.wire, id, self.desk.tokens[id][0]), thread,
-                           on_put=lambda ns, e: self.put_events.append((ns, e)), **how)
+    def make(self, thread="own", **how):
+        if REAL:
+            task, thread = TaskWire(self.wire, "test", "test"), None
+        else:
+            thread = T if thread == "own" else thread
+            id = self.desk.give(kind="run", name="a", thread_id=thread)
+            self.desk.queue.clear()
+            task = TaskWire(self.wire, id, self.desk.tokens[id][0])
+        call = task.call
+        task.call = lambda verb, body, *more: (self.sent.append(body), call(verb, body, *more))[1]
+        return RemoteSaver(task, thread, on_put=lambda ns, e: self.put_events.append((ns, e)), **how)
 
     def do(self, method, *args, **kwargs):
         return getattr(self.saver, method)(*args, **kwargs)
@@ -52,7 +70,7 @@ class Savers(unittest.TestCase):
                        new if new is not None else versions)
 
     def last(self, op):
-        return next(b for p, b, _ in reversed(self.desk.calls) if p.endswith("/saver") and b["op"] == op)
+        return next(b for b in reversed(self.sent) if b["op"] == op)
 
     def test_what_was_put_comes_back(self):
         values = {"messages": [Message("human", "hi", "m1")], "n": None, "raw": b"\xff\x00", "send": [Send("x", {"y": 1})]}
@@ -92,22 +110,22 @@ class Savers(unittest.TestCase):
                 {"source": "loop", "step": 3, "parents": {"": "p0"}}, {"log": "2", "__start__": "2", "branch:to:b": "2"})
         b = self.last("put")
         self.assertEqual({k: b[k] for k in ("op", "ns", "id", "parent_id", "versions", "view")}, {
-            "op": "put", "ns": "child:1", "id": "a1", "parent_id": "a0", "versions": {"log": "2", "__start__": "2", "branch:to:b": "2"},
+            "op": "put", "ns": "child:1", "id": U("a1"), "parent_id": U("a0"), "versions": {"log": "2", "__start__": "2", "branch:to:b": "2"},
             "view": {"values": {"log": ["x"]}, "gone": [], "source": "loop", "step": 3, "created_at": "2026-01-02T03:04:05+00:00",
                      "parents": {"": "p0"}}})
         self.assertEqual(json.loads(b["metadata"]["text"]), {"source": "loop", "step": 3, "parents": {"": "p0"}, "run_id": "r1"})
         self.assertEqual(sorted((x["channel"], x["version"], x["type"]) for x in b["blobs"]),
                          [("__start__", "2", "msgpack"), ("branch:to:b", "2", "null"), ("log", "2", "msgpack")])
         self.assertTrue(all(("b64" in x) != ("text" in x) for x in b["blobs"]))
-        self.assertEqual(sorted(b), ["blobs", "checkpoint", "id", "metadata", "ns", "op", "parent_id", "versions", "view"])
-        self.assertEqual(self.put_events, [("child:1", {"id": "a1", "parent_id": "a0", "step": 3, "source": "loop"})])
+        self.assertEqual(sorted(set(b) - {"thread_id"}), ["blobs", "checkpoint", "id", "metadata", "ns", "op", "parent_id", "versions", "view"])
+        self.assertEqual(self.put_events, [("child:1", {"id": U("a1"), "parent_id": U("a0"), "step": 3, "source": "loop"})])
 
     def test_recorded_writes(self):
         self.put("a1", {"a": 1})
         self.do("put_writes", config("a1"), [("a", 2), ("__interrupt__", [Interrupt({"q": 1}, "f" * 32)]), ("b", None)], "t1", "~x, 1")
         self.assertEqual(
             {**self.last("writes")["groups"][0], "writes": [(w["idx"], w["channel"], w["type"]) for w in self.last("writes")["groups"][0]["writes"]]},
-            {"ns": "", "id": "a1", "task_id": "t1", "task_path": "~x, 1",
+            {"ns": "", "id": U("a1"), "task_id": "t1", "task_path": "~x, 1",
              "writes": [(0, "a", "msgpack"), (-3, "__interrupt__", "msgpack"), (2, "b", "null")],
              "interrupts": [{"value": {"q": 1}, "id": "f" * 32}]})
 
@@ -129,7 +147,7 @@ class Savers(unittest.TestCase):
             self.put(f"a{i}", {"a": i}, f"a{i - 1}" if i else None, metadata={"source": "loop", "step": i, "odd": bool(i % 2)})
         self.put("a9", {"a": 9}, ns="child:1", metadata={"source": "loop", "step": 9, "odd": True})
         def ids(*args, **kwargs):
-            return [t.config["configurable"]["checkpoint_id"] for t in self.listed(*args, **kwargs)]
+            return [bytes.fromhex(t.config["configurable"]["checkpoint_id"][-4:]).decode() for t in self.listed(*args, **kwargs)]
         self.assertEqual(ids(config()), ["a4", "a3", "a2", "a1", "a0"])
         self.assertEqual(ids({"configurable": {"thread_id": T}}), ["a9", "a4", "a3", "a2", "a1", "a0"], "every namespace")
         self.assertEqual(ids(config(), filter={"odd": True}), ["a3", "a1"])
@@ -141,14 +159,16 @@ class Savers(unittest.TestCase):
         self.assertEqual(self.listed(config("a3"))[0].parent_config, config("a2"))
 
     def test_list_goes_on_over_pages(self):
-        from cohort_worker import saver
-        saver.PAGE, page = 2, saver.PAGE
-        self.addCleanup(setattr, saver, "PAGE", page)
-        for i in range(7):
-            self.put(f"a{i}", {"a": i})
-        self.assertEqual([t.checkpoint["channel_values"]["a"] for t in self.listed(config())], [6, 5, 4, 3, 2, 1, 0])
-        self.assertEqual(len(self.listed(config(), limit=5)), 5)
-        self.assertEqual([b["limit"] for p, b, _ in self.desk.calls if b.get("op") == "list"], [2, 2, 2, 2, 2, 2, 1])
+        # The server answers 100 at a time, and 4 MB.
+        for i in range(250):
+            self.put(f"{i:03}", {"a": i})
+        self.assertEqual([t.checkpoint["channel_values"]["a"] for t in self.listed(config())], list(range(249, -1, -1)))
+        self.assertEqual([t.checkpoint["channel_values"]["a"] for t in self.listed(config(), limit=150)], list(range(249, 99, -1)))
+        self.assertEqual(len(self.listed(config(), before=config("101"), filter={"step": 1})), 101)
+        for i in range(6):
+            self.put(f"3{i}", {"a": b"x" * 1_000_000}, ns="big:1")
+        self.assertEqual(len(self.listed(config(ns="big:1"))), 6)
+        self.assertEqual(len([b for b in self.sent if b["op"] == "list"]), 3 + 2 + 2 + (2 if REAL else 1))
 
     def test_sends_of_an_old_checkpoint(self):
         """Before format 4 Sends were writes of the parent; since then they are a channel."""
@@ -189,12 +209,13 @@ class Savers(unittest.TestCase):
         self.assertEqual(self.saver.get_delta_channel_history(config=config("a3"), channels=["log"]),
                          {"log": {"writes": [("t1", "log", "x"), ("t2", "log", "y")], "seed": ["seed"]}})
 
+    @unittest.skipIf(REAL, "a test's token spans threads")
     def test_another_thread_is_refused_here(self):
         with self.assertRaisesRegex(ValueError, "own thread"):
             self.do("get_tuple", config(thread="other"))
         with self.assertRaises(ValueError):
             self.do("put", config(thread="other"), checkpoint("a1"), {}, {})
-        self.assertEqual([p for p, _, _ in self.desk.calls if p.endswith("saver")], [])
+        self.assertEqual(self.sent, [])
         with self.assertRaises(Refused):
             self.do("delete_thread", T)
 
@@ -217,6 +238,7 @@ class Savers(unittest.TestCase):
         self.put("a2", {"a": 1, "__x": 2, "branch:to:n": 3, "start:n": 1}, ns="unknown:1")
         self.assertEqual(self.last("put")["view"]["values"], {"a": 1})
 
+    @unittest.skipIf(REAL, "a test's token has no lease")
     def test_a_lost_lease(self):
         self.desk.revoke(self.saver.wire.task_id)
         with self.assertRaises(LostLease):
@@ -226,12 +248,13 @@ class Savers(unittest.TestCase):
         self.saver = self.make(thread=None)
         a, b = str(uuid.uuid4()), "free text"
         for t in (a, b):
-            self.do("put", config(thread=t), checkpoint(f"id-{t}", {"a": t}, {"a": "1"}), {"source": "input", "step": -1}, {"a": "1"})
-            self.do("put_writes", config(f"id-{t}", thread=t), [("a", 1)], "t1")
+            self.do("put", config(thread=t), checkpoint("a1", {"a": t}, {"a": "1"}), {"source": "input", "step": -1}, {"a": "1"})
+            self.do("put_writes", config("a1", thread=t), [("a", 1)], "t1")
         self.assertEqual(self.do("get_tuple", config(thread=b)).checkpoint["channel_values"], {"a": b})
         self.assertEqual({t.config["configurable"]["thread_id"] for t in self.listed(None)}, {a, b})
         self.do("delete_thread", a)
         self.assertEqual({t.config["configurable"]["thread_id"] for t in self.listed(None)}, {b})
+        self.do("delete_thread", b)
 
     def test_pack(self):
         for v in (None, b"", b"\xff", bytearray(b"x"), "é", {"a": [1]}):
@@ -253,8 +276,8 @@ class AsyncSavers(Savers):
         async def eight():
             await asyncio.gather(*(self.saver.aput_writes(config("a1"), [("a", i)], f"t{i}") for i in range(8)))
         asyncio.run(eight())
-        groups = [len(b["groups"]) for p, b, _ in self.desk.calls if b.get("op") == "writes"]
-        self.assertEqual((sum(groups), len(groups) <= 2), (8, True), groups)
+        groups = [len(b["groups"]) for b in self.sent if b["op"] == "writes"]
+        self.assertEqual((sum(groups), len(groups) <= 2 or REAL is not None), (8, True), groups)
         self.assertEqual(len(self.do("get_tuple", config()).pending_writes), 8)
 
 

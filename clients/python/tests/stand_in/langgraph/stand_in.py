@@ -31,7 +31,7 @@ def write(data):
 def token(message, **metadata):
     """What a model's callback does."""
     task = _here.get()
-    task["emit"]("messages", (message, {"langgraph_node": task["name"], **metadata}))
+    task["emit"]("messages", (message, {"langgraph_node": task["name"], "langgraph_checkpoint_ns": f"{task['name']}:{task['id']}", **metadata}))
 
 
 def store():
@@ -41,7 +41,7 @@ def store():
 def _clock(step):
     # Greater with each step, as uuid6 is.
     t = int(datetime.now(timezone.utc).timestamp() * 1e7) + step
-    return str(uuid.UUID(int=(t << 64) | (6 << 76) | (0x8 << 60) | uuid.uuid4().int & 0xffffffff))
+    return str(uuid.UUID(int=(t >> 12) << 80 | 6 << 76 | (t & 0xfff) << 64 | 0x8 << 60 | uuid.uuid4().int & 0xffffffff))
 
 
 class _Drawable:
