@@ -199,7 +199,7 @@ await scenario("update beside siblings", async () => {
   const t = await newThread();
   await wait(t, "pair", { input: { log: [] }, interruptAfter: ["one", "two"] });
   equal((await lines(t))[0], "1 loop [end]", "after both");
-  await refused(update(t, { values: { a: 5 } }), reference ? 500 : [400, 409, 422], reference ? [] : "Ambiguous update, specify as_node", "two last writers");
+  await refused(update(t, { values: { a: 5 } }), reference ? 500 : [400, 409, 422], reference ? [] : "Ambiguous update, specify", "two last writers");
   await update(t, { values: { a: 5 }, asNode: "one" });
   equal([(await lines(t))[0], (await state(t)).values.a], ["2 update [end]", 5], "as one of them");
   equal((await wait(t, "pair", { input: null })).log, ["one", "two", "end"], "the join still holds");

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import path from "node:path";
 import { call, check, equal, finish, repo, scenario, startServer, until } from "./lib.mjs";
 import { agentFolder, collect, ended, last, matches } from "./core-lib.mjs";
-import { assistantOf, command, startWorker, workersDir } from "./worker-lib.mjs";
+import { assistantOf, command, startHosted, startWorker, workersDir } from "./worker-lib.mjs";
 
 const suite = (name) => new Promise((resolve) => {
   const child = spawn(process.execPath, [path.join(repo, "tests", "e2e", `${name}.mjs`)], { env: { ...process.env, CORE_WORKER: "js" }, stdio: ["ignore", "pipe", "pipe"] });
@@ -21,6 +21,23 @@ for (const name of (process.env.WORKER_SUITES ?? "agents,time-travel").split(","
     const out = await suite(name), [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(out) ?? [];
     check(Number(passed) > 100 && failed === "0", `${name}.mjs, of agents in a worker`, out.slice(-6000));
   });
+
+// Ids are other ones in each run, everything else of the stream must be the same.
+await scenario("the streams of agents in YAML and in code", async () => {
+  const folders = ["", "e2e"];
+  const both = [await startServer({ args: ["--agents", agentFolder(folders)] }), await startHosted({ folder: agentFolder(folders), folders })];
+  const masked = (x) => JSON.stringify(x).replace(/[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g, "*").replace(/"[0-9a-f]{32}"/g, '"#"');
+  const streamMode = ["values", "updates", "tasks", "messages-tuple", "custom"];
+  for (const [id, input] of [["sends", { items: [1, 2] }], ["pair", { log: ["in"] }], ["do_asks", { log: ["in"] }], ["steps", { topic: "x" }], ["sub_ask", { n: 1 }], ["slow", { n: 1 }]]) {
+    const [yaml, code] = await Promise.all(both.map(async ({ url }) => {
+      const c = new Client({ apiUrl: url, callerOptions: { maxRetries: 0 } });
+      const t = (await c.threads.create()).thread_id;
+      return (await collect(c.runs.stream(t, id, { input, streamMode, streamSubgraphs: true }))).map((e) => masked([e.event, e.data]));
+    }));
+    equal(code, yaml, `${id}: event by event`);
+  }
+  for (const s of both) await s.stop();
+});
 
 const server = await startServer({ args: ["--agents", agentFolder([])] });
 const project = path.join(workersDir, "agents.json");
@@ -135,6 +152,25 @@ await scenario("a killed worker: another one goes on", async () => {
   equal([await ended(s2, t, r.run_id), (await c2.threads.getState(t)).values.log], ["success", ["one", "two"]], "each step once");
   await w.stop();
   await s2.stop();
+});
+
+await scenario("SIGTERM: the run under way is finished by its worker", async () => {
+  const w = await startWorker(server), t = await newThread(), r = await client.runs.create(t, "slow", { input: { n: 500 } });
+  await until(async () => (await client.runs.get(t, r.run_id)).status === "running", "the run to be taken");
+  const { code } = await w.stop();
+  equal([code, await ended(server, t, r.run_id), (await client.threads.getState(t)).values.log], [0, "success", ["one", "two"]], "exit code, status, state");
+});
+
+await scenario("an agent of one function", async () => {
+  const w = await startWorker(server, { program: [path.join(workersDir, "plain-worker.mjs")] });
+  await assistantOf(server, "plainagent");
+  const t = await newThread(), chunks = await stream(t, "plainagent", { input: say("hello there"), streamMode: ["messages-tuple", "custom", "values"] });
+  equal(chunks.filter((c) => c.event === "messages" && c.data[0].content).map((c) => c.data[0].content), ["You ", "said ", "hello ", "there"], "word by word");
+  equal(chunks.filter((c) => c.event === "custom").map((c) => c.data), [{ words: 4 }], "and what it says beside");
+  equal(last(chunks, "values").messages.map((m) => [m.type, m.content]), [["human", "hello there"], ["ai", "You said hello there"]], "the thread");
+  const v = await client.runs.wait(t, "plainagent", { input: say("again") });
+  equal(v.messages.length, 4, "and its next turn");
+  await w.stop();
 });
 
 await worker.stop();
