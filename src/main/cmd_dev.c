@@ -326,9 +326,11 @@ prepare(struct dev *d, const struct flag_line *l, struct err *e)
 
 	d->reload = !line_has(l, "no-reload");
 	d->browse = !line_has(l, "no-browser");
-	if (runs.n > 0)
-		(void)str_to_i64(runs, &d->runs);
-	rc = find_project(d, path, e);
+	rc = runs.p != NULL && (!str_to_i64(runs, &d->runs) || d->runs < 1 ||
+	    d->runs > LIMIT_WORKER_SLOTS) ? err_set(e, ERR_INVALID, "--n-jobs-per-worker: expected "
+	    "a whole number from 1 to %d, got \"%.*s\"", LIMIT_WORKER_SLOTS, FMT(runs)) : OK;
+	if (rc == OK)
+		rc = find_project(d, path, e);
 	free(path);
 	if (rc == OK)
 		rc = load(d, l, e);

@@ -155,8 +155,8 @@ struct reader {
 	struct str folder;                   /* with the last /; may be empty */
 	struct buf path;                     /* of the key at hand */
 	struct buf value;                    /* its text */
-	struct buf idle;                     /* keys without effect */
 	bool seen[COUNT(keys)];
+	bool idle[COUNT(keys)];              /* given, without effect */
 	struct err *e;
 };
 
@@ -588,7 +588,7 @@ take(struct reader *r, const struct key *k, jnode n)
 	case KEY_TRUE:
 		return json_bool(n) ? OK : fail(r, "false is not supported: %s", k->help);
 	case KEY_IDLE:
-		buf_add_fmt(&r->idle, "%s%s", r->idle.n > 0 ? ", " : "", k->path);
+		r->idle[k - keys] = true;
 		return OK;
 	default:
 		return set(r, k, n);
@@ -651,11 +651,37 @@ parse(struct reader *r, struct str text, struct json_doc *doc)
 	    "%s: expected an object, got %s", r->name, json_kind(doc->root));
 }
 
+/* What workers of code look at has an effect there. */
+static bool
+is_of_workers(const struct key *k)
+{
+	static const char *const paths[] = { "dependencies", "node_version", "python_version" };
+
+	for (size_t i = 0; i < COUNT(paths); i++)
+		if (str_eq(str_of(k->path), str_of(paths[i])))
+			return true;
+	return false;
+}
+
+static void
+warn_idle(const struct reader *r)
+{
+	struct buf b = BUF(SIZE_MAX / 2);
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (r->idle[i] && (r->c->langgraph.code_n == 0 || !is_of_workers(&keys[i])))
+			buf_add_fmt(&b, "%s%s", b.n > 0 ? ", " : "", keys[i].path);
+	if (b.n > 0)
+		buf_add_fmt(&r->c->warnings, "%s: these keys have no effect here: %.*s\n", r->name,
+		    FMT(buf_str(&b)));
+	buf_release(&b);
+}
+
 int
 langgraph_read(struct config *c, const char *name, struct str text, struct err *e)
 {
 	struct reader r = { .c = c, .name = name, .e = e, .path = BUF(SIZE_MAX / 2),
-		.value = BUF(SIZE_MAX / 2), .idle = BUF(SIZE_MAX / 2) };
+		.value = BUF(SIZE_MAX / 2) };
 	struct json_doc doc = { 0 };
 	int rc = parse(&r, text, &doc);
 
@@ -666,13 +692,11 @@ langgraph_read(struct config *c, const char *name, struct str text, struct err *
 		r.folder = str_sub(str_of(name), 0, r.folder.n + 1);
 	if (rc == OK)
 		rc = read_object(&r, doc.root);
-	if (rc == OK && r.idle.n > 0)
-		buf_add_fmt(&c->warnings, "%s: these keys have no effect here: %.*s\n", name,
-		    FMT(buf_str(&r.idle)));
+	if (rc == OK)
+		warn_idle(&r);
 	json_release(&doc);
 	buf_release(&r.path);
 	buf_release(&r.value);
-	buf_release(&r.idle);
 	return rc;
 }
 

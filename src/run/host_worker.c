@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "run/hosted_priv.h"
 #include "run/job_priv.h"
 #include "worker/worker.h"
 
@@ -281,6 +282,8 @@ on_call(struct worker_offer *o, struct worker_call *c)
 		on_events(x, c);
 	else if (c->verb == WORKER_END)
 		on_end(x, c);
+	else if (c->verb == WORKER_STORE)
+		hosted_items_of(x->run, c);
 	else
 		worker_call_answer(c, ERR_INVALID, STR_NONE, (err_set(&e, ERR_INVALID,
 		    "a task of kind %s has no %s: it works on the state that it was given, and its "

@@ -197,6 +197,9 @@ await scenario("a model calls a worker's tool", async () => {
   const w = await register(), t = await thread(), r = await run(t, "chat", { messages: "buy" });
   const task = await w.take("charge");
   equal([task.args, task.call_id], [{ cents: 7 }, "c1"], "the call");
+  const item = await post(`/tasks/${task.task_id}/store`, { ops: [{ op: "put", namespace: ["bills"], key: "c1", value: { cents: 7 } }, { op: "get", namespace: ["bills"], key: "c1" }] }, { "x-task-token": task.token });
+  equal([item.status, item.json.results?.[1]?.value], [200, { cents: 7 }], "it has the run's store");
+  equal((await post(`/tasks/${task.task_id}/saver`, { op: "get", ns: "" }, { "x-task-token": task.token })).status, 422, "and no checkpoints");
   await done(task, [{ type: "text", text: "paid" }]);
   equal(await ended(t, r), "success", "the run");
   const m = (await values(t)).messages;
