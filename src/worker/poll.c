@@ -26,12 +26,12 @@ has_news(const struct worker_session *s)
 	    (s->quiet && !s->quiet_told);
 }
 
-/* Tasks past ANSWER_BYTES wait for the next poll. */
+/* Tasks past ANSWER_BYTES wait for the next poll; a worker that has left gets none. */
 static void
 add_tasks(struct buf *b, struct worker_session *s)
 {
 	buf_lit(b, "\"tasks\":[");
-	while (!list_empty(&s->outbox) && b->n < ANSWER_BYTES) {
+	while (!s->gone && !list_empty(&s->outbox) && b->n < ANSWER_BYTES) {
 		struct worker_task *t = CONTAINER_OF(s->outbox.next, struct worker_task,
 		    in_session);
 
@@ -61,6 +61,15 @@ add_notices(struct buf *b, struct worker_session *s)
 	buf_add_char(b, ']');
 }
 
+/* The client is gone, and what waited for this answer does not wait for it to come back. */
+static void
+give_back(struct worker_desk *d, struct worker_session *s)
+{
+	for (struct list *l = s->outbox.next; l != &s->outbox; l = l->next)
+		lease_tell_lost(d, CONTAINER_OF(l, struct worker_task, in_session)->offer,
+		    "left");
+}
+
 /* The poll leaves its session, with what there is for it if it is the one that waits. */
 static void
 poll_take(struct worker_poll *p, bool answer)
@@ -77,6 +86,8 @@ poll_take(struct worker_poll *p, bool answer)
 			json_add_fmt(&p->text, ",'quiet':%hhd", s->quiet);
 			add_notices(&p->text, s);
 			s->quiet_told = s->quiet;
+		} else {
+			give_back(d, s);
 		}
 		session_serve(d, s);
 	} else if (answer) {

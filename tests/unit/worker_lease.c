@@ -358,6 +358,32 @@ TEST(worker_task_that_was_not_sent_is_no_attempt)
 	place_close(&p);
 }
 
+TEST(worker_task_is_given_back_when_the_client_of_the_poll_is_gone)
+{
+	struct workers_options o = WORKER_OPTIONS;
+	struct place p;
+	struct asked a, b;
+	struct job j = { .hold = true };
+	struct uuid w1, w2;
+
+	place_open(&p, &o);
+	w1 = worker_new(&p, GRAPH, "b1");
+	w2 = worker_new(&p, GRAPH, "b1");
+	ask(&p, &a, &w1, 1, 0);
+	job_offer(&p, &j, "g", 1);
+	TURNS_UNTIL(&p, j.taken == 1);
+	workers_deliver(&j.offer);           /* its answer is made in the next turn */
+	worker_poll_leave(&a.poll);
+	buf_release(&a.poll.text);
+	j.hold = false;
+	ask(&p, &b, &w2, 1, 0);
+	CHECK_INT(answer_tasks(&p, &b), 1);
+	CHECK(took(&j, &w2) && j.lost == 0);
+	asked_end(&b);
+	workers_withdraw(&j.offer, "success");
+	place_close(&p);
+}
+
 TEST(worker_poll_of_the_same_worker_ends_the_one_before)
 {
 	struct workers_options o = WORKER_OPTIONS;
