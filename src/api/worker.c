@@ -68,6 +68,8 @@ api_worker_register(struct call *c)
 	principal_key(&c->who, in->key);
 	rc = worker_intake_read(in, c->in->node, may, &c->err);
 	c->in = NULL;
+	if (rc == OK)
+		rc = call_audit_as(c, "workers:register");
 	if (rc < 0) {
 		arena_release(&in->arena);
 		return rc;

@@ -1,11 +1,11 @@
 // workers.mjs - the wire of workers over plain HTTP: who may register, poll, drain and speak
 // for a task; what is wrong with a body and where; a worker that was paused.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
-const dir = scratch(), keysFile = path.join(dir, "keys");
+const dir = scratch(), keysFile = path.join(dir, "keys"), auditFile = path.join(dir, "audit.jsonl");
 function makeKey(sub, limits) {
   const out = execFileSync(binary, ["token", "--api-key", "--sub", sub, ...(limits ? ["--limits", limits] : [])], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   const [key, line] = out.trim().split("\n");
@@ -15,7 +15,7 @@ const k = { ann: makeKey("ann"), bob: makeKey("bob"), admin: makeKey("ops", "sco
   other: makeKey("w-other", "scopes=worker"), some: makeKey("w-some", "scopes=worker graphs=alpha,beta") };
 writeFileSync(keysFile, Object.values(k).map((x) => x.line).join("\n") + "\n", { mode: 0o600 });
 const lease = 1000;
-const server = await startServer({ memory: true, args: ["--api-keys", keysFile, "--workers-lease", String(lease), "--test-hooks"] });
+const server = await startServer({ memory: true, args: ["--api-keys", keysFile, "--workers-lease", String(lease), "--test-hooks", "--audit-file", auditFile] });
 
 const hello = (more = {}) => ({ name: "w", build: "b1", lang: "test", protocol: 1, slots: { run: 2, node: 4 }, ...more });
 const post = (target, body, key = k.any, headers = {}) => call(server, "POST", target, body, { ...key?.headers, ...headers });
@@ -376,6 +376,13 @@ await scenario("the command line", async () => {
   equal(cli("forget", "alpha"), "", "until it is forgotten");
   check(/^1 /.test(cli("forget", "alpha")), "once");
   await leave(await serve("alpha", "b1", k.other));
+});
+
+await scenario("the audit log has who registered and who drained", async () => {
+  const lines = readFileSync(auditFile, "utf8").trim().split("\n").map((x) => JSON.parse(x));
+  const said = (action, user) => lines.some((l) => l.action === action && JSON.stringify(l).includes(`"${user}"`));
+  check(said("workers:register", "w-any") && said("workers:update", "ops"), "both", lines.slice(0, 2));
+  check(lines.every((l) => l.action !== "workers:serve" || l.status === 403) && !Object.values(k).some((x) => JSON.stringify(lines).includes(x.key)), "no polls, no keys", lines.find((l) => l.action === "workers:serve"));
 });
 
 finish();
