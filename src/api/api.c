@@ -24,6 +24,7 @@
 #include "api/session.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "run/hosted_update.h"
 #include "run/items.h"
 
 #define BODY_DEFAULT  (64 * KB)              /* of routes that read none */
@@ -614,6 +615,7 @@ api_drain(struct api *a, void (*done)(void *ctx), void *ctx)
 	feeds_end(a);
 	mailboxes_end(a);
 	sockets_end(a);
+	hosted_updates_stop(a->runs);
 	a->drained = done;
 	a->drained_ctx = ctx;
 	api_drained(a);

@@ -111,6 +111,9 @@ struct call {
 	struct view *view;                   /* members of states */
 	struct update *update;               /* what its command writes */
 	struct checkpoint_ref made;          /* by it */
+	struct str seed;                     /* supersteps of a new thread that a worker
+	                                        makes; or empty */
+	struct seeding *seeding;             /* while it does */
 	struct words { const struct str *at; size_t n; } namespaces;     /* of a stream;
 	                                        n 0: all */
 	struct uuid after_checkpoint;        /* a stream's replay begins behind it;
@@ -533,6 +536,18 @@ void graphs_add(struct buf *b, const struct api *api);   /* {"id": workers, ...}
 /* ?fail_fast: a run that would wait for a worker is refused. */
 void graphs_check_served(struct call *c, const struct agent *a);
 handler api_graph_forget;
+
+/* ---- graph_state.c: states that workers change --------------------------------------- */
+
+struct hosted_update_request;
+/* Ends the call, with {"checkpoint": ...}.  q: but for the thread's part. */
+int  graph_state_update(struct call *c, const struct store_thread *t,
+    struct hosted_update_request *q);
+/* A thread was created whose history c->seed is; then answers it, or takes it back. */
+int  graph_state_seed(struct call *c, int (*then)(struct call *c));
+/* [[{values, as_node}]] of supersteps, or of one update. */
+struct str graph_state_steps(struct call *c, const struct update_step *steps, size_t n);
+int  call_state_updated(struct call *c);
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 

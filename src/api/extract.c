@@ -188,7 +188,8 @@ static void
 add_value(struct buf *b, const struct shown_thread *t, const struct extract *x,
     struct buf *scratch)
 {
-	const struct store_channel *ch = x->n > 0 && x->steps[0].name.p != NULL ?
+	bool told = view_overlay(t->agent, &t->f.state).n > 0;
+	const struct store_channel *ch = !told && x->n > 0 && x->steps[0].name.p != NULL ?
 	    channel_of(t, x->steps[0].name, scratch) : NULL;
 
 	if (ch != NULL && ch->is_list && x->n > 1 && x->steps[1].name.p == NULL) {

@@ -33,6 +33,8 @@ graphs_check_served(struct call *c, const struct agent *a)
 	bool fast = false;
 
 	param_bool(c, "fail_fast", &fast);
+	/* What waits may go on with an earlier definition. */
+	a = a == NULL ? NULL : runs_agent(c->api->runs, a->id);
 	if (fast && a != NULL && a->of_worker && c->in->rc == OK &&
 	    workers_serving(c->api->shared->o.workers, WORKER_RUN, a->id) == 0)
 		c->in->rc = err_set(&c->err, ERR_BUSY, "no worker serves the graph \"%.*s\" "

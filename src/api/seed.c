@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "agent/agent.h"
 #include "base/scan.h"
 
 struct seed {
@@ -147,7 +148,10 @@ seed_make(struct call *c, const struct seed *s, struct str metadata)
 	if (q.agent == NULL)
 		return err_set(&c->err, ERR_NOTFOUND, "metadata.graph_id: Graph '%.*s' not "
 		    "found", FMT(param_shown(q.graph_id)));
-	return update_new(&c->update, &q, &c->err);
+	if (q.agent->hosted == NULL)
+		return update_new(&c->update, &q, &c->err);
+	c->seed = graph_state_steps(c, s->steps, s->steps_n);
+	return c->seed.n > 0 ? OK : err_set(&c->err, ERR_TOOBIG, "supersteps: too large");
 }
 
 int

@@ -13,7 +13,9 @@
 #include <stdio.h>
 
 #include "base/scan.h"
+#include "agent/agent.h"
 #include "run/child.h"
+#include "run/hosted_update.h"
 #include "run/listen.h"
 #include "run/view.h"
 
@@ -320,8 +322,8 @@ call_check_values(struct call *c, const char *path, jnode n)
 	}
 }
 
-static int
-state_updated(struct call *c)
+int
+call_state_updated(struct call *c)
 {
 	struct buf *b = call_out(c);
 
@@ -393,6 +395,17 @@ config_of(struct call *c, const struct store_thread *t)
 	return arena_str(&c->r->arena, buf_str(b));
 }
 
+/* What an update means is the graph's code, which is in a worker. */
+static int
+hosted_begin(struct call *c, const struct update_request *q)
+{
+	struct hosted_update_request h = { .agent = q->agent, .ns = q->ns,
+	    .checkpoint = q->checkpoint, .config_json = q->config_json,
+	    .supersteps = graph_state_steps(c, q->steps, q->steps_n) };
+
+	return graph_state_update(c, q->thread, &h);
+}
+
 int
 api_state_update(struct call *c)
 {
@@ -417,14 +430,17 @@ api_state_update(struct call *c)
 		q.ns = ref.ns;
 		q.checkpoint = ref.id;
 		q.now = shard_wall(c->api->shard);
-		rc = update_new(&c->update, &q, &c->err);
 	}
+	if (rc == OK && q.agent->hosted != NULL)
+		rc = hosted_begin(c, &q);
+	else if (rc == OK)
+		rc = update_new(&c->update, &q, &c->err);
 	val_drop(w.values);
-	if (rc < 0)
+	if (rc < 0 || q.agent->hosted != NULL)
 		return rc;
 	c->made = (struct checkpoint_ref){ update_checkpoint(c->update), ref.ns };
 	*op = (struct store_state_update){ .thread_id = t.id,
 	    .head = update_head(c->update), .changes = *update_changes(c->update),
 	    .status = update_status(c->update), .now = q.now };
-	return call_submit(c, STORE_STATE_UPDATE, state_updated);
+	return call_submit(c, STORE_STATE_UPDATE, call_state_updated);
 }

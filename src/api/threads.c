@@ -103,6 +103,25 @@ thread_created(struct call *c)
 	return answer_thread(c, &c->op.thread_create.t);
 }
 
+static int
+thread_seeded(struct call *c)
+{
+	struct store_thread t;
+	int rc = api_thread_find(c, &t);
+
+	return rc < 0 ? rc : answer_thread(c, &t);
+}
+
+/* A thread that was there already keeps what it has. */
+static int
+thread_to_seed(struct call *c)
+{
+	const struct store_thread *t = &c->op.thread_create.t;
+
+	c->thread_id = t->id;
+	return t->checkpoint == 0 ? graph_state_seed(c, thread_seeded) : thread_created(c);
+}
+
 int
 api_thread_create(struct call *c)
 {
@@ -122,7 +141,8 @@ api_thread_create(struct call *c)
 		return rc;
 	if (c->update != NULL)
 		op->changes = update_changes(c->update);
-	return call_submit(c, STORE_THREAD_CREATE, thread_created);
+	return call_submit(c, STORE_THREAD_CREATE, c->seed.n > 0 ? thread_to_seed :
+	    thread_created);
 }
 
 int

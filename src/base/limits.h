@@ -401,6 +401,7 @@
 	X(WORKER_LEASE_MIN_MS, 200,       "ms",     "shortest; a worker beats four times in it") \
 	X(WORKER_POLL_MS,      25000,     "ms",     "a poll of a worker waits; shorter than the idle time of most proxies") \
 	X(WORKER_GRACE_MS,     10000,     "ms",     "from a cancel to the end of the lease: time to clean up") \
+	X(WORKER_UPDATE_MS,    15000,     "ms",     "that a change of a thread's state waits for a worker, and then that the worker has for it") \
 	X(WORKER_STICKY_MS,    1000,      "ms",     "that a task waits for the worker that has its thread in memory, or for the newest build") \
 	X(WORKER_TASK_BYTES,   16777216,  "bytes",  "one request about a task: a checkpoint, a batch of events") \
 	X(WORKER_EVENTS,       10000,     "events", "of one request") \

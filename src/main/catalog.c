@@ -53,7 +53,7 @@ struct entry {
 struct order {
 	struct shard_job job;                /* to shard 0, and back */
 	struct order *next;
-	struct catalog *h;
+	struct catalog *c;
 	struct shard *home;
 	struct worker_intake *in;            /* NULL: a removal */
 	struct entry *entries;
@@ -86,16 +86,16 @@ struct catalog {
 	void *ctx;
 };
 
-static void step(struct catalog *h);
+static void step(struct catalog *c);
 
 /* ---- those that are there ------------------------------------------------------ */
 
 static struct graph *
-graph_find(const struct catalog *h, struct str id)
+graph_find(const struct catalog *c, struct str id)
 {
-	for (size_t i = 0; i < h->n; i++)
-		if (str_eq(str_of(h->graphs[i].id), id))
-			return &h->graphs[i];
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(str_of(c->graphs[i].id), id))
+			return &c->graphs[i];
 	return NULL;
 }
 
@@ -109,14 +109,14 @@ graph_drop(struct graph *g)
 
 /* Takes the set; NULL: as it is. */
 static void
-graph_put(struct catalog *h, struct str id, struct str key, const uint8_t *hash,
+graph_put(struct catalog *c, struct str id, struct str key, const uint8_t *hash,
     struct agents *set)
 {
-	struct graph *g = graph_find(h, id);
+	struct graph *g = graph_find(c, id);
 
 	if (g == NULL) {
-		mem_grow(h->graphs, h->n, h->cap);
-		g = &h->graphs[h->n++];
+		mem_grow(c->graphs, c->n, c->cap);
+		g = &c->graphs[c->n++];
 		*g = (struct graph){ .id = mem_cstr(id) };
 	}
 	free(g->key);
@@ -140,19 +140,19 @@ is_file(const struct agents *folder, struct str id)
 /* What the folder has comes first, so that a graph is taken for the built-in agent of its
  * name. */
 static struct agents *
-join(struct catalog *h)
+join(struct catalog *c)
 {
-	struct agents **sets = mem_alloc((h->n + 1) * sizeof *sets), *all;
+	struct agents **sets = mem_alloc((c->n + 1) * sizeof *sets), *all;
 	size_t n = 0;
 
-	sets[n++] = h->folder;
-	for (size_t i = 0; i < h->n; i++) {
-		struct graph *g = &h->graphs[i];
-		bool hidden = is_file(h->folder, str_of(g->id));
+	sets[n++] = c->folder;
+	for (size_t i = 0; i < c->n; i++) {
+		struct graph *g = &c->graphs[i];
+		bool hidden = is_file(c->folder, str_of(g->id));
 
 		if (hidden && !g->hidden)
 			log_warn("workers", "graph_hidden", "graph=%s file=%.*s", g->id,
-			    FMT(agents_find(h->folder, str_of(g->id))->file));
+			    FMT(agents_find(c->folder, str_of(g->id))->file));
 		g->hidden = hidden;
 		if (!hidden)
 			sets[n++] = g->set;
@@ -288,51 +288,51 @@ answer(struct shard_job *job)
 }
 
 static void
-order_end(struct catalog *h, struct order *x)
+order_end(struct catalog *c, struct order *x)
 {
-	h->busy = false;
-	h->now = NULL;
+	c->busy = false;
+	c->now = NULL;
 	if (x != NULL) {
 		x->job.run = answer;
 		shard_post(x->home, &x->job);
 	}
-	step(h);
+	step(c);
 }
 
 /* The assistants are there before their agents are. */
 static void
 seeded(void *ctx, int rc, const struct err *e)
 {
-	struct catalog *h = ctx;
-	struct order *x = h->now;
+	struct catalog *c = ctx;
+	struct order *x = c->now;
 
 	if (rc < 0)
 		log_error("agents", "no_assistant", "error=%s", e->text);
-	if (!h->closed) {
-		runs_shared_set_agents(h->runs, h->current);
-		offices_set_agents(h->offices, h->current);
+	if (!c->closed) {
+		runs_shared_set_agents(c->runs, c->current);
+		offices_set_agents(c->offices, c->current);
 	}
 	if (x != NULL && rc < 0)
 		x->rc = err_set(&x->err, rc, "%s", e->text);
-	order_end(h, x);
+	order_end(c, x);
 }
 
 /* What there is now. */
 static void
-publish(struct catalog *h)
+publish(struct catalog *c)
 {
-	struct agents *before = h->current;
-	struct shard *s = h->o.shards[0];
+	struct agents *before = c->current;
+	struct shard *s = c->o.shards[0];
 
-	h->current = join(h);
-	api_seed_begin(h->api, s, h->current, before, shard_wall(s), seeded, h);
+	c->current = join(c);
+	api_seed_begin(c->api, s, c->current, before, shard_wall(s), seeded, c);
 	agents_free(before);
 }
 
 /* ---- registrations ------------------------------------------------------------------- */
 
 static void
-take(struct catalog *h, struct order *x)
+take(struct catalog *c, struct order *x)
 {
 	for (size_t i = 0; i < x->n; i++) {
 		struct entry *n = &x->entries[i];
@@ -342,7 +342,7 @@ take(struct catalog *h, struct order *x)
 		if (n->fresh)
 			log_info("workers", "graph", "graph=%.*s build=%.*s worker=%.*s",
 			    FMT(n->id), FMT(x->in->build), FMT(x->in->name));
-		graph_put(h, n->id, buf_str(&n->key), n->hash, n->set);
+		graph_put(c, n->id, buf_str(&n->key), n->hash, n->set);
 		n->set = NULL;
 	}
 }
@@ -352,7 +352,7 @@ put_came(struct store_cmd *cmd)
 {
 	struct entry *n = CONTAINER_OF(cmd, struct entry, put.cmd);
 	struct order *x = n->of;
-	struct catalog *h = x->h;
+	struct catalog *c = x->c;
 
 	if (cmd->rc < 0 && x->rc == OK)
 		x->rc = err_set(&x->err, cmd->rc, "graph \"%.*s\" could not be kept: %s",
@@ -360,18 +360,18 @@ put_came(struct store_cmd *cmd)
 	if (--x->left > 0)
 		return;
 	if (x->rc == OK)
-		take(h, x);
+		take(c, x);
 	if (x->rc == OK && x->fresh)
-		publish(h);
+		publish(c);
 	else
-		order_end(h, x);
+		order_end(c, x);
 }
 
 /* In one burst: the writer commits them together. */
 static void
-keep(struct catalog *h, struct order *x)
+keep(struct catalog *c, struct order *x)
 {
-	struct shard *s = h->o.shards[0];
+	struct shard *s = c->o.shards[0];
 
 	for (size_t i = 0; i < x->n; i++)
 		x->left += x->entries[i].kept;
@@ -387,7 +387,7 @@ keep(struct catalog *h, struct order *x)
 			    .hash = { (const char *)n->hash, sizeof n->hash },
 			    .updated = shard_wall(s) },
 		};
-		(void)store_submit(h->o.store, s, &n->put.cmd, true);
+		(void)store_submit(c->o.store, s, &n->put.cmd, true);
 	}
 }
 
@@ -411,49 +411,49 @@ compiled(uv_work_t *work, int status)
 	assert(status == 0);
 	(void)status;
 	if (x->rc == OK)
-		keep(x->h, x);
+		keep(x->c, x);
 	else
-		order_end(x->h, x);
+		order_end(x->c, x);
 }
 
 /* ERR_CONFLICT: a file has the id.  ERR_LIMIT. */
 static int
-check(struct catalog *h, struct order *x)
+check(struct catalog *c, struct order *x)
 {
 	size_t more = 0;
 
 	for (size_t i = 0; i < x->n; i++) {
 		struct entry *n = &x->entries[i];
-		const struct graph *g = graph_find(h, n->id);
+		const struct graph *g = graph_find(c, n->id);
 
-		if (is_file(h->folder, n->id))
+		if (is_file(c->folder, n->id))
 			return err_set(&x->err, ERR_CONFLICT, "graphs: \"%.*s\" is an agent of "
 			    "the file %.*s", FMT(n->id),
-			    FMT(agents_find(h->folder, n->id)->file));
+			    FMT(agents_find(c->folder, n->id)->file));
 		n->fresh = g == NULL || memcmp(g->hash, n->hash, sizeof g->hash) != 0;
 		n->kept = n->fresh || !str_eq(str_of(g->key), buf_str(&n->key));
 		x->fresh = x->fresh || n->fresh;
 		more += g == NULL;
 	}
-	return h->n + more <= LIMIT_HOSTED_GRAPHS ? OK : err_set(&x->err, ERR_LIMIT,
+	return c->n + more <= LIMIT_HOSTED_GRAPHS ? OK : err_set(&x->err, ERR_LIMIT,
 	    "graphs: this server keeps %d of workers; remove some with `cohort workers "
 	    "forget`", LIMIT_HOSTED_GRAPHS);
 }
 
 static void
-enter(struct catalog *h, struct order *x)
+enter(struct catalog *c, struct order *x)
 {
 	bool any = false;
 	int rc;
 
-	x->rc = check(h, x);
+	x->rc = check(c, x);
 	for (size_t i = 0; i < x->n; i++)
 		any = any || x->entries[i].kept;
 	if (x->rc != OK || !any) {
-		order_end(h, x);
+		order_end(c, x);
 		return;
 	}
-	rc = uv_queue_work(shard_loop(h->o.shards[0]), &x->work, compile_all, compiled);
+	rc = uv_queue_work(shard_loop(c->o.shards[0]), &x->work, compile_all, compiled);
 	assert(rc == 0);
 	(void)rc;
 }
@@ -464,29 +464,29 @@ static void
 removed(struct store_cmd *cmd)
 {
 	struct order *x = CONTAINER_OF(cmd, struct order, del.cmd);
-	struct catalog *h = x->h;
-	struct graph *g = graph_find(h, str_of(x->id));
+	struct catalog *c = x->c;
+	struct graph *g = graph_find(c, str_of(x->id));
 
 	assert(g != NULL);
 	if (cmd->rc < 0 && cmd->rc != ERR_NOTFOUND) {
 		x->rc = err_set(&x->err, cmd->rc, "%s", cmd->err.text);
-		order_end(h, x);
+		order_end(c, x);
 		return;
 	}
 	log_info("workers", "graph_removed", "graph=%s", x->id);
-	workers_unclaim(h->o.workers, str_of(x->id));
+	workers_unclaim(c->o.workers, str_of(x->id));
 	graph_drop(g);
-	*g = h->graphs[--h->n];
-	publish(h);
+	*g = c->graphs[--c->n];
+	publish(c);
 }
 
 static void
-forget(struct catalog *h, struct order *x)
+forget(struct catalog *c, struct order *x)
 {
 	struct str id = str_of(x->id);
-	unsigned live = workers_serving(h->o.workers, WORKER_RUN, id);
+	unsigned live = workers_serving(c->o.workers, WORKER_RUN, id);
 
-	if (graph_find(h, id) == NULL)
+	if (graph_find(c, id) == NULL)
 		x->rc = err_set(&x->err, ERR_NOTFOUND, "no worker has registered a graph "
 		    "\"%.*s\"", FMT(str_cut(id, 100)));
 	else if (live > 0)
@@ -494,12 +494,12 @@ forget(struct catalog *h, struct order *x)
 		    "stop %s first", live, live == 1 ? " serves the" : "s serve the", FMT(id),
 		    live == 1 ? "it" : "them");
 	if (x->rc != OK) {
-		order_end(h, x);
+		order_end(c, x);
 		return;
 	}
 	x->del = (struct store_hosted_delete){ .cmd = { .op = STORE_HOSTED_DELETE,
 	    .done = removed }, .graph_id = id };
-	(void)store_submit(h->o.store, h->o.shards[0], &x->del.cmd, true);
+	(void)store_submit(c->o.store, c->o.shards[0], &x->del.cmd, true);
 }
 
 /* ---- one after another --------------------------------------------------------------------- */
@@ -507,63 +507,63 @@ forget(struct catalog *h, struct order *x)
 /* What ends at once calls this again; the loop of calls is as long as the queue, whose
  * entries are requests that wait. */
 static void
-step(struct catalog *h)
+step(struct catalog *c)
 {
-	struct order *x = h->head;
+	struct order *x = c->head;
 
-	void (*drained)(void *ctx) = h->drained;
+	void (*drained)(void *ctx) = c->drained;
 
-	if (h->busy)
+	if (c->busy)
 		return;
-	if (x == NULL && !h->folder_waits) {
-		h->drained = NULL;
+	if (x == NULL && !c->folder_waits) {
+		c->drained = NULL;
 		if (drained != NULL)
-			drained(h->ctx);
+			drained(c->ctx);
 		return;
 	}
-	h->busy = true;
-	if (h->folder_waits) {
-		h->folder_waits = false;
-		publish(h);
+	c->busy = true;
+	if (c->folder_waits) {
+		c->folder_waits = false;
+		publish(c);
 		return;
 	}
-	h->head = x->next;
-	if (h->head == NULL)
-		h->tail = &h->head;
-	h->now = x;
+	c->head = x->next;
+	if (c->head == NULL)
+		c->tail = &c->head;
+	c->now = x;
 	if (x->in != NULL)
-		enter(h, x);
+		enter(c, x);
 	else
-		forget(h, x);
+		forget(c, x);
 }
 
 static void
 arrived(struct shard_job *job)
 {
 	struct order *x = CONTAINER_OF(job, struct order, job);
-	struct catalog *h = x->h;
+	struct catalog *c = x->c;
 
-	if (h->closed) {
+	if (c->closed) {
 		x->rc = err_set(&x->err, ERR_BUSY, "the server is shutting down");
 		x->job.run = answer;
 		shard_post(x->home, &x->job);
 		return;
 	}
 	x->next = NULL;
-	*h->tail = x;
-	h->tail = &x->next;
-	step(h);
+	*c->tail = x;
+	c->tail = &x->next;
+	step(c);
 }
 
 static struct order *
-order_new(struct catalog *h)
+order_new(struct catalog *c)
 {
 	struct order *x = mem_new(struct order);
 
-	x->h = h;
-	for (unsigned i = 0; i < h->o.shards_n; i++)
-		if (shard_is_current(h->o.shards[i]))
-			x->home = h->o.shards[i];
+	x->c = c;
+	for (unsigned i = 0; i < c->o.shards_n; i++)
+		if (shard_is_current(c->o.shards[i]))
+			x->home = c->o.shards[i];
 	assert(x->home != NULL);
 	x->job.run = arrived;
 	return x;
@@ -595,50 +595,50 @@ registered(void *ctx, struct worker_intake *in)
 			add_run(&n->text, s);
 		sha256(buf_str(&n->text), n->hash);
 	}
-	shard_post(x->h->o.shards[0], &x->job);
+	shard_post(x->c->o.shards[0], &x->job);
 }
 
 void
-catalog_forget(struct catalog *h, struct str id,
+catalog_forget(struct catalog *c, struct str id,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
 {
-	struct order *x = order_new(h);
+	struct order *x = order_new(c);
 
 	x->id = mem_cstr(id);
 	x->done = done;
 	x->ctx = ctx;
-	shard_post(h->o.shards[0], &x->job);
+	shard_post(c->o.shards[0], &x->job);
 }
 
 void
-catalog_set_folder(struct catalog *h, struct agents *folder)
+catalog_set_folder(struct catalog *c, struct agents *folder)
 {
 	struct agents *before;
 
-	pthread_mutex_lock(&h->lock);
-	before = h->folder;
-	h->folder = agents_hold(folder);
-	pthread_mutex_unlock(&h->lock);
+	pthread_mutex_lock(&c->lock);
+	before = c->folder;
+	c->folder = agents_hold(folder);
+	pthread_mutex_unlock(&c->lock);
 	agents_free(before);
-	h->folder_waits = true;
-	step(h);
+	c->folder_waits = true;
+	step(c);
 }
 
 /* Any thread, under the lock of the registry. */
 static bool
 is_reserved(void *ctx, enum worker_kind kind, struct str name)
 {
-	struct catalog *h = ctx;
+	struct catalog *c = ctx;
 	struct agents *folder;
 	bool yes;
 
 	if (kind == WORKER_TOOL)
-		return tools_find(h->o.tools, name) != NULL;
+		return tools_find(c->o.tools, name) != NULL;
 	if (kind != WORKER_RUN)
 		return false;
-	pthread_mutex_lock(&h->lock);
-	folder = agents_hold(h->folder);
-	pthread_mutex_unlock(&h->lock);
+	pthread_mutex_lock(&c->lock);
+	folder = agents_hold(c->folder);
+	pthread_mutex_unlock(&c->lock);
 	yes = is_file(folder, name);
 	agents_free(folder);
 	return yes;
@@ -647,7 +647,7 @@ is_reserved(void *ctx, enum worker_kind kind, struct str name)
 /* ---- from the store ---------------------------------------------------------------------------- */
 
 static void
-recall(struct catalog *h, const struct store_hosted *row)
+recall(struct catalog *c, const struct store_hosted *row)
 {
 	struct agents *set;
 	uint8_t hash[SHA256_SIZE];
@@ -659,23 +659,23 @@ recall(struct catalog *h, const struct store_hosted *row)
 		return;
 	}
 	sha256(row->body, hash);
-	graph_put(h, row->graph_id, row->key, hash, set);
-	workers_claim(h->o.workers, row->graph_id, row->key);
+	graph_put(c, row->graph_id, row->key, hash, set);
+	workers_claim(c->o.workers, row->graph_id, row->key);
 }
 
 static int
-recall_all(struct catalog *h, struct err *e)
+recall_all(struct catalog *c, struct err *e)
 {
 	struct arena a = ARENA((size_t)LIMIT_HOSTED_GRAPHS * TEXT_MAX);
 	struct store_reader *reader = NULL;
 	struct store_hosted *rows = NULL;
 	size_t n = 0;
-	int rc = store_reader_open(h->o.store, &reader, e);
+	int rc = store_reader_open(c->o.store, &reader, e);
 
 	if (rc == OK && (rc = store_hosted_all(reader, &a, &rows, &n)) != OK)
 		err_set(e, rc, "the graphs of workers could not be read: %s", rc_text(rc));
 	for (size_t i = 0; rc == OK && i < n; i++)
-		recall(h, &rows[i]);
+		recall(c, &rows[i]);
 	store_reader_close(reader);
 	arena_release(&a);
 	return rc;
@@ -685,61 +685,61 @@ int
 catalog_open(struct catalog **out, const struct catalog_options *o, struct agents *folder,
     struct err *e)
 {
-	struct catalog *h = mem_new(struct catalog);
+	struct catalog *c = mem_new(struct catalog);
 	int rc;
 
-	h->o = *o;
-	h->folder = agents_hold(folder);
-	h->tail = &h->head;
-	pthread_mutex_init(&h->lock, NULL);
-	rc = recall_all(h, e);
+	c->o = *o;
+	c->folder = agents_hold(folder);
+	c->tail = &c->head;
+	pthread_mutex_init(&c->lock, NULL);
+	rc = recall_all(c, e);
 	if (rc == OK) {
-		h->current = join(h);
-		workers_set_reserved(o->workers, is_reserved, h);
-		workers_on_graphs(o->workers, registered, h);
+		c->current = join(c);
+		workers_set_reserved(o->workers, is_reserved, c);
+		workers_on_graphs(o->workers, registered, c);
 	} else {
-		catalog_free(h);
-		h = NULL;
+		catalog_free(c);
+		c = NULL;
 	}
-	*out = h;
+	*out = c;
 	return rc;
 }
 
 void
-catalog_serve(struct catalog *h, struct api_shared *api, struct runs_shared *runs,
+catalog_serve(struct catalog *c, struct api_shared *api, struct runs_shared *runs,
     struct offices *offices)
 {
-	h->api = api;
-	h->runs = runs;
-	h->offices = offices;
+	c->api = api;
+	c->runs = runs;
+	c->offices = offices;
 }
 
 void
-catalog_drain(struct catalog *h, void (*done)(void *ctx), void *ctx)
+catalog_drain(struct catalog *c, void (*done)(void *ctx), void *ctx)
 {
-	h->closed = true;
-	h->drained = done;
-	h->ctx = ctx;
-	step(h);
+	c->closed = true;
+	c->drained = done;
+	c->ctx = ctx;
+	step(c);
 }
 
 void
-catalog_free(struct catalog *h)
+catalog_free(struct catalog *c)
 {
-	if (h == NULL)
+	if (c == NULL)
 		return;
-	assert(h->head == NULL && h->now == NULL);
-	for (size_t i = 0; i < h->n; i++)
-		graph_drop(&h->graphs[i]);
-	free(h->graphs);
-	agents_free(h->current);
-	agents_free(h->folder);
-	pthread_mutex_destroy(&h->lock);
-	free(h);
+	assert(c->head == NULL && c->now == NULL);
+	for (size_t i = 0; i < c->n; i++)
+		graph_drop(&c->graphs[i]);
+	free(c->graphs);
+	agents_free(c->current);
+	agents_free(c->folder);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
 }
 
 struct agents *
-catalog_agents(const struct catalog *h)
+catalog_agents(const struct catalog *c)
 {
-	return h->current;
+	return c->current;
 }

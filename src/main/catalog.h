@@ -44,7 +44,7 @@ int  catalog_open(struct catalog **out, const struct catalog_options *o, struct 
 /* Refuses what comes; done when nothing is under way any more. */
 void catalog_drain(struct catalog *c, void (*done)(void *ctx), void *ctx);
 /* Whom new sets are given to, from now on. */
-void catalog_serve(struct catalog *h, struct api_shared *api, struct runs_shared *runs,
+void catalog_serve(struct catalog *c, struct api_shared *api, struct runs_shared *runs,
     struct offices *offices);
 void catalog_free(struct catalog *c);          /* after the shards; NULL: nothing */
 /* The folder's agents with those of workers; borrowed. */

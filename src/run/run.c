@@ -151,6 +151,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	rs->waiting_end = &rs->waiting;
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
+	list_init(&rs->updates);
 	mail_open(rs);
 	ear_init(rs);
 	pthread_mutex_lock(&sh->lock);

@@ -83,20 +83,41 @@ shown_channel(const struct agent *a, struct str name)
 }
 
 static void
+add_as_stored(struct buf *b, const struct view *v, const struct store_channel *c)
+{
+	if (!listed(v, c->name))
+		return;
+	json_add_comma(b);                   /* its name is escaped already */
+	buf_add_fmt(b, "\"%.*s\":", FMT(c->name));
+	add_channel(b, c);
+}
+
+/* In the order of the state's schema, as far as a hosted graph has told one. */
+static void
+add_undeclared(struct buf *b, const struct view *v, const struct store_state *s)
+{
+	struct val order = v->agent == NULL ? VAL_UNDEF : val_get(v->agent->hosted->
+	    schemas[SCHEMA_STATE], S("properties"));
+
+	for (size_t i = 0; i < val_count(order); i++) {
+		const struct store_channel *c = channel_find(s, val_key(order, i));
+
+		if (c != NULL)
+			add_as_stored(b, v, c);
+	}
+	for (size_t i = 0; i < s->channels_n; i++)
+		if (!val_has(order, s->channels[i].name))
+			add_as_stored(b, v, &s->channels[i]);
+}
+
+static void
 add_stored(struct buf *b, const struct view *v, const struct store_state *s)
 {
 	const struct agent *a = declares(v);
 
 	buf_add_char(b, '{');
-	for (size_t i = 0; a == NULL && i < s->channels_n; i++) {
-		const struct store_channel *c = &s->channels[i];
-
-		if (listed(v, c->name)) {
-			json_add_comma(b);       /* its name is escaped already */
-			buf_add_fmt(b, "\"%.*s\":", FMT(c->name));
-			add_channel(b, c);
-		}
-	}
+	if (a == NULL)
+		add_undeclared(b, v, s);
 	for (size_t i = 0; a != NULL && i < a->channels_n; i++) {
 		const struct channel *def = &a->channels[i];
 		const struct store_channel *c = channel_find(s, def->name);
@@ -196,20 +217,26 @@ add_reduced(struct buf *b, const struct view *v, const struct store_state *s)
 	channels_free(cs);
 }
 
-/* What a worker's graph says of its newest state goes over the channels: writes of tasks that
- * have ended are in it (hosted.c). */
-static bool
-add_told(struct buf *b, const struct view *v, const struct store_state *s)
+struct str
+view_overlay(const struct agent *a, const struct store_state *s)
 {
-	struct str values = scan_find(s->c.snapshot, S("values")), key, value;
-	struct scan at = scan_of(values);
+	return a == NULL || a->hosted == NULL || s->c.snapshot.n == 0 ? STR_NONE :
+	    scan_find(s->c.snapshot, S("values"));
+}
+
+/* Of a hosted graph that has told its state as a whole.  What has ended in the step that
+ * comes next counts there. */
+static bool
+add_overlay(struct buf *b, const struct view *v, const struct store_state *s)
+{
+	struct str whole = view_overlay(v->agent, s), key, value;
+	struct scan members = scan_of(whole);
 	bool first = true;
 
-	if (!v->newest || v->agent == NULL || v->agent->hosted == NULL || values.n == 0 ||
-	    !scan_open(&at, '{'))
+	if (whole.n == 0 || (!v->newest && any_done(s)) || !scan_open(&members, '{'))
 		return false;
 	buf_add_char(b, '{');
-	while (scan_member(&at, &first, &key) && scan_value(&at, &value)) {
+	while (scan_member(&members, &first, &key) && scan_value(&members, &value)) {
 		if (!listed(v, key))
 			continue;
 		json_add_comma(b);
@@ -223,7 +250,7 @@ add_told(struct buf *b, const struct view *v, const struct store_state *s)
 static void
 add_values(struct buf *b, const struct view *v, const struct store_state *s)
 {
-	if (add_told(b, v, s))
+	if (add_overlay(b, v, s))
 		return;
 	if (v->newest && declares(v) != NULL && !is_input(s) && any_done(s))
 		add_reduced(b, v, s);
@@ -235,7 +262,9 @@ void
 view_add_values(struct buf *b, const struct agent *a, const struct store_state *s,
     bool newest)
 {
-	add_values(b, &(struct view){ .agent = a, .newest = newest }, s);
+	bool told = view_overlay(a, s).n > 0;
+
+	add_values(b, &(struct view){ .agent = a, .newest = newest || told }, s);
 }
 
 /* ---- interrupts --------------------------------------------------------------------- */

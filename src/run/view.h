@@ -52,6 +52,9 @@ void view_add_nothing(struct buf *b, const struct view *v, struct str ns,
 /* {"messages":[...],...}; newest: with the writes of tasks that have ended. */
 void view_add_values(struct buf *b, const struct agent *a, const struct store_state *s,
     bool newest);
+/* The values of a hosted graph, an object, where they are more than its channels show;
+ * else empty. */
+struct str view_overlay(const struct agent *a, const struct store_state *s);
 /* {task id: [{id, value}]} of every task that comes next, of a thread object. */
 void view_add_interrupts(struct buf *b, const struct store_state *s);
 /* What a task wrote, by channel, private ones too.  False: nothing. */
