@@ -175,7 +175,7 @@
 	    " FROM saver_blob WHERE thread = ? GROUP BY channel")              \
 	/* is its graph in a worker, not in this process? */                   \
 	X(RUN_HOSTED, "SELECT 1 FROM run r CROSS JOIN agent a ON a.hash = r.agent" \
-	    " WHERE r.seq = ? AND json_type(a.body, '$.hosted') = 'object'")   \
+	    " WHERE r.seq = ? AND json_type(a.body, '$[0][1].hosted') = 'object'")   \
 	/* registered graphs: of nobody */                                     \
 	X(HOSTED_PUT, "INSERT INTO hosted(graph, key, body, hash, updated)"    \
 	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                \

@@ -565,7 +565,8 @@ TEST(hosted_runs_are_not_given_up)
 		c.create_thread = true;
 		c.run.agent_hash = S("0123456789abcdef0123456789abcdef");
 		c.agent = (struct store_agent){ c.run.agent_hash, S("agent"),
-		    hosted ? S("{\"hosted\":{\"id\":\"agent\"}}") : S("{\"x\":1}") };
+		    hosted ? S("[[\"agent\",{\"hosted\":{\"id\":\"agent\"}}]]") :
+		    S("[[\"agent\",{\"x\":1}]]") };
 		CHECK_RC(fix_do(&f, &c, STORE_RUN_CREATE, 7), OK);
 		for (int i = 0; i < 2 * LIMIT_RUN_ATTEMPTS; i++) {
 			struct store_run_claim take = { .thread_seq = c.run.thread_seq };
