@@ -188,7 +188,8 @@ await scenario("kill -9", async () => {
 for (const durability of ["sync", "async"]) await scenario(`stopped past its lease, ${durability}`, async () => {
   const world = await World.open(), a = await world.ready(), t = new Thread(world, durability, 600);
   await t.start();
-  await until(() => world.ran("plan", a.pid), "the plan");
+  // Nothing of it is on its way any more.
+  await until(() => world.ran("plan", a.pid) && world.said().filter((l) => l.t === "put").length === 2 && world.said().some((l) => l.t === "writes"), "the plan");
   a.child.kill("SIGSTOP");
   await world.ready();
   await t.reaches("interrupted");
