@@ -258,6 +258,7 @@ for (const how of ["SIGTERM", "POST"]) await scenario(`drained by ${how}`, async
     await world.ask("POST", `/workers/${worker}/drain`, {});
   }
   await until(() => world.said().some((l) => l.pid === a.pid && /draining/.test(l.text ?? "")), "the drain to begin");
+  await pause(200);                                 // its poll with free places has been replaced
   const late = [...Array(4)].map(() => new Thread(world, "sync", 5));
   await Promise.all(late.map((t) => t.start()));
   equal(await a.exited, { code: 0, signal: null }, "it ends by itself");

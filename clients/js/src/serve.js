@@ -148,6 +148,7 @@ class Worker {
     if (this.#quiet) return this.done;
     this.#quiet = true;
     this.#log("info", `draining (${why}): ${this.#tasks.size} under way`);
+    if (this.#place) this.#poll();      // ends the one that waits, which offers free places
     const finished = new Promise((resolve) => { this.#drained = resolve; if (this.#tasks.size === 0) resolve(); });
     const late = new Promise((resolve) => { setTimeout(resolve, this.#options.drainMs ?? DRAIN_MS).unref(); });
     Promise.race([finished, late]).then(() => this.stop());
