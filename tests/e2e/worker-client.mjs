@@ -186,6 +186,22 @@ await scenario("a silent task gives signs of life", () => hosted({ g: fixture.ch
   equal((await t.ended).status, "success", "and ends");
 }));
 
+await scenario("what the server does not take ends the task with its words", async () => {
+  const tooMuch = { status: 413, body: { detail: "more than 16 MiB" } };
+  await hosted({ g: fixture.chain }, async (s) => {
+    const end = await s.give(runTask({ input: { log: ["x"] } })).ended;
+    check(end.status === "error" && /413 more than 16 MiB/.test(end.error.message), "an event", end);
+  }, { server: { answer: (verb) => (verb === "events" ? tooMuch : undefined) } });
+  await hosted({ g: fixture.ask }, async (s) => {
+    const end = await s.give(runTask({ input: { value: "a" } })).ended;
+    check(end.status === "error" && /413 more than 16 MiB/.test(end.error.message), "an end", end);
+  }, { server: { answer: (verb, _t, body) => (verb === "end" && body.view ? tooMuch : undefined) } });
+  await hosted({ g: fixture.chain }, async (s) => {
+    const end = await s.give(runTask({ input: { log: ["x"] } })).ended;
+    check(end.status === "error" && /413 more than 16 MiB/.test(end.error.message), "a checkpoint", end);
+  }, { server: { answer: (verb) => (verb === "saver" ? tooMuch : undefined) } });
+});
+
 // ---- leases -----------------------------------------------------------------------
 
 await scenario("a lost lease stops the task at once", async () => {
@@ -243,8 +259,10 @@ await scenario("refused registrations end the program with words", async () => {
 await scenario("SIGTERM: what is under way is finished, then it leaves", async () => {
   const s = await standin({ pollS: 2 });
   const w = await startWorker(s, { program: [path.join(workersDir, "slow-worker.mjs")] });
+  equal((await s.give({ kind: "node", name: "stray", state: {} }).ended).output, { ok: true }, "a stray promise of a node that fails ends nothing");
   const t = s.give({ kind: "node", name: "slow", state: { ms: 300 } });
   await until(() => w.log.includes("began"), "the node to begin");
+  check(/a promise failed that nobody waited for: Error: stray/.test(w.log), "and is said", w.log);
   w.child.kill("SIGTERM");
   equal([(await t.ended).output, (await w.exited).code, s.left], [{ ok: true }, 0, true], "output, exit code, leave");
   await s.close();

@@ -1,7 +1,7 @@
 // lease.js - a task that this worker holds: its token, its signal, its events on their way,
 // and the sign of life that keeps it.
 import { stringify } from "./plain.js";
-import { LostLease, sleep } from "./wire.js";
+import { LostLease, WireError, sleep } from "./wire.js";
 
 const BATCH_MS = 20;
 const BATCH_BYTES = 64 * 1024;
@@ -34,7 +34,7 @@ export class Lease {
   get cancelled() { return this.signal.reason instanceof Cancelled; }
 
   /** Stops the task's work: what it does from here on is thrown away. */
-  fail(error) { if (!this.signal.aborted) this.#abort.abort(error instanceof Cancelled ? error : error instanceof LostLease ? error : new LostLease(error.message)); }
+  fail(error) { if (!this.signal.aborted) this.#abort.abort(error instanceof LostLease ? error : new LostLease(error.message)); }
   cancel(action, reason) { if (!this.signal.aborted) this.#abort.abort(new Cancelled(action ?? "interrupt", reason)); }
 
   close() { clearInterval(this.#beat); }
@@ -56,10 +56,18 @@ export class Lease {
   saver = (body) => this.#post("saver", body);
   store = (body) => this.#post("store", body);
 
-  /** The end of the task: once, after all that was emitted. */
+  /**
+   * The end of the task: once, after all that was emitted.  What the server does not take
+   * (too much, or no JSON it knows) ends the task with its refusal.
+   */
   async end(body) {
-    await this.flush();
-    return this.#post("end", body);
+    try {
+      await this.flush();
+      return await this.#post("end", body);
+    } catch (error) {
+      if (!(error instanceof WireError) || error.status === 404 || error.status === 409) throw error;
+      return this.#post("end", { status: "error", error: { type: error.name, message: error.message, retryable: false } });
+    }
   }
 
   /**

@@ -39,6 +39,7 @@ class Worker {
     this.done = new Promise((resolve) => { this.#left = resolve; });
   }
 
+  get log() { return this.#log; }
   get id() { return this.#place?.worker_id; }
   get busy() { return this.#tasks.size; }
 
@@ -173,8 +174,10 @@ class Worker {
   }
 }
 
-// Once asks for an orderly end, twice for one at once.
-function watchSignals(worker) {
+// Once asks for an orderly end, twice for one at once.  A promise that one task's code left
+// to fail alone is no reason to end the others.
+function watchProcess(worker, log) {
+  process.on("unhandledRejection", (error) => { if (!(error instanceof LostLease || error instanceof Cancelled)) log("error", `a promise failed that nobody waited for: ${error?.stack ?? error}`); });
   let asked = 0;
   const onSignal = (name) => { if (asked++ === 0) worker.drain(name); else worker.stop(); };
   for (const name of ["SIGTERM", "SIGINT"]) process.on(name, onSignal);
@@ -190,7 +193,7 @@ function watchSignals(worker) {
 export async function serve(graphs = {}, options = {}) {
   for (const key of Object.keys(options)) if (!OPTIONS.includes(key)) throw new TypeError(`serve(): unknown option "${key}"; known: ${OPTIONS.join(", ")}`);
   const worker = new Worker(graphs, options);
-  if (options.signals !== false) watchSignals(worker);
+  if (options.signals !== false) watchProcess(worker, worker.log);
   options.signal?.addEventListener("abort", () => worker.drain("asked by the program"), { once: true });
   return worker.start();
 }
