@@ -1,7 +1,7 @@
 // worker-python.mjs - the Python client.  Its own tests first (standard library only;
 // LangGraph for Python is stood in for, see clients/python/tests/stand_in/README.md), then
 // its workers beside the real server.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, freePort, parseEvents, repo, scenario, scratch, startServer, until } from "./lib.mjs";
@@ -81,6 +81,38 @@ await scenario("registered, drained, registered again", async () => {
   await next.stop();
 });
 
+await scenario("a key of its own, and the installed package", async () => {
+  const dir = scratch(), keys = path.join(dir, "keys"), venv = path.join(dir, "venv");
+  const key = (sub, limits) => {
+    const r = spawnSync(binary, ["token", "--api-key", "--sub", sub, ...(limits ? ["--limits", limits] : [])], { encoding: "utf8", env: base });
+    const [secret, line] = [/ck_\S+/.exec(r.stdout + r.stderr)[0], r.stdout.split("\n").find((l) => !l.includes("ck_") && l.trim() !== "")];
+    writeFileSync(keys, `${line}\n`, { flag: "a" });
+    return secret;
+  };
+  const worker = key("shop", "scopes=worker graphs=asking,steps,forever,bad"), other = key("other", "scopes=worker graphs=nothing"), user = key("ann");
+  const operator = key("op", "scopes=admin");
+  const server = await startServer({ args: ["--api-keys", keys] });
+  const r = await python(["-m", "venv", "--without-pip", venv]);
+  check(r.code === 0, "an environment", r.out);
+  const pip = await python(["-m", "pip", "install", "-q", "--no-index", "--disable-pip-version-check", "--prefix", venv, client]);
+  check(pip.code === 0, "pip install without a network", pip.out);
+  for (const [what, secret, words] of [["no key", "", "401"], ["a user's key", user, "403"], ["a key of other graphs", other, "403"]]) {
+    const w = await startWorker(server, "graphs.py", { env: secret ? { COHORT_KEY: secret } : {}, wait: false });
+    const end = await w.exited;
+    check(end.code === 1 && w.log.includes(words) && !w.log.includes("Traceback"), `${what} is refused in a line`, [end, w.log]);
+  }
+  const w = await startWorker(server, "graphs.py", { env: { COHORT_KEY: worker } });
+  check(!w.log.includes(worker), "a key is not logged");
+  const ann = { "x-api-key": user };
+  const t = (await call(server, "POST", "/threads", {}, ann)).json.thread_id;
+  const run = await call(server, "POST", `/threads/${t}/runs/wait`, { assistant_id: "asking", input: { log: ["in"] } }, ann);
+  equal(run.json.log, ["in", "plan"], "a user's run");
+  equal([(await call(server, "GET", `/threads/${t}`, undefined, { "x-api-key": worker })).status, (await call(server, "GET", "/workers", undefined, ann)).status,
+    (await call(server, "GET", "/workers", undefined, { "x-api-key": operator })).status], [403, 403, 200], "each key opens its own routes");
+  await w.stop();
+  await server.stop();
+});
+
 await scenario("a project", async () => {
   const dir = scratch();
   writeFileSync(path.join(dir, "worker.py"), "from cohort_worker import node\n@node\ndef n(state):\n    return {}\n");
@@ -136,6 +168,12 @@ const files = {
 id: flow
 state: {id: {}, customer: {}}
 nodes: {look: {worker: enrich}}
+edges: [[START, look], [look, END]]
+`,
+  kept: `
+id: kept
+state: {id: {}, customer: {}}
+nodes: {look: {worker: remember}}
 edges: [[START, look], [look, END]]
 `,
   twice: `
@@ -203,6 +241,10 @@ await scenario("nodes, tools and agents", async () => {
   const events = parseEvents(s.text);
   equal(events.filter((e) => e.event === "custom").map((e) => e.json), [{ pct: 50 }], "a node says what it does");
   equal((await values(t)).customer, "c-7", "and writes");
+  const k = await thread(server);
+  await wait(server, k, "kept", { input: { id: 8 } });
+  equal((await values(k)).customer, [{ id: 8 }, 1], "the store of the run's owner");
+  equal((await call(server, "GET", "/store/items?namespace=seen&key=last")).json?.value, { id: 8 }, "is the clients' too");
   const shop = await thread(server);
   await wait(server, shop, "shop", { input: {} });
   equal([(await values(shop)).seen, (await values(shop)).paid], ["looked at here", "charged 5"], "tools of a chart");

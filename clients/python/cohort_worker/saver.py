@@ -270,7 +270,12 @@ class RemoteSaver(BaseCheckpointSaver[str]):
         return self._put_answer(config, checkpoint)
 
     async def aput(self, config: dict, checkpoint: dict, metadata: dict, new_versions: dict) -> dict:
-        await self._call(self._put_body(config, checkpoint, metadata, new_versions))
+        body = self._put_body(config, checkpoint, metadata, new_versions)
+        # A checkpoint is not on disk before the writes it is made of: else a crash between
+        # the two could have a finished node run again.
+        while self._flushing is not None:
+            await asyncio.shield(self._flushing)
+        await self._call(body)
         return self._put_answer(config, checkpoint)
 
     def put_writes(self, config: dict, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:

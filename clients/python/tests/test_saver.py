@@ -280,6 +280,20 @@ class AsyncSavers(Savers):
         self.assertEqual((sum(groups), len(groups) <= 2 or REAL is not None), (8, True), groups)
         self.assertEqual(len(self.do("get_tuple", config()).pending_writes), 8)
 
+    def test_a_checkpoint_is_put_after_the_writes_it_is_made_of(self):
+        self.put("a1", {"a": 1})
+
+        async def step():
+            # As langgraph's loop: the writes are not waited for, also with durability sync.
+            writes = [asyncio.ensure_future(self.saver.aput_writes(config("a1"), [("a", i)], f"t{i}")) for i in range(3)]
+            await asyncio.sleep(0)
+            await self.saver.aput(config("a1"), checkpoint("a2", {"a": 2}, {"a": "2"}), {"source": "loop", "step": 2}, {"a": "2"})
+            done = [w.done() for w in writes]
+            await asyncio.gather(*writes)
+            return done
+        self.assertEqual(asyncio.run(step()), [True] * 3)
+        self.assertEqual([b["op"] for b in self.sent if b["op"] != "get"][-1], "put")
+
 
 if __name__ == "__main__":
     unittest.main()

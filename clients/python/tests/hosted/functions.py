@@ -26,6 +26,14 @@ async def enrich(state, ctx):
 
 
 @node
+async def remember(state, ctx):
+    "Keeps what it saw in the owner's store."
+    await ctx.store.aput(["seen"], "last", {"id": state["id"]})
+    kept = await ctx.store.aget(["seen"], "last")
+    return {"customer": [kept["value"], len(await ctx.store.asearch(["seen"]))]}
+
+
+@node
 async def careful(state, ctx):
     await once_stuck("careful", ctx)
     return {"customer": "careful"}
