@@ -389,6 +389,28 @@ await scenario("killed in mid-step", async () => {
   await server.stop();
 });
 
+await scenario("the server is killed, and both", async () => {
+  const args = ["--workers-lease", "1000"];
+  let server = await startServer({ args });
+  writeFileSync(log, "");
+  await startWorker(server, "graphs.py", { env: { STEP_S: "0.15" } });
+  const t = await thread(server);
+  const { run_id } = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: "steps", input: { log: [] } })).json;
+  const restart = async () => { await server.stop("SIGKILL"); server = await startServer({ args, dir: server.dir, port: server.port }); };
+  await until(() => ran().includes("s1 begins"), "s1 to begin");
+  await restart();
+  await until(() => ran().includes("s3 begins"), "s3 to begin");
+  for (const w of workers) await w.stop("SIGKILL");
+  await restart();
+  await startWorker(server, "graphs.py", { env: { STEP_S: "0.15" } });
+  const end = await call(server, "GET", `/threads/${t}/runs/${run_id}/join`);
+  equal(end.json.log, ["s0", "s1", "s2", "s3", "s4", "s5"], "nothing lost, nothing twice in the values");
+  equal((await call(server, "GET", `/threads/${t}/runs/${run_id}`)).json.status, "success", "the run ends");
+  equal((await call(server, "GET", `/threads/${t}`)).json.status, "idle", "no thread is busy for ever");
+  equal((await wait(server, await thread(server), "steps", { input: { log: [] } })).json.log?.length, 6, "the next run is taken");
+  await server.stop();
+});
+
 await scenario("cancelled, drained", async () => {
   const server = await startServer({ args: ["--workers-lease", "2000"] });
   writeFileSync(log, "");
