@@ -342,6 +342,13 @@ await scenario("a graph asks, and goes on", async () => {
   const history = (await call(server, "POST", `/threads/${t}/history`, { limit: 10 })).json;
   equal(history.map((h) => h.values.log.length), [4, 3, 2, 1], "its history");
   equal(ran().filter((l) => l === "plan").length, 1, "each node ran once");
+  // A fork, and an update of its state, by the graph's own reducers.
+  const at = history[2].checkpoint;
+  const up = await call(server, "POST", `/threads/${t}/state`, { values: { log: ["forked"] }, as_node: "ask", checkpoint: at });
+  equal(up.status, 200, "update_state");
+  const fork = (await call(server, "GET", `/threads/${t}/state`)).json;
+  equal([fork.values.log, fork.next], [["in", "plan", "forked"], ["work"]], "the state of the fork");
+  equal((await wait(server, t, "asking", { input: null })).json.log, ["in", "plan", "forked", "work"], "goes on from there");
   const schemas = await call(server, "GET", `/assistants/asking/schemas`);
   equal(schemas.json?.state_schema?.properties, { log: {}, messages: {} }, "schemas");
   const drawing = await call(server, "GET", `/assistants/asking/graph`);
@@ -351,6 +358,7 @@ await scenario("a graph asks, and goes on", async () => {
   // Without the worker all of that is there, and what needs it says so.
   for (const w of workers) await w.stop();
   equal((await call(server, "GET", `/threads/${t}/state`)).json.values.log.at(-1), "work", "the state, without a worker");
+  equal((await call(server, "POST", `/threads/${t}/state`, { values: { log: ["x"] } })).status, 503, "update_state without a worker");
   await server.stop();
 });
 
