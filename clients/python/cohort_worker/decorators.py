@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from . import schema as schemas
@@ -96,7 +97,13 @@ def node(fn: Callable | None = None, *, name: str | None = None, description: st
 
 def tool(fn: Callable | None = None, *, name: str | None = None, description: str | None = None,
          timeout: float | None = None, idempotent: bool = False, schema: dict | None = None) -> Any:
-    """Offers `fn` to models and charts; its schema comes from its annotations."""
+    """Offers `fn` to models and charts; its schema comes from its annotations.  A tool of
+    LangChain may stand for the function: tool(a_langchain_tool)."""
+    if fn is not None and not callable(fn) or hasattr(fn, "ainvoke"):
+        made = _of_langchain(fn)
+        tool(made.call, name=name or fn.name, description=description or fn.description, timeout=timeout,
+             idempotent=idempotent, schema=schema or made.schema)
+        return fn
 
     def offer(f: Callable) -> None:
         facts = _facts(f, name, description, timeout, idempotent)
@@ -107,6 +114,20 @@ def tool(fn: Callable | None = None, *, name: str | None = None, description: st
         REGISTRY.add("tools", Offered(facts["name"], f, facts))
 
     return _decorator(fn, offer)
+
+
+def _of_langchain(t: Any) -> Any:
+    if not all(hasattr(t, a) for a in ("ainvoke", "name", "description", "args")):
+        raise TypeError(f"{t!r} is not a function, and not a tool of LangChain")
+
+    async def call(**args: Any) -> Any:
+        return await t.ainvoke(args)
+
+    call.__qualname__, call.__module__ = f"tool {t.name}", type(t).__module__
+    given = getattr(t, "tool_call_schema", None) or getattr(t, "args_schema", None)
+    json_schema = given if isinstance(given, dict) else given.model_json_schema() if hasattr(given, "model_json_schema") \
+        else {"type": "object", "properties": t.args}
+    return SimpleNamespace(call=call, schema=json_schema)
 
 
 def agent(fn: Callable | None = None, *, name: str | None = None, description: str | None = None,

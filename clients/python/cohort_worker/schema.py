@@ -132,4 +132,6 @@ def make(t: Any, value: Any) -> Any:
 
 def arguments(fn: Callable, args: Mapping[str, Any]) -> dict[str, Any]:
     of = hints(fn)
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(fn).parameters.values()):
+        return {k: make(of.get(k, Any), v) for k, v in args.items()}
     return {p.name: make(of.get(p.name, Any), args[p.name]) for p in takes(fn) if p.name in args}

@@ -213,26 +213,28 @@ class Worker:
         job = Job(self, task)
         self.jobs[job.id] = job
         job.running = self.loop.create_task(self._run(job))
+        # Not in _run: one that is cancelled before its first step does not run at all.
+        job.running.add_done_callback(lambda _: self._over_with(job))
+
+    def _over_with(self, job: Job) -> None:
+        if job.events is not None:
+            job.events.stop()
+        self.jobs.pop(job.id, None)
+        with self._changed:
+            kind = slot_of(job.task)
+            self._busy[kind] -= 1
+            was_full = self._busy[kind] + 1 >= self.slots[kind]
+        if was_full:
+            self._poll_anew()
+        self._idle()
 
     async def _run(self, job: Job) -> None:
-        try:
-            job.events = Events(job.wire, self.submit)
-            end = await self._outcome(job)
-            if end is not None:
-                # The task itself is over: a cancel that comes now changes nothing.
-                job.running = None
-                await self._end(job, end)
-        finally:
-            if job.events is not None:
-                job.events.stop()
-            self.jobs.pop(job.id, None)
-            with self._changed:
-                kind = slot_of(job.task)
-                self._busy[kind] -= 1
-                was_full = self._busy[kind] + 1 >= self.slots[kind]
-            if was_full:
-                self._poll_anew()
-            self._idle()
+        job.events = Events(job.wire, self.submit)
+        end = await self._outcome(job)
+        if end is not None:
+            # The task itself is over: a cancel that comes now changes nothing.
+            job.running = None
+            await self._end(job, end)
 
     async def _outcome(self, job: Job) -> dict | None:
         task = job.task

@@ -1,5 +1,8 @@
+import asyncio
 import dataclasses
 import enum
+import sys
+import types
 import typing
 import unittest
 from typing import Annotated, Any, Literal, Optional, TypedDict
@@ -110,6 +113,21 @@ class Decorators(unittest.TestCase):
         self.assertEqual(r.agents["helper"].facts, {"id": "helper", "description": "Helps", "schemas": {"state": {"type": "object"}}})
         self.assertIsNone(enrich(1, 2), "still a function")
 
+    def test_a_tool_of_langchain(self):
+        class Tool:
+            """What BaseTool publishes of itself."""
+            name, description, args = "search_web", "Searches.", {"q": {"type": "string"}}
+            tool_call_schema = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+
+            async def ainvoke(self, given):
+                return f"found {given['q']}"
+        t = Tool()
+        self.assertIs(decorators.tool(t), t)
+        of = decorators.REGISTRY.tools["search_web"]
+        self.assertEqual(of.facts, {"name": "search_web", "description": "Searches.", "schema": Tool.tool_call_schema})
+        ctx = types.SimpleNamespace(task={"args": {"q": "bees"}})
+        self.assertEqual(asyncio.run(sys.modules["cohort_worker.serve"].run_tool(of.fn, ctx)), "found bees")
+
     def test_what_is_refused(self):
         with self.assertRaisesRegex(ValueError, "letters, digits"):
             decorators.tool(name="a b")(lambda: 1)
@@ -119,6 +137,8 @@ class Decorators(unittest.TestCase):
             decorators.node(timeout=0)(lambda: 1)
         with self.assertRaisesRegex(TypeError, "not a function"):
             decorators.node(5)
+        with self.assertRaisesRegex(TypeError, "not a tool of LangChain"):
+            decorators.tool(5)
         with self.assertRaisesRegex(TypeError, r"bad\(x\): .* has no JSON schema"):
             def bad(x: object):
                 pass

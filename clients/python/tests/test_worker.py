@@ -180,6 +180,17 @@ class Workers(unittest.TestCase):
         self.desk.answer_more = {"cancel": {"action": "interrupt", "reason": "user"}}
         self.assertEqual((self.desk.end(id), seen), ({"status": "interrupted"}, [True]))
 
+    def test_a_task_that_is_cancelled_before_its_first_step_gives_its_slot_back(self):
+        s = self.serve(slots={"node": 1}, nodes={"n": lambda: {"a": 1}})
+
+        def both():  # in one turn of the loop
+            s.worker._busy["node"] += 1
+            s.worker._start({"task_id": "x", "token": "t", "kind": "node", "name": "n"})
+            s.worker.jobs["x"].cancel("at once")
+        s.loop.call_soon_threadsafe(both)
+        until("the slot", lambda: s.worker._busy["node"] == 0 and not s.worker.jobs)
+        self.assertEqual(self.desk.end(self.desk.give(kind="node", name="n", state={}))["output"], {"a": 1})
+
     def test_cancel_by_a_poll(self):
         def long(state, ctx):
             while not ctx.cancelled:
