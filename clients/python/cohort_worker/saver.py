@@ -68,7 +68,7 @@ class RemoteSaver(BaseCheckpointSaver[str]):
         self.deltas = False  # has a channel whose values are not in its checkpoints
         self._channels, self._on_put = channels, on_put
         self._submit = submit or asyncio.to_thread
-        self._queue: list[tuple[dict, asyncio.Future]] = []
+        self._queue: list[tuple[str, dict, asyncio.Future]] = []
         self._flushing: asyncio.Task | None = None
 
     # What goes out.
@@ -283,13 +283,11 @@ class RemoteSaver(BaseCheckpointSaver[str]):
 
     async def aput_writes(self, config: dict, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
         group = self._group(config, writes, task_id, task_path)
-        if self.thread_id is None:
-            await self._call(self._scope({"op": "writes", "groups": [group]}, config))
-            return
         # Nodes that end while a call is under way share the next one.
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda f: f.cancelled() or f.exception())
-        self._queue.append((group, done))
+        scope = json.dumps(self._scope({"op": "writes"}, config))
+        self._queue.append((scope, group, done))
         if self._flushing is None:
             self._flushing = asyncio.ensure_future(self._flush())
         await done
@@ -297,17 +295,19 @@ class RemoteSaver(BaseCheckpointSaver[str]):
     async def _flush(self) -> None:
         try:
             while self._queue:
-                batch, self._queue = self._queue, []
+                scope = self._queue[0][0]
+                batch = [q for q in self._queue if q[0] == scope]
+                self._queue = [q for q in self._queue if q[0] != scope]
                 try:
-                    await self._call({"op": "writes", "groups": [g for g, _ in batch]})
+                    await self._call({**json.loads(scope), "groups": [g for _, g, _ in batch]})
                 except BaseException as e:
-                    for _, done in batch:
+                    for _, _, done in batch:
                         if not done.done():
                             done.set_exception(e if isinstance(e, Exception) else RuntimeError(str(e)))
                     if not isinstance(e, Exception):
                         raise
                 else:
-                    for _, done in batch:
+                    for _, _, done in batch:
                         if not done.done():
                             done.set_result(None)
         finally:
