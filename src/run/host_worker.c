@@ -21,6 +21,8 @@ struct errand {
 	int64_t last;                        /* number of the last event of this attempt */
 	bool *gone;                          /* somebody on the stack wants to know */
 	bool deciding, go;                   /* inside of taken: it is to begin */
+	bool again;                          /* its worker says that it may be done twice */
+	bool begun;
 };
 
 static void
@@ -43,13 +45,18 @@ pump(struct run *run)
 
 /* ---- its end ---------------------------------------------------------------------- */
 
+/* For the transcript; of a tool its call is there. */
 static void
-note_answer_of(const struct errand *x, int rc, struct val output, struct str words)
+note_answer_of(const struct errand *x, int rc, struct val output,
+    const struct task_worker_error *e)
 {
 	struct note note = job_task_note(x->task);
 
-	note_result(&note, &(struct note_result){ .of = S("worker"), .what = x->w->name,
-	    .rc = rc, .value = output, .words = words });
+	if (x->begun && !x->w->tool)
+		note_result(&note, &(struct note_result){ .of = S("worker"), .what = x->w->name,
+		    .rc = rc, .value = output, .status = x->again,
+		    .type = e != NULL ? e->name : STR_NONE,
+		    .words = e != NULL ? e->message : STR_NONE });
 }
 
 /* The task may offer it again from inside. */
@@ -60,8 +67,7 @@ errand_ends(struct errand *x, enum task_worker_end how, struct val output,
 	struct task_worker *w = x->w;
 	struct run *run = run_hold(x->run);
 
-	note_answer_of(x, how == TASK_WORKER_DONE ? OK : how == TASK_WORKER_FAILED ? ERR_INVALID :
-	    ERR_CLOSED, output, e != NULL ? e->message : STR_NONE);
+	note_answer_of(x, how == TASK_WORKER_DONE ? OK : ERR_CLOSED, output, e);
 	errand_free(x);
 	w->done(w, how, output, e);
 	pump(run);
@@ -104,6 +110,7 @@ on_taken(struct worker_offer *o, const struct worker_who *who)
 	x->last = 0;
 	x->deciding = true;
 	x->go = false;
+	x->again = facts.idempotent;
 	x->gone = &gone;
 	x->w->taken(x->w, &facts);
 	pump(run);
@@ -123,6 +130,7 @@ host_worker_go(void *ctx, struct task_worker *w)
 	struct errand *x = w->host_data;
 
 	(void)ctx;
+	x->begun = true;
 	if (x->deciding)
 		x->go = true;
 	else

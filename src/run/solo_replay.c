@@ -16,7 +16,8 @@
 
 #define NOWHERE SIZE_MAX
 
-enum want_kind { WANT_MODEL, WANT_TOOL, WANT_STORE, WANT_PAGE, WANT_PEER, WANT_TIMER };
+enum want_kind { WANT_MODEL, WANT_TOOL, WANT_STORE, WANT_PAGE, WANT_PEER, WANT_WORKER,
+	WANT_TIMER };
 
 /* Something that a task waits for. */
 struct want {
@@ -29,6 +30,7 @@ struct want {
 	struct task_store *store;
 	struct task_http *page;
 	struct task_peer *peer;
+	struct task_worker *worker;
 	struct task_timer *timer;
 	msec due;
 };
@@ -272,6 +274,19 @@ give_page(struct val e, const struct want *w)
 }
 
 static void
+give_worker(struct val e, const struct want *w)
+{
+	struct val value = val_get(e, S("value"));
+	struct task_worker_error why = { .name = text(e, "content_type"),
+	    .message = text(e, "words") };
+	bool done = val_truthy(val_get(e, S("ok")));
+
+	w->worker->done(w->worker, done ? TASK_WORKER_DONE : str_eq(why.name, S("WorkerLost")) ?
+	    TASK_WORKER_LOST : TASK_WORKER_FAILED, done && value.kind == VAL_UNDEFINED ? VAL_NIL :
+	    value, done ? NULL : &why);
+}
+
+static void
 give(struct val e, const struct want *w)
 {
 	struct err why = { 0 };
@@ -296,6 +311,9 @@ give(struct val e, const struct want *w)
 	case WANT_PEER:
 		rc = failure(e, &why);
 		w->peer->done(w->peer, rc, &why);
+		return;
+	case WANT_WORKER:
+		give_worker(e, w);
 		return;
 	default:
 		w->timer->fire(w->timer);
@@ -332,6 +350,8 @@ take(struct solo *s, struct want *x)
 		w.page->host_data = NULL;
 	else if (w.kind == WANT_PEER)
 		w.peer->host_data = NULL;
+	else if (w.kind == WANT_WORKER)
+		w.worker->host_data = NULL;
 	unwant(s->replay, x);
 	if (w.at == NOWHERE)
 		set_clock(s, w.due);
@@ -553,6 +573,45 @@ on_peer_forget(void *ctx, struct task_peer *x)
 	x->host_data = NULL;
 }
 
+/* Somebody took it: what became of it is in the record. */
+static void
+on_worker(void *ctx, struct task_worker *x)
+{
+	const struct replay *r = ((struct solo_task *)ctx)->solo->replay;
+	struct want *w = want(ctx, WANT_WORKER, &(struct wanted){ .kind = "result",
+	    .of = S("worker"), .what = x->name });
+	struct task_worker_facts facts = { 0 };
+
+	w->worker = x;
+	x->host_data = w;
+	if (w->at != NOWHERE)
+		facts.idempotent = val_truthy(val_get(r->tape->entries[w->at], S("status")));
+	x->taken(x, &facts);
+}
+
+static void
+on_worker_go(void *ctx, struct task_worker *x)
+{
+	(void)ctx;
+	(void)x;
+}
+
+static void
+on_worker_stop(void *ctx, struct task_worker *x)
+{
+	if (x->host_data != NULL)
+		unwant(((struct solo_task *)ctx)->solo->replay, x->host_data);
+	x->host_data = NULL;
+}
+
+static bool
+on_worker_there(void *ctx, const struct task_worker *x)
+{
+	(void)ctx;
+	(void)x;
+	return true;
+}
+
 /* Those it asked. */
 static struct str
 on_http_hosts(void *ctx)
@@ -607,6 +666,10 @@ replay_host(const struct tools *tools)
 	h.http = on_http;
 	h.http_stop = on_http_stop;
 	h.http_hosts = on_http_hosts;
+	h.worker = on_worker;
+	h.worker_go = on_worker_go;
+	h.worker_stop = on_worker_stop;
+	h.worker_there = on_worker_there;
 	h.timer_set = on_timer_set;
 	h.timer_stop = on_timer_stop;
 	return h;

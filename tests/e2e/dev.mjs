@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { binary, call, check, equal, finish, freePort, scenario, scratch, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const modules = path.join(path.dirname(fileURLToPath(import.meta.url)), "node_modules");
 const dir = path.join(scratch(), "my-agent"), graphFile = path.join(dir, "src/agent/graph.ts");
@@ -167,6 +167,13 @@ await scenario("without tsx it is an error that says so, and without --no-reload
   const b = await dev(bare, ["--no-reload"]);
   equal(await b.exited, 1, "it ends");
   check(b.log.includes("install tsx in the project"), "what is missing", b.log);
+});
+
+await scenario("cohort serve takes the same file, and says what serves it", async () => {
+  const s = await startServer({ args: [path.join(dir, "langgraph.json")] });
+  const words = `agent (./src/agent/graph.ts:graph): code, served by a worker, which runs beside the server: npx cohort-worker ${dir}/langgraph.json`;
+  await until(() => s.log.includes(words), "the command");
+  await s.stop();
 });
 
 await scenario("wrong command lines", async () => {

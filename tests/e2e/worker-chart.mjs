@@ -1,8 +1,9 @@
 // worker-chart.mjs - nodes and tools of charts and graphs that are done by workers: what a
 // worker gets and says, and what becomes of a call whose worker, or server, is lost.
+import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, freePort, parseEvents, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, parseEvents, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const agents = {
   enriched: `
@@ -93,6 +94,11 @@ const ended = (t, r) => until(async () => {
   const { json } = await call(server, "GET", `/threads/${t}/runs/${r}`);
   return ["success", "error", "interrupted", "timeout"].includes(json.status) && json.status;
 }, "the run to end");
+// What became of it is in its transcript, and goes the same way again without any worker.
+const replays = async (t, r, what) => {
+  const x = await new Promise((resolve) => execFile(binary, ["replay", r, "--thread", t, "--url", server.url], (e, stdout, stderr) => resolve({ code: e ? e.code : 0, stdout, stderr })));
+  check(x.code === 0 && /^same: [1-9][0-9]* steps\n$/.test(x.stdout), `${what}: replayed, it goes the same way`, x);
+};
 const values = async (t) => (await call(server, "GET", `/threads/${t}/state`)).json.values;
 
 await scenario("a node gets the state and its input, says what it does, and writes", async () => {
@@ -119,6 +125,7 @@ await scenario("a node that fails", async () => {
   const w = await register(), t = await thread(), r = await run(t, "careful");
   await end(await w.take("enrich"), { status: "error", error: { type: "KeyError", message: "no such customer", retryable: false } });
   equal([await ended(t, r), (await values(t)).why], ["success", "error.worker.enrich"], "an error that the chart catches");
+  await replays(t, r, "a failure");
   const u = await thread(), q = await run(u, "enriched", { id: 1 });
   await end(await w.take("enrich"), { status: "error", error: { type: "KeyError", message: "no such customer" } });
   equal(await ended(u, q), "error", "else the run's");
@@ -132,10 +139,12 @@ await scenario("a worker is lost between a node's begin and its end", async () =
   equal([await ended(t, r), (await values(t)).why], ["success", "error.tool.unknown_outcome"], "once: nobody knows");
   const late = await done(task, { customer: "late" });
   equal([late.status, late.json.reason], [409, "lost_lease"], "it comes too late");
+  await replays(t, r, "an unknown outcome");
   const u = await thread(), q = await run(u, "again"), first = await w.take("enrich"), second = await w.take("enrich");
   equal([second.attempt, second.key === first.key, second.token === first.token], [2, true, false], "twice: it is offered again, under the same key");
   await done(second, { customer: "kept" });
   equal([await ended(u, q), (await values(u)).customer], ["success", "kept"], "and goes on");
+  await replays(u, q, "a second attempt");
   await w.leave();
 });
 
@@ -205,6 +214,23 @@ await scenario("a model calls a worker's tool", async () => {
   const m = (await values(t)).messages;
   equal(m.map((x) => x.type), ["human", "ai", "tool", "ai"], "its messages");
   check(JSON.stringify(m[2].content).includes("paid"), "the answer", m[2]);
+  await replays(t, r, "a tool");
+  await w.leave();
+});
+
+await scenario("an agent of another framework is a node alone", async () => {
+  const w = await register({ runs: [{ id: "helper", description: "Helps.", schemas: { state: { type: "object", properties: { mood: { type: "string" } } } } }] });
+  const t = await thread(), stream = post(`/threads/${t}/runs/stream`, { assistant_id: "helper", input: { messages: "hi", mood: "dry" }, stream_mode: ["messages-tuple", "values"] });
+  const first = await w.take("helper");
+  equal([first.kind, first.input, first.state.mood, first.state.messages.map((m) => m.content)], ["node", null, "dry", ["hi"]], "its task");
+  const task = await w.take("helper");
+  equal([task.attempt, task.key === first.key], [2, true], "lost, it is offered again under the same key");
+  await say(task, [{ n: 1, mode: "messages", data: [{ type: "AIMessageChunk", id: "m1", content: "He" }] }, { n: 2, mode: "messages", data: [{ type: "AIMessageChunk", id: "m1", content: "y" }] }]);
+  await done(task, { messages: [{ type: "ai", id: "m1", content: "Hey" }], mood: "good" });
+  const events = parseEvents((await stream).text);
+  equal(events.filter((e) => e.event === "messages").map((e) => e.json[0].content).filter(Boolean).join("|"), "He|y", "its tokens");
+  equal([(await values(t)).mood, (await values(t)).messages.map((m) => m.content)], ["good", ["hi", "Hey"]], "its state");
+  equal((await call(server, "GET", `/threads/${t}/history`)).json.map((s) => s.next), [[], ["helper"], ["__start__"]], "its history");
   await w.leave();
 });
 
