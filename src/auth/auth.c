@@ -214,7 +214,9 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 		out->subject = arena_str(arena, k->owner);
 		principal_scopes(out, k->scopes, arena);
 		principal_graphs(out, k->graphs, arena);
-		out->limits = k->limited ? k->limits : a->o.limits;
+		/* The settings' limits are about users; a worker works for all of them. */
+		out->limits = k->limited || principal_has(out, S(SCOPE_WORKER)) ? k->limits :
+		    a->o.limits;
 	}
 	out->serial = a->serial;
 	pthread_rwlock_unlock(&a->lock);

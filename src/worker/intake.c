@@ -198,6 +198,10 @@ read_text(struct worker_intake *in, struct fields *f, const char *key, struct st
 	fields_str(f, key, LIMIT_WORKER_NAME_BYTES, &s);
 	if (f->rc == OK && s.n == 0)
 		fields_fail(f, key, ERR_INVALID, "expected a text, got nothing");
+	for (size_t i = 0; f->rc == OK && i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			fields_fail(f, key, ERR_INVALID, "expected a text without control "
+			    "characters");
 	*out = arena_str(&in->arena, s);
 }
 

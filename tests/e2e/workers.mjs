@@ -102,7 +102,7 @@ await scenario("a worker's id and its names are of its key", async () => {
 // What is wrong: [method, target, body, status, words...].
 const bad = [
   ...[
-    [[], "expected an object"], [{}, "name: expected a text"], [{ name: "" }, "name: expected a text"], [{ name: 7 }, "name: expected a string"], [{ name: "x".repeat(201) }, "name: expected at most 200"],
+    [[], "expected an object"], [{}, "name: expected a text"], [{ name: "" }, "name: expected a text"], [{ name: 7 }, "name: expected a string"], [{ name: "a\n" }, "name: expected a text without control"], [{ name: "x".repeat(201) }, "name: expected at most 200"],
     [{ name: "w" }, "build: expected a text"], [{ name: "w", build: {} }, "build: expected a string"], [{ name: "w", build: "b" }, "lang: expected a text"],
     [{ name: "w", build: "b", lang: "js" }, "slots: expected"], [hello({ slots: 3 }), "slots: expected an object"], [hello({ slots: { run: -1 } }), "slots.run"], [hello({ slots: { run: 1.5 } }), "slots.run"],
     [hello({ slots: { run: "2" } }), "slots.run: expected an integer"], [hello({ slots: { node: 10001 } }), "slots.node"], [hello({ slots: { runs: 1 }, nodes: [{ name: "n" }] }), "slots.runs"],

@@ -110,6 +110,40 @@ TEST(auth_keys_that_others_can_write_are_refused)
 	}
 }
 
+/* Goal: a worker's key says what it may serve, has the limits of its own line only, and is
+ * known by its digest as long as it is in the file. */
+TEST(auth_key_of_a_worker)
+{
+	struct auth_options o = { .keys_file = S("keys"), .limits.concurrency = 3 };
+	struct buf file = BUF(KB);
+	struct principal who, user;
+	struct auth *a;
+	uint8_t digest[SHA256_SIZE];
+
+	add_key_line(&file, S("ck_w"), S("w scopes=worker graphs=one,two"));
+	add_key_line(&file, S("ck_ann"), S("ann scopes=workers"));
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_new(&a, &o, NULL), OK);
+	CHECK_RC(check(a, STR_NONE, S("ck_w"), 0, &who, NULL), OK);
+	CHECK(principal_is_worker(&who));
+	CHECK_INT(who.graphs_n, 2);
+	CHECK_STR(who.graphs[1], "two");
+	CHECK_INT(who.limits.concurrency, 0);
+	principal_key(&who, digest);
+	CHECK(auth_key_valid(a, digest));
+	CHECK_RC(check(a, STR_NONE, S("ck_ann"), 0, &user, NULL), OK);
+	CHECK(!principal_is_worker(&user));
+	CHECK_INT(user.limits.concurrency, 3);
+
+	buf_clear(&file);
+	add_key_line(&file, S("ck_ann"), S("ann"));
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_reload(a, NULL), OK);
+	CHECK(!auth_key_valid(a, digest));
+	buf_release(&file);
+	auth_free(a);
+}
+
 TEST(auth_off_lets_everybody_in_as_nobody)
 {
 	struct auth_options o = { .jwt_secret = STR_NONE };

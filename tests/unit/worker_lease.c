@@ -232,6 +232,7 @@ TEST(worker_build_that_comes_back_is_not_the_newest)
 	asked_end(&b);
 	workers_withdraw(&j.offer, "success");
 	place_close(&p);
+	asked_end(&a);                       /* its answer came with the end */
 }
 
 TEST(worker_that_has_the_thread_is_waited_for_a_while)
@@ -323,6 +324,7 @@ TEST(worker_that_drains_gets_no_more)
 	asked_end(&b);
 	workers_withdraw(&j.offer, "success");
 	place_close(&p);
+	asked_end(&a);                       /* its answer came with the end */
 }
 
 TEST(worker_task_that_was_not_sent_is_no_attempt)

@@ -14,6 +14,7 @@ static const struct { const char *body, *words; } wrong[] = {
 	{ "{}", "name: expected a text, got nothing" },
 	{ "{'name':'','build':'b','lang':'c','slots':{},'runs':[{'id':'r'}]}",
 	  "name: expected a text" },
+	{ "{'name':'a\\u001b[2J','build':'b','lang':'c'}", "name: expected a text without control" },
 	{ "{'name':1}", "name: expected a string" },
 	{ "{'name':'w','lang':'c','slots':{},'runs':[{'id':'r'}]}", "build: expected a text" },
 	{ "{'name':'w','build':'b','slots':{},'runs':[{'id':'r'}]}", "lang: expected a text" },
