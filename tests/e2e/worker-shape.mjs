@@ -253,6 +253,20 @@ await scenario("supersteps of a new thread", async () => {
   equal([bad.status, (await get(server, `/threads/${id}`)).status], [422, 404], "a thread whose history is refused is not made");
 });
 
+await scenario("an agent without a graph of its own is one of one node", async () => {
+  const w = await standWorker(server, { runs: [{ id: "echo", description: "says it again", schemas: { state: { type: "object", properties: { count: { type: "number" } } } } }] },
+    { node: async (t) => { await t.end({ status: "success", output: { messages: [{ role: "ai", content: `you said ${t.state.messages.at(-1).content}` }], count: 3 } }); } });
+  equal((await get(server, "/assistants/echo")).json.description, "says it again", "assistant");
+  equal(Object.keys((await get(server, "/assistants/echo/schemas")).json.state_schema.properties), ["messages", "count"], "its state");
+  const got = await call(server, "POST", "/runs/wait", { assistant_id: "echo", input: { messages: [{ role: "user", content: "hello" }] } });
+  equal([got.json.messages?.map((m) => m.content), got.json.count], [["hello", "you said hello"], 3], `a run: ${got.text}`);
+  equal((await get(server, "/info")).json.workers.graphs.echo, 1, "info");
+  equal(w.errors, [], "no errors");
+  await w.leave();
+  equal((await call(server, "POST", "/runs/wait?fail_fast=true", { assistant_id: "echo", input: {} })).status, 503, "fail_fast");
+  equal((await call(server, "DELETE", "/workers/graphs/echo")).status, 200, "forgotten");
+});
+
 await scenario("a busy thread is not changed; without a worker nothing waits long", async () => {
   let go;
   const held = new Promise((r) => { go = r; });
