@@ -161,6 +161,19 @@ const rows = {
   "GET /v1/models": [, 200, (x) => !x.text.includes(a)],
   "GET /v1/models/{model}": [, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
+  // Workers have keys of their own; operators have the scope admin (workers.mjs).
+  "POST /workers": [{ name: "w", build: "1", lang: "x", slots: { run: 1 }, graphs: [{ id: a }] }, 403],
+  "GET /workers": [, 403],
+  "POST /workers/{worker_id}/poll": [{ free: { run: 1 } }, 403],
+  "POST /workers/{worker_id}/leave": [{}, 403],
+  "POST /workers/{worker_id}/drain": [{}, 403],
+  "GET /workers/log": [, 403],
+  "GET /workers/{worker_id}": [, 403],
+  "DELETE /workers/graphs/{graph_id}": [, 403],
+  "POST /tasks/{task_id}/events": [{ events: [] }, 403],
+  "POST /tasks/{task_id}/saver": [{ op: "get", ns: "" }, 403],
+  "POST /tasks/{task_id}/store": [{ ops: [] }, 403],
+  "POST /tasks/{task_id}/end": [{ status: "success" }, 403],
 };
 const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json", "GET /docs", "GET /ui", "GET /ui/{file}"];
 
