@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "run/config_priv.h"
+#include "run/frame_priv.h"
 
 /* A copy of a member, if it is there and not null. */
 static void
@@ -24,9 +25,9 @@ add_given(struct buf *b, struct str object, const char *key)
 	buf_add(b, value);
 }
 
-/* The members of an object but one. */
+/* The members of an object but two. */
 static void
-add_others(struct buf *b, struct str object, struct str but)
+add_others(struct buf *b, struct str object, struct str but, struct str and)
 {
 	struct scan s = scan_of(object);
 	struct str key, value;
@@ -35,12 +36,29 @@ add_others(struct buf *b, struct str object, struct str but)
 	if (object.n == 0 || !scan_open(&s, '{'))
 		return;
 	while (scan_member(&s, &first, &key) && scan_value(&s, &value)) {
-		if (str_eq(key, but))
+		if (str_eq(key, but) || str_eq(key, and))
 			continue;
 		json_add_comma(b);
 		buf_add_fmt(b, "\"%.*s\":", FMT(key));
 		buf_add(b, value);
 	}
+}
+
+/* The run's, and what LangGraph's server tells its graphs: versions and ids. */
+static void
+add_metadata(struct buf *b, struct str config, const struct uuid *run_id)
+{
+	struct str id = scan_find(scan_find(config, S("configurable")), S("thread_id"));
+	struct buf members = BUF(2 * RUN_METADATA_BYTES);
+	struct uuid thread = { 0 };
+
+	if (id.n > 2)
+		(void)uuid_parse(str_sub(id, 1, id.n - 2), &thread);
+	run_members_write(&members, scan_find(config, S("metadata")), 1, &thread, run_id);
+	json_add_key(b, "metadata");
+	buf_add_fmt(b, "{%.*s}", FMT(buf_str(&members)));
+	b->failed |= members.failed;
+	buf_release(&members);
 }
 
 /* The checkpoint is the root's; its id is there only if the client chose one. */
@@ -49,10 +67,11 @@ add_config(struct buf *b, struct str config, const struct core_request *q)
 {
 	json_add_key(b, "config");
 	buf_add_char(b, '{');
-	add_others(b, config, S("configurable"));
+	add_others(b, config, S("configurable"), S("metadata"));
+	add_metadata(b, config, &q->run_id);
 	json_add_key(b, "configurable");
 	buf_add_char(b, '{');
-	add_others(b, scan_find(config, S("configurable")), S("checkpoint_ns"));
+	add_others(b, scan_find(config, S("configurable")), S("checkpoint_ns"), STR_NONE);
 	json_add_fmt(b, ",'checkpoint_ns':''");
 	if (q->strict_resume)                /* langgraph's own word */
 		json_add_fmt(b, ",'__pregel_strict_resume':true");

@@ -253,6 +253,25 @@ await scenario("supersteps of a new thread", async () => {
   equal([bad.status, (await get(server, `/threads/${id}`)).status], [422, 404], "a thread whose history is refused is not made");
 });
 
+await scenario("a worker is given what was asked, as it was asked", async () => {
+  const before = worker.handlers.run, at = (await history()).at(-1).checkpoint.checkpoint_id;
+  worker.handlers.run = async (t) => { await t.end({ status: "success" }); };
+  const asked = { command: { resume: { deep: [1, null] }, goto: ["anywhere", { node: "sub", input: { x: 1 } }] }, interrupt_before: ["plan"], interrupt_after: "*",
+    durability: "sync", context: { model: "m" }, config: { tags: ["t"], recursion_limit: 9, configurable: { mine: "é\u2028" } }, checkpoint: { checkpoint_id: at }, metadata: { team: "a" } };
+  const run = await call(server, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "nest", ...asked }, { "x-request-tag": "h", "x-api-key": "secret" });
+  const t = worker.tasks.at(-1), { configurable: c, metadata: m, ...config } = t.config;
+  equal([run.status, t.kind, t.name, t.again, t.attempt, t.thread_id], [200, "run", "nest", false, 1, thread], `the task: ${run.text}`);
+  equal([t.input, t.command, t.interrupt_before, t.interrupt_after, t.durability, t.context], [null, asked.command, ["plan"], "*", "sync", { model: "m" }], "as it was asked");
+  equal([config, c.mine, c["x-request-tag"], c.checkpoint_id, c.checkpoint_ns], [{ tags: ["t"], recursion_limit: 9 }, "é\u2028", "h", at, ""], "config");
+  check(!JSON.stringify(t).includes("secret"), "no credentials", t);
+  equal([m.team, m.graph_id, m.run_id, m.thread_id, m.run_attempt], ["a", "nest", t.run_id, thread, 1], "metadata");
+  const odd = await call(server, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "nest", input: "a text" });
+  equal([odd.status, worker.tasks.at(-1).input, "command" in worker.tasks.at(-1)], [200, "a text", false], "an input that is a text");
+  for (const bad of [{ config: { recursion_limit: 0 } }, { interrupt_before: 7 }, { command: [] }, { config: { configurable: 7 } }])
+    equal((await call(server, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "nest", input: {}, ...bad })).status, 422, JSON.stringify(bad));
+  worker.handlers.run = before;
+});
+
 await scenario("an agent without a graph of its own is one of one node", async () => {
   const w = await standWorker(server, { runs: [{ id: "echo", description: "says it again", schemas: { state: { type: "object", properties: { count: { type: "number" } } } } }] },
     { node: async (t) => { await t.end({ status: "success", output: { messages: [{ role: "ai", content: `you said ${t.state.messages.at(-1).content}` }], count: 3 } }); } });
