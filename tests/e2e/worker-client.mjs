@@ -268,6 +268,18 @@ await scenario("SIGTERM: what is under way is finished, then it leaves", async (
   await s.close();
 });
 
+await scenario("a draining worker takes nothing new", () => hosted({ g: fixture.chain }, async (s, w) => {
+  fixture.gate.close();
+  const t = s.give(runTask({ input: { log: ["gate"] } }));
+  await until(() => t.calls.length > 0, "the run to be taken");
+  const done = w.drain();
+  await until(() => s.log.some((l) => l.url.endsWith("/poll") && l.body.free.run === 0 && l.body.free.node === 0), "a draining worker asks for nothing");
+  const late = s.give(runTask({ thread_id: "late" }));
+  fixture.gate.open();
+  await done;
+  equal([(await t.ended).status, late.calls], ["success", []], "what it had is finished, the next is left");
+}));
+
 await scenario("a unix socket", async () => {
   const s = await standin({ listen: path.join(scratch(), "s.sock") });
   const w = await serve({ g: fixture.chain }, { url: s.url, ...quiet });

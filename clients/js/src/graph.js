@@ -100,10 +100,11 @@ async function viewOf(snapshot, saver) {
 
 // Tells the stream's events.  Each step's checkpoint is named, in short, before its values
 // (LangGraph tells it after them), so values wait for it; where none comes, as at a stop
-// after a node, they go before what comes next.  What langgraph says of a message is sent
+// after a node, they go before what comes next.  (With durability `exit` steps have ids
+// only in LangGraph's own short form, which stands before the values.)  What langgraph says of a message is sent
 // once, and again only when it changes.
 function teller(lease) {
-  const told = new Map(), held = new Map();
+  const told = new Map(), held = new Map(), exit = lease.task.durability === "exit";
   const letGo = async (ns) => {
     const key = ns.join("|");
     if (!held.has(key)) return;
@@ -112,13 +113,15 @@ function teller(lease) {
     await lease.emit("values", values, ns);
   };
   const tell = async (ns, mode, data) => {
-    if (mode === "checkpoints") {
+    if (mode === "checkpoints" && !exit) {
       const { config, parentConfig, metadata } = data, parent_id = parentConfig?.configurable?.checkpoint_id;
-      await lease.emit(mode, { id: config?.configurable?.checkpoint_id, ...(parent_id && { parent_id }), step: metadata?.step, source: metadata?.source }, ns);
+      // No values are told of an input's own checkpoint: what channels begin with is in here.
+      const begin = metadata?.source === "input" ? { values: data.values } : {};
+      await lease.emit(mode, { id: config?.configurable?.checkpoint_id, ...(parent_id && { parent_id }), step: metadata?.step, source: metadata?.source, ...begin }, ns);
       return letGo(ns);
     }
     await letGo(ns);
-    if (mode === "values" && !stops(mode, data)) { held.set(ns.join("|"), data); return undefined; }
+    if (mode === "values" && !stops(mode, data) && !exit) { held.set(ns.join("|"), data); return undefined; }
     if (mode !== "messages") return lease.emit(mode, data, ns);
     const [message, metadata] = data, known = message?.id !== undefined && told.get(message.id) === metadata;
     if (message?.id !== undefined) told.set(message.id, metadata);
@@ -144,7 +147,7 @@ export async function runGraph(entry, lease) {
   const input = task.again ? null : task.command ? commandOf(task.command) : task.input ?? null;
   const stream = await graph.stream(input, {
     ...config, ...given({ interruptBefore: task.interrupt_before, interruptAfter: task.interrupt_after, durability: task.durability }),
-    streamMode: MODES, subgraphs: true,
+    subgraphs: true, ...(task.durability === "exit" ? { streamMode: MODES.slice(0, -1), version: "v2" } : { streamMode: MODES }),
   });
   const { tell, rest } = teller(lease);
   let stopped = false;

@@ -148,6 +148,7 @@ class Worker {
   drain(why = "stopping") {
     if (this.#quiet) return this.done;
     this.#quiet = true;
+    if (this.#place) this.#poll();   // ends the question that waits with places to fill
     this.#log("info", `draining (${why}): ${this.#tasks.size} under way`);
     if (this.#place) this.#poll();      // ends the one that waits, which offers free places
     const finished = new Promise((resolve) => { this.#drained = resolve; if (this.#tasks.size === 0) resolve(); });
