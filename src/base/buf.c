@@ -123,6 +123,10 @@ buf_add_mended(struct buf *b, struct str s)
 {
 	struct str good = { s.p, 0 };
 
+	if (str_is_utf8(s)) {                /* it mostly is, and that is seen fast */
+		buf_add(b, s);
+		return;
+	}
 	while (good.n < s.n) {
 		size_t step = str_utf8_step(str_sub(s, good.n, s.n));
 

@@ -103,18 +103,14 @@ read_value(struct arena *a, jnode v, const char *path, struct store_saver_value 
 static void
 add_value_members(struct buf *b, const struct store_saver_value *v)
 {
-	struct buf mended = BUF(SIZE_MAX / 2);
-
 	json_add_fmt(b, ",'type':%.*s", FMT(v->type));
-	buf_add_mended(&mended, v->body);
-	if (str_eq(buf_str(&mended), v->body)) {
+	if (str_is_utf8(v->body)) {
 		json_add_fmt(b, ",'text':%.*s", FMT(v->body));
 	} else {
 		buf_lit(b, ",\"b64\":\"");
 		add_base64(b, v->body);
 		buf_add_char(b, '"');
 	}
-	buf_release(&mended);
 }
 
 static void
