@@ -2,7 +2,8 @@
  * match.c - which offer goes to which session.
  *
  * Offers wait per service and, within it, per owner; owners take turns, so that one who has
- * queued thousands does not keep the others waiting.  Within an owner's lane they are first
+ * queued thousands does not keep the others waiting.  Within an owner's lane (there is one
+ * for each kind of place, so that no poll walks offers it has no place for) they are first
  * in, first out, except those that wait for a particular build or worker.
  *
  * Which session may have an offer:
@@ -78,7 +79,8 @@ may_have(struct workers *ws, const struct worker_offer *o, const struct worker_r
 void
 offer_queue(struct workers *ws, struct worker_offer *o, bool first)
 {
-	struct lane_key key = { o->service, o->owner, o->pin, o->newest };
+	struct lane_key key = { o->service, o->owner, o->pin, o->newest,
+	    slot_of(o->kind) };
 	struct worker_lane *lane = map_get(&ws->lanes, &key);
 
 	assert(o->state != WORKER_QUEUED);
@@ -136,12 +138,12 @@ next_offer(struct workers *ws, const struct worker_row *r, enum worker_slot slot
 	for (struct list *l = sv->lanes.next; l != &sv->lanes; l = l->next) {
 		struct worker_lane *lane = CONTAINER_OF(l, struct worker_lane, in_service);
 
-		if (is_barred(&lane->key, r, newest))
+		if (lane->key.slot != slot || is_barred(&lane->key, r, newest))
 			continue;
 		for (struct list *k = lane->offers.next; k != &lane->offers; k = k->next) {
 			struct worker_offer *o = CONTAINER_OF(k, struct worker_offer, in_lane);
 
-			if (slot_of(o->kind) == slot && may_have(ws, o, r, now))
+			if (may_have(ws, o, r, now))
 				return o;
 		}
 	}

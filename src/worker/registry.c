@@ -58,7 +58,8 @@ lane_hash(const void *key)
 	const struct lane_key *k = key;
 
 	return str_hash_keyed((struct str){ (const char *)&k->owner, sizeof k->owner }) ^
-	    (uint64_t)(uintptr_t)k->service >> 4 ^ (uint64_t)(uintptr_t)k->pin << 8 ^ k->newest;
+	    (uint64_t)(uintptr_t)k->service >> 4 ^ (uint64_t)(uintptr_t)k->pin << 8 ^
+	    (uint64_t)k->newest ^ (uint64_t)k->slot << 1;
 }
 
 static bool
@@ -67,7 +68,7 @@ lane_is(const void *value, const void *key)
 	const struct lane_key *a = &((const struct worker_lane *)value)->key, *b = key;
 
 	return a->service == b->service && a->owner == b->owner && a->pin == b->pin &&
-	    a->newest == b->newest;
+	    a->newest == b->newest && a->slot == b->slot;
 }
 
 static const void *

@@ -72,6 +72,7 @@ struct lane_key {
 	owner_t owner;
 	struct worker_build *pin;            /* NULL: none */
 	bool newest;
+	enum worker_slot slot;
 };
 struct worker_lane {
 	struct lane_key key;
