@@ -428,7 +428,7 @@ write_put(struct changing *w, const struct store_write *x)
 {
 	return db_run(&w->st->w, x->idx < 0 ? SQL_WRITE_LAST : SQL_WRITE_FIRST,
 	    db_i64(w->thread), db_uuid(&x->task), db_i64(x->idx), db_text(x->path),
-	    db_text(x->channel), db_text(x->type), db_blob(x->body));
+	    db_text(x->channel), db_text(x->type), db_blob(x->body), db_i64(w->run));
 }
 
 int
@@ -466,6 +466,9 @@ tasks_put(struct changing *w, const struct store_checkpoint_tasks *x)
 
 	if (rc == ERR_NOTFOUND)
 		return OK;
+	if (rc == OK && w->run != 0)
+		rc = db_run(&w->st->w, SQL_CHECKPOINT_BEFORE_PUT, db_i64(at->seq),
+		    db_i64(w->run));
 	return rc != OK ? rc : db_run(&w->st->w, SQL_CHECKPOINT_TASKS,
 	    optional(x->tasks_json), db_str(x->snapshot), db_i64(at->seq));
 }

@@ -138,7 +138,7 @@ erase_thread(struct db *db, int64_t thread, int64_t *budget, struct arena *a)
 	static const enum sql parts[] = { SQL_CHANNEL_ERASE, SQL_WRITE_ERASE,
 	    SQL_RECORD_ERASE, SQL_INTERRUPT_ERASE, SQL_WAIT_ERASE, SQL_CRON_ERASE,
 	    SQL_HOOK_ERASE, SQL_SAVER_ERASE, SQL_SAVER_BLOB_ERASE,
-	    SQL_SAVER_WRITE_ERASE };
+	    SQL_SAVER_WRITE_ERASE, SQL_CHECKPOINT_BEFORE_ERASE };
 	int64_t has = 0;
 	int rc;
 

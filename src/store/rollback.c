@@ -257,7 +257,7 @@ run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t run,
 	int rc = namespaces_drop(st, &w, run, newest);
 
 	if (rc == OK)
-		rc = saver_forget_run(&st->w, thread, run);
+		rc = run_traces_drop(&st->w, thread, run);
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_CHECKPOINT_ORPHAN, db_i64(thread), db_i64(run));
 	return rc == OK ? run_erase(st, run, thread) : rc;

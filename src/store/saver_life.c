@@ -1,6 +1,6 @@
 /*
  * saver_life.c - rows of savers follow the checkpoints that they stand beside (saver.h):
- * what these go with takes them along.
+ * what these go with takes them along; and what a run has left at another one's.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,10 +24,13 @@ saver_drop(struct db *db, int64_t thread, struct str ns, const struct uuid *chec
 }
 
 int
-saver_forget_run(struct db *db, int64_t thread, int64_t run)
+run_traces_drop(struct db *db, int64_t thread, int64_t run)
 {
 	static const enum sql parts[] = { SQL_SAVER_BLOBS_OF_RUN, SQL_SAVER_PUTS_OF_RUN,
-	    SQL_SAVER_WRITES_OF_RUN, SQL_SAVER_PUTS_ORPHAN, SQL_SAVER_WRITES_ORPHAN };
+	    SQL_SAVER_WRITES_OF_RUN, SQL_INTERRUPTS_OF_RUN, SQL_INTERRUPTS_UNANSWER,
+	    SQL_INTERRUPTS_ORPHAN, SQL_WRITES_OF_RUN, SQL_WRITES_ORPHAN,
+	    SQL_CHECKPOINT_BEFORE_BACK, SQL_CHECKPOINT_BEFORE_DROP, SQL_SAVER_PUTS_ORPHAN,
+	    SQL_SAVER_WRITES_ORPHAN };
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < COUNT(parts); i++)
@@ -112,7 +115,8 @@ blobs_unnamed(struct store *st, int64_t thread, size_t max, struct blob_names *g
 int
 saver_prune(struct store *st, int64_t thread, int64_t *budget)
 {
-	static const enum sql parts[] = { SQL_SAVER_PRUNE_WRITES, SQL_SAVER_PRUNE_PUTS };
+	static const enum sql parts[] = { SQL_SAVER_PRUNE_WRITES, SQL_SAVER_PRUNE_PUTS,
+	    SQL_CHECKPOINT_BEFORE_PRUNE };
 	struct blob_names gone = { .n = 0 };
 	int rc = OK;
 

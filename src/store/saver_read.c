@@ -29,6 +29,19 @@ static const struct db_column write_columns[] = { C(task), C(path), C(idx), C(ch
 #undef C
 static const struct db_record write_record = DB_RECORD(write_columns);
 
+/* Of the runs that wrote at one place (task, idx): below 0 the last one counts.  At others
+ * only the first one wrote. */
+static void
+writes_settle(struct store_saver_found *f)
+{
+	const struct store_saver_write *last = &f->writes[f->writes_n - 1];
+
+	if (f->writes_n < 2 || last->idx != last[-1].idx || !str_eq(last->task, last[-1].task))
+		return;
+	f->writes[f->writes_n - 2] = *last;
+	f->writes_n--;
+}
+
 static int
 writes_read(struct db *db, int64_t thread, struct store_saver_found *f, struct arena *a)
 {
@@ -48,6 +61,7 @@ writes_read(struct db *db, int64_t thread, struct store_saver_found *f, struct a
 		w->ns = f->ns;
 		w->id = f->id;
 		rc = query_read(&q, &write_record, w, a);
+		writes_settle(f);
 	}
 	query_end(&q);
 	if (f->writes_n > 1)

@@ -496,13 +496,13 @@
 	X(WRITE_AT, "SELECT body FROM task_write"                              \
 	    " WHERE thread = ? AND task = ? AND idx = ?")                      \
 	X(WRITE_FIRST, "INSERT INTO task_write(thread, task, idx, path,"       \
-	    " channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?)"               \
+	    " channel, type, body, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"       \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(WRITE_LAST, "INSERT INTO task_write(thread, task, idx, path,"        \
-	    " channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?)"               \
+	    " channel, type, body, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"       \
 	    " ON CONFLICT DO UPDATE SET path = excluded.path,"                 \
 	    " channel = excluded.channel, type = excluded.type,"               \
-	    " body = excluded.body")                                           \
+	    " body = excluded.body, run = excluded.run")                                           \
 	X(WRITES_DROP, "DELETE FROM task_write WHERE thread = ? AND task = ?") \
 	X(WRITE_ERASE, "DELETE FROM task_write WHERE thread = ?1"              \
 	    " AND (task, idx) IN (SELECT task, idx FROM task_write"            \
@@ -575,7 +575,8 @@
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
-	    " assignee) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"     \
+	    " assignee, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10," \
+	    " 0, ?11, ?12, ?13, ?7)"                                           \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(INTERRUPT_ANSWER, "UPDATE interrupt SET state = 1, answer = ?,"      \
 	    " run = coalesce(nullif(?, 0), run)"                               \

@@ -48,7 +48,8 @@
 	/* from here on by what an owner-checked read gave */                  \
 	X(SAVER_AT, SAVER_COLUMNS "FROM saver_checkpoint s WHERE s.seq = ?")   \
 	X(SAVER_WRITES, "SELECT task, path, idx, channel, type, body"          \
-	    " FROM saver_write WHERE thread = ? AND ns = ? AND id = ?")        \
+	    " FROM saver_write WHERE thread = ? AND ns = ? AND id = ?"         \
+	    " ORDER BY task, idx, run")                                        \
 	X(SAVER_BLOB, "SELECT type, body FROM saver_blob WHERE thread = ?"     \
 	    " AND ns = ? AND id = ? AND channel = ?")                          \
 	X(SAVER_CHANNELS, "SELECT channels FROM saver_checkpoint"              \
@@ -65,22 +66,29 @@
 	    " body) VALUES (?, ?, ?, ?, ?, ?)"                                 \
 	    " ON CONFLICT DO UPDATE SET type = excluded.type, body = excluded.body") \
 	X(SAVER_WRITE_FIRST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
-	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
-	    " ON CONFLICT DO NOTHING")                                         \
+	    " run, path, channel, type, body) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7," \
+	    " ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM saver_write"         \
+	    " WHERE thread = ?1 AND ns = ?2 AND id = ?3 AND task = ?4 AND idx = ?5)") \
+	/* one of each run stays, so that a run can be taken back */           \
 	X(SAVER_WRITE_LAST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
-	    " ON CONFLICT DO UPDATE SET run = excluded.run, path = excluded.path," \
+	    " ON CONFLICT DO UPDATE SET path = excluded.path,"                 \
 	    " channel = excluded.channel, type = excluded.type,"               \
 	    " body = excluded.body")                                           \
+	X(CHECKPOINT_BEFORE_PUT, "INSERT INTO checkpoint_before(thread, run,"  \
+	    " checkpoint, tasks, snapshot) SELECT thread, ?2, seq, tasks, snapshot" \
+	    " FROM checkpoint WHERE seq = ?1 AND run <> ?2 ON CONFLICT DO NOTHING") \
 	X(CHECKPOINT_TASKS, "UPDATE checkpoint SET tasks = ?1, snapshot ="     \
 	    " CASE WHEN ?2 IS NULL THEN snapshot ELSE nullif(?2, '') END"      \
 	    " WHERE seq = ?3")                                                 \
 	/* a question of a worker's graph whose id was there before */         \
 	X(INTERRUPT_ANEW, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
-	    " assignee) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"     \
+	    " assignee, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10," \
+	    " 0, ?11, ?12, ?13, ?7)"                                           \
 	    " ON CONFLICT DO UPDATE SET ns = excluded.ns, task = excluded.task," \
 	    " checkpoint = excluded.checkpoint, run = excluded.run,"           \
+	    " asked = excluded.asked,"                                         \
 	    " key = excluded.key, value = excluded.value,"                     \
 	    " schema = excluded.schema, state = 0, answer = NULL,"             \
 	    " created = excluded.created, due = excluded.due,"                 \
@@ -103,9 +111,33 @@
 	X(SAVER_WRITES_OF_RUN, "DELETE FROM saver_write WHERE thread = ?1"     \
 	    " AND run = ?2 AND ns NOT IN (SELECT ns FROM checkpoint"           \
 	    " WHERE thread = ?1 AND run = ?2)")                                \
+	/* likewise what it asked, answered and told of tasks there */         \
+	X(INTERRUPTS_OF_RUN, "DELETE FROM interrupt WHERE thread = ?1"         \
+	    " AND asked = ?2 AND state <> 1 AND ns NOT IN (SELECT ns"            \
+	    " FROM checkpoint WHERE thread = ?1 AND run = ?2)")                \
+	X(INTERRUPTS_UNANSWER, "UPDATE interrupt SET state = 0, answer = NULL," \
+	    " run = asked WHERE thread = ?1 AND run = ?2 AND state = 1"            \
+	    " AND ns NOT IN (SELECT ns FROM checkpoint WHERE thread = ?1"      \
+	    " AND run = ?2)")                                                  \
+	X(WRITES_OF_RUN, "DELETE FROM task_write WHERE thread = ?1"            \
+	    " AND run = ?2 AND NOT EXISTS (SELECT 1 FROM checkpoint"           \
+	    " WHERE thread = ?1 AND run = ?2)")                                \
+	X(WRITES_ORPHAN, "UPDATE task_write SET run = 0"                       \
+	    " WHERE thread = ? AND run = ?")                                   \
+	X(INTERRUPTS_ORPHAN, "UPDATE interrupt SET run = iif(run = ?2, 0, run)," \
+	    " asked = iif(asked = ?2, 0, asked) WHERE thread = ?1"             \
+	    " AND (run = ?2 OR asked = ?2)")                                   \
+	X(CHECKPOINT_BEFORE_BACK, "UPDATE checkpoint SET (tasks, snapshot) ="  \
+	    " (SELECT tasks, snapshot FROM checkpoint_before WHERE thread = ?1" \
+	    " AND run = ?2 AND checkpoint = checkpoint.seq) WHERE seq IN"      \
+	    " (SELECT checkpoint FROM checkpoint_before WHERE thread = ?1"     \
+	    " AND run = ?2) AND ns NOT IN (SELECT ns FROM checkpoint"          \
+	    " WHERE thread = ?1 AND run = ?2)")                                \
+	X(CHECKPOINT_BEFORE_DROP, "DELETE FROM checkpoint_before"              \
+	    " WHERE thread = ? AND run = ?")                                   \
 	X(SAVER_PUTS_ORPHAN, "UPDATE saver_checkpoint SET run = 0"             \
 	    " WHERE thread = ? AND run = ?")                                   \
-	X(SAVER_WRITES_ORPHAN, "UPDATE saver_write SET run = 0"                \
+	X(SAVER_WRITES_ORPHAN, "UPDATE OR REPLACE saver_write SET run = 0"                \
 	    " WHERE thread = ? AND run = ?")                                   \
 	/* only what stands beside a checkpoint stays */                       \
 	X(SAVER_PRUNE_PUTS, "DELETE FROM saver_checkpoint WHERE seq IN"        \
@@ -115,6 +147,10 @@
 	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
 	    " FROM saver_write WHERE thread = ?1 AND (ns, id) NOT IN "         \
 	    SAVER_SIBLINGS("?1") " LIMIT ?2)")                                 \
+	X(CHECKPOINT_BEFORE_PRUNE, "DELETE FROM checkpoint_before"             \
+	    " WHERE thread = ?1 AND (run, checkpoint) IN (SELECT run, checkpoint" \
+	    " FROM checkpoint_before b WHERE thread = ?1 AND NOT EXISTS (SELECT 1" \
+	    " FROM checkpoint c WHERE c.seq = b.checkpoint) LIMIT ?2)")        \
 	X(SAVER_MAPS, "SELECT ns, id, channels FROM saver_checkpoint"          \
 	    " WHERE thread = ?")                                               \
 	X(SAVER_BLOBS_OF, "SELECT ns, id, channel FROM saver_blob"             \
@@ -133,17 +169,21 @@
 	    " FROM saver_checkpoint WHERE thread = ?2) OR (ns, id) NOT IN"     \
 	    " (SELECT ns, id FROM saver_checkpoint WHERE thread = ?1))")       \
 	/* but for what the step of ?3 has done: a blob, or an id of the root */ \
-	X(SAVER_COPY_WRITES, "INSERT INTO saver_write(thread, ns, id, task, idx," \
+	X(SAVER_COPY_WRITES, "INSERT OR REPLACE INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) SELECT ?2, ns, id, task, idx, 0," \
 	    " path, channel, type, body FROM saver_write WHERE thread = ?1"    \
 	    " AND (ns, id) IN (SELECT ns, id FROM saver_checkpoint"            \
-	    " WHERE thread = ?2) AND NOT (ns = '' AND id = ?3)")               \
+	    " WHERE thread = ?2) AND NOT (ns = '' AND id = ?3)"                \
+	    " ORDER BY ns, id, task, idx, run")                                \
 	/* a thread goes */                                                    \
 	X(SAVER_ERASE, "DELETE FROM saver_checkpoint WHERE seq IN (SELECT seq" \
 	    " FROM saver_checkpoint WHERE thread = ?1 LIMIT ?2)")              \
 	X(SAVER_BLOB_ERASE, "DELETE FROM saver_blob WHERE thread = ?1"         \
 	    " AND (ns, id, channel) IN (SELECT ns, id, channel"                \
 	    " FROM saver_blob WHERE thread = ?1 LIMIT ?2)")                    \
+	X(CHECKPOINT_BEFORE_ERASE, "DELETE FROM checkpoint_before"             \
+	    " WHERE thread = ?1 AND (run, checkpoint) IN (SELECT run, checkpoint" \
+	    " FROM checkpoint_before WHERE thread = ?1 LIMIT ?2)")             \
 	X(SAVER_WRITE_ERASE, "DELETE FROM saver_write WHERE thread = ?1"       \
 	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
 	    " FROM saver_write WHERE thread = ?1 LIMIT ?2)")                   \
@@ -157,13 +197,18 @@
 	    " | (EXISTS(SELECT 1 FROM hook WHERE thread = ?1) << 6)"           \
 	    " | (EXISTS(SELECT 1 FROM saver_checkpoint WHERE thread = ?1) << 7)" \
 	    " | (EXISTS(SELECT 1 FROM saver_blob WHERE thread = ?1) << 8)"     \
-	    " | (EXISTS(SELECT 1 FROM saver_write WHERE thread = ?1) << 9)")   \
+	    " | (EXISTS(SELECT 1 FROM saver_write WHERE thread = ?1) << 9)"    \
+	    " | (EXISTS(SELECT 1 FROM checkpoint_before WHERE thread = ?1) << 10)") \
 	/* what a thread holds */                                              \
 	X(SIZE_SAVER, "SELECT count(*), coalesce(sum(48 +"                     \
 	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
 	    " coalesce(length(CAST(parent AS BLOB)), 0) + length(body) +"      \
 	    " length(meta) + length(CAST(channels AS BLOB))), 0)"              \
 	    " FROM saver_checkpoint WHERE thread = ?")                         \
+	X(SIZE_BEFORE, "SELECT count(*), coalesce(sum(24 +"                    \
+	    " coalesce(length(CAST(tasks AS BLOB)), 0) +"                      \
+	    " coalesce(length(CAST(snapshot AS BLOB)), 0)), 0)"                \
+	    " FROM checkpoint_before WHERE thread = ?")                        \
 	X(SIZE_SAVER_WRITES, "SELECT count(*), coalesce(sum(32 +"              \
 	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
 	    " length(CAST(task AS BLOB)) + length(CAST(path AS BLOB)) +"       \

@@ -558,7 +558,17 @@ static const char version_9[] =
 "	channel TEXT NOT NULL,"
 "	type TEXT NOT NULL,"
 "	body BLOB NOT NULL,"
-"	PRIMARY KEY (thread, ns, id, task, idx)) STRICT, WITHOUT ROWID;"
+"	PRIMARY KEY (thread, ns, id, task, idx, run)) STRICT, WITHOUT ROWID;"
+"ALTER TABLE interrupt ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;"
+				/* run that asked, if it is known; `run` answered */
+"ALTER TABLE task_write ADD COLUMN run INTEGER NOT NULL DEFAULT 0;"
+"CREATE TABLE checkpoint_before ("              /* what it had before a later run */
+"	thread INTEGER NOT NULL,"
+"	run INTEGER NOT NULL,"                   /* that told its tasks anew */
+"	checkpoint INTEGER NOT NULL,"            /* seq */
+"	tasks TEXT,"
+"	snapshot TEXT,"
+"	PRIMARY KEY (thread, run, checkpoint)) STRICT, WITHOUT ROWID;"
 "CREATE TABLE hosted ("
 "	graph TEXT PRIMARY KEY,"
 "	key TEXT NOT NULL,"                      /* the API key that serves it, or '' */

@@ -31,6 +31,7 @@ sections_read(struct db *db, int64_t thread, struct store_storage *x)
 		{ SQL_SIZE_EVENT, STORE_OF_RUNS }, { SQL_SIZE_TRANSCRIPT, STORE_OF_RUNS },
 		{ SQL_SIZE_HOOK, STORE_OF_RUNS },
 		{ SQL_SIZE_SAVER, STORE_OF_CHECKPOINTS },
+		{ SQL_SIZE_BEFORE, STORE_OF_CHECKPOINTS },
 		{ SQL_SIZE_SAVER_WRITES, STORE_OF_WRITES },
 	};
 	int rc = OK;

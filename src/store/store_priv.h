@@ -600,9 +600,9 @@ size_t saver_bytes(const struct store_saver_put *puts, size_t puts_n,
     const struct store_saver_write *writes, size_t writes_n);
 /* saver_life.c: what stands beside a checkpoint goes. */
 int saver_drop(struct db *db, int64_t thread, struct str ns, const struct uuid *checkpoint);
-/* Of a run that is taken back, when its checkpoints at the ends are gone and the others
- * still name it. */
-int saver_forget_run(struct db *db, int64_t thread, int64_t run);
+/* What a run that is taken back has left at checkpoints that are not its own, when its own
+ * at the ends are gone and the others still name it. */
+int run_traces_drop(struct db *db, int64_t thread, int64_t run);
 /* What stands beside no checkpoint goes.  ERR_AGAIN: the budget of rows was not enough. */
 int saver_prune(struct store *st, int64_t thread, int64_t *budget);
 /* What stands beside checkpoints that were copied; until: the root's newest of them, or

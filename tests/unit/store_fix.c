@@ -360,7 +360,8 @@ static const char *const rules[] = {
 	" WHERE json_array_length(j.value) = 2 EXCEPT"
 	" SELECT thread, ns, id, channel FROM saver_blob)",
 	"SELECT count(*) FROM (SELECT thread FROM saver_checkpoint UNION ALL SELECT"
-	" thread FROM saver_blob UNION ALL SELECT thread FROM saver_write)"
+	" thread FROM saver_blob UNION ALL SELECT thread FROM saver_write UNION ALL"
+	" SELECT thread FROM checkpoint_before)"
 	" WHERE thread NOT IN (SELECT seq FROM thread)",
 	"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
 	" FROM assistant_version v WHERE v.assistant = a.seq)",

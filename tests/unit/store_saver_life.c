@@ -87,6 +87,83 @@ CONTRACT(saver_rollback)
 	CHECK_INT(x.writes_n, 1);
 }
 
+#define TASK "11111111-0000-4000-8000-000000000001"
+
+/* A question of TASK at the root's head. */
+static void
+ask(struct fix *f, const struct store_run *run, unsigned id)
+{
+	struct store_interrupt i = { .id = id_of(ID_RUN, id), .ns = S(""), .key = S("0"),
+	    .value_json = S("1"), .created = id };
+	struct store_checkpoint_tasks t = { .ns = S(""), .tasks_json =
+	    arena_fmt(&f->a, "[{\"id\":\"" TASK "\",\"name\":\"n%u\"}]", id),
+	    .snapshot = arena_fmt(&f->a, "{\"s\":%u}", id) };
+	struct store_run_save save = { .run_seq = run->seq, .thread_seq = run->thread_seq,
+	    .changes = { .interrupts = &i, .interrupts_n = 1, .checkpoint_tasks = &t,
+	    .checkpoint_tasks_n = 1 } };
+
+	CHECK(uuid_parse(S(TASK), &i.task));
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+}
+
+static void
+reply(struct fix *f, const struct store_run *run, unsigned id, const char *resume)
+{
+	struct store_answer a = { id_of(ID_RUN, id), S("1") };
+	struct store_saver_write w = swrite(f, "", 2, TASK, WRITE_RESUME, "r", resume);
+	struct store_write seen = { .task = id_of(ID_RUN, id), .channel = S("log"),
+	    .type = S("json"), .body = S("1") };
+	struct store_run_save save = { .run_seq = run->seq, .thread_seq = run->thread_seq,
+	    .changes = { .answers = &a, .answers_n = 1, .saver_writes = &w,
+	    .saver_writes_n = 1, .writes = &seen, .writes_n = 1 } };
+
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
+}
+
+/* Goal: an answer that is taken back: its question waits again, the one that came after
+ * it is not there, the task has the answers that were before and shows what it showed. */
+CONTRACT(saver_rollback_of_an_answer)
+{
+	struct store_run run = go(f, 1, "", 1, 2);
+	struct store_interrupt *out;
+	struct store_saver_found x;
+	struct store_checkpoint c;
+	struct store_thread t;
+	size_t n;
+
+	ask(f, &run, 50);
+	end(f, &run, false);
+	run = start_run(f, 7, 1, 2);
+	reply(f, &run, 50, "[1]");
+	ask(f, &run, 51);
+	end(f, &run, false);
+	run = start_run(f, 7, 1, 3);
+	reply(f, &run, 51, "[1,2]");
+	ask(f, &run, 52);
+	end(f, &run, true);
+	CHECK_RC(store_interrupts_get(f->r, 7, run.thread_seq, &f->a, &out, &n), OK);
+	CHECK_INT(n, 1);
+	CHECK(uuid_eq(&out[0].id, &(struct uuid[]){ id_of(ID_RUN, 51) }[0]));
+	CHECK(out[0].state == INTERRUPT_WAITING && out[0].answer_json.n == 0);
+	x = sget(f, 7, run.thread_seq, "", 0);
+	CHECK_INT(x.writes_n, 2);            /* that of go(), too */
+	CHECK_STR(x.writes[0].value.body, "[1]");
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
+	CHECK_STR(c.next, "n51");
+	CHECK_INT(count_rows(f, "task_write"), 1);
+	CHECK_STR(c.snapshot, "{\"s\":51}");
+	CHECK_RC(store_thread_get(f->r, 7, &run.thread_id, &f->a, &t), OK);
+	CHECK_INT(t.status, THREAD_INTERRUPTED);
+	CHECK_RC(fix_do(f, &(struct store_run_delete){ .thread_id = run.thread_id,
+	    .run_id = id_of(ID_RUN, 2) }, STORE_RUN_DELETE, 7), OK);
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
+	CHECK_STR(c.next, "n50");
+	CHECK_INT(sget(f, 7, run.thread_seq, "", 0).writes_n, 1);
+	CHECK_INT(count_rows(f, "checkpoint_before") + count_rows(f, "task_write"), 0);
+	CHECK_RC(store_interrupts_get(f->r, 7, run.thread_seq, &f->a, &out, &n), OK);
+	CHECK(n == 1 && uuid_eq(&out[0].id, &(struct uuid[]){ id_of(ID_RUN, 50) }[0]));
+}
+
 /* Goal: what a later run went on from stays when the run before is deleted, with what
  * that wrote, and is no longer its. */
 CONTRACT(saver_of_a_run_that_others_follow)
@@ -586,7 +663,9 @@ TEST(hosted_runs_are_not_given_up)
 TEST(saver_in_a_file_of_version_8)
 {
 	static const char back[] = "DROP TABLE saver_checkpoint; DROP TABLE saver_blob;"
-	    " DROP TABLE saver_write; DROP TABLE hosted; PRAGMA user_version = 8";
+	    " DROP TABLE saver_write; DROP TABLE hosted; DROP TABLE checkpoint_before;"
+	    " ALTER TABLE interrupt DROP COLUMN asked; ALTER TABLE task_write DROP COLUMN run;"
+	    " PRAGMA user_version = 8";
 	struct store_run run;
 	struct db db;
 	struct fix f;
