@@ -39,6 +39,8 @@ struct dev {
 	struct config config;
 	struct node *node;
 	char *folder, *file;                 /* of the project: whole paths */
+	bool program;                        /* file is a worker, of this language */
+	enum code_lang lang;
 	struct dev_worker *workers[CODE_LANGS];
 	struct sources *sources;
 	struct process *browser;
@@ -192,6 +194,12 @@ browse(struct dev *d, const char *url)
 		(void)process_start(&d->browser, node_shard(d->node), &o, &hooks, &e);
 }
 
+static bool
+has_worker(const struct dev *d, enum code_lang lang)
+{
+	return d->program ? lang == d->lang : langgraph_has_code(&d->config.langgraph, lang);
+}
+
 static int
 make_workers(struct dev *d, const char *url, struct err *e)
 {
@@ -200,9 +208,9 @@ make_workers(struct dev *d, const char *url, struct err *e)
 	for (int i = 0; i < CODE_LANGS && rc == OK; i++) {
 		const struct dev_worker_spec spec = { .shard = node_shard(d->node),
 			.lang = (enum code_lang)i, .folder = d->folder, .file = d->file,
-			.url = url, .runs = d->runs, .fell = on_fell, .gone = on_gone, .ctx = d };
+			.url = url, .program = d->program, .runs = d->runs, .fell = on_fell, .gone = on_gone, .ctx = d };
 
-		if (!langgraph_has_code(&d->config.langgraph, (enum code_lang)i))
+		if (!has_worker(d, (enum code_lang)i))
 			continue;
 		rc = dev_worker_new(&d->workers[i], &spec, e);
 		if (rc == OK)
@@ -217,7 +225,7 @@ print_addresses(const struct dev *d, const char *url)
 {
 	printf("  project      %s\n  API          %s/docs\n  console      %s/ui\n", d->folder, url,
 	    url);
-	if (d->config.langgraph.code_n == 0)
+	if (!d->program && d->config.langgraph.code_n == 0)
 		printf("  worker       none: no graph of %s is code\n", d->file);
 }
 
@@ -282,8 +290,13 @@ find_project(struct dev *d, const char *given, struct err *e)
 	char path[PATH_MAX], *slash;
 
 	if (realpath(given, path) == NULL)
-		return err_set(e, ERR_NOTFOUND, "%s: %s; expected the langgraph.json of a project: "
-		    "cohort dev [langgraph.json]", given, strerror(errno));
+		return err_set(e, ERR_NOTFOUND, "%s: %s; expected the langgraph.json of a project, or "
+		    "a worker's program: cohort dev [langgraph.json | worker.py | worker.js]", given,
+		    strerror(errno));
+	d->program = code_lang_of(str_of(path), &d->lang);
+	if (d->program && d->lang == CODE_JS && d->runs > 0)
+		return err_set(e, ERR_INVALID, "--n-jobs-per-worker: a program in JavaScript says it "
+		    "itself: serve(graphs, {slots: {run: %lld}})", (long long)d->runs);
 	d->file = mem_cstr(str_of(path));
 	slash = strrchr(path, '/');
 	d->folder = mem_cstr((struct str){ path, slash == path ? 1 : (size_t)(slash - path) });
@@ -307,9 +320,10 @@ load(struct dev *d, const struct flag_line *l, struct err *e)
 		argv[n++] = mem_cstr(buf_str(&b));
 		buf_release(&b);
 	}
-	argv[n++] = d->file;
+	if (!d->program)
+		argv[n++] = mem_cstr(str_of(d->file));
 	rc = config_load(&d->config, n, argv, environ, e);
-	for (int i = 0; i < n - 1; i++)
+	for (int i = 0; i < n; i++)
 		free(argv[i]);
 	free(argv);
 	return rc;

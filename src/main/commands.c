@@ -60,7 +60,7 @@ static const struct flag_command rows[] = {
 static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_serve] = { .max = 1, .detail = SETTINGS_DETAIL },
 	[COMMAND_dev] = { .max = 1, .own = cmd_dev_flags, .detail = "Graphs that are code are "
-	    "served by workers: child processes, started again when a file of the project "
+	    "served by workers, and so is what a PROGRAM (.py, .js, .ts) serves by itself: child processes, started again when a file of the project "
 	    "changes; what runs ends in the old ones.  TypeScript needs tsx in the project.  The "
 	    "server keeps its data in .cohort/ of the project and listens on 127.0.0.1:2024.  "
 	    SETTINGS_DETAIL },

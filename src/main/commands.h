@@ -13,8 +13,8 @@
 	/* function, name, arguments, summary */                              \
 	X(serve,         "serve",         "[langgraph.json]",                                 \
 	    "run the agent server")                                           \
-	X(dev,           "dev",           "[langgraph.json]",                 \
-	    "run the server and the workers of a project's graphs, anew at each change") \
+	X(dev,           "dev",           "[langgraph.json | PROGRAM]",       \
+	    "run the server and the workers of a project's code, anew at each change") \
 	X(mock_llm,      "mock-llm",      "",                                 \
 	    "run a model that answers from a script")                         \
 	X(bench_flow,    "bench flow",    "",                                 \

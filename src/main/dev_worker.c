@@ -58,7 +58,7 @@ dev_worker_name(enum code_lang lang)
 const char *
 dev_worker_client(const struct dev_worker *w)
 {
-	return w->client != NULL ? w->client : "installed for Python";
+	return w->client != NULL ? w->client : "the project's own";
 }
 
 /* ---- where the client is ------------------------------------------------------------- */
@@ -160,7 +160,7 @@ dev_worker_new(struct dev_worker **out, const struct dev_worker_spec *s, struct 
 	w->file = mem_cstr(str_of(s->file));
 	w->url = mem_cstr(str_of(s->url));
 	list_init(&w->hands);
-	rc = s->lang == CODE_JS ? find_js(w, e) : find_python(w);
+	rc = s->lang == CODE_PYTHON ? find_python(w) : s->program ? OK : find_js(w, e);
 	*out = w;
 	if (rc == OK)
 		return OK;
@@ -274,6 +274,12 @@ env_make(const struct dev_worker *w, struct arena *a)
 	return env;
 }
 
+static bool
+is_typed(struct str file)
+{
+	return str_ends(file, S("ts")) || str_ends(file, S("x"));
+}
+
 static void
 argv_make(const struct dev_worker *w, const char *argv[8], struct arena *a)
 {
@@ -281,7 +287,12 @@ argv_make(const struct dev_worker *w, const char *argv[8], struct arena *a)
 
 	if (w->spec.lang == CODE_JS) {
 		argv[n++] = "node";
-		argv[n++] = w->client;
+		if (!w->spec.program) {
+			argv[n++] = w->client;
+		} else if (is_typed(str_of(w->file))) {
+			argv[n++] = "--import";      /* the project's own */
+			argv[n++] = "tsx";
+		}
 	} else {
 		argv[n++] = w->python;
 		argv[n++] = "-m";

@@ -25,7 +25,8 @@ struct dev_worker_spec {
 	struct shard *shard;
 	enum code_lang lang;
 	const char *folder;                  /* of the project; whole paths */
-	const char *file;                    /* its langgraph.json */
+	const char *file;                    /* its langgraph.json, */
+	bool program;                        /* or a program that serves by itself */
 	const char *url;                     /* of the server */
 	int64_t runs;                        /* at once; 0: as the client has it */
 	/* The present one has ended by itself; how: words. */

@@ -745,6 +745,13 @@ langgraph_export(const struct langgraph *l)
 }
 
 bool
+code_lang_of(struct str file, enum code_lang *lang)
+{
+	*lang = is_js_file(file) ? CODE_JS : CODE_PYTHON;
+	return *lang == CODE_JS || str_ends(file, S(".py"));
+}
+
+bool
 langgraph_has_code(const struct langgraph *l, enum code_lang lang)
 {
 	for (size_t i = 0; i < l->code_n; i++)

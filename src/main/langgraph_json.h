@@ -48,6 +48,8 @@ void langgraph_release(struct langgraph *l);
 /* Puts `env` into this process's environment, where it is not set.  Before threads. */
 void langgraph_export(const struct langgraph *l);
 
+/* Of a file of code, by the end of its name. */
+bool code_lang_of(struct str file, enum code_lang *lang);
 bool langgraph_has_code(const struct langgraph *l, enum code_lang lang);
 /* A line for each language: which graphs are code, and what serves them. */
 void langgraph_add_code(struct buf *b, const struct langgraph *l);

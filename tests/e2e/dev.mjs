@@ -169,6 +169,24 @@ await scenario("without tsx it is an error that says so, and without --no-reload
   check(b.log.includes("install tsx in the project"), "what is missing", b.log);
 });
 
+await scenario("a program in Python, with agent files that name its nodes", async () => {
+  const folder = scratch(), agents = path.join(folder, "agents"), file = path.join(folder, "worker.py");
+  const program = (words) => `from cohort_worker import agent, node\n@node\ndef look(state):\n    return {"seen": "${words}"}\n@agent\nasync def helper(state, ctx):\n    yield "${words}"\n`;
+  mkdirSync(agents);
+  writeFileSync(path.join(agents, "looks.yaml"), "id: looks\nstate: {seen: {}}\nnodes: {n: {worker: look}}\nedges: [[START, n], [n, END]]\n");
+  writeFileSync(file, program("one"));
+  const p = await dev(folder, ["worker.py", "--agents", agents]);
+  const build = async (not) => until(async () => { const w = (await call(p, "GET", "/workers").catch(() => ({}))).json?.filter((x) => x.status === "live") ?? []; return w.length === 1 && w[0].build !== not && w[0].build; }, `a worker in\n${p.log}`, 20000);
+  const wait = async (assistant_id) => (await call(p, "POST", "/runs/wait", { assistant_id, input: {} })).json;
+  const first = await build();
+  equal([(await wait("looks")).seen, (await wait("helper")).messages?.at(-1)?.content], ["one", "one"], "a node and an agent of no framework");
+  writeFileSync(file, program("two"));
+  await build(first);
+  equal([(await wait("looks")).seen, (await wait("helper")).messages?.at(-1)?.content], ["two", "two"], "after an edit");
+  p.child.kill("SIGINT");
+  equal(await p.exited, 0, "its end");
+});
+
 await scenario("cohort serve takes the same file, and says what serves it", async () => {
   const s = await startServer({ args: [path.join(dir, "langgraph.json")] });
   const words = `agent (./src/agent/graph.ts:graph): code, served by a worker, which runs beside the server: npx cohort-worker ${dir}/langgraph.json`;
