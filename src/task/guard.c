@@ -54,7 +54,7 @@ static const char *const never[] = {
 
 /* What is retried when the file does not say. */
 static const char *const usual[] = {
-	"error.llm", "error.tool", "error.communication", "error.timeout",
+	"error.llm", "error.tool", "error.worker", "error.communication", "error.timeout",
 };
 
 /* As SCXML matches events: whole words, from the first. */

@@ -303,7 +303,7 @@ worker_use_new(struct piece *p, bool tool, struct str name, struct str members,
 {
 	struct worker_use *u = mem_new(struct worker_use);
 	const struct task *t = p->task;
-	struct buf b = BUF(members.n + LIMIT_STATE_BYTES);
+	struct buf b = BUF(SIZE_MAX / 2);
 	struct val user = val_get(val_get(t->config, S("configurable")),
 	    S("langgraph_auth_user"));
 

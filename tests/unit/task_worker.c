@@ -162,6 +162,32 @@ TEST(worker_node_that_fails_is_an_error_of_its_name)
 	close_for(&b);
 }
 
+/* Goal: a failure is tried again where the file says so; what nobody knows of is not. */
+TEST(worker_node_is_tried_again)
+{
+	struct bed b;
+
+	for (int known = 0; known < 2; known++) {
+		open_for(&b, HEAD "nodes: {n: {worker: enrich, retry: {max: 1, delay: 10ms}}}\n"
+		    "edges: [[START, n], [n, END]]\n");
+		bed_start(&b, "n");
+		take(&b);
+		answer(known ? TASK_WORKER_FAILED : TASK_WORKER_LOST, NULL);
+		fake.begun = 0;
+		while (fake.w == NULL && bed_step(&b))
+			;
+		CHECK_INT(fake.w != NULL, known);
+		if (fake.w != NULL) {
+			take(&b);
+			answer(TASK_WORKER_DONE, "{\"a\":1}");
+		}
+		while (bed_step(&b))
+			;
+		CHECK_INT(b.end, known ? BED_DONE : BED_FAILED);
+		close_for(&b);
+	}
+}
+
 /* Goal: begun and not ended, it is repeated only if it may be; what only waits, always. */
 TEST(worker_node_that_is_lost)
 {
