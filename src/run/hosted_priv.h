@@ -129,7 +129,7 @@ struct hosted {
 	struct hosted_answer { struct uuid id; struct val value; } *answers;
 	size_t answers_n;                    /* of the command, until something is saved */
 	struct hosted_lists lists;
-	struct uuid puts[64];                /* checkpoints that were put last, a ring */
+	struct uuid puts[64];                /* checkpoints that were put or got last, a ring */
 	size_t puts_n;                       /* all of them */
 	size_t saving;                       /* commits under way */
 	bool offers;                         /* as soon as none is */

@@ -607,13 +607,15 @@ add_found(struct buf *b, const struct store_saver_found *f)
 }
 
 int
-hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members, struct err *e)
+hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
+    struct uuid *found, struct err *e)
 {
 	struct arena a = ARENA(LOAD_ARENA);
 	struct store_saver_found f = { 0 };
 	struct str ns, id;
 	int rc = read_text(&a, body, "ns", "", true, &ns, e);
 
+	*found = (struct uuid){ 0 };
 	if (rc == OK)
 		rc = read_text(&a, body, "id", "", false, &id, e);
 	if (rc == OK) {
@@ -622,6 +624,8 @@ hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
 		if (rc != OK && rc != ERR_NOTFOUND)
 			err_set(e, rc, "the checkpoint could not be read");
 		json_add_key(members, "found");
+		if (rc == OK)
+			(void)uuid_parse(f.id, found);
 		if (rc == OK)
 			add_found(members, &f);
 		else

@@ -54,9 +54,9 @@ int  hosted_op(jnode body, struct err *e);
  * ERR_INVALID with the path. */
 int  hosted_rows_take(struct changes *x, const struct hosted_from *from,
     struct hosted_lists *lists, jnode body, struct err *e);
-/* The members of the answer.  */
+/* The members of the answer.  found: the checkpoint's id; zero: there is none. */
 int  hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
-    struct err *e);
+    struct uuid *found, struct err *e);
 /* c: zeroed; texts live in the arena.  When it has come back: the members. */
 int  hosted_list_read(struct store_saver_list *c, const struct hosted_from *from,
     struct arena *a, jnode body, struct err *e);

@@ -379,8 +379,12 @@ get(struct hosted *h, struct worker_call *call)
 {
 	struct hosted_from from = from_of(h);
 	struct buf members = BUF(SIZE_MAX / 2);
+	struct uuid found;
 	struct err e;
-	int rc = hosted_rows_get(&from, call->body, &members, &e);
+	int rc = hosted_rows_get(&from, call->body, &members, &found, &e);
+
+	if (!uuid_is_zero(&found))           /* what it is now told of goes with this one */
+		h->puts[h->puts_n++ % COUNT(h->puts)] = found;
 
 	worker_call_answer(call, rc, buf_str(&members), &e);
 	buf_release(&members);

@@ -69,7 +69,8 @@ op_get(struct text_op *t, const struct hosted_from *at, jnode body)
 {
 	struct buf members = BUF(SIZE_MAX / 2);
 	struct err e;
-	int rc = hosted_rows_get(at, body, &members, &e);
+	struct uuid found;
+	int rc = hosted_rows_get(at, body, &members, &found, &e);
 
 	op_end(t, rc, buf_str(&members), &e);
 	buf_release(&members);

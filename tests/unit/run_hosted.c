@@ -646,3 +646,135 @@ TEST(runs_that_wait_for_workers_leave_room_for_others)
 	ear_free(&native);
 	fix_close(&f);
 }
+
+/* ---- lost at any call ------------------------------------------------------------------ */
+
+static int calls_left;
+static bool put_any;
+
+#define CALL(x) do {                                                           \
+		if (calls_left-- == 0)                                         \
+			return false;                                          \
+		x;                                                             \
+	} while (0)
+
+/* A worker that goes on from what its saver has; false: it is to be lost here. */
+static bool
+drive(struct hand *h)
+{
+	bool told = strstr(h->task, "\"again\":true") != NULL, done, written;
+
+	CALL(CHECK_RC(hand_call(h, WORKER_SAVER, "{\"op\":\"get\",\"ns\":\"\"}"), OK));
+	done = strstr(h->out, "\"id\":\"" C2 "\"") != NULL;
+	written = strstr(h->out, TA) != NULL;
+	CHECK(told == put_any);
+	if (strstr(h->out, "\"id\":\"" C1 "\"") == NULL && !done) {
+		CALL(put(h, C0, NULL, -1, "input", "{}"));
+		put_any = true;
+		CALL(put(h, C1, C0, 0, "loop", "{\"messages\":[" M_HI "]}"));
+	}
+	if (!done) {
+		CALL(say(h, "", "checkpoints", "{\"id\":\"" C1 "\",\"parent_id\":\"" C0
+		    "\",\"step\":0,\"source\":\"loop\"}"));
+		CALL(say(h, "", "values", "{\"messages\":[" M_HI "]}"));
+		CALL(say(h, "", "tasks", "{\"id\":\"" TA "\",\"name\":\"a\",\"input\":{},"
+		    "\"triggers\":[\"branch:to:a\"],\"interrupts\":[]}"));
+	}
+	if (!done && !written) {
+		CALL(say(h, "\"a:" TA "\"", "messages", "[{\"type\":\"AIMessageChunk\","
+		    "\"content\":\"a b\",\"id\":\"m1\",\"tool_call_chunks\":[]}," META "]"));
+		CALL(say(h, "", "updates", "{\"a\":{\"messages\":[" M_AI "]}}"));
+		CALL(say(h, "", "tasks", "{\"id\":\"" TA "\",\"name\":\"a\",\"result\":{"
+		    "\"messages\":[" M_AI "]},\"interrupts\":[],\"error\":null}"));
+		CALL(write_of(h, C1, TA, ""));
+	}
+	if (!done)
+		CALL(put(h, C2, C1, 1, "loop", "{\"messages\":[" M_HI "," M_AI "]}"));
+	CALL(say(h, "", "checkpoints", "{\"id\":\"" C2 "\",\"parent_id\":\"" C1 "\",\"step\":1,"
+	    "\"source\":\"loop\"}"));
+	CALL(say(h, "", "values", "{\"messages\":[" M_HI "," M_AI "]}"));
+	calls_left = 0;                      /* the end is the run's own */
+	CHECK_RC(hand_call(h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	return true;
+}
+
+static void
+check_history(struct fix *f, unsigned thread)
+{
+	struct store_history_item *items;
+	struct uuid id = thread_no(thread);
+
+	CHECK_INT(history(f, &id, &items), 3);
+	CHECK_INT(items[0].messages_n, 2);
+	CHECK_STR(items[0].c.next, "");
+	CHECK_STR(items[1].c.next, "a");
+	CHECK_INT(items[1].messages_n, 1);
+	CHECK_STR(items[2].c.next, "__start__");
+	CHECK_INT(thread_row(f, &id).status, THREAD_IDLE);
+}
+
+/* Goal: whichever call is the worker's last, another brings the run to the same end. */
+TEST(a_worker_may_be_lost_at_any_call)
+{
+	struct fix f;
+	struct ear x;
+	struct hand h;
+	bool whole = false;
+
+	fix_open_workers(&f, "memory", 2, GRAPH);
+	for (unsigned n = 0; !whole; n++) {
+		CHECK_RC(run_g(&x, &f, n, ALL), OK);
+		hand_register(&h, &f.desks[n % 2]);
+		hand_take(&h);
+		calls_left = (int)n;
+		put_any = false;
+		whole = drive(&h);
+		if (!whole) {
+			hand_change(&h);
+			calls_left = INT32_MAX;
+			CHECK(drive(&h));
+		}
+		ear_until_end(&x);
+		CHECK_INT(x.status, RUN_SUCCESS);
+		check_history(&f, n);
+		ear_free(&x);
+		desk_do(h.d, leave_do, &h);
+		CHECK(n < 40);
+	}
+	fix_close(&f);
+}
+
+/* The same of the server. */
+TEST(a_server_may_be_lost_at_any_call_of_a_worker)
+{
+	bool whole = false;
+
+	for (unsigned n = 0; !whole; n++) {
+		struct fix f;
+		struct ear x;
+		struct hand h;
+
+		remove("db");
+		remove("db-wal");
+		remove("db-shm");
+		fix_open_workers(&f, "sqlite", 1, GRAPH);
+		CHECK_RC(run_g(&x, &f, 1, ALL), OK);
+		hand_register(&h, &f.desks[0]);
+		hand_take(&h);
+		calls_left = (int)n;
+		put_any = false;
+		whole = drive(&h);
+		if (!whole) {
+			fix_crash(&f);
+			hand_register(&h, &f.desks[0]);
+			hand_take(&h);
+			calls_left = INT32_MAX;
+			CHECK(drive(&h));
+		}
+		fix_crash(&f);               /* the end is in the store */
+		check_history(&f, 1);
+		ear_free(&x);
+		fix_close(&f);
+		CHECK(n < 40);
+	}
+}
