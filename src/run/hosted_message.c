@@ -579,6 +579,11 @@ end(struct hosted *h, struct hosted_said *s, struct val result)
 	if (ev.u.model.message.kind == VAL_UNDEFINED)
 		ev.u.model.message = put_together(s);
 	job_tell_event(h->job, &ev);
+	if (ev.u.model.message.kind != VAL_UNDEFINED) {
+		struct note n = hosted_note(h, s->task);
+
+		note_answer(&n, s->shown.stream, str_of(s->model), ev.u.model.message);
+	}
 	val_drop(ev.u.model.message);
 	if (s->usage.n > 0 && json_parse(&usage, buf_str(&s->usage), NULL) == OK)
 		bill(h, s, usage.root);

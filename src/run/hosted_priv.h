@@ -171,6 +171,8 @@ void hosted_tell_life(struct hosted *h, const struct hosted_graph *g, enum event
     struct str error, struct str message);
 struct run_event hosted_event(const struct hosted *h, const struct hosted_graph *g,
     enum event_kind kind);
+/* Where a task is, for the run's transcript. */
+struct note hosted_note(const struct hosted *h, const struct hosted_task *t);
 /* A text, or nothing if it is none; borrowed. */
 static inline struct str
 hosted_text(struct val v)

@@ -227,11 +227,25 @@ tell_result(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
 }
 
 static void
+note_ended(struct hosted *h, const struct hosted_task *t)
+{
+	struct note n = hosted_note(h, t);
+	struct val error = t->shown.error;
+
+	if (error.kind != VAL_UNDEFINED)
+		note_error(&n, S("error.execution"), hosted_text(val_get(error, S("name"))),
+		    hosted_text(val_get(error, S("message"))));
+	else
+		note_node(&n, TRANSCRIPT_EXITED);
+}
+
+static void
 task_gave(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
 {
 	struct event_task *s = &t->shown;
 
 	t->ended = true;
+	note_ended(h, t);
 	end_lives(h, t, s->error.kind != VAL_UNDEFINED ? EVENT_FAILED : EVENT_COMPLETED,
 	    s->error);
 	hosted_said_end(h, t, s->result);

@@ -60,6 +60,19 @@ hosted_event(const struct hosted *h, const struct hosted_graph *g, enum event_ki
 	    .checkpoint = is_kept(h) ? g->head : none };
 }
 
+struct note
+hosted_note(const struct hosted *h, const struct hosted_task *t)
+{
+	struct note n = job_note(h->job);
+	struct str ns = t->shown.ns;
+
+	while (ns.n > 0 && ns.p[ns.n - 1] != '|')
+		ns.n--;
+	n.at = (struct transcript_place){ .ns = str_sub(ns, 0, ns.n > 0 ? ns.n - 1 : 0),
+	    .node = t->shown.name, .task = t->shown.id };
+	return n;
+}
+
 bool
 hosted_wants(const struct hosted *h, const struct hosted_graph *g, enum event_kind kind)
 {
@@ -99,6 +112,11 @@ hosted_tell_task(struct hosted *h, struct hosted_task *t)
 	struct run_event ev = hosted_event(h, t->graph, EVENT_TASK);
 
 	t->told = true;
+	if (h->job->transcript.on) {
+		struct note n = hosted_note(h, t);
+
+		note_node(&n, TRANSCRIPT_ENTERED);
+	}
 	if (!hosted_wants(h, t->graph, EVENT_TASK))
 		return;
 	ev.step = t->graph->step + 1;
@@ -476,6 +494,13 @@ take_event(struct hosted *h, jnode n, struct buf *ns, struct err *e)
 	return rc;
 }
 
+/* The store takes events slower than they come: the worker may wait. */
+static struct str
+wait_member(const struct hosted *h)
+{
+	return h->job->run->appends > LIMIT_HOSTED_APPENDS ? S("\"wait_ms\":100") : STR_NONE;
+}
+
 void
 hosted_events(struct hosted *h, struct worker_call *c)
 {
@@ -490,6 +515,6 @@ hosted_events(struct hosted *h, struct worker_call *c)
 		rc = take_event(h, it.value, &ns, &why);
 	if (rc != OK && i > 0)
 		err_set(&e, rc, "events[%zu].%s", i - 1, why.text);
-	worker_call_answer(c, rc, STR_NONE, &e);
+	worker_call_answer(c, rc, wait_member(h), &e);
 	buf_release(&ns);
 }
