@@ -48,6 +48,7 @@ struct hosted_graph {
 	enum checkpoint_source source;
 	bool shown;                          /* its first values were told */
 	bool dirty;                          /* its tasks are not with the checkpoint yet */
+	bool pointed;                        /* the checkpoint was told */
 	bool stops;                          /* at a breakpoint */
 	bool lives;                          /* told that it began (below the root) */
 	struct hosted_task *tasks;           /* of its step, the newest first */

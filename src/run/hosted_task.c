@@ -72,10 +72,6 @@ task_begins(struct hosted *h, struct hosted_graph *g, jnode data, const struct u
 		(void)hosted_lists_at(&h->lists, str_of(g->ns), &g->head);
 	if (h->held.graph != g)
 		hosted_tell_task(h, t);
-	if (!job_wants(h->job, EVENT_MODEL_START, true)) {
-		val_drop(t->shown.input);    /* only who traces hears it again */
-		t->shown.input = VAL_UNDEF;
-	}
 	return OK;
 }
 

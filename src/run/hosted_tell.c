@@ -122,6 +122,10 @@ hosted_tell_task(struct hosted *h, struct hosted_task *t)
 	ev.step = t->graph->step + 1;
 	ev.task = &t->shown;
 	job_tell_event(h->job, &ev);
+	if (job_wants(h->job, EVENT_MODEL_START, true))
+		return;                      /* who traces hears its input again */
+	val_drop(t->shown.input);
+	t->shown.input = VAL_UNDEF;
 }
 
 static void
@@ -175,6 +179,10 @@ tell_checkpoint(struct hosted *h, struct hosted_graph *g, struct val values)
 	    .source = g->source, .values = values, .parents = parents_of(h, g),
 	    .tasks = tasks };
 	add_shown(g->tasks, tasks, &c->tasks_n);
+	if (c->tasks_n == 0 && g->source == SOURCE_INPUT)    /* nobody tells of it */
+		tasks[c->tasks_n++] = (struct event_task){ .name = S("__start__"),
+		    .id = uuid_v5(&g->head, S("__start__")) };
+	g->pointed = true;
 	job_tell_event(h->job, &ev);
 	val_drop(c->parents);
 	free(tasks);
@@ -229,6 +237,7 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	if (!again) {
 		hosted_keep_tasks(h, g);
 		hosted_step_over(g);
+		g->pointed = false;
 	}
 	g->head = id;
 	g->parent = parent;
@@ -237,8 +246,13 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 	for (int i = 0; checkpoint_source_names[i] != NULL; i++)
 		if (str_eq(source, str_of(checkpoint_source_names[i])))
 			g->source = (enum checkpoint_source)i;
-	if (!again && hosted_wants(h, g, EVENT_CHECKPOINT))
+	if (!again && hosted_wants(h, g, EVENT_CHECKPOINT)) {
+		if (json_is_object(json_get(data, S("values")))) {
+			val_drop(g->values);
+			g->values = hosted_val(json_get(data, S("values")));
+		}
 		hold(h, g);
+	}
 	return OK;
 }
 
@@ -324,7 +338,8 @@ on_values(struct hosted *h, struct hosted_graph *g, jnode data, struct err *e)
 	if (held) {
 		val_drop(g->values);
 		g->values = val_ref(values);
-		hold(h, g);
+		if (!g->pointed)
+			hold(h, g);
 	}
 	if (root) {
 		val_drop(h->values);
