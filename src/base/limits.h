@@ -105,7 +105,7 @@
 	X(DIFF_WORDS,          4000,      "words",  "of each of two answers that are compared word by word") \
 	X(TRANSCRIPT_NOTED,    4096,      "messages", "of a run that its transcript names by id after their first time") \
 	X(HOSTED_NAMESPACES,   10000,     "namespaces", "of a graph in a worker that one run has open at once") \
-	X(HOSTED_TASKS,        10000,     "tasks",  "of one step of a graph in a worker") \
+	X(HOSTED_TASKS,        10000,     "tasks",  "of a graph in a worker that one run has open at once; and questions of it") \
 	X(HOSTED_SAID,         10000,     "messages", "of a graph in a worker that are told and not saved yet; the oldest count as saved") \
 	X(HOSTED_LOSSES,       3,         "leases", "that a run loses one after the other without a step saved: then it fails") \
 	X(HOSTED_APPENDS,      16,        "batches", "of events of one run on their way to the store: then its worker is asked to wait") \

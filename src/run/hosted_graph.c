@@ -26,6 +26,8 @@ hosted_graph(struct hosted *h, struct str ns)
 	if (g != NULL || h->graphs_n >= LIMIT_HOSTED_NAMESPACES)
 		return g;
 	g = mem_new(struct hosted_graph);
+	g->hosted = h;
+	g->tasks_end = &g->tasks;
 	g->ns = mem_cstr(ns);
 	g->step = -2;
 	g->next = h->graphs;
@@ -39,6 +41,7 @@ hosted_task_drop(struct hosted_task *t)
 {
 	if (--t->refs > 0)
 		return;
+	t->hosted->tasks_n--;
 	event_task_release(&t->shown);
 	val_drop(t->shown.result);
 	val_drop(t->shown.error);
@@ -58,6 +61,7 @@ hosted_step_over(struct hosted_graph *g)
 		t->graph = NULL;
 		hosted_task_drop(t);
 	}
+	g->tasks_end = &g->tasks;
 	g->tasks_n = g->sends = 0;
 	g->dirty = false;
 }
@@ -92,6 +96,7 @@ hosted_graphs_free(struct hosted *h)
 		free(l->tasks);
 		free(l);
 	}
+	h->late_n = 0;
 }
 
 /* "graph|name:id" */
@@ -117,19 +122,36 @@ hosted_task_new(struct hosted_graph *g, struct str name, const struct uuid *id)
 {
 	struct hosted_task *t;
 
-	if (g->tasks_n >= LIMIT_HOSTED_TASKS)
+	if (g->hosted->tasks_n >= LIMIT_HOSTED_TASKS)
 		return NULL;
+	g->hosted->tasks_n++;
 	t = mem_new(struct hosted_task);
+	t->hosted = g->hosted;
 	t->refs = 1;
 	t->graph = g;
 	t->name = mem_cstr(name);
 	t->ns = task_ns(g, name, id);
 	t->shown = (struct event_task){ .id = *id, .name = str_of(t->name),
 	    .ns = str_of(t->ns), .own_input = true };
-	t->next = g->tasks;
-	g->tasks = t;
+	*g->tasks_end = t;
+	g->tasks_end = &t->next;
 	g->tasks_n++;
 	return t;
+}
+
+void
+hosted_task_remove(struct hosted_graph *g, struct hosted_task *t)
+{
+	struct hosted_task **at = &g->tasks;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	if (t->next == NULL)
+		g->tasks_end = at;
+	g->tasks_n--;
+	t->graph = NULL;
+	hosted_task_drop(t);
 }
 
 struct hosted_task *
@@ -142,13 +164,9 @@ hosted_task_find(const struct hosted_graph *g, const struct uuid *id)
 	return t;
 }
 
-/* In the order in which they began. */
 static void
 add_task_text(const struct hosted_task *t, struct buf *b)
 {
-	if (t == NULL)
-		return;
-	add_task_text(t->next, b);
 	json_add_fmt(b, ",{'id':'");
 	uuid_add(b, &t->shown.id);
 	json_add_fmt(b, "','name':%.*s", FMT(t->shown.name));
@@ -165,7 +183,8 @@ static void
 add_tasks(const struct hosted_graph *g, struct buf *b)
 {
 	buf_add_char(b, '[');
-	add_task_text(g->tasks, b);
+	for (const struct hosted_task *t = g->tasks; t != NULL; t = t->next)
+		add_task_text(t, b);
 	buf_add_char(b, ']');
 }
 
@@ -200,6 +219,19 @@ hosted_add_tasks(struct hosted *h, struct changes *x)
 			tasks_change(g, x);
 }
 
+static void
+late_drop_last(struct hosted *h)
+{
+	struct hosted_late **at = &h->late;
+
+	while ((*at)->next != NULL)
+		at = &(*at)->next;
+	free((*at)->tasks);
+	free(*at);
+	*at = NULL;
+	h->late_n--;
+}
+
 void
 hosted_keep_tasks(struct hosted *h, struct hosted_graph *g)
 {
@@ -216,6 +248,8 @@ hosted_keep_tasks(struct hosted *h, struct hosted_graph *g)
 	l = mem_new(struct hosted_late);
 	l->checkpoint = g->head;
 	l->tasks = mem_cstr(buf_str(&b));
+	if (h->late_n++ >= COUNT(h->puts))
+		late_drop_last(h);           /* it will not come any more */
 	l->next = h->late;
 	h->late = l;
 	buf_release(&b);
@@ -234,6 +268,7 @@ take_late(struct hosted *h, const struct uuid *checkpoint, struct arena *a)
 		return STR_NONE;
 	*at = l->next;
 	text = arena_str(a, str_of(l->tasks));
+	h->late_n--;
 	free(l->tasks);
 	free(l);
 	return text;

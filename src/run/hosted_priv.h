@@ -31,6 +31,7 @@
 
 /* A task that was told to begin, or that a message names. */
 struct hosted_task {
+	struct hosted *hosted;
 	struct hosted_task *next;            /* of its graph's step */
 	struct hosted_graph *graph;          /* NULL: its step is over */
 	unsigned refs;
@@ -42,6 +43,7 @@ struct hosted_task {
 /* A namespace that is open. */
 struct hosted_graph {
 	struct hosted_graph *next;
+	struct hosted *hosted;
 	char *ns;
 	struct uuid head, parent;            /* the checkpoint that was told last */
 	int step;
@@ -51,7 +53,7 @@ struct hosted_graph {
 	bool pointed;                        /* the checkpoint was told */
 	bool stops;                          /* at a breakpoint */
 	bool lives;                          /* told that it began (below the root) */
-	struct hosted_task *tasks;           /* of its step, the newest first */
+	struct hosted_task *tasks, **tasks_end;      /* of its step, as they began */
 	size_t tasks_n, sends;
 	/* of a task, told just before its end */
 	char *update_node;
@@ -114,12 +116,13 @@ struct hosted {
 	bool waits;                          /* the thread had questions as the run began */
 	int64_t last;                        /* number of the lease's last event */
 	struct hosted_graph *graphs;
-	size_t graphs_n;
+	size_t graphs_n, tasks_n;            /* tasks of all */
 	struct hosted_said *said;
 	size_t said_n;
 	struct hosted_ask *asks;
 	struct hosted_late *late;
 	struct hosted_gave *gave;
+	size_t asks_n, late_n, gave_n;
 	struct uuid saved[256];              /* tasks whose writes were saved last, a ring */
 	size_t saved_n;                      /* all of them */
 	struct hosted_held held;
@@ -213,6 +216,7 @@ void hosted_step_over(struct hosted_graph *g);       /* its tasks are the past's
 /* NULL: too many. */
 struct hosted_task *hosted_task_new(struct hosted_graph *g, struct str name,
     const struct uuid *id);
+void hosted_task_remove(struct hosted_graph *g, struct hosted_task *t);
 struct hosted_task *hosted_task_find(const struct hosted_graph *g, const struct uuid *id);
 void hosted_task_drop(struct hosted_task *t);
 /* Tasks of graphs whose checkpoints are stored, as changes. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hmac.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/hosted_priv.h"
@@ -142,6 +143,7 @@ hosted_asks_free(struct hosted *h)
 		h->asks = a->next;
 		ask_free(a);
 	}
+	h->asks_n = 0;
 }
 
 static void
@@ -157,6 +159,7 @@ asks_drop(struct hosted *h, const struct uuid *task)
 			continue;
 		}
 		*at = a->next;
+		h->asks_n--;
 		ask_free(a);
 	}
 }
@@ -172,6 +175,10 @@ take_ask(struct hosted *h, jnode group, const struct uuid *task, jnode n, struct
 	if (!hex_decode(json_str(json_get(n, S("id"))), id.b, sizeof id.b))
 		return err_set(e, ERR_INVALID, "groups[].interrupts[].id: expected 32 hex "
 		    "digits");
+	if (h->asks_n >= LIMIT_HOSTED_TASKS)
+		return err_set(e, ERR_LIMIT, "more than %d interrupts wait",
+		    LIMIT_HOSTED_TASKS);
+	h->asks_n++;
 	a = mem_new(struct hosted_ask);
 	*a = (struct hosted_ask){ .id = id, .task = *task, .checkpoint = checkpoint,
 	    .ns = mem_cstr(json_str(json_get(group, S("ns")))),

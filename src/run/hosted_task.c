@@ -111,6 +111,7 @@ hosted_gave_free(struct hosted *h)
 		h->gave = g->next;
 		gave_free(g);
 	}
+	h->gave_n = 0;
 }
 
 /* What past states show of the task. */
@@ -157,6 +158,8 @@ keep_result(struct hosted *h, const struct hosted_graph *graph, const struct hos
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = g;
+	if (++h->gave_n >= LIMIT_HOSTED_TASKS)
+		hosted_gave_all(h);
 }
 
 /* A checkpoint that is put ends the step before it. */
@@ -191,6 +194,7 @@ hosted_gave_saved(struct hosted *h, const struct changes *x)
 			continue;
 		}
 		*at = g->next;
+		h->gave_n--;
 		show(h, g);
 		gave_free(g);
 	}
@@ -206,6 +210,7 @@ hosted_gave_all(struct hosted *h)
 		show(h, g);
 		gave_free(g);
 	}
+	h->gave_n = 0;
 }
 
 /* ---- their end ------------------------------------------------------------------------ */
@@ -272,9 +277,7 @@ hosted_settle_update(struct hosted *h, struct hosted_graph *g)
 		tell_result(h, g, t);
 		val_drop(t->shown.result);
 		t->shown.result = VAL_UNDEF;
-		g->tasks = t->next;
-		g->tasks_n--;
-		hosted_task_drop(t);
+		hosted_task_remove(g, t);
 	}
 	val_drop(g->update);
 	g->update = VAL_UNDEF;
@@ -372,9 +375,6 @@ tell_asked(struct hosted *h, const struct hosted_graph *g, struct val list)
 static void
 tell_task_waits(struct hosted *h, struct hosted_graph *g, struct hosted_task *t)
 {
-	if (t == NULL)
-		return;
-	tell_task_waits(h, g, t->next);
 	if (!t->waits)
 		return;
 	tell_asked(h, g, t->shown.interrupts);
@@ -413,7 +413,8 @@ hosted_tell_waits(struct hosted *h)
 				val_drop(none);
 				continue;
 			}
-			tell_task_waits(h, g, g->tasks);
+			for (struct hosted_task *t = g->tasks; t != NULL; t = t->next)
+				tell_task_waits(h, g, t);
 			if (g->stops)
 				tell_asked(h, g, none);
 			val_drop(none);

@@ -129,13 +129,11 @@ hosted_tell_task(struct hosted *h, struct hosted_task *t)
 }
 
 static void
-tell_tasks(struct hosted *h, struct hosted_task *t)
+tell_tasks(struct hosted *h, struct hosted_graph *g)
 {
-	if (t == NULL)
-		return;
-	tell_tasks(h, t->next);
-	if (!t->told)
-		hosted_tell_task(h, t);
+	for (struct hosted_task *t = g->tasks; t != NULL; t = t->next)
+		if (!t->told)
+			hosted_tell_task(h, t);
 }
 
 /* ---- checkpoints ---------------------------------------------------------------------------- */
@@ -159,13 +157,12 @@ parents_of(const struct hosted *h, const struct hosted_graph *of)
 }
 
 static void
-add_shown(const struct hosted_task *t, struct event_task *all, size_t *n)
+add_shown(const struct hosted_graph *g, struct event_task *all, size_t *n)
 {
-	if (t == NULL)
-		return;
-	add_shown(t->next, all, n);
-	all[*n] = t->shown;
-	all[(*n)++].input = VAL_UNDEF;
+	for (const struct hosted_task *t = g->tasks; t != NULL; t = t->next) {
+		all[*n] = t->shown;
+		all[(*n)++].input = VAL_UNDEF;
+	}
 }
 
 static void
@@ -178,7 +175,7 @@ tell_checkpoint(struct hosted *h, struct hosted_graph *g, struct val values)
 	*c = (struct event_checkpoint){ .id = ev.checkpoint, .parent = g->parent,
 	    .source = g->source, .values = values, .parents = parents_of(h, g),
 	    .tasks = tasks };
-	add_shown(g->tasks, tasks, &c->tasks_n);
+	add_shown(g, tasks, &c->tasks_n);
 	if (c->tasks_n == 0 && g->source == SOURCE_INPUT)    /* nobody tells of it */
 		tasks[c->tasks_n++] = (struct event_task){ .name = S("__start__"),
 		    .id = uuid_v5(&g->head, S("__start__")) };
@@ -200,7 +197,7 @@ hosted_release_held(struct hosted *h)
 	h->held.values = VAL_UNDEF;
 	shard_timer_cancel(h->job->run->rs->shard, &h->held.timer);
 	tell_checkpoint(h, g, values);
-	tell_tasks(h, g->tasks);
+	tell_tasks(h, g);
 	val_drop(values);
 }
 
