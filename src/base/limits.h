@@ -109,6 +109,7 @@
 	X(HOSTED_SAID,         10000,     "messages", "of a graph in a worker that are told and not saved yet; the oldest count as saved") \
 	X(HOSTED_LOSSES,       3,         "leases", "that a run loses one after the other without a step saved: then it fails") \
 	X(HOSTED_APPENDS,      16,        "batches", "of events of one run on their way to the store: then its worker is asked to wait") \
+	X(HOSTED_SHOW_MS,      250,       "ms",     "after that the tasks of a step of a graph in a worker are in the store, if the step lasts") \
 	X(HOSTED_HOLD_MS,      25,        "ms",     "a checkpoint is told with the tasks that come next, which may be in the worker's next batch") \
 	X(HOSTED_STICKY,       1024,      "threads", "whose last worker is known, of one shard") \
 	X(EVENT_NS_BYTES,      16384,     "bytes",  "names and ids of the tasks a graph is nested in") \

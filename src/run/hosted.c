@@ -542,6 +542,7 @@ hosted_stop(struct job *j)
 		return;
 	shard_timer_cancel(j->run->rs->shard, &h->offer_again);
 	shard_timer_cancel(j->run->rs->shard, &h->held.timer);
+	shard_timer_cancel(j->run->rs->shard, &h->shows);
 	workers_withdraw(&h->offer, "stopped");
 	h->taken = false;
 	set_waits(h, false);

@@ -139,6 +139,7 @@ struct hosted {
 	bool offers;                         /* as soon as none is */
 	struct hosted_read *reads;           /* that wait for these */
 	struct wheel_timer offer_again;
+	struct wheel_timer shows;            /* saves what only shows */
 };
 
 void hosted_close(struct runs *rs);          /* of a shard */
@@ -241,6 +242,8 @@ void hosted_said_free(struct hosted *h);
 /* ---- hosted_save.c ----------------------------------------------------------------- */
 
 void hosted_saver(struct hosted *h, struct worker_call *c);
+/* What clients see of a step that lasts is saved before its end. */
+void hosted_show_later(struct hosted *h);
 void hosted_reads_free(struct hosted *h);
 /* At the end: the questions that wait, which the view has, as rows. */
 void hosted_add_asks(struct hosted *h, jnode view, struct changes *x);

@@ -123,6 +123,29 @@ save_results(struct hosted *h)
 		save_free(s);
 }
 
+static void
+on_show(struct wheel_timer *t)
+{
+	struct hosted *h = CONTAINER_OF(t, struct hosted, shows);
+
+	hosted_add_tasks(h, &h->job->changes);
+	if (!h->job->over)
+		save_results(h);
+}
+
+void
+hosted_show_later(struct hosted *h)
+{
+	const struct hosted_graph *g = h->graphs;
+
+	while (g != NULL && !g->dirty)
+		g = g->next;
+	if ((g == NULL && changes_empty(&h->job->changes)) || wheel_armed(&h->shows))
+		return;
+	h->shows.fire = on_show;
+	shard_timer_set(h->job->run->rs->shard, &h->shows, LIMIT_HOSTED_SHOW_MS);
+}
+
 /* ---- questions ---------------------------------------------------------------------- */
 
 static void
@@ -314,6 +337,7 @@ save(struct hosted *h, struct worker_call *call, int op)
 		join_tasks(h, &s->changes);
 		hosted_add_tasks(h, &h->job->changes);
 		save_results(h);
+		shard_timer_cancel(h->job->run->rs->shard, &h->shows);
 		for (size_t i = 0; i < h->answers_n; i++)
 			changes_answer(&s->changes, &h->answers[i].id, h->answers[i].value);
 		h->answers_n = 0;

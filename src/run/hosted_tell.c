@@ -527,6 +527,7 @@ hosted_events(struct hosted *h, struct worker_call *c)
 		rc = take_event(h, it.value, &ns, &why);
 	if (rc != OK && i > 0)
 		err_set(&e, rc, "events[%zu].%s", i - 1, why.text);
+	hosted_show_later(h);
 	worker_call_answer(c, rc, wait_member(h), &e);
 	buf_release(&ns);
 }
