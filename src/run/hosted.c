@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/hmac.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -112,6 +113,13 @@ fail(struct hosted *h, struct str name, struct str message)
 	struct hosted_graph *root = hosted_graph_find(h, STR_NONE);
 
 	end_open_messages(h);
+	if (str_eq(name, S("UnknownInterruptError")) && h->pending.kind != VAL_UNDEFINED) {
+		struct run_event ev = { .kind = EVENT_REFUSED };
+
+		ev.u.refused.unknown = h->unknown;
+		ev.u.refused.pending = h->pending;
+		job_tell_event(h->job, &ev);
+	}
 	if (root != NULL)
 		hosted_tell_life(h, root, EVENT_FAILED, name, message);
 	hosted_gave_all(h);
@@ -408,6 +416,33 @@ wants_answer(struct val resume, const struct core_interrupt *i, size_t open, str
 	return value->kind != VAL_UNDEFINED;
 }
 
+/* If the graph refuses the answers: to whom, and what waits (core_tell_refused). */
+static void
+note_ids(struct hosted *h, const struct core_saved *s)
+{
+	h->pending = val_array_empty();
+	h->unknown = val_array_empty();
+	for (size_t i = 0; i < s->interrupts_n; i++) {
+		struct buf hex = BUF(2 * sizeof s->interrupts[i].id.b);
+
+		hex_add(&hex, s->interrupts[i].id.b, sizeof s->interrupts[i].id.b);
+		if (s->interrupts[i].waits)
+			h->pending = val_push_take(h->pending, val_string(buf_str(&hex)));
+		buf_release(&hex);
+	}
+	for (size_t i = 0; core_is_resume_map(h->resume) && i < val_count(h->resume); i++) {
+		struct val id = val_string(val_key(h->resume, i));
+		bool known = false;
+
+		for (size_t k = 0; k < val_count(h->pending); k++)
+			known = known || val_equal(val_at(h->pending, k), id);
+		if (known)
+			val_drop(id);
+		else
+			h->unknown = val_push_take(h->unknown, id);
+	}
+}
+
 /* The rows of what is answered; written with the first step of the run. */
 static void
 read_answers(struct hosted *h, const struct core_saved *s)
@@ -418,7 +453,10 @@ read_answers(struct hosted *h, const struct core_saved *s)
 	for (size_t i = 0; i < s->interrupts_n; i++)
 		open += s->interrupts[i].waits;
 	h->waits = open > 0;
-	if (open == 0 || resume.kind == VAL_UNDEFINED)
+	if (resume.kind == VAL_UNDEFINED)
+		return;
+	note_ids(h, s);
+	if (open == 0)
 		return;
 	h->answers = mem_alloc(open * sizeof *h->answers);
 	for (size_t i = 0; i < s->interrupts_n; i++) {
@@ -568,6 +606,8 @@ hosted_release(struct job *j)
 	val_drop(h->asked);
 	val_drop(h->given);
 	val_drop(h->resume);
+	val_drop(h->pending);
+	val_drop(h->unknown);
 	free(h->answers);
 	free(h->build);
 	free(h->prefer);

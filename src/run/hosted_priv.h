@@ -130,6 +130,8 @@ struct hosted {
 	struct val asked;                    /* what it waits for, at its end */
 	struct val given;                    /* its input, for mode messages; or UNDEF */
 	struct val resume;                   /* of its command; or UNDEF */
+	struct val pending, unknown;         /* ids that waited as it began, and of answers to
+	                                        what did not; or UNDEF */
 	struct hosted_answer { struct uuid id; struct val value; } *answers;
 	size_t answers_n;                    /* of the command, until something is saved */
 	struct hosted_lists lists;
