@@ -612,10 +612,10 @@ hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
 {
 	struct arena a = ARENA(LOAD_ARENA);
 	struct store_saver_found f = { 0 };
+	struct uuid id_of;
 	struct str ns, id;
 	int rc = read_text(&a, body, "ns", "", true, &ns, e);
 
-	*found = (struct uuid){ 0 };
 	if (rc == OK)
 		rc = read_text(&a, body, "id", "", false, &id, e);
 	if (rc == OK) {
@@ -625,7 +625,7 @@ hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
 			err_set(e, rc, "the checkpoint could not be read");
 		json_add_key(members, "found");
 		if (rc == OK)
-			(void)uuid_parse(f.id, found);
+			(void)uuid_parse(f.id, found != NULL ? found : &id_of);
 		if (rc == OK)
 			add_found(members, &f);
 		else

@@ -54,7 +54,8 @@ int  hosted_op(jnode body, struct err *e);
  * ERR_INVALID with the path. */
 int  hosted_rows_take(struct changes *x, const struct hosted_from *from,
     struct hosted_lists *lists, jnode body, struct err *e);
-/* The members of the answer.  found: the checkpoint's id; zero: there is none. */
+/* The members of the answer.  found: set to the checkpoint's id if
+ * there is one; NULL: nobody asks. */
 int  hosted_rows_get(const struct hosted_from *from, jnode body, struct buf *members,
     struct uuid *found, struct err *e);
 /* c: zeroed; texts live in the arena.  When it has come back: the members. */

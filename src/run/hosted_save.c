@@ -410,7 +410,7 @@ get(struct hosted *h, struct worker_call *call)
 {
 	struct hosted_from from = from_of(h);
 	struct buf members = BUF(SIZE_MAX / 2);
-	struct uuid found;
+	struct uuid found = { 0 };
 	struct err e;
 	int rc = hosted_rows_get(&from, call->body, &members, &found, &e);
 

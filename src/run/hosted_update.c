@@ -212,7 +212,7 @@ get(struct hosted_update *u, struct reading *r)
 	struct hosted_from from = from_of(u);
 	struct buf members = BUF(SIZE_MAX / 2);
 	struct err e;
-	int rc = hosted_rows_get(&from, r->call->body, &members, &e);
+	int rc = hosted_rows_get(&from, r->call->body, &members, NULL, &e);
 
 	worker_call_answer(r->call, rc, buf_str(&members), &e);
 	buf_release(&members);

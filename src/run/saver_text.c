@@ -69,8 +69,7 @@ op_get(struct text_op *t, const struct hosted_from *at, jnode body)
 {
 	struct buf members = BUF(SIZE_MAX / 2);
 	struct err e;
-	struct uuid found;
-	int rc = hosted_rows_get(at, body, &members, &found, &e);
+	int rc = hosted_rows_get(at, body, &members, NULL, &e);
 
 	op_end(t, rc, buf_str(&members), &e);
 	buf_release(&members);
