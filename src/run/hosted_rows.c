@@ -397,7 +397,7 @@ take_view(struct changes *x, const struct hosted_from *from, struct hosted_lists
     const struct store_saver_put *put, jnode view, struct err *e)
 {
 	struct store_checkpoint_put c = { .ns = put->ns, .created = from->now,
-	    .source = source_of(view) };
+	    .source = source_of(view), .alone = put->parent.n == 0 };
 	jnode step = json_get(view, S("step")), parents = json_get(view, S("parents"));
 	struct hosted_place *place;
 	int rc = read_uuid(put->id, "id", &c.id, e);
