@@ -107,6 +107,14 @@ end_cancelled(struct hosted *h)
 	finish(h, RUN_INTERRUPTED, THREAD_IDLE);
 }
 
+/* The step that failed stands in the one checkpoint of durability exit. */
+static void
+tie_last_step(struct hosted *h, struct hosted_graph *root)
+{
+	if (h->job->plan->durability == DURABILITY_EXIT && root->tasks != NULL)
+		root->dirty = hosted_lists_at(&h->lists, STR_NONE, &root->head);
+}
+
 static void
 fail(struct hosted *h, struct str name, struct str message)
 {
@@ -122,6 +130,8 @@ fail(struct hosted *h, struct str name, struct str message)
 	}
 	if (root != NULL)
 		hosted_tell_life(h, root, EVENT_FAILED, name, message);
+	if (root != NULL)
+		tie_last_step(h, root);
 	hosted_gave_all(h);
 	hosted_add_tasks(h, &h->job->changes);
 	h->job->changes.void_moved = h->waits && h->begun;

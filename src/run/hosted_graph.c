@@ -238,7 +238,7 @@ hosted_keep_tasks(struct hosted *h, struct hosted_graph *g)
 	struct hosted_late *l;
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 
-	if (!g->dirty)
+	if (!g->dirty || uuid_is_zero(&g->head))
 		return;
 	if (was_put(h, &g->head)) {
 		tasks_change(g, &h->job->changes);

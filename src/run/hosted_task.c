@@ -67,8 +67,9 @@ task_begins(struct hosted *h, struct hosted_graph *g, jnode data, const struct u
 	t->shown.input = hosted_wants(h, g, EVENT_TASK) ? hosted_val(json_get(data, S("input"))) :
 	    VAL_UNDEF;
 	t->ended = t->waits = t->told = false;
-	g->dirty = true;
-	if (uuid_is_zero(&g->head))          /* nobody has named it */
+	/* Of durability exit only the last is stored: see fail() in hosted.c. */
+	g->dirty = h->job->plan->durability != DURABILITY_EXIT;
+	if (g->dirty && uuid_is_zero(&g->head))      /* nobody has named it */
 		(void)hosted_lists_at(&h->lists, str_of(g->ns), &g->head);
 	if (h->held.graph != g)
 		hosted_tell_task(h, t);

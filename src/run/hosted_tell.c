@@ -224,13 +224,15 @@ on_checkpoint(struct hosted *h, struct hosted_graph *g, jnode data, struct err *
 {
 	struct str source = json_str(json_get(data, S("source")));
 	jnode step = json_get(data, S("step"));
-	struct uuid id, parent = { 0 };
+	struct uuid id = { 0 }, parent = { 0 };
 	bool again;
 
-	if (!uuid_parse(json_str(json_get(data, S("id"))), &id) || !json_is_int(step))
+	/* With durability exit it has none: it is not put. */
+	if ((!json_is_null(json_get(data, S("id"))) &&
+	    !uuid_parse(json_str(json_get(data, S("id"))), &id)) || !json_is_int(step))
 		return err_set(e, ERR_INVALID, "data: expected {id: a UUID, step, source}");
 	(void)uuid_parse(json_str(json_get(data, S("parent_id"))), &parent);
-	again = uuid_eq(&g->head, &id);
+	again = uuid_eq(&g->head, &id) && !uuid_is_zero(&id);
 	if (!again) {
 		hosted_keep_tasks(h, g);
 		hosted_step_over(g);
