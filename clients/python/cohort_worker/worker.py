@@ -76,7 +76,8 @@ class Worker:
         self._busy = {"run": 0, "node": 0}
         self._changed = threading.Condition()
         self._again = False
-        self._polling = 0
+        self._polls_n = 0
+        self._under_way: set[int] = set()  # polls
         self._hungry = 0      # of these, polls that may bring tasks
         self._registering = threading.Lock()
         self._stopped = threading.Event()
@@ -131,16 +132,18 @@ class Worker:
         begins, another one takes its place and the server ends the first."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped.is_set() or self._polling == 0 or (self._again and self._polling < POLLS))
+                self._changed.wait_for(lambda: self._stopped.is_set() or not self._under_way
+                                       or (self._again and len(self._under_way) < POLLS))
                 if self._stopped.is_set():
                     return
                 self._again = False
-                self._polling += 1
+                self._polls_n += 1
+                self._under_way.add(self._polls_n)
                 free = self._free()
                 self._hungry += any(free.values())
-            self._pool.submit(self._poll, self.id, free)
+            self._pool.submit(self._poll, self.id, self._polls_n, free)
 
-    def _poll(self, id: str, free: dict[str, int]) -> None:
+    def _poll(self, id: str, n: int, free: dict[str, int]) -> None:
         try:
             a = self.wire.call("POST", f"/workers/{id}/poll", {"free": free}, timeout=self.poll_s + POLL_MORE_S, patience=0)
             self._polled(a)
@@ -156,8 +159,11 @@ class Worker:
             self._stopped.wait(0.5)
         finally:
             with self._changed:
-                self._polling -= 1
+                self._under_way.discard(n)
                 self._hungry -= any(free.values())
+                # An older one that came to the server later has ended this one: what it says
+                # of free slots is not so any more.
+                self._again |= any(m < n for m in self._under_way)
                 self._changed.notify_all()
             if self.draining:
                 self.loop.call_soon_threadsafe(self._idle)

@@ -299,6 +299,24 @@ class Workers(unittest.TestCase):
         self.assertTrue(s.join())
         self.assertEqual(self.desk.workers, {})
 
+    def test_a_poll_that_was_overtaken_is_asked_again(self):
+        # Two polls on two connections: the older one, without a free slot, comes last.
+        s = self.serve(slots={"node": 1}, nodes={"n": lambda: {"a": 1}})
+        polls = self.desk.polls
+        with s.worker._changed:
+            s.worker._under_way.add(0)  # sent before, and not there yet
+            s.worker._again = True
+            s.worker._changed.notify_all()
+        until("a newer poll", lambda: self.desk.polls > polls)
+        before = self.desk.polls
+        with self.desk.lock:  # the old one arrives, and ends the newer one
+            self.desk.polls += 1
+            self.desk.lock.notify_all()
+        until("a poll in its place", lambda: self.desk.polls > before + 1)
+        with s.worker._changed:
+            s.worker._under_way.discard(0)
+        self.assertEqual(self.desk.end(self.desk.give(kind="node", name="n", state={}))["output"], {"a": 1})
+
     def test_an_idle_worker_asks_once(self):
         self.serve(nodes={"n": lambda: {}})
         time.sleep(0.5)
