@@ -345,6 +345,7 @@ await scenario("projects that are refused, with words", () => {
     [project({ "x.json": {} }), /there is no such file/, "no file"],
     [project({ "langgraph.json": {} }), /graphs: it must be an object of at least one graph/, "no graphs"],
     [project({ "langgraph.json": { graphs: { a: "./agent.py:graph" } } }), /is Python; serve it with: python -m cohort_worker/, "Python"],
+    [project({ "langgraph.json": { graphs: { a: "./agent.yaml" } } }), /is an agent's file, which the server runs itself/, "an agent's file alone"],
     [project({ "langgraph.json": { graphs: { a: "./no.js:graph" } } }), /graphs\.a: there is no file/, "a file that is not there"],
     [project({ "langgraph.json": { graphs: { a: 5 } } }), /graphs\.a: it must be "\.\/FILE:NAME"/, "a number"],
     [project({ "langgraph.json": { graphs: { a: "./g.js:nope" } }, "g.js": graphText(), "package.json": { type: "module" } }), /exports no "nope"; it exports default, graph/, "a name that is not exported"],
@@ -356,6 +357,10 @@ await scenario("projects that are refused, with words", () => {
     const r = checkOf(dir);
     check(r.status === 1 && words.test(r.stderr), what, `${r.status} ${r.stderr}`);
   }
+  const mixed = { "langgraph.json": { graphs: { a: "./g.js:graph", b: "./b.py:graph", c: "./c.yaml" } }, "g.js": graphText(), "package.json": { type: "module" } };
+  const some = checkOf(project(mixed)), dev = checkOf(project(mixed), [], { COHORT_DEV: "1" });
+  equal([some.status, JSON.parse(some.stdout || "{}").graphs, /graphs\.b is left out: .* is Python/.test(some.stderr), /graphs\.c is left out/.test(some.stderr)], [0, ["a"], true, true], "of a mixed project its own part");
+  equal([dev.status, dev.stderr], [0, ""], "without a word where the others are served, too");
   const warned = checkOf(project({ "langgraph.json": { graphs: { a: "./g.js:graph" }, auth: { path: "./a.ts:auth" }, http: {}, node_version: "99", dependencies: ["."], nonsense: 1 }, "g.js": graphText(), "package.json": { type: "module" } }));
   check(warned.status === 0 && [/auth has no effect: .*docs\/auth\.md/, /http has no effect/, /node_version is 99, this is Node/, /nonsense is not known/].every((w) => w.test(warned.stderr)) && !/dependencies/.test(warned.stderr), "what has no effect is said", warned.stderr);
 });

@@ -127,6 +127,22 @@ await scenario("time travel: another branch from an older checkpoint", async () 
   check((await client.threads.getHistory(t, { limit: 50 })).length > 6, "the first branch is there still");
 });
 
+await scenario("the functional API", async () => {
+  const t = await newThread(), chunks = await stream(t, "workflow", { input: { list: [1, 2] }, streamMode: ["updates", "values"] });
+  equal(chunks.filter((c) => c.event === "updates" && c.data.add_one).map((c) => c.data.add_one).sort(), [2, 3], "tasks are told");
+  matches((await client.threads.getState(t)).tasks, [{ name: "workflow", interrupts: [{ value: "ok?" }] }], "it asks");
+  equal(await client.runs.wait(t, "workflow", { command: { resume: "yes" } }), { sums: [2, 3], ok: "yes" }, "and gives its value");
+});
+
+await scenario("a channel that is saved as its changes", async () => {
+  const t = await newThread();
+  await client.runs.wait(t, "delta", { input: { log: ["a"] } });
+  equal(await client.runs.wait(t, "delta", { input: { log: ["b"] } }), { log: ["a", "n", "b", "n"] }, "is whole in the next run");
+  equal((await client.threads.getHistory(t)).map((h) => h.values.log ?? []), [["a", "n", "b", "n"], ["a", "n", "b"], ["a", "n"], ["a", "n"], ["a"], []], "and at each checkpoint");
+  const { thread_id: copy } = await client.threads.copy(t);
+  equal(await client.runs.wait(copy, "delta", { input: { log: ["c"] } }), { log: ["a", "n", "b", "n", "c", "n"] }, "and in a copy of the thread");
+});
+
 await scenario("no worker: the run waits, and goes on when one comes", async () => {
   await worker.stop();
   const t = await newThread(), r = await client.runs.create(t, "react", { input: say("the weather?") });

@@ -5,7 +5,7 @@ import { AIMessage, AIMessageChunk, ToolMessage } from "@langchain/core/messages
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { ChatGenerationChunk } from "@langchain/core/outputs";
 import { tool } from "@langchain/core/tools";
-import { Annotation, END, MessagesAnnotation, START, StateGraph, interrupt } from "@langchain/langgraph";
+import { Annotation, DeltaChannel, END, MessagesAnnotation, START, StateGraph, entrypoint, interrupt, task } from "@langchain/langgraph";
 import { ToolNode, createReactAgent } from "@langchain/langgraph/prebuilt";
 import { createDeepAgent } from "deepagents";
 import { z } from "zod";
@@ -104,3 +104,13 @@ const caller = new Scripted((m) => (isTool(m.at(-1)) ? "done." : { content: "", 
 export const tools_agent = new StateGraph(MessagesAnnotation)
   .addNode("agent", async (s) => ({ messages: [await caller.invoke(s.messages)] })).addNode("tools", new ToolNode([search]))
   .addEdge(START, "agent").addConditionalEdges("agent", (s) => (s.messages.at(-1).tool_calls?.length > 0 ? "tools" : END)).addEdge("tools", "agent").compile();
+
+// ---- the functional API, and a channel that is saved as its changes -----------------
+
+const addOne = task("add_one", async (n) => n + 1);
+export const workflow = entrypoint({ name: "workflow" }, async ({ list }) => {
+  const sums = await Promise.all(list.map((n) => addOne(n)));
+  return { sums, ok: interrupt("ok?") };
+});
+export const delta = new StateGraph(Annotation.Root({ log: () => new DeltaChannel((a, writes) => a.concat(...writes)) }))
+  .addNode("n", () => ({ log: ["n"] })).addEdge(START, "n").addEdge("n", END).compile();

@@ -212,10 +212,18 @@ async function allSchemas(graph) {
   };
 }
 
+// Nodes without a name are numbers in LangChain's drawing.
+function drawn({ nodes, edges }) {
+  return {
+    nodes: nodes.map((n) => ({ ...n, id: String(n.id) })),
+    edges: edges.map((e) => ({ ...e, source: String(e.source), target: String(e.target) })),
+  };
+}
+
 /** What the server is told of a graph, so that it can show it without this worker. */
 export async function describe(id, value, description) {
   const graph = await open(id, value, { configurable: {} }, { accessContext: "assistants.read", executionRuntime: null });
-  const draw = async (options) => plain((await graph.getGraphAsync(options)).toJSON());
+  const draw = async (options) => drawn(plain((await graph.getGraphAsync(options)).toJSON()));
   const subgraphs = {};
   for await (const [ns, sub] of graph.getSubgraphsAsync(undefined, true)) {
     const { input, output, state, config } = await allSchemas(sub);

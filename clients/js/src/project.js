@@ -8,6 +8,7 @@ import { resolveFrom } from "./langgraph.js";
 
 const TYPESCRIPT = /\.([mc]?ts|tsx|jsx)$/;
 const PYTHON = /\.(py|ipynb)$|^[\w.]+$/;
+const OF_SERVER = /\.(ya?ml|json|scxml)$/;
 // What these say is a matter of images and of LangGraph's own builder.
 const NO_MATTER = ["$schema", "dependencies", "dockerfile_lines", "image_distro", "base_image", "api_version", "pip_config_file", "pip_installer",
   "keep_pkg_tools", "python_version", "internal_docker_tag", "source", "_INTERNAL_docker_tag"];
@@ -44,13 +45,14 @@ function readGraph(id, given, folder, file) {
   const { path: spec, description } = typeof given === "string" ? { path: given } : given ?? {};
   if (typeof spec !== "string" || spec === "") throw new Error(`${file}: graphs.${id}: it must be "./FILE:NAME" or {"path": "./FILE:NAME"}`);
   const [, source, name = "default"] = /^(.+?)(?::([A-Za-z_$][\w$]*))?$/.exec(spec);
-  if (PYTHON.test(source)) throw new Error(`${file}: graphs.${id}: "${spec}" is Python; serve it with: python -m cohort_worker langgraph.json`);
+  if (OF_SERVER.test(source)) return { id, left: `"${spec}" is an agent's file, which the server runs itself` };
+  if (PYTHON.test(source)) return { id, left: `"${spec}" is Python; serve it with: python -m cohort_worker langgraph.json` };
   const where = path.resolve(folder, source);
   if (!existsSync(where)) throw new Error(`${file}: graphs.${id}: there is no file ${where}`);
   return { id, file: where, name, description };
 }
 
-/** Reads a langgraph.json: {folder, env, graphs, warnings}. */
+/** Reads a langgraph.json: {file, folder, env, graphs: those in JavaScript, warnings}. */
 export function readProject(given) {
   const file = path.resolve(given), folder = path.dirname(file), json = readJson(file), warnings = [];
   if (json === null || typeof json !== "object" || Array.isArray(json)) throw new Error(`${file}: it must be an object`);
@@ -60,9 +62,13 @@ export function readProject(given) {
     if (key in ELSEWHERE) warnings.push(`${key} has no effect: ${ELSEWHERE[key]}`);
     else if (!["graphs", "env", "node_version", ...NO_MATTER].includes(key)) warnings.push(`${key} is not known and has no effect`);
   }
+  const all = Object.entries(json.graphs).map(([id, g]) => readGraph(id, g, folder, file)), graphs = all.filter((g) => !g.left);
+  if (graphs.length === 0) throw new Error(`${file}: graphs.${all[0].id}: ${all[0].left}`);
+  // `cohort dev` starts what serves the others.
+  if (!process.env.COHORT_DEV) for (const { id, left } of all) if (left) warnings.push(`graphs.${id} is left out: ${left}`);
   const wanted = parseInt(json.node_version, 10), running = parseInt(process.versions.node, 10);
   if (wanted > running) warnings.push(`node_version is ${json.node_version}, this is Node ${process.versions.node}`);
-  return { file, folder, env: readEnv(json.env, folder, file), warnings, graphs: Object.entries(json.graphs).map(([id, g]) => readGraph(id, g, folder, file)) };
+  return { file, folder, env: readEnv(json.env, folder, file), warnings, graphs };
 }
 
 // The project's own tsx makes TypeScript run; without it only a Node that can by itself.
