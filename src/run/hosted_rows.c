@@ -494,7 +494,7 @@ take_write(struct changes *x, jnode n, struct store_saver_write w, const char *g
     size_t i, struct err *e)
 {
 	struct arena *a = &x->arena;
-	char path[PATH_BYTES];
+	char path[PATH_BYTES + 32];          /* the group's, and this */
 	jnode idx = json_get(n, S("idx"));
 	int rc;
 

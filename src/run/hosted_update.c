@@ -480,7 +480,7 @@ on_call(struct worker_offer *o, struct worker_call *call)
 		finish(u, call);
 		break;
 	case WORKER_EVENTS:
-		worker_call_answer(call, OK, STR_NONE, &e);
+		worker_call_answer(call, OK, STR_NONE, NULL);
 		break;
 	default:
 		err_set(&e, ERR_INVALID, "an update of a state has no store");
