@@ -74,7 +74,8 @@ class Thread {
   constructor(world, durability, ms) { Object.assign(this, { world, durability, ms }); }
 
   run(body) { return this.world.ask("POST", `/threads/${this.id}/runs`, { assistant_id: "kill", durability: this.durability, multitask_strategy: "reject", if_not_exists: "create", ...body }); }
-  start() { return this.run({ input: { ms: this.ms } }); }
+  start(gated) { return this.run({ input: { ms: this.ms, ...(gated && { gate: { [gated]: this.file = path.join(this.world.dir, this.id) } }) } }); }
+  open() { writeFileSync(this.file, ""); }             // the gate
   resume() { return this.run({ command: { resume: "yes" } }); }
   state() { return this.world.ask("GET", `/threads/${this.id}/state`); }
   async rows() {
@@ -186,12 +187,13 @@ await scenario("kill -9", async () => {
 // ---- a worker that is stopped ------------------------------------------------------------------
 
 for (const durability of ["sync", "async"]) await scenario(`stopped past its lease, ${durability}`, async () => {
-  const world = await World.open(), a = await world.ready(), t = new Thread(world, durability, 600);
-  await t.start();
+  const world = await World.open(), a = await world.ready(), t = new Thread(world, durability, 5);
+  await t.start("plan");
   // Nothing of it is on its way any more.
   await until(() => world.ran("plan", a.pid) && world.said().filter((l) => l.t === "put").length === 2 && world.said().some((l) => l.t === "writes"), "the plan");
   a.child.kill("SIGSTOP");
   await world.ready();
+  t.open();
   await t.reaches("interrupted");
   const before = await t.state(), lines = world.said().length;
   a.child.kill("SIGCONT");
@@ -210,12 +212,12 @@ for (const durability of ["sync", "async"]) await scenario(`stopped past its lea
 // ---- builds ------------------------------------------------------------------------------------
 
 await scenario("a run stays with its build", async () => {
-  const world = await World.open(), a = await world.ready("1"), t = new Thread(world, "sync", 500);
-  await t.start();
-  await until(() => world.ran("plan", a.pid), "the plan");
+  const world = await World.open(), a = await world.ready("1"), t = new Thread(world, "sync", 5);
+  await t.start("work");
   const [a2, b] = await Promise.all([world.ready("1"), world.ready("2")]);
   await until(() => world.ran("work", a.pid), "the work");
   a.child.kill("SIGKILL");
+  t.open();
   await t.reaches("interrupted");
   check(!world.ran("work", b.pid) && world.ran("ask", a2.pid), "a worker of the same build went on", world.lines.filter((l) => l.t === "ran"));
   await t.resume();
@@ -232,11 +234,12 @@ await scenario("a run stays with its build", async () => {
 });
 
 await scenario("a newer build takes over from a checkpoint", async () => {
-  const world = await World.open(), a = await world.ready("1"), t = new Thread(world, "sync", 500);
-  await t.start();
+  const world = await World.open(), a = await world.ready("1"), t = new Thread(world, "sync", 5);
+  await t.start("work");
   await until(() => world.ran("work", a.pid), "the work");
   const b = await world.ready("2");
   a.child.kill("SIGKILL");
+  t.open();
   await t.reaches("interrupted");
   check(world.ran("ask", b.pid) && !world.ran("plan", b.pid), "it begins where the other ended", world.lines.filter((l) => l.t === "ran"));
   await t.resume();
@@ -248,9 +251,9 @@ await scenario("a newer build takes over from a checkpoint", async () => {
 // ---- drain -------------------------------------------------------------------------------------
 
 for (const how of ["SIGTERM", "POST"]) await scenario(`drained by ${how}`, async () => {
-  const world = await World.open(), a = await world.ready(), first = [...Array(6)].map((_, i) => new Thread(world, i % 2 ? "async" : "sync", 150));
-  await Promise.all(first.map((t) => t.start()));
-  await until(() => first.every((t) => world.said().some((l) => l.thread === t.id && l.t === "ran")), "all to run");
+  const world = await World.open(), a = await world.ready(), first = [...Array(6)].map((_, i) => new Thread(world, i % 2 ? "async" : "sync", 5));
+  await Promise.all(first.map((t) => t.start("work")));
+  await until(() => first.every((t) => world.said().some((l) => l.thread === t.id && l.t === "ran" && l.node === "work 7")), "all to run", 60000);
   const b = await world.ready();
   if (how === "SIGTERM") a.child.kill("SIGTERM");
   else {
@@ -261,6 +264,7 @@ for (const how of ["SIGTERM", "POST"]) await scenario(`drained by ${how}`, async
   await pause(200);                                 // its poll with free places has been replaced
   const late = [...Array(4)].map(() => new Thread(world, "sync", 5));
   await Promise.all(late.map((t) => t.start()));
+  first.forEach((t) => t.open());
   equal(await a.exited, { code: 0, signal: null }, "it ends by itself");
   for (const t of [...first, ...late]) { await t.reaches("interrupted"); await t.resume(); await t.reaches("success"); }
   const seen = await judge(world, [...first, ...late]);

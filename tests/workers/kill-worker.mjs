@@ -5,7 +5,7 @@
 //   put, writes   the server has acknowledged a checkpoint, or the writes of a task
 //   refused  it has not, and why
 // The file is shared by all workers of a test: lines are in the order of what happened.
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { Annotation, END, START, Send, StateGraph, interrupt } from "@langchain/langgraph";
 import { serve } from "../../clients/js/src/index.js";
 import { RemoteSaver } from "../../clients/js/src/remote.js";
@@ -36,20 +36,23 @@ for (const [method, line] of [
   };
 }
 
+// Until a test makes the file that the input names for this node.
+const gate = async (s, node) => { while (s.gate?.[node] && !existsSync(s.gate[node])) await wait(5); };
 const ran = (node, config) => log({ t: "ran", thread: config.configurable.thread_id, run: config.configurable.run_id, task: config.configurable.__pregel_task_id, node, at: at(config.configurable.__pregel_checkpointer) });
 
 const State = Annotation.Root({
   ms: Annotation(),
+  gate: Annotation(),
   log: Annotation({ reducer: (a, b) => a.concat(b), default: () => [] }),
 });
 
 const graph = new StateGraph(State)
-  .addNode("plan", async (s, config) => { ran("plan", config); await wait(s.ms); return { log: ["plan"] }; })
-  .addNode("work", async (s, config) => { ran(`work ${s.n}`, config); await wait(s.ms * (1 + s.n % 4)); return { log: [`work ${s.n}`] }; })
+  .addNode("plan", async (s, config) => { ran("plan", config); await gate(s, "plan"); await wait(s.ms); return { log: ["plan"] }; })
+  .addNode("work", async (s, config) => { ran(`work ${s.n}`, config); await gate(s, "work"); await wait(s.ms * (1 + s.n % 4)); return { log: [`work ${s.n}`] }; })
   .addNode("ask", (s, config) => { ran("ask", config); return { log: [`ask ${interrupt("go on?")}`] }; })
   .addNode("last", async (s, config) => { ran("last", config); await wait(s.ms); return { log: ["last"] }; })
   .addEdge(START, "plan")
-  .addConditionalEdges("plan", (s) => [...Array(8).keys()].map((n) => new Send("work", { n, ms: s.ms })), ["work"])
+  .addConditionalEdges("plan", (s) => [...Array(8).keys()].map((n) => new Send("work", { n, ms: s.ms, gate: s.gate })), ["work"])
   .addEdge("work", "ask").addEdge("ask", "last").addEdge("last", END)
   .compile();
 
