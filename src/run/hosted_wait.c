@@ -31,14 +31,16 @@ hosted_waits(struct run *run, struct str graph_id)
 {
 	struct runs *rs = run->rs;
 	const struct agent *a = runs_agent(rs, graph_id);
-	struct hosted_turn *t, **end = &rs->turns;
+	struct hosted_turn *t;
 
 	if (run->cancel || a == NULL || a->hosted == NULL ||
 	    (has_room(rs) && rs->turns == NULL))
 		return false;
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = t = mem_new(struct hosted_turn);
+	t = mem_new(struct hosted_turn);
+	if (rs->turns == NULL)
+		rs->turns_end = &rs->turns;
+	*rs->turns_end = t;
+	rs->turns_end = &t->next;
 	t->run = run_hold(run);
 	run_set_phase(run, PHASE_PENDING);
 	directory_set_waits(rs->sh->directory, &run->place, true);
@@ -91,6 +93,8 @@ hosted_stops_waiting(struct run *run)
 	if (t == NULL)
 		return false;
 	*at = t->next;
+	if (t->next == NULL)
+		rs->turns_end = at;
 	free(t);
 	rs->live++;                          /* for a moment one more than there are places */
 	begin(run);

@@ -92,7 +92,8 @@ struct runs {
 	struct str mcp_hosts;                /* those that clients may name */
 	struct hosted_sticky *sticky;        /* workers that had threads last; or NULL */
 	size_t hosted;                       /* runs in memory whose graphs are in workers */
-	struct hosted_turn *turns;           /* others that wait for their turn */
+	struct hosted_turn *turns, **turns_end;      /* others that wait for their turn; turns
+	                                        NULL: the end is not set */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */
