@@ -65,18 +65,20 @@ edges: [[START, sell], [sell, END]]
 const dir = scratch(), folder = path.join(dir, "agents"), port = await freePort();
 mkdirSync(folder);
 for (const [id, text] of Object.entries(agents)) writeFileSync(path.join(folder, `${id}.yaml`), text);
-const start = () => startServer({ dir, port, args: ["--agents", folder, "--workers-lease", "1000", "--shards", "2"] });
+const start = () => startServer({ dir, port, args: ["--agents", folder, "--workers-lease", "2500", "--shards", "2"] });
 let server = await start();
 
 const post = (target, body, headers) => call(server, "POST", target, body, headers);
 const offer = { tools: [{ name: "charge", description: "Charges.", schema: { type: "object", properties: { cents: { type: "integer" } }, required: ["cents"] } }], nodes: [{ name: "enrich" }] };
 const idempotent = { tools: [{ ...offer.tools[0], idempotent: true }], nodes: [{ name: "enrich", idempotent: true }] };
 
+let before;
 async function register(what = offer) {
+  await before?.leave();                // of a scenario that has failed
   const r = await post("/workers", { name: "stand-in", build: "1", lang: "test", protocol: 1, slots: { run: 0, node: 8 }, ...what });
   if (r.status !== 200) throw new Error(`registering: ${r.status} ${r.text}`);
   const id = r.json.worker_id;
-  return {
+  return before = {
     id, leave: () => post(`/workers/${id}/leave`, {}),
     take: (name) => until(async () => {
       const p = await post(`/workers/${id}/poll`, { free: { node: 8 } });
