@@ -336,6 +336,22 @@ await scenario("a project of JavaScript, and one of TypeScript by its tsx", () =
   equal([ts.status, JSON.parse(ts.stdout || "{}").graphs], [0, ["agent"]], `TypeScript ${ts.stderr}`);
 });
 
+await scenario("a program whose cohort-worker is a link, as npm install of a folder makes it", async () => {
+  const dir = project({ "package.json": { type: "module" }, "worker.js": `import { serve } from "cohort-worker";
+import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+await serve({ g: new StateGraph(Annotation.Root({ x: Annotation() })).addNode("n", () => ({ x: "y" })).addEdge(START, "n").addEdge("n", END) });
+` });
+  rmSync(path.join(dir, "node_modules"));
+  mkdirSync(path.join(dir, "node_modules"));
+  symlinkSync(path.join(workersDir, "node_modules", "@langchain"), path.join(dir, "node_modules", "@langchain"));
+  symlinkSync(path.join(client, ".."), path.join(dir, "node_modules", "cohort-worker"));
+  const s = await standin({ pollS: 2 }), w = await startWorker(s, { program: [path.join(dir, "worker.js")], cwd: dir, env: { COHORT_PROJECT: "" } });
+  const t = s.give(runTask());
+  equal([(await t.ended).status, events(t, "updates")], ["success", [{ n: { x: "y" } }]], "serves, with the LangGraph beside it");
+  await w.stop();
+  await s.close();
+});
+
 await scenario("projects that are refused, with words", () => {
   const bare = project({ "langgraph.json": { graphs: { agent: "./g.ts:graph" } }, "g.ts": graphText(": string"), "package.json": { type: "module" } });
   rmSync(path.join(bare, "node_modules"));

@@ -27,10 +27,17 @@ export function resolveFrom(folder, name) {
   }
 }
 
-/** A module of the project that the worker serves (COHORT_PROJECT), or of this package's place. */
+/**
+ * A module of the user's: of the project that is served (COHORT_PROJECT), or beside the
+ * program; this package may be a link to a folder elsewhere.  Else of this package's place.
+ */
 export async function load(name) {
-  const found = process.env.COHORT_PROJECT ? resolveFrom(process.env.COHORT_PROJECT, name) : undefined;
-  return import(found ?? name);
+  const places = [process.env.COHORT_PROJECT, process.argv[1] && path.dirname(path.resolve(process.argv[1]))].filter(Boolean);
+  for (const place of places) {
+    const found = resolveFrom(place, name);
+    if (found) return import(found);
+  }
+  return import(name);
 }
 
 /** The user's @langchain/langgraph; says what to do when there is none. */
