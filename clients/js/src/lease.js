@@ -80,7 +80,9 @@ export class Lease {
     const text = `{"n":${++this.#n},"ns":${JSON.stringify(ns)},"mode":${JSON.stringify(mode)},"data":${stringify(data) ?? "null"}}`;
     this.#queue.push(text);
     this.#bytes += text.length;
-    if (this.#bytes >= BATCH_BYTES) this.#hurry?.();
+    // Somebody waits for the first word of a message; the others may come together.
+    if (mode === "messages" && data.length > 1) this.#urgent = true;
+    if (this.#urgent || this.#bytes >= BATCH_BYTES) this.#hurry?.();
     this.#sending ??= this.#send();
     while (this.#bytes > QUEUE_BYTES || this.#holdUntil > performance.now()) {
       if (this.#failed) throw this.#failed;
@@ -93,19 +95,21 @@ export class Lease {
     if (this.#failed) throw this.#failed;
   }
 
-  #hurry;
+  #hurry; #urgent = false;
 
-  // The first event goes at once; the next ones are collected for 20 ms or 64 KiB.
+  // The first event, and that of a message, goes at once; the next ones are collected for
+  // 20 ms or 64 KiB.
   async #send() {
     try {
       await undefined;
       while (this.#queue.length > 0) {
         const wait = this.#sent + BATCH_MS - performance.now();
-        if (wait > 0 && this.#bytes < BATCH_BYTES) {
+        if (wait > 0 && !this.#urgent && this.#bytes < BATCH_BYTES) {
           await new Promise((resolve) => { const timer = setTimeout(resolve, wait); this.#hurry = () => { clearTimeout(timer); resolve(); }; });
           this.#hurry = undefined;
         }
         if (this.#holdUntil > performance.now()) await sleep(this.#holdUntil - performance.now());
+        this.#urgent = false;
         let size = 0, many = 0;
         while (many < this.#queue.length && many < 1000 && (many === 0 || size + this.#queue[many].length <= BATCH_BYTES)) size += this.#queue[many++].length;
         const events = this.#queue.splice(0, many);
