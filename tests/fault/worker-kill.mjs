@@ -179,7 +179,7 @@ await scenario("kill -9", async () => {
   const seen = await judge(world, all.filter((t) => t.done && !t.failed));
   const lost = all.reduce((n, t) => n + t.lost, 0);
   console.log(`${count.worker} kills of a worker, ${count.server} of the server, ${count.both} of both; ${all.length} threads, ${lost} runs given up as lost; ${seen.ran} nodes ran, ${seen.extra} of them again, ${seen.acknowledged} acknowledged, ${seen.refused} writes refused`);
-  check(seen.acknowledged > all.length * 8, "nodes were acknowledged", seen);
+  check(seen.acknowledged > all.length * 2, "nodes were acknowledged", seen);
   check(lost <= kills / 20, "few runs have three attempts without progress", lost);
   await world.close();
 });
