@@ -376,6 +376,8 @@ on_end(struct hosted *h, struct worker_call *c)
 	if (rc == OK && word < 0)
 		rc = err_set(&e, ERR_INVALID, "status: expected \"success\", \"interrupted\" "
 		    "or \"error\"");
+	if (rc == OK && word == 2 && !json_is_object(error))
+		rc = err_set(&e, ERR_INVALID, "error: expected an object");
 	if (rc != OK) {
 		worker_call_answer(c, rc, STR_NONE, &e);
 		return;

@@ -218,7 +218,7 @@ op_put(struct ops *x, jnode op, struct err *e)
 
 	if (rc == OK)
 		rc = read_ttl(x, op, &item.ttl, e);
-	if (rc == OK && json_is_null(value)) {
+	if (rc == OK && value != NULL && json_is_null(value)) {
 		x->c.del.ns = item.ns;
 		x->c.del.key = item.key;
 		x->c.cmd.op = STORE_ITEM_DELETE;

@@ -550,6 +550,8 @@ take_writes(struct changes *x, jnode body, struct err *e)
 
 	if (rc != OK)
 		return rc;
+	if (groups == NULL)
+		return err_set(e, ERR_INVALID, "groups: expected an array");
 	for (it = json_each(groups); rc == OK && json_next(&it);)
 		rc = take_group(x, it.value, i++, e);
 	return rc;

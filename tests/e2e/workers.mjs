@@ -275,12 +275,12 @@ await scenario("bodies about a task that are wrong change nothing", async () => 
     ["saver", p({ id: "" }), "id"], ["saver", p({ id: "x" }), "id: expected a UUID"], ["saver", p({ ns: undefined }), "ns: expected"], ["saver", p({ parent_id: 1 }), "parent_id"], ["saver", p({ checkpoint: 1 }), "checkpoint"],
     ["saver", p({ checkpoint: { type: "pickle", text: "x" } }), "pickle"], ["saver", p({ metadata: { type: "json" } }), "metadata"], ["saver", p({ checkpoint: { type: "json", b64: "*" } }), "not base64"], ["saver", p({ versions: [] }), "versions"],
     ["saver", p({ blobs: [1] }), "blobs[0]"], ["saver", p({ blobs: [{ channel: "other", ...v }] }), "blobs"], ["saver", p({ view: 1 }), "view"], ["saver", p({ view: { values: 1 } }), "view"], ["saver", p({ values: {} }), "values"],
-    ["saver", { op: "writes", groups: {} }, "groups"], ["saver", group({ id: 1 }), "groups[0].id"], ["saver", group({ task_id: 1 }), "groups[0].task_id"], ["saver", group({ thread: "x" }), "groups[0].thread"], ["saver", group({ writes: [1] }), "writes[0]"],
+    ["saver", { op: "writes" }, "groups: expected an array"], ["saver", { op: "writes", groups: {} }, "groups"], ["saver", group({ id: 1 }), "groups[0].id"], ["saver", group({ task_id: 1 }), "groups[0].task_id"], ["saver", group({ thread: "x" }), "groups[0].thread"], ["saver", group({ writes: [1] }), "writes[0]"],
     ["saver", write({ idx: "a" }), "idx"], ["saver", write({ idx: -99 }), "idx"], ["saver", write({ channel: 1 }), "channel"], ["saver", write({ type: "pickle" }), "pickle"],
     ["store", {}, "ops: expected an array"], ["store", { ops: 1 }, "ops: expected an array"], ["store", { ops: [1] }, "ops[0]"], ["store", { ops: [{}] }, "op: expected"], ["store", op({ op: "drop" }), "op: expected"], ["store", op({ namespace: "a" }), "ops[0].namespace"],
-    ["store", op({ namespace: ["a.b"] }), "ops[0].namespace"], ["store", op({ namespace: [] }), "ops[0].namespace"], ["store", op({ owner: "bob" }), "ops[0].owner"], ["store", op({ op: "put", value: 1 }), "ops[0].value"], ["store", { ops: [{ op: "search", namespace: ["a"], limit: -1 }] }, "ops[0].limit"],
+    ["store", op({ namespace: ["a.b"] }), "ops[0].namespace"], ["store", op({ namespace: [] }), "ops[0].namespace"], ["store", op({ owner: "bob" }), "ops[0].owner"], ["store", op({ op: "put", value: 1 }), "ops[0].value"], ["store", op({ op: "put" }), "ops[0].value"], ["store", { ops: [{ op: "search", namespace: ["a"], limit: -1 }] }, "ops[0].limit"],
     ["store", { ops: [{ op: "namespaces", max_depth: "x" }] }, "ops[0].max_depth"], ["store", { ops: [], user: "bob" }, "user"],
-    ["end", {}, "status: expected"], ["end", { status: "over" }, "status: expected"], ["end", { status: "success", values: {} }, "values"],
+    ["end", {}, "status: expected"], ["end", { status: "over" }, "status: expected"], ["end", { status: "error" }, "error: expected an object"], ["end", { status: "success", values: {} }, "values"],
   ]) {
     const r = await about(task, verb, body);
     check(r.status === 422 && r.text.includes(words), `${verb} ${JSON.stringify(body).slice(0, 120)}`, `${r.status} ${r.text.slice(0, 300)}, not 422 ${words}`);
