@@ -2,10 +2,11 @@
 // a question that nobody answers in time, what goes on in the next run of a thread.
 //
 // SPDX-License-Identifier: MIT
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { call, check, equal, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
+import { call, check, equal, freePort, repo, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
+import { startWorker } from "../e2e/worker-lib.mjs";
 
 const hour = 3600000, day = 24 * hour;
 
@@ -88,6 +89,18 @@ export async function onServer(folder) {
     equal(readFileSync(ledger, "utf8"), "paid\n", "paid once");
     await run(t, "outcome", { command: { resume: true } });
     equal((await state(t)).values.sent, true, "somebody has looked");
+  });
+  await scenario("code in a worker", async () => {
+    const program = path.join(dir, "worker.mjs");
+    writeFileSync(program, `import { node, serve, tool } from "${repo}/clients/js/src/index.js";
+      node("enrich", async ({ who }) => { if (who === "nobody") throw new Error("unknown"); return { customer: who.toUpperCase() }; }, { idempotent: true });
+      tool("charge", async ({ cents }) => "took " + cents, { description: "Charges.", schema: { type: "object", properties: { cents: { type: "integer" } } } });
+      await serve();`);
+    const worker = await startWorker(s, { program: [program] });
+    const v = await run(await thread(), "workers", { input: {} });
+    equal([v.customer, v.paid, v.seen], ["BEES", "took 500", null], "a node and a tool");
+    equal((await run(await thread(), "workers", { input: { who: "nobody" } })).seen, "error.worker.enrich", "a node that fails");
+    await worker.stop();
   });
   await s.stop();
   web.close();
