@@ -280,6 +280,13 @@ await scenario("a draining worker takes nothing new", () => hosted({ g: fixture.
   equal([(await t.ended).status, late.calls], ["success", []], "what it had is finished, the next is left");
 }));
 
+await scenario("a task that is on its way as the drain begins is done", () => hosted({ g: fixture.chain }, async (s, w) => {
+  await until(() => s.polls > 0, "the first poll");
+  const t = s.give(runTask({ input: { log: [] } }), { parting: true });
+  await w.drain();
+  equal([t.calls.at(-1), s.left], ["end", true], "before it leaves");
+}));
+
 await scenario("a unix socket", async () => {
   const s = await standin({ listen: path.join(scratch(), "s.sock") });
   const w = await serve({ g: fixture.chain }, { url: s.url, ...quiet });

@@ -68,7 +68,7 @@ export class Rows {
  */
 export async function standin({ answer = () => undefined, rows = new Rows(), pollS = 5, beatS = 1, leaseS = 4, listen = 0 } = {}) {
   const tasks = new Map(), waiting = [], log = [], items = new Map();
-  const s = { rows, log, workers: [], quiet: false, cancels: [], polls: 0 };
+  const s = { rows, log, workers: [], quiet: false, cancels: [], polls: 0, parting: [] };
   let asking;
   const flush = () => {
     if (!asking || (waiting.length === 0 && !s.quiet && s.cancels.length === 0)) return;
@@ -79,12 +79,13 @@ export async function standin({ answer = () => undefined, rows = new Rows(), pol
     asking = undefined;
     reply(200, { tasks: out, quiet: s.quiet, cancel: s.cancels.splice(0) });
   };
-  s.give = (task) => {
+  // parting: it is on its way to the poll that waits when the next one comes.
+  s.give = (task, { parting = false } = {}) => {
     const full = { task_id: `t${tasks.size + 1}`, token: `tok${tasks.size + 1}`, attempt: 1, again: false, config: { configurable: { thread_id: task.thread_id, checkpoint_ns: "" } }, context: {}, durability: "async", ...task };
     const t = { ...full, events: [], calls: [] };
     t.ended = new Promise((r) => { t.end = r; });
     tasks.set(full.task_id, t);
-    waiting.push(full);
+    (parting ? s.parting : waiting).push(full);
     flush();
     return t;
   };
@@ -133,7 +134,7 @@ export async function standin({ answer = () => undefined, rows = new Rows(), pol
         const own = answer("poll", undefined, body);
         if (own === "cut") return reply(0);
         if (own) return reply(own.status, own.body);
-        asking?.reply(200, { tasks: [], quiet: s.quiet, cancel: [] });
+        asking?.reply(200, { tasks: s.parting.splice(0), quiet: s.quiet, cancel: [] });
         asking = { reply, free: body.free };
         const mine = asking;
         setTimeout(() => { if (asking === mine) { asking = undefined; reply(200, { tasks: [], quiet: s.quiet, cancel: [] }); } }, pollS * 1000).unref();

@@ -29,7 +29,7 @@ export async function prepare(graphs, options) {
 }
 
 class Worker {
-  #wire; #log; #graphs; #options; #body; #place; #tasks = new Map(); #free; #polls = 0; #quiet = false; #kick; #stop = new AbortController(); #left; #drained;
+  #wire; #log; #graphs; #options; #body; #place; #tasks = new Map(); #free; #polls = 0; #asks = new Set(); #quiet = false; #kick; #stop = new AbortController(); #left; #drained;
 
   constructor(graphs, options) {
     this.#wire = new Wire({ url: options.url, key: options.key });
@@ -68,22 +68,30 @@ class Worker {
     }
   }
 
+  async #ask() {
+    const free = this.#quiet ? { run: 0, node: 0 } : { ...this.#free };
+    this.#kick = free.run === 0 || free.node === 0;
+    const answer = await this.#wire.request("POST", `/workers/${encodeURIComponent(this.id)}/poll`, { free },
+      { patienceMs: 0, timeoutMs: (this.#place.poll_s + 10) * 1000, signal: this.#stop.signal });
+    for (const { task_id, reason } of answer.cancel ?? []) this.#tasks.get(task_id)?.cancel("interrupt", reason);
+    for (const task of answer.tasks ?? []) this.#take(task);
+    if (answer.quiet) this.drain("the server asked for it");
+  }
+
   // One question waits at the server; a later one (when a place has become free) ends it.
   async #poll() {
     const mine = ++this.#polls;
     for (let wait = 100; !this.#stop.signal.aborted && mine === this.#polls;) {
+      const ask = this.#ask();
+      this.#asks.add(ask);
       try {
-        const free = this.#quiet ? { run: 0, node: 0 } : { ...this.#free };
-        this.#kick = free.run === 0 || free.node === 0;
-        const answer = await this.#wire.request("POST", `/workers/${encodeURIComponent(this.id)}/poll`, { free },
-          { patienceMs: 0, timeoutMs: (this.#place.poll_s + 10) * 1000, signal: this.#stop.signal });
+        await ask;
         wait = 100;
-        for (const { task_id, reason } of answer.cancel ?? []) this.#tasks.get(task_id)?.cancel("interrupt", reason);
-        for (const task of answer.tasks ?? []) this.#take(task);
-        if (answer.quiet) this.drain("the server asked for it");
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         try { wait = await this.#trouble(error, wait); } catch (refused) { this.#fail(refused); return; }
+      } finally {
+        this.#asks.delete(ask);
       }
     }
   }
@@ -148,10 +156,13 @@ class Worker {
   drain(why = "stopping") {
     if (this.#quiet) return this.done;
     this.#quiet = true;
-    if (this.#place) this.#poll();   // ends the question that waits with places to fill
+    const asked = [...this.#asks];      // answers may be on their way, with tasks in them
+    if (this.#place) this.#poll();      // ends what waits, which offers free places
     this.#log("info", `draining (${why}): ${this.#tasks.size} under way`);
-    if (this.#place) this.#poll();      // ends the one that waits, which offers free places
-    const finished = new Promise((resolve) => { this.#drained = resolve; if (this.#tasks.size === 0) resolve(); });
+    const finished = Promise.allSettled(asked).then(() => new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#tasks.size === 0) resolve();
+    }));
     const late = new Promise((resolve) => { setTimeout(resolve, this.#options.drainMs ?? DRAIN_MS).unref(); });
     Promise.race([finished, late]).then(() => this.stop());
     return this.done;
@@ -162,7 +173,7 @@ class Worker {
     if (this.#stop.signal.aborted) return this.done;
     for (const lease of this.#tasks.values()) lease.fail(new LostLease("this worker is leaving"));
     this.#stop.abort(new Error("the worker has stopped"));
-    try { if (this.id) await this.#wire.once("POST", `/workers/${encodeURIComponent(this.id)}/leave`, {}, { timeoutMs: 2000 }); } catch { /* the leases end by themselves */ }
+    try { if (this.id) await this.#wire.request("POST", `/workers/${encodeURIComponent(this.id)}/leave`, {}, { patienceMs: 2000, timeoutMs: 5000 }); } catch { /* the leases end by themselves */ }
     this.#finish();
     return this.done;
   }
