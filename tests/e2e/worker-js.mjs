@@ -174,7 +174,9 @@ await scenario("SIGTERM: the run under way is finished by its worker", async () 
   const w = await startWorker(server), t = await newThread(), r = await client.runs.create(t, "slow", { input: { n: 500 } });
   await until(async () => (await client.runs.get(t, r.run_id)).status === "running", "the run to be taken");
   const { code } = await w.stop();
-  equal([code, await ended(server, t, r.run_id), (await client.threads.getState(t)).values.log], [0, "success", ["one", "two"]], "exit code, status, state");
+  const status = await ended(server, t, r.run_id).catch((e) => e.message);
+  equal([code, status, (await client.threads.getState(t)).values.log], [0, "success", ["one", "two"]], "exit code, status, state");
+  if (status !== "success") console.log(`     ${w.log}\n     ${(await call(server, "GET", `/workers/log?run_id=${r.run_id}`)).text}`);
 });
 
 await scenario("an agent of one function", async () => {
