@@ -157,7 +157,8 @@ row_ready(const struct worker_row *r, enum worker_slot slot)
 {
 	const struct worker_session *s = r->session;
 
-	return s->poll != NULL && !s->quiet && !s->gone && s->flight[slot] < s->free[slot];
+	return s->poll != NULL && !s->quiet && !s->gone && !s->mute &&
+	    s->flight[slot] < s->free[slot];
 }
 
 /* The rows of s are in the ready lists or not. */

@@ -23,7 +23,7 @@ static bool
 has_news(const struct worker_session *s)
 {
 	return !list_empty(&s->outbox) || !list_empty(&s->notices) || s->gone ||
-	    (s->quiet && !s->quiet_told);
+	    (s->quiet && !s->quiet_told) || s->mute;
 }
 
 /* Tasks past ANSWER_BYTES wait for the next poll; a worker that has left gets none. */
@@ -185,6 +185,7 @@ poll_enter(struct worker_desk *d, struct worker_poll *p, struct worker_session *
 	session_hold(s);
 	map_put(&d->polls, p);
 	s->poll = p;
+	s->mute = false;
 	if (before != NULL)
 		poke(d, before);
 	for (size_t i = 0; i < WORKER_SLOTS; i++)

@@ -114,6 +114,8 @@ struct worker_session {
 	msec since;
 	_Atomic int64_t seen;                /* monotonic ns; without the lock too */
 	bool gone, quiet, quiet_told;
+	bool mute;                           /* it was silent about a task: it gets
+	                                        nothing before it polls again */
 	struct worker_row *rows;
 	size_t rows_n, turn;                 /* turn: the row that is served next */
 	struct worker_poll *poll;            /* that waits */

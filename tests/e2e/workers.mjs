@@ -312,6 +312,17 @@ await scenario("a worker that was paused is told at its first write", async () =
   await leave(w);
 });
 
+await scenario("what a silent worker loses does not go to the poll that it left", async () => {
+  const hung = await serve(), x = await begin(k.ann);
+  await nextTask(hung);
+  const waits = poll(hung, { run: 1, node: 0 }), other = await serve(), again = await nextTask(other);
+  equal([again.run_id, again.attempt, (await waits).json.tasks], [x.run, 2, []], "it goes to another one, at its first loss");
+  equal((await about(again, "end", { status: "success" })).status, 200, "who ends it");
+  await ends(x, "success");
+  await leave(hung);
+  await leave(other);
+});
+
 await scenario("a cancel is told at once, by answers too", async () => {
   const w = await serve();
   const x = await begin(k.ann), task = await nextTask(w);
