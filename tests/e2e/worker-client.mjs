@@ -163,10 +163,11 @@ await scenario("a cut connection loses nothing and doubles nothing", async () =>
   }, { server: { answer: (verb) => (["events", "saver", "end"].includes(verb) && cuts++ % 2 === 0 && cuts < 16 ? "cut" : undefined) } });
 });
 
-await scenario("503 is waited for", async () => {
-  let busy = 3;
+await scenario("a busy server, and a proxy whose server is away, are waited for", async () => {
+  const said = [503, 502, 504, 429], at = { register: 0, poll: 0, saver: 0 };
   await hosted({ g: fixture.chain }, async (s) => equal((await s.give(runTask({ input: { log: ["x"] } })).ended).status, "success", "and the run succeeds"),
-    { server: { answer: (verb) => (verb === "saver" && busy-- > 0 ? { status: 503, body: { detail: "busy" } } : undefined) } });
+    { server: { answer: (verb) => (at[verb] < said.length ? { status: said[at[verb]++], body: { detail: "busy" } } : undefined) } });
+  equal(at, { register: 4, poll: 4, saver: 4 }, "each was said");
 });
 
 await scenario("wait_ms holds the stream back", async () => {
@@ -337,8 +338,8 @@ export default graph;
 `;
 
 await scenario("a project of JavaScript, and one of TypeScript by its tsx", () => {
-  const js = checkOf(project({ "langgraph.json": { graphs: { agent: "./src/g.js:graph", other: { path: "./src/g.js" } }, env: ".env" }, ".env": "NODE_NAME='from env'\n", "src/g.js": graphText(), "package.json": { type: "module" } }));
-  equal([js.status, JSON.parse(js.stdout || "{}").graphs], [0, ["agent", "other"]], `JavaScript ${js.stderr}`);
+  const js = checkOf(project({ "langgraph.json": { graphs: { agent: "./src/g.js:graph", other: { path: "./src/g.js" }, here: "g.js:graph" }, env: ".env" }, ".env": "NODE_NAME='from env'\n", "src/g.js": graphText(), "g.js": graphText(), "package.json": { type: "module" } }));
+  equal([js.status, JSON.parse(js.stdout || "{}").graphs], [0, ["agent", "other", "here"]], `JavaScript ${js.stderr}`);
   const ts = checkOf(project({ "langgraph.json": { graphs: { agent: "./src/g.ts:graph" } }, "src/g.ts": graphText(": string"), "package.json": { type: "module" } }));
   equal([ts.status, JSON.parse(ts.stdout || "{}").graphs], [0, ["agent"]], `TypeScript ${ts.stderr}`);
 });

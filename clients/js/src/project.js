@@ -7,7 +7,7 @@ import { parseEnv } from "node:util";
 import { resolveFrom } from "./langgraph.js";
 
 const TYPESCRIPT = /\.([mc]?ts|tsx|jsx)$/;
-const PYTHON = /\.(py|ipynb)$|^[\w.]+$/;
+const PYTHON = /\.(py|ipynb)$|^(?!.*\.[mc]?[jt]sx?$)[\w.]+$/;      // a file, or a module "pkg.agent"
 const OF_SERVER = /\.(ya?ml|json|scxml)$/;
 // What these say is a matter of images and of LangGraph's own builder.
 const NO_MATTER = ["$schema", "dependencies", "dockerfile_lines", "image_distro", "base_image", "api_version", "pip_config_file", "pip_installer",

@@ -61,7 +61,7 @@ class Worker {
         this.#log("info", `serving ${names.join(", ")} to ${this.#wire.url}`, { worker: this.id, build: this.#body.build });
         return;
       } catch (error) {
-        if (this.#stop.signal.aborted || (error instanceof WireError && error.status !== 503)) throw error;
+        if (this.#stop.signal.aborted || (error instanceof WireError && !error.busy)) throw error;
         if (wait > 400) this.#log("warning", `${this.#wire.url} does not answer (${error.message}); trying again`);
         await sleep(wait, this.#stop.signal);
       }
@@ -98,7 +98,7 @@ class Worker {
 
   async #trouble(error, wait) {
     if (error instanceof WireError && error.status === 404) { await this.#register(); return 100; }
-    if (error instanceof WireError && error.status !== 503 && error.status < 500) throw error;
+    if (error instanceof WireError && !error.busy && error.status < 500) throw error;
     if (wait === 100) this.#log("warning", `${this.#wire.url} does not answer (${error.message}); trying again`);
     await sleep(wait * (0.75 + Math.random() / 2), this.#stop.signal);
     return Math.min(wait * 2, AGAIN_MAX_MS);

@@ -1,5 +1,5 @@
 // wire.js - the way to the server: JSON over HTTP/1.1 on kept connections (TCP, TLS or
-// a unix socket), tried again while the server is away or says 503.
+// a unix socket), tried again while the server, or a proxy before it, is away or busy.
 import http from "node:http";
 import https from "node:https";
 import { stringify } from "./plain.js";
@@ -13,6 +13,9 @@ export class WireError extends Error {
     this.reason = body?.reason;
     this.path = body?.path;
   }
+
+  /** It may be taken a little later. */
+  get busy() { return BUSY.has(this.status); }
 }
 
 /** The task is not this worker's any more: stop at once, write nothing. */
@@ -26,6 +29,8 @@ export class LostLease extends Error {
 const BACKOFF_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 const AWAY = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOENT", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN", "UND_ERR_SOCKET", "ERR_WIRE_TIMEOUT"]);
+// What the server says when it is busy, and a proxy when the server is away.
+const BUSY = new Set([429, 502, 503, 504]);
 
 /** Waits; rejects with the signal's reason when it is aborted. */
 export function sleep(ms, signal) {
@@ -98,12 +103,12 @@ export class Wire {
         const { status, headers, body: answer } = await this.once(method, path, body, options);
         if (status < 300) return answer;
         if ((status === 409 && answer.reason === "lost_lease") || (status === 403 && answer.reason === "wrong_token")) throw new LostLease(answer.detail);
-        if (status !== 503 || performance.now() > until) throw new WireError(status, answer, `${method} ${path}`);
+        if (!BUSY.has(status) || performance.now() > until) throw new WireError(status, answer, `${method} ${path}`);
         after = Number(headers["retry-after"]) * 1000 || wait;
       } catch (error) {
         if (!AWAY.has(error.code) || options.signal?.aborted) throw error;
         // A kept connection that the server had closed meanwhile says nothing of the server.
-        if (error.reused && reused++ < 3) { wait = BACKOFF_MS / 2; continue; }
+        if (error.reused && error.code !== "ERR_WIRE_TIMEOUT" && reused++ < 3) { wait = BACKOFF_MS / 2; continue; }
         if (performance.now() > until) throw error;
       }
       await sleep(after * (0.75 + Math.random() / 2), options.signal);
