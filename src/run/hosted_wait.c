@@ -60,10 +60,12 @@ begin(struct run *run)
 	struct store_run row;
 	int rc = store_run_get(rs->reader, run->place.owner, &run->place.run_id, &a, &row);
 
-	if (rc == OK && row.status == RUN_RUNNING && run->phase == PHASE_PENDING)
-		admit_taken(rs, run->place.owner, &row, true, false);
-	else
+	if (rc == OK && row.status == RUN_RUNNING && run->phase == PHASE_PENDING) {
+		run->placed = true;
+		job_start(run, &row, NULL, NULL, true);
+	} else {
 		admit_leave(rs);             /* it has ended meanwhile */
+	}
 	arena_release(&a);
 	run_drop(run);
 }

@@ -248,7 +248,7 @@ few_places(struct desk *d, void *arg)
  * begin as soon as there is room. */
 TEST(runs_that_wait_for_workers_leave_room_for_others)
 {
-	struct ear first, second, third, native;
+	struct ear first, second, third, fourth, native;
 	struct fix f;
 	struct hand h;
 
@@ -257,7 +257,8 @@ TEST(runs_that_wait_for_workers_leave_room_for_others)
 	CHECK_RC(run_g(&first, &f, 1, MODE_VALUES), OK);
 	CHECK_RC(run_g(&second, &f, 2, MODE_VALUES), OK);
 	CHECK_RC(run_g(&third, &f, 3, MODE_VALUES), OK);
-	ear_until_started(&third);
+	CHECK_RC(run_g(&fourth, &f, 5, MODE_VALUES), OK);
+	ear_until_started(&fourth);
 	CHECK_RC(ear_start(&native, &f.desks[0], (struct ask){ .thread = thread_no(4),
 	    .input = HI, .modes = MODE_VALUES }), OK);
 	ear_until_end(&native);
@@ -274,9 +275,15 @@ TEST(runs_that_wait_for_workers_leave_room_for_others)
 	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
 	ear_until_end(&third);
 	CHECK_INT(third.status, RUN_SUCCESS);
+	CHECK(!fourth.ended);
+	hand_take(&h);
+	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(&fourth);
+	CHECK_INT(fourth.status, RUN_SUCCESS);
 	ear_free(&first);
 	ear_free(&second);
 	ear_free(&third);
+	ear_free(&fourth);
 	ear_free(&native);
 	fix_close(&f);
 }
