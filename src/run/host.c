@@ -285,9 +285,8 @@ asked(const struct llm_request *q)
 	return list;
 }
 
-/* Ids stand inside frames and messages as they are. */
-static bool
-id_is_plain(struct str id)
+bool
+job_id_is_plain(struct str id)
 {
 	if (id.n == 0 || id.n > LIMIT_NAME_BYTES)
 		return false;
@@ -338,7 +337,7 @@ on_message_id(void *ctx, void *stream, struct str own)
 		a->id = mem_cstr(again);
 		return str_of(a->id);
 	}
-	if (id_is_plain(own) && !id_is_taken(core_task_state(t->core), own)) {
+	if (job_id_is_plain(own) && !id_is_taken(core_task_state(t->core), own)) {
 		a->id = mem_cstr(own);
 		return str_of(a->id);
 	}

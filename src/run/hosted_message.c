@@ -172,18 +172,6 @@ place_of(struct hosted *h, struct str ns, jnode metadata)
 
 /* ---- a message begins ----------------------------------------------------------------------- */
 
-/* Ids stand inside frames as they are. */
-static bool
-id_is_plain(struct str id)
-{
-	if (id.n == 0 || id.n > LIMIT_NAME_BYTES)
-		return false;
-	for (size_t i = 0; i < id.n; i++)
-		if ((unsigned char)id.p[i] < 0x20 || id.p[i] == '"' || id.p[i] == '\\')
-			return false;
-	return true;
-}
-
 /* What the task had said in an attempt before a crash of the server. */
 static void
 retract_past(struct hosted *h, const struct hosted_said *s)
@@ -510,7 +498,7 @@ hosted_message(struct hosted *h, struct str ns, jnode data, struct err *e)
 		tell_whole(h, t, message, metadata);
 		return OK;
 	}
-	if (first && !id_is_plain(id))
+	if (first && !job_id_is_plain(id))
 		return err_set(e, ERR_INVALID, "data[0].id: expected a string of 1 to %d plain "
 		    "characters", LIMIT_NAME_BYTES);
 	if (first)

@@ -121,7 +121,9 @@ void host_store_stop(void *ctx, struct task_store *s);
 /* host_post.c */
 void host_post(void *ctx, struct str key, struct str json, const struct task_event *ev,
     size_t n, bool again);
-/* host.c: messages that were not streamed: each whole, once. */
+/* host.c: may it be a message's id?  Ids are written into frames and messages unescaped. */
+bool job_id_is_plain(struct str id);
+/* messages that were not streamed: each whole, once. */
 void host_tell_messages(struct job_task *t, const struct task_write *w, size_t n);
 /* inject.c: what clients put in goes from a task that ends to the next one. */
 void inject_leave(struct job_task *t);       /* before it is closed */
