@@ -249,58 +249,51 @@ is_held(struct workers *ws, const struct worker_service *sv, const uint8_t key[S
 }
 
 /* The services of one that is served: an agent of a run is a node too. */
-static size_t
-services_of(struct workers *ws, const struct worker_served *s, struct worker_service *out[2])
-{
-	static const enum service_kind first[] = { SERVICE_GRAPH, SERVICE_GRAPH, SERVICE_NODE,
-		SERVICE_TOOL };
-	size_t n = 0;
+static const struct { size_t n; enum service_kind kinds[2]; } services_of[SERVED_KINDS] = {
+	[SERVED_GRAPH] = { 1, { SERVICE_GRAPH } },
+	[SERVED_RUN] = { 2, { SERVICE_GRAPH, SERVICE_NODE } },
+	[SERVED_NODE] = { 1, { SERVICE_NODE } },
+	[SERVED_TOOL] = { 1, { SERVICE_TOOL } },
+};
 
-	out[n++] = service_get(ws, first[s->kind], s->facts.name);
-	if (s->kind == SERVED_RUN)
-		out[n++] = service_get(ws, SERVICE_NODE, s->facts.name);
-	return n;
-}
-
+/* At once: a service that is idle goes when the next one needs its room. */
 static int
-check_served(struct workers *ws, const struct worker_intake *in, const struct worker_served *s,
-    const char **why, struct err *e)
+name_take(struct workers *ws, const struct worker_intake *in, const struct worker_served *s,
+    enum service_kind kind, const char **why, struct err *e)
 {
-	struct worker_service *at[2];
-	size_t n = services_of(ws, s, at);
+	struct worker_service *sv = service_get(ws, kind, s->facts.name);
 
-	for (size_t i = 0; i < n; i++) {
-		if (at[i] == NULL)
-			return err_set(e, ERR_LIMIT, "%d names are served by workers",
-			    LIMIT_WORKER_NAMES);
-		if (!is_held(ws, at[i], in->key))
-			continue;
+	if (sv == NULL)
+		return err_set(e, ERR_LIMIT, "%d names are served by workers",
+		    LIMIT_WORKER_NAMES);
+	if (is_held(ws, sv, in->key)) {
 		*why = lists[s->kind].taken;
 		return err_set(e, ERR_CONFLICT, "%s \"%.*s\" is served by a worker of another "
 		    "key", lists[s->kind].what, FMT(s->facts.name));
 	}
+	sv->reserved++;
+	sv->held = true;
+	memcpy(sv->holder, in->key, SHA256_SIZE);
 	return OK;
 }
 
+/* The first n that were reserved are not any more. */
 static void
-reserve(struct workers *ws, const struct worker_intake *in, int by)
+names_leave(struct workers *ws, const struct worker_intake *in, size_t n)
 {
 	for (size_t i = 0; i < in->served_n; i++) {
-		struct worker_service *at[2];
-		size_t n = services_of(ws, &in->served[i], at);
+		const struct worker_served *s = &in->served[i];
 
-		for (size_t k = 0; k < n; k++) {
-			at[k]->reserved += (unsigned)by;
-			at[k]->held = true;
-			memcpy(at[k]->holder, in->key, SHA256_SIZE);
-		}
+		for (size_t k = 0; n > 0 && k < services_of[s->kind].n; k++, n--)
+			service_find(ws, services_of[s->kind].kinds[k],
+			    s->facts.name)->reserved--;
 	}
 }
 
 static int
 names_take(struct workers *ws, const struct worker_intake *in, const char **why, struct err *e)
 {
-	size_t bytes = 0;
+	size_t bytes = 0, taken = 0;
 	int rc = OK;
 
 	if (ws->sessions.n >= LIMIT_WORKERS)
@@ -310,10 +303,16 @@ names_take(struct workers *ws, const struct worker_intake *in, const char **why,
 	if (ws->bytes + bytes > LIMIT_WORKERS_BYTES)
 		return err_set(e, ERR_LIMIT, "workers have registered %d bytes of schemas and "
 		    "drawings", LIMIT_WORKERS_BYTES);
-	for (size_t i = 0; rc == OK && i < in->served_n; i++)
-		rc = check_served(ws, in, &in->served[i], why, e);
-	if (rc == OK)
-		reserve(ws, in, 1);
+	for (size_t i = 0; rc == OK && i < in->served_n; i++) {
+		const struct worker_served *s = &in->served[i];
+
+		for (size_t k = 0; rc == OK && k < services_of[s->kind].n; k++) {
+			rc = name_take(ws, in, s, services_of[s->kind].kinds[k], why, e);
+			taken += rc == OK;
+		}
+	}
+	if (rc < 0)
+		names_leave(ws, in, taken);
 	return rc;
 }
 
@@ -397,13 +396,14 @@ session_enter(struct worker_desk *d, struct worker_intake *in)
 	s->rows = mem_zero(2 * in->served_n * sizeof *s->rows);
 	for (size_t i = 0; i < in->served_n; i++) {
 		const struct worker_served *served = &in->served[i];
-		struct worker_service *at[2];
-		size_t n = services_of(ws, served, at);
 
-		for (size_t k = 0; k < n; k++) {
-			serve(ws, s, at[k], served);
-			if (at[k]->key.kind == SERVICE_GRAPH && ws->graphs != NULL)
-				at[k]->claimed = true;
+		for (size_t k = 0; k < services_of[served->kind].n; k++) {
+			enum service_kind kind = services_of[served->kind].kinds[k];
+			struct worker_service *sv = service_find(ws, kind, served->facts.name);
+
+			serve(ws, s, sv, served);
+			if (kind == SERVICE_GRAPH && ws->graphs != NULL)
+				sv->claimed = true;
 		}
 	}
 	map_put(&ws->sessions, s);
@@ -416,7 +416,7 @@ workers_graphs_done(struct worker_intake *in, int rc, const struct err *e)
 	struct workers *ws = d->workers;
 
 	workers_lock(ws);
-	reserve(ws, in, -1);
+	names_leave(ws, in, SIZE_MAX);
 	if (rc == OK)
 		session_enter(d, in);
 	workers_unlock(ws);

@@ -334,3 +334,40 @@ TEST(worker_is_entered_when_its_graphs_are_published)
 	CHECK_INT(workers_serving(p.ws, WORKER_RUN, S("g")), 1);
 	place_close(&p);
 }
+
+/* Registers n nodes, which are named from `first` on. */
+static int
+register_nodes(struct place *p, unsigned first, unsigned n)
+{
+	struct buf what = BUF(MB);
+	struct uuid id;
+	const char *why;
+	struct err e;
+	int rc;
+
+	buf_add_fmt(&what, "'nodes':[{'name':'n%u'}", first);
+	for (unsigned i = 1; i < n; i++)
+		buf_add_fmt(&what, ",{'name':'n%u'}", first + i);
+	buf_add_fmt(&what, "]%c", '\0');
+	rc = place_register(p, what.p, "b", 0, &id, &why, &e);
+	buf_release(&what);
+	return rc;
+}
+
+/* Goal: a registration that needs more names than there is room for is refused whole: the
+ * room that its first names found is not taken by its last ones. */
+TEST(worker_names_have_a_limit)
+{
+	struct workers_options o = WORKER_OPTIONS;
+	struct place p;
+
+	place_open(&p, &o);
+	for (unsigned i = 0; i + 1 < LIMIT_WORKER_NAMES / LIMIT_WORKER_SERVES; i++)
+		CHECK_RC(register_nodes(&p, i * LIMIT_WORKER_SERVES, LIMIT_WORKER_SERVES), OK);
+	CHECK_RC(register_nodes(&p, 100000, LIMIT_WORKER_SERVES / 2), OK);
+	CHECK_RC(register_nodes(&p, 200000, LIMIT_WORKER_SERVES - 100), ERR_LIMIT);
+	CHECK_RC(register_nodes(&p, 300000, LIMIT_WORKER_SERVES / 2), OK);
+	CHECK_RC(register_nodes(&p, 400000, 1), ERR_LIMIT);
+	CHECK_RC(register_nodes(&p, 0, LIMIT_WORKER_SERVES), OK);
+	place_close(&p);
+}
