@@ -195,7 +195,7 @@ add_session(struct buf *b, const struct worker_session *s, nsec now)
 	json_add_fmt(b, ",{'worker_id':%.*s,'name':%.*s,'build':%.*s,'lang':%.*s,"
 	    "'status':%s,'slots':{'run':%lld,'node':%lld},'tasks':%zu,'polling':%hhd,"
 	    "'silent_ms':%lld", FMT(s->id_text), FMT(s->name), FMT(s->build), FMT(s->lang),
-	    s->quiet ? "draining" : "live", (long long)s->slots[WORKER_SLOT_RUN],
+	    s->quiet ? "draining" : s->mute ? "silent" : "live", (long long)s->slots[WORKER_SLOT_RUN],
 	    (long long)s->slots[WORKER_SLOT_NODE], leases_n(s), s->poll != NULL,
 	    s->poll != NULL || ago < 0 ? 0 : (long long)(ago / NS_PER_MS));
 	add_time(b, "since", s->since);
@@ -260,7 +260,7 @@ workers_figures(struct workers *ws, struct worker_figures *f)
 	f->leases = ws->leases_n;
 	f->polls = ws->polls_n;
 	for (s = map_each(&ws->sessions, &at); s != NULL; s = map_each(&ws->sessions, &at)) {
-		if (s->poll == NULL || s->quiet)
+		if (s->poll == NULL || !session_counts(s))
 			continue;
 		f->free_run += (uint64_t)(s->free[WORKER_SLOT_RUN] - s->flight[WORKER_SLOT_RUN]);
 		f->free_node += (uint64_t)(s->free[WORKER_SLOT_NODE] -

@@ -226,20 +226,14 @@ lease_lose(struct worker_offer *o, const char *why)
 	hooks->lost(o, why);
 }
 
-/* A process that hangs has a poll that waits, too: what it loses must not go to it again. */
 static void
 mute(const struct worker_offer *o)
 {
 	struct worker_desk *d = o->home;
-	struct worker_session *s;
 
 	workers_lock(d->workers);
-	s = o->session;
-	if (s != NULL && !s->gone) {
-		s->mute = true;
-		session_serve(d, s);
-		poll_poke(d, s);
-	}
+	if (o->session != NULL && !o->session->gone)
+		session_mute(d, o->session);
 	workers_unlock(d->workers);
 }
 

@@ -46,7 +46,7 @@ preferred_row(struct workers *ws, const struct worker_offer *o)
 	if (!uuid_parse(o->prefer, &id))
 		return NULL;
 	s = session_find(ws, &id);
-	if (s == NULL || s->quiet)
+	if (s == NULL || !session_counts(s))
 		return NULL;
 	for (size_t i = 0; i < s->rows_n; i++)
 		if (s->rows[i].service == o->service)
@@ -157,8 +157,7 @@ row_ready(const struct worker_row *r, enum worker_slot slot)
 {
 	const struct worker_session *s = r->session;
 
-	return s->poll != NULL && !s->quiet && !s->gone && !s->mute &&
-	    s->flight[slot] < s->free[slot];
+	return s->poll != NULL && session_counts(s) && s->flight[slot] < s->free[slot];
 }
 
 /* The rows of s are in the ready lists or not. */

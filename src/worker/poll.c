@@ -185,7 +185,7 @@ poll_enter(struct worker_desk *d, struct worker_poll *p, struct worker_session *
 	session_hold(s);
 	map_put(&d->polls, p);
 	s->poll = p;
-	s->mute = false;
+	session_unmute(s);
 	if (before != NULL)
 		poke(d, before);
 	for (size_t i = 0; i < WORKER_SLOTS; i++)

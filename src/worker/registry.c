@@ -269,16 +269,44 @@ session_uncount(struct worker_session *s)
 	}
 }
 
+/* flag: one of s. */
+static void
+session_set(struct worker_desk *d, struct worker_session *s, bool *flag)
+{
+	bool counted = session_counts(s);
+
+	if (*flag)
+		return;
+	*flag = true;
+	if (counted)
+		session_uncount(s);
+	for (size_t i = 0; counted && i < s->rows_n; i++)
+		service_settle(d, s->rows[i].service);
+	poll_poke(d, s);
+}
+
 void
 session_quiet(struct worker_desk *d, struct worker_session *s)
 {
-	if (s->quiet)
+	session_set(d, s, &s->quiet);
+}
+
+void
+session_mute(struct worker_desk *d, struct worker_session *s)
+{
+	session_set(d, s, &s->mute);
+}
+
+void
+session_unmute(struct worker_session *s)
+{
+	if (!s->mute)
 		return;
-	s->quiet = true;
-	session_uncount(s);
-	for (size_t i = 0; i < s->rows_n; i++)
-		service_settle(d, s->rows[i].service);
-	poll_poke(d, s);
+	s->mute = false;
+	for (size_t i = 0; session_counts(s) && i < s->rows_n; i++) {
+		s->rows[i].service->live++;
+		s->rows[i].build->live++;
+	}
 }
 
 void
@@ -289,9 +317,9 @@ session_end(struct worker_desk *d, struct worker_session *s, const char *why)
 	size_t n = s->rows_n;
 
 	assert(!s->gone);
-	s->gone = true;
-	if (!s->quiet)
+	if (session_counts(s))
 		session_uncount(s);
+	s->gone = true;
 	map_take(&ws->sessions, &s->id);
 	for (struct list *l = s->leases.next; l != &s->leases; l = l->next)
 		lease_tell_lost(d, CONTAINER_OF(l, struct worker_offer, in_session), why);

@@ -180,6 +180,15 @@ struct worker_build *build_get(struct worker_service *sv, struct str text);
 /* Frees those that nobody needs, but for the newest. */
 void build_trim(struct worker_service *sv, size_t keep);
 void session_seen(struct worker_session *s, nsec now);
+/* A process that hangs has a poll that waits, too: what it loses must not go to it, or wait
+ * for it, before it polls again. */
+void session_mute(struct worker_desk *d, struct worker_session *s);
+void session_unmute(struct worker_session *s);       /* session_serve is to follow */
+static inline bool
+session_counts(const struct worker_session *s)
+{
+	return !s->quiet && !s->mute && !s->gone;
+}
 void registry_sweep(struct wheel_timer *t);
 
 /* ---- match.c ------------------------------------------------------------------------ */

@@ -208,6 +208,45 @@ TEST(worker_run_keeps_its_build_while_one_lives)
 	place_close(&p);
 }
 
+/* A process that hangs has a poll that waits: no run that it lost goes to it or waits for it,
+ * not even one of its build.  Once it polls again it is as good as any. */
+TEST(worker_that_hangs_is_not_waited_for)
+{
+	struct place p;
+	struct asked first, waits, other;
+	struct job j = { .offer.build = S("b1"), .end = true };
+	struct uuid hangs, lives;
+
+	place_open(&p, &QUICK);
+	hangs = worker_new(&p, GRAPH, "b1");
+	lives = worker_new(&p, GRAPH, "b2");
+	ask(&p, &first, &hangs, 8, 0);
+	job_offer(&p, &j, "g", 1);
+	CHECK_INT(answer_tasks(&p, &first), 1);
+	asked_end(&first);
+	ask(&p, &waits, &hangs, 8, 0);
+	ask(&p, &other, &lives, 8, 0);
+	TURNS_UNTIL(&p, j.lost == 1);
+	j.offer.prefer = j.worker;
+	job_offer(&p, &j, "g", 1);
+	CHECK_INT(answer_tasks(&p, &other), 1);
+	CHECK(took(&j, &lives));
+	CHECK_INT(answer_tasks(&p, &waits), 0);
+	CHECK_INT(workers_serving(p.ws, WORKER_RUN, S("g")), 1);
+	asked_end(&other);
+	asked_end(&waits);
+	workers_withdraw(&j.offer, "success");
+
+	ask(&p, &waits, &hangs, 8, 0);
+	CHECK_INT(workers_serving(p.ws, WORKER_RUN, S("g")), 2);
+	job_offer(&p, &j, "g", 1);
+	CHECK_INT(answer_tasks(&p, &waits), 1);
+	CHECK(took(&j, &hangs));
+	asked_end(&waits);
+	workers_withdraw(&j.offer, "success");
+	place_close(&p);
+}
+
 /* A build that comes back is as old as it was. */
 TEST(worker_build_that_comes_back_is_not_the_newest)
 {
