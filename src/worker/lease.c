@@ -176,36 +176,48 @@ task_name(struct worker_desk *d, struct worker_offer *o)
 	o->task_id.b[15] = (uint8_t)shard_id(d->shard);
 }
 
-/* It was never sent: it waits again, under another name, as the first of its owner. */
+/* Under the lock. */
+static bool
+is_sent(const struct worker_offer *o)
+{
+	return o->state == WORKER_LEASED && o->task == NULL;
+}
+
+/* What is queued is offered to others when its patience ends. */
 static void
+patience_begin(struct worker_offer *o)
+{
+	struct worker_desk *d = o->home;
+	nsec left = o->patient - shard_now(d->shard);
+
+	if (o->state == WORKER_QUEUED && left > 0)
+		shard_timer_set(d->shard, &o->patience, left / NS_PER_MS + 1);
+}
+
+/* It waits again, under another name, as the first of its owner.  False: it was sent. */
+static bool
 requeue(struct worker_offer *o)
 {
 	struct worker_desk *d = o->home;
 	struct workers *ws = d->workers;
-
-	shard_timer_cancel(d->shard, &o->lease);
-	map_take(&d->offers, &o->task_id);
-	explicit_bzero(o->token, sizeof o->token);
-	workers_lock(ws);
-	attempt_end(o, "not sent", shard_wall(d->shard));
-	session_leave(d, o);
-	task_name(d, o);
-	map_put(&d->offers, o);
-	offer_queue(ws, o, true);
-	offer_match(d, o);
-	workers_unlock(ws);
-}
-
-static bool
-was_sent(struct worker_offer *o)
-{
-	struct workers *ws = o->home->workers;
 	bool sent;
 
 	workers_lock(ws);
-	sent = o->state == WORKER_LEASED && o->task == NULL;
+	sent = is_sent(o);
+	if (!sent) {
+		shard_timer_cancel(d->shard, &o->lease);
+		map_take(&d->offers, &o->task_id);
+		explicit_bzero(o->token, sizeof o->token);
+		attempt_end(o, "not sent", shard_wall(d->shard));
+		session_leave(d, o);
+		task_name(d, o);
+		map_put(&d->offers, o);
+		offer_queue(ws, o, true);
+		offer_match(d, o);
+	}
 	workers_unlock(ws);
-	return sent;
+	patience_begin(o);
+	return !sent;
 }
 
 static void
@@ -214,10 +226,8 @@ lease_lose(struct worker_offer *o, const char *why)
 	struct workers *ws = o->home->workers;
 	const struct worker_hooks *hooks = o->hooks;
 
-	if (!o->cancelled && !was_sent(o)) {
-		requeue(o);
+	if (!o->cancelled && requeue(o))
 		return;
-	}
 	if (!o->cancelled)
 		atomic_fetch_add_explicit(&ws->lost, 1, memory_order_relaxed);
 	log_info("worker", "lost", "kind=%s name=%.*s attempt=%u why=%s",
@@ -292,7 +302,6 @@ int
 workers_offer(struct worker_desk *d, struct worker_offer *o, struct err *e)
 {
 	struct workers *ws = d->workers;
-	bool waits;
 	int rc;
 
 	assert(o->state == WORKER_IDLE && o->session == NULL && o->task == NULL);
@@ -307,13 +316,11 @@ workers_offer(struct worker_desk *d, struct worker_offer *o, struct err *e)
 	list_init(&o->calls);
 	workers_lock(ws);
 	rc = offer_enter(d, o, e);
-	waits = o->state == WORKER_QUEUED;
 	workers_unlock(ws);
 	if (rc < 0)
 		return rc;
 	atomic_fetch_add_explicit(&ws->offers, 1, memory_order_relaxed);
-	if (waits)
-		shard_timer_set(d->shard, &o->patience, ws->o.sticky + 1);
+	patience_begin(o);
 	return OK;
 }
 
@@ -420,13 +427,17 @@ workers_cancel(struct worker_offer *o, bool rollback, struct str reason)
 	struct worker_desk *d = o->home;
 	struct workers *ws = d->workers;
 	struct worker_notice *n;
+	bool sent;
 
 	if (o->state == WORKER_IDLE || o->cancelled)
 		return;
 	o->cancelled = true;
 	o->rollback = rollback;
 	o->reason = (struct str){ mem_cstr(reason), reason.n };
-	if (!was_sent(o)) {
+	workers_lock(ws);
+	sent = is_sent(o);
+	workers_unlock(ws);
+	if (!sent) {
 		shard_timer_set(d->shard, &o->grace, 0);
 		return;
 	}

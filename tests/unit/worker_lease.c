@@ -298,6 +298,37 @@ TEST(worker_that_has_the_thread_is_waited_for_a_while)
 	place_close(&p);
 }
 
+/* A worker whose client went before its task was sent is waited for no longer than any. */
+TEST(worker_that_did_not_fetch_its_task_is_waited_for_a_while)
+{
+	struct place p;
+	struct asked mine, other;
+	struct job j = { .hold = true };
+	struct workers_options o = QUICK;
+	struct uuid w1, w2;
+	char text[UUID_TEXT];
+
+	o.lease = o.poll = 60000;
+	place_open(&p, &o);
+	w1 = worker_new(&p, GRAPH, "b1");
+	w2 = worker_new(&p, GRAPH, "b1");
+	uuid_format(&w1, text);
+	j.offer.prefer = (struct str){ text, sizeof text };
+	ask(&p, &mine, &w1, 1, 0);
+	job_offer(&p, &j, "g", 1);
+	TURNS_UNTIL(&p, j.taken == 1);
+	j.hold = false;
+	workers_deliver(&j.offer);
+	worker_poll_leave(&mine.poll);
+	ask(&p, &other, &w2, 1, 0);
+	CHECK_INT(answer_tasks(&p, &other), 1);
+	CHECK_INT(j.taken, 2);
+	CHECK_INT(j.lost, 0);
+	asked_end(&other);
+	workers_withdraw(&j.offer, "success");
+	place_close(&p);
+}
+
 TEST(worker_cancel_is_told_at_once_and_ends_the_lease_after_the_grace)
 {
 	struct place p;
