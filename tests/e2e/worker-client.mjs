@@ -244,11 +244,22 @@ await scenario("places", () => hosted({ g: fixture.chain }, async (s) => {
   equal([(await a.ended).status, (await b.ended).status], ["success", "success"], "and is taken when the first is done");
 }, { worker: { slots: { run: 1 } } }));
 
-await scenario("a server that does not know the worker any more", () => hosted({ g: fixture.chain }, async (s) => {
-  s.workers.push("another life");
-  s.give(runTask({ input: { log: ["x"] } }));
-  await until(() => s.workers.length === 3, "it to register again");
-}));
+await scenario("a server that does not know the worker any more", async () => {
+  let busy = 0;
+  await hosted({ g: fixture.chain }, async (s) => {
+    fixture.gate.close();
+    const t = s.give(runTask({ input: { log: ["gate"] } }));
+    await until(() => s.log.some((l) => l.url.endsWith("/poll") && l.body.free.run === 0), "a poll without a place");
+    busy = 4;
+    s.workers.push("another life");
+    s.give({ kind: "node", name: "nope", state: {} });     // ends the poll that waits
+    await until(() => busy < 4, "it to register again");
+    fixture.gate.open();                                   // a place is free: another poll, of the old id
+    await t.ended;
+    for (const n of [1, 2]) equal((await s.give(runTask({ thread_id: `a${n}`, input: { log: ["x"] } })).ended).status, "success", `task ${n} after it`);
+    equal(s.workers.length, 3, "it has registered again once");
+  }, { worker: { slots: { run: 1 } }, server: { answer: (verb) => (verb === "register" && busy > 0 && busy-- > 0 ? { status: 503, body: { detail: "starting" } } : undefined) } });
+});
 
 await scenario("refused registrations end the program with words", async () => {
   const s = await standin({ answer: (verb) => (verb === "register" ? { status: 409, body: { detail: "the graph \"g\" is served by another key", reason: "graph_taken" } } : undefined) });

@@ -29,7 +29,7 @@ export async function prepare(graphs, options) {
 }
 
 class Worker {
-  #wire; #log; #graphs; #options; #body; #place; #tasks = new Map(); #free; #polls = 0; #asks = new Set(); #quiet = false; #kick; #stop = new AbortController(); #left; #drained;
+  #wire; #log; #graphs; #options; #body; #place; #tasks = new Map(); #free; #polls = 0; #asks = new Set(); #quiet = false; #registering; #kick; #stop = new AbortController(); #left; #drained;
 
   constructor(graphs, options) {
     this.#wire = new Wire({ url: options.url, key: options.key });
@@ -68,10 +68,10 @@ class Worker {
     }
   }
 
-  async #ask() {
+  async #ask(id) {
     const free = this.#quiet ? { run: 0, node: 0 } : { ...this.#free };
     this.#kick = free.run === 0 || free.node === 0;
-    const answer = await this.#wire.request("POST", `/workers/${encodeURIComponent(this.id)}/poll`, { free },
+    const answer = await this.#wire.request("POST", `/workers/${encodeURIComponent(id)}/poll`, { free },
       { patienceMs: 0, timeoutMs: (this.#place.poll_s + 10) * 1000, signal: this.#stop.signal });
     for (const { task_id, reason } of answer.cancel ?? []) this.#tasks.get(task_id)?.cancel("interrupt", reason);
     for (const task of answer.tasks ?? []) this.#take(task);
@@ -82,22 +82,26 @@ class Worker {
   async #poll() {
     const mine = ++this.#polls;
     for (let wait = 100; !this.#stop.signal.aborted && mine === this.#polls;) {
-      const ask = this.#ask();
+      const id = this.id, ask = this.#ask(id);
       this.#asks.add(ask);
       try {
         await ask;
         wait = 100;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        try { wait = await this.#trouble(error, wait); } catch (refused) { this.#fail(refused); return; }
+        try { wait = await this.#trouble(error, wait, id); } catch (refused) { this.#fail(refused); return; }
       } finally {
         this.#asks.delete(ask);
       }
     }
   }
 
-  async #trouble(error, wait) {
-    if (error instanceof WireError && error.status === 404) { await this.#register(); return 100; }
+  async #trouble(error, wait, id) {
+    if (error instanceof WireError && error.status === 404) {
+      // Two polls may be told at once that the server does not know the worker.
+      if (id === this.id) await (this.#registering ??= this.#register().finally(() => { this.#registering = undefined; }));
+      return 100;
+    }
     if (error instanceof WireError && !error.busy && error.status < 500) throw error;
     if (wait === 100) this.#log("warning", `${this.#wire.url} does not answer (${error.message}); trying again`);
     await sleep(wait * (0.75 + Math.random() / 2), this.#stop.signal);
