@@ -1,7 +1,8 @@
 // worker.mjs [WHAT...] - what a graph in a worker costs beyond the graph itself.
 //   first   the time to the first word: the graph in its own process, and through Cohort
 //   flood   200 tasks that say 50 words a second each, read by 200 clients: CPU of Cohort
-//           an event; one event a request, and five
+//           an event; one event a request, and five.  It says how many requests were late,
+//           how busy its own threads were, and whether it kept up with the rate
 //   saver   get and writes alone and with 50 at once: CPU of Cohort, and what one takes
 // All without a WHAT.  Measure with a release build on a quiet machine:
 //   COHORT=build-release/cohort node tests/bench/worker.mjs
@@ -127,7 +128,7 @@ async function readers({ port, n }) {
     s.on("data", (d) => { for (let k = -1; (k = d.indexOf("event: messages", k + 1)) >= 0;) frames++; if (d.includes("event: error")) console.log(d.toString()); });
     s.on("close", () => { ended++; });
   }
-  parentPort.on("message", () => parentPort.postMessage({ frames, ended }));
+  parentPort.on("message", () => parentPort.postMessage({ frames, ended, loop: performance.eventLoopUtilization() }));
 }
 
 async function flood(perPost) {
@@ -162,12 +163,16 @@ async function flood(perPost) {
     await c.post(`/tasks/${task.task_id}/end`, { status: "success" }, task.token);
     c.end();
   };
+  const loops = [performance.eventLoopUtilization(), (await seen()).loop];
   const before = cpu(server.child.pid), began = performance.now();
   await Promise.all(w.tasks.map(speak));
+  const busy = [[performance.eventLoopUtilization(), loops[0]], [(await seen()).loop, loops[1]]].map(([a, b]) => performance.eventLoopUtilization(a, b).utilization);
   const seconds = (performance.now() - began) / 1000;
   const got = await until(async () => { const s = await seen(); return s.frames >= said && s; }, "all words to be read", 20000).catch(seen);
   const used = cpu(server.child.pid) - before;
   say(`${TASKS} tasks, ${perPost} event(s) a request`, `${(used / said).toFixed(2)} us CPU an event; ${said} events in ${seconds.toFixed(1)} s, ${got.frames} read, ${late} of ${posts} requests late, ${refused} refused; answered in p50 ${at(times, 0.5).toFixed(2)} ms, p99 ${at(times, 0.99).toFixed(2)} ms`, "20 us", used / said <= 20);
+  const behind = Math.max(...busy) > 0.8 || late > posts / 20, tell = busy.map((b) => `${(b * 100).toFixed(0)} %`);
+  say("  this program", `its thread that speaks is busy ${tell[0]}, the one that reads ${tell[1]}: ${behind ? "it did not keep up, only the CPU above is the server's own" : "it kept up"}`);
   w.over = true;
   await thread.terminate();
   await server.stop("SIGKILL");
