@@ -66,13 +66,13 @@ await scenario("registered, drained, registered again", async () => {
   const [told] = await live(server);
   equal([told.lang, told.slots, told.graphs, told.tools], ["python", { run: 8, node: 32 }, ["helper", "patient", "broken"], ["charge", "look"]], "what it serves");
   equal((await call(server, "POST", `/workers/${told.worker_id}/drain`, {})).status, 200, "drain");
-  equal(await w.exited, { code: 0, signal: null }, "it leaves by itself");
+  equal(await w.exited, { code: 0, signal: null }, "it exits with 0");
   equal((await live(server)).length, 0, "and is gone");
   const s = await startWorker(server, "functions.py");
   const began = performance.now();
   equal(await s.stop(), { code: 0, signal: null }, "SIGTERM");
   check(performance.now() - began < 3000, "of an idle worker is at once", performance.now() - began);
-  // A server that was killed knows nobody; its workers come back.
+  // A server that was killed knows no worker; they register again.
   const again = await startWorker(server, "functions.py");
   await server.stop("SIGKILL");
   const next = await startServer({ dir: server.dir, port: server.port });

@@ -16,7 +16,7 @@ function* sources(folder, base = folder) {
   }
 }
 
-// The package that a program belongs to; a program without one stands for itself.
+// The package that a program belongs to; undefined: it has none, and is hashed alone.
 function home(program) {
   for (let at = path.dirname(program); ; at = path.dirname(at)) {
     if (existsSync(path.join(at, "package.json"))) return at;

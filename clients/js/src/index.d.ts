@@ -30,7 +30,7 @@ export interface WorkContext {
     search(namespace: string[], options?: { filter?: object; query?: string; limit?: number; offset?: number }): Promise<any[]>;
     namespaces(options?: { prefix?: string[]; suffix?: string[]; maxDepth?: number; limit?: number; offset?: number }): Promise<string[][]>;
   };
-  /** Tells whoever streams: "custom" with data, "messages" with a piece of text or a message. */
+  /** Sends an event to the clients that stream the run: "custom" with data, "messages" with a piece of text or a message. */
   emit(mode: "custom" | "messages" | "updates", data: any): Promise<void>;
   log(text: string, fields?: Record<string, unknown>): void;
 }
@@ -65,7 +65,7 @@ export interface ServeOptions {
   build?: string;
   slots?: { run?: number; node?: number };
   descriptions?: Record<string, string>;
-  /** false: SIGTERM and SIGINT are the program's own matter. */
+  /** false: the program handles SIGTERM and SIGINT itself. */
   signals?: boolean;
   drainMs?: number;
   log?: false | ((level: "info" | "warning" | "error", text: string, fields?: Record<string, unknown>) => void);

@@ -9,11 +9,11 @@ import { resolveFrom } from "./langgraph.js";
 const TYPESCRIPT = /\.([mc]?ts|tsx|jsx)$/;
 const PYTHON = /\.(py|ipynb)$|^(?!.*\.[mc]?[jt]sx?$)[\w.]+$/;      // a file, or a module "pkg.agent"
 const OF_SERVER = /\.(ya?ml|json|scxml)$/;
-// What these say is a matter of images and of LangGraph's own builder.
-const NO_MATTER = ["$schema", "dependencies", "dockerfile_lines", "image_distro", "base_image", "api_version", "pip_config_file", "pip_installer",
+// These are about images and LangGraph's own builder: ignored without a warning.
+const IGNORED = ["$schema", "dependencies", "dockerfile_lines", "image_distro", "base_image", "api_version", "pip_config_file", "pip_installer",
   "keep_pkg_tools", "python_version", "internal_docker_tag", "source", "_INTERNAL_docker_tag"];
 const ELSEWHERE = {
-  auth: "who may ask is the server's matter: see its keys file and docs/auth.md",
+  auth: "access is checked by the server: see its keys file and docs/auth.md",
   http: "the server's own routes are served, none of the project's",
   store: "the store is the server's; an index of vectors is not made",
   checkpointer: "checkpoints are the server's: its settings say how long they are kept",
@@ -60,7 +60,7 @@ export function readProject(given) {
     throw new Error(`${file}: graphs: it must be an object of at least one graph, such as {"agent": "./src/agent.js:graph"}`);
   for (const key of Object.keys(json)) {
     if (key in ELSEWHERE) warnings.push(`${key} has no effect: ${ELSEWHERE[key]}`);
-    else if (!["graphs", "env", "node_version", ...NO_MATTER].includes(key)) warnings.push(`${key} is not known and has no effect`);
+    else if (!["graphs", "env", "node_version", ...IGNORED].includes(key)) warnings.push(`${key} is not known and has no effect`);
   }
   const all = Object.entries(json.graphs).map(([id, g]) => readGraph(id, g, folder, file)), graphs = all.filter((g) => !g.left);
   if (graphs.length === 0) throw new Error(`${file}: graphs.${all[0].id}: ${all[0].left}`);
@@ -71,7 +71,7 @@ export function readProject(given) {
   return { file, folder, env: readEnv(json.env, folder, file), warnings, graphs };
 }
 
-// The project's own tsx makes TypeScript run; without it only a Node that can by itself.
+// The project's own tsx makes TypeScript run; without it only a Node that strips types can.
 async function readyForTypeScript(project, graph) {
   const tsx = resolveFrom(project.folder, "tsx/esm/api");
   if (tsx) { (await import(tsx)).register(); return; }

@@ -15,7 +15,7 @@ from .wire import TaskWire
 
 class _Sent:
     """The answer of emit and write: may be awaited, so that a task that is ahead of the
-    server waits; whoever does not await it has said it all the same."""
+    server waits; without that the event is sent all the same."""
 
     def __init__(self, events: Events):
         self._events = events
@@ -97,7 +97,7 @@ class Context:
         self._cancelled.set()
 
     def emit(self, mode: str, data: Any) -> _Sent:
-        """Says something to whoever streams the run: mode "custom" and any data, or
+        """Sends an event to the clients that stream the run: mode "custom" and any data, or
         "messages" and a piece of text or a message.  From sync and async functions; await it where you can."""
         if mode not in ("custom", "messages", "updates"):
             raise ValueError(f'emit({mode!r}): a node or an agent may say "custom", "messages" or "updates"')

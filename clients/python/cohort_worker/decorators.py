@@ -98,7 +98,7 @@ def node(fn: Callable | None = None, *, name: str | None = None, description: st
 def tool(fn: Callable | None = None, *, name: str | None = None, description: str | None = None,
          timeout: float | None = None, idempotent: bool = False, schema: dict | None = None) -> Any:
     """Offers `fn` to models and charts; its schema comes from its annotations.  A tool of
-    LangChain may stand for the function: tool(a_langchain_tool)."""
+    LangChain is taken in place of a function: tool(a_langchain_tool)."""
     if fn is not None and not callable(fn) or hasattr(fn, "ainvoke"):
         made = _of_langchain(fn)
         tool(made.call, name=name or fn.name, description=description or fn.description, timeout=timeout,

@@ -57,8 +57,8 @@ class RemoteSaver(BaseCheckpointSaver[str]):
     """The saver of one attempt of one task.  It opens the task's thread and no other.
 
     `channels(ns)` may name the channels of a namespace that its state shows; without it
-    every channel that is not LangGraph's own is shown.  `on_put(ns, event)` hears of each
-    checkpoint at the time of the call."""
+    every channel that is not LangGraph's own is shown.  `on_put(ns, event)` is called with
+    each checkpoint before it is sent."""
 
     def __init__(self, wire: TaskWire, thread_id: str | None, *, serde: Any = None,
                  channels: Callable[[str], Any] | None = None,

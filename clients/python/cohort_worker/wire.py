@@ -37,7 +37,7 @@ class Refused(WireError):
 
 
 class LostLease(WireError):
-    """The task belongs to somebody else now: stop at once and write nothing more.
+    """The task is not this worker's any more: stop at once and write nothing more.
 
     A RuntimeError, so that no retry policy of a graph tries its node again."""
 

@@ -125,7 +125,7 @@ class Work:
 
     def batch(self, operations: Iterable[Any], *, partial: bool = False) -> list[dict]:
         """(operation, args) pairs or {operation, args}, as one transaction: all or nothing.
-        With `partial` each stands by itself and has its own {success, data, error}."""
+        With `partial` each is done or refused alone, and has its own {success, data, error}."""
         ops = [o if isinstance(o, dict) else {"operation": o[0], "args": o[1] if len(o) > 1 else {}} for o in operations]
         args: dict = {"operations": ops}
         if partial:
