@@ -83,11 +83,12 @@ task_begin(struct call *c, struct task_call *t)
 	if (!is_test(c) && !uuid_parse(c->param[0], &t->call.task_id))
 		return err_set(&c->err, ERR_NOTFOUND, "no task of this id");
 	rc = task_body(c, t);
-	if (rc == OK)
-		rc = worker_body_check(t->call.verb, t->doc.root, is_test(c), &c->err);
+	if (rc < 0)
+		return rc;
 	t->call.body = t->doc.root;
 	t->call.text = buf_str(&t->body);
-	return rc;
+	t->call.rc = worker_body_check(t->call.verb, t->doc.root, is_test(c), &t->call.err);
+	return OK;
 }
 
 /* ---- the task `test` ----------------------------------------------------------------- */
@@ -110,6 +111,10 @@ test_saver(struct call *c, struct task_call *t)
 	struct saver_text_from from = { .store = c->api->shared->o.store,
 		.shard = c->r->shard, .reader = c->api->reader, .owner = c->owner };
 
+	if (t->call.rc < 0) {
+		task_answered(&t->call);
+		return;
+	}
 	t->call.out = BUF(SIZE_MAX / 2);     /* a page is bounded by the store */
 	saver_text(&from, t->call.body, test_answered, t);
 }

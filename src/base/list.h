@@ -29,6 +29,16 @@ list_empty(const struct list *head)
 	return head->next == head;
 }
 
+static inline size_t
+list_count(const struct list *head)
+{
+	size_t n = 0;
+
+	for (const struct list *l = head->next; l != head; l = l->next)
+		n++;
+	return n;
+}
+
 /* Is it in a list? */
 static inline bool
 list_joined(const struct list *l)

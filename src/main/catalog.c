@@ -484,15 +484,15 @@ static void
 forget(struct catalog *c, struct order *x)
 {
 	struct str id = str_of(x->id);
-	unsigned live = workers_serving(c->o.workers, WORKER_RUN, id);
+	unsigned n = workers_attached(c->o.workers, WORKER_RUN, id);
 
 	if (graph_find(c, id) == NULL)
 		x->rc = err_set(&x->err, ERR_NOTFOUND, "no worker has registered a graph "
 		    "\"%.*s\"", FMT(str_cut(id, 100)));
-	else if (live > 0)
+	else if (n > 0)
 		x->rc = err_set(&x->err, ERR_CONFLICT, "%u worker%s graph \"%.*s\"; "
-		    "stop %s first", live, live == 1 ? " serves the" : "s serve the", FMT(id),
-		    live == 1 ? "it" : "them");
+		    "stop %s first", n, n == 1 ? " serves the" : "s serve the", FMT(id),
+		    n == 1 ? "it" : "them");
 	if (x->rc != OK) {
 		order_end(c, x);
 		return;

@@ -177,16 +177,6 @@ add_names(struct buf *b, const char *key, const struct worker_session *s,
 	buf_add_char(b, ']');
 }
 
-static size_t
-leases_n(const struct worker_session *s)
-{
-	size_t n = 0;
-
-	for (const struct list *l = s->leases.next; l != &s->leases; l = l->next)
-		n++;
-	return n;
-}
-
 static void
 add_session(struct buf *b, const struct worker_session *s, nsec now)
 {
@@ -196,7 +186,7 @@ add_session(struct buf *b, const struct worker_session *s, nsec now)
 	    "'status':%s,'slots':{'run':%lld,'node':%lld},'tasks':%zu,'polling':%hhd,"
 	    "'silent_ms':%lld", FMT(s->id_text), FMT(s->name), FMT(s->build), FMT(s->lang),
 	    s->quiet ? "draining" : s->mute ? "silent" : "live", (long long)s->slots[WORKER_SLOT_RUN],
-	    (long long)s->slots[WORKER_SLOT_NODE], leases_n(s), s->poll != NULL,
+	    (long long)s->slots[WORKER_SLOT_NODE], list_count(&s->leases), s->poll != NULL,
 	    s->poll != NULL || ago < 0 ? 0 : (long long)(ago / NS_PER_MS));
 	add_time(b, "since", s->since);
 	add_names(b, "graphs", s, SERVICE_GRAPH);

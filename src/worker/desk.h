@@ -55,12 +55,13 @@ int  workers_quiet(struct worker_desk *d, const struct uuid *worker_id, struct e
 
 /* ---- calls about tasks ----------------------------------------------------------- */
 
-/* Refuses members that no body of this verb has, and a list that is none; what they have to
- * be is for who reads them.  named: a saver's `thread_id` is one. */
+/* Refuses unknown members, and a list that is not an array; the values of the members are
+ * checked by their reader.  named: a saver has `thread_id`. */
 int  worker_body_check(enum worker_verb verb, jnode body, bool named, struct err *e);
 
 /* c has verb, body, text, task_id, token, key, done; ends with c->done, now or later.
- * c->out is released by the caller. */
+ * c->rc < 0: the body is refused, for c->err; told only to who shows the token.  c->out is
+ * released by the caller. */
 void workers_call(struct worker_desk *d, struct worker_call *c);
 
 /* ---- what operators see ------------------------------------------------------------ */

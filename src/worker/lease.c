@@ -517,7 +517,7 @@ call_refuse(struct worker_call *c, int rc, const char *why, const char *words)
 	call_return(c);
 }
 
-/* ERR_CONFLICT and the like, with why; OK: the token is the offer's, and so is the key. */
+/* The lease, the token and the key are checked before what the body says. */
 static void
 call_arrived(struct worker_call *c)
 {
@@ -545,6 +545,10 @@ call_arrived(struct worker_call *c)
 		    "another key");
 		return;
 	}
+	if (c->rc < 0) {
+		call_return(c);
+		return;
+	}
 	memcpy(c->shown, o->token, sizeof c->shown);
 	session_seen(o->session, shard_now(d->shard));
 	lease_renew(o);
@@ -568,7 +572,6 @@ workers_call(struct worker_desk *d, struct worker_call *c)
 
 	c->from = d;
 	c->home = home < ws->o.shards ? ws->at[home] : d;
-	c->rc = OK;
 	c->why = NULL;
 	c->out = BUF(SIZE_MAX / 2);          /* the answers' makers have bounds */
 	if (c->home == d) {

@@ -490,6 +490,20 @@ workers_serving(struct workers *ws, enum worker_kind kind, struct str name)
 	return n;
 }
 
+unsigned
+workers_attached(struct workers *ws, enum worker_kind kind, struct str name)
+{
+	struct worker_service *sv;
+	unsigned n = 0;
+
+	workers_lock(ws);
+	sv = service_find(ws, service_of(kind), name);
+	if (sv != NULL)
+		n = (unsigned)list_count(&sv->rows) + sv->reserved;
+	workers_unlock(ws);
+	return n;
+}
+
 void
 workers_set_reserved(struct workers *ws,
     bool (*is)(void *ctx, enum worker_kind kind, struct str name), void *ctx)

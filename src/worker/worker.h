@@ -184,6 +184,8 @@ void worker_call_answer(struct worker_call *c, int rc, struct str members, const
 
 /* Sessions that serve it and are not quiet. */
 unsigned workers_serving(struct workers *ws, enum worker_kind kind, struct str name);
+/* Sessions that are quiet too, and registrations under way. */
+unsigned workers_attached(struct workers *ws, enum worker_kind kind, struct str name);
 
 /* What was last registered of a node or a tool; kept when its worker has left.  Texts in the
  * arena.  False: nobody has registered it. */

@@ -159,6 +159,7 @@ await scenario("requests about tasks", async () => {
     equal((await post(`${task}/${verb}`, plainBody[verb])).status, 401, `${verb} without a token`);
     const lost = await post(`${task}/${verb}`, plainBody[verb], k.any, token);
     equal([lost.status, lost.json.reason], [409, "lost_lease"], `${verb} of a task that is not there`);
+    equal((await post(`${task}/${verb}`, { ...plainBody[verb], strange: 1 }, k.any, token)).json.reason, "lost_lease", `${verb}: the lease comes before the body`);
     equal((await post(`/tasks/x/${verb}`, plainBody[verb], k.any, token)).status, 404, `${verb} of no task`);
     equal((await post(`${task}/${verb}`, "[]", k.any, token)).status, 422, `${verb}: an array`);
     equal((await post(`${task}/${verb}`, "{", k.any, token)).status, 400, `${verb}: no JSON`);
@@ -379,6 +380,7 @@ await scenario("the command line", async () => {
   check(/^1 .*serve/s.test(cli("forget", "alpha")), "a graph that is served is not forgotten", cli("forget", "alpha"));
   equal(cli("drain", w.id), "", "drain");
   check(cli("show", w.id).includes(" draining "), "and it is shown");
+  check(/^1 .*serve/s.test(cli("forget", "alpha")), "nor one whose worker drains", cli("forget", "alpha"));
   check(/^1 .*no worker of this id/s.test(cli("show", "00000000-0000-4000-8000-000000000000")), "one that is not there");
   check(/^2 /.test(cli("drain")) && /^2 /.test(cli("log", "--limit", "0")), "wrong lines");
   await leave(w);
