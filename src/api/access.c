@@ -85,7 +85,8 @@ call_authorise(struct call *c)
 		return OK;
 	rc = check_worker(c);
 	/* To a worker its key is the grant: a policy is about users. */
-	return rc == OK && c->route->access != WORKERS_SERVE ? ask(c, c->route->access, &c->grant) : rc;
+	return rc == OK && c->route->access != WORKERS_SERVE ?
+	    ask(c, c->route->access, &c->grant) : rc;
 }
 
 int

@@ -102,7 +102,7 @@ taken_back(struct call *c)
 	return c->seeding->rc;
 }
 
-/* A thread without the history that it was asked for is none. */
+/* The thread is deleted if its history could not be made. */
 static int
 take_back(struct seeding *s, int rc, const struct err *e)
 {

@@ -26,14 +26,14 @@ graphs_add(struct buf *b, const struct api *api)
 	buf_add_char(b, '}');
 }
 
-/* A run may wait for a worker; who would rather not says so. */
+/* A run waits for a worker, unless the client asks for fail_fast. */
 void
 graphs_check_served(struct call *c, const struct agent *a)
 {
 	bool fast = false;
 
 	param_bool(c, "fail_fast", &fast);
-	/* What waits may go on with an earlier definition. */
+	/* a may be an earlier definition, of a run that waits. */
 	a = a == NULL ? NULL : runs_agent(c->api->runs, a->id);
 	if (fast && a != NULL && a->of_worker && c->in->rc == OK &&
 	    workers_serving(c->api->shared->o.workers, WORKER_RUN, a->id) == 0)

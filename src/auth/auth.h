@@ -109,7 +109,8 @@ struct principal {
 };
 
 bool principal_has(const struct principal *p, struct str scope);
-/* In one piece, free() it.  Not whole: what auth_again reads, other texts are empty. */
+/* In one piece, free() it; without graphs.  Not whole: what auth_again reads, other texts are
+ * empty. */
 struct principal *principal_copy(const struct principal *p, bool whole);
 
 /* The scope of a key that opens the routes of workers, and no others; and of who may see and

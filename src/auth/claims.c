@@ -68,6 +68,8 @@ principal_copy(const struct principal *p, bool whole)
 		scopes[i] = str_put(&to, p->scopes[i]);
 	from.scopes = scopes;
 	from.scopes_n = n;
+	from.graphs = NULL;                  /* read while a worker registers only */
+	from.graphs_n = 0;
 	*copy = from;
 	return copy;
 }

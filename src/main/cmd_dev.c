@@ -131,8 +131,8 @@ on_fell(void *ctx, const char *how)
 	struct dev *d = ctx;
 
 	fprintf(stderr, "cohort dev: a worker has ended: %s; %s\n", how, d->reload ?
-	    "it is started again when a file changes" : "without --no-reload it would be started "
-	    "again when a file changes");
+	    "it is started again when a file changes" : "with --no-reload it is not started "
+	    "again");
 	if (d->reload || d->ending)
 		return;
 	d->failed = true;
@@ -146,7 +146,7 @@ static void
 start_all(struct dev *d)
 {
 	for (int i = 0; i < CODE_LANGS; i++)
-		if (d->workers[i] != NULL)
+		if (d->workers[i] != NULL && !d->ending)      /* one may not start */
 			dev_worker_start(d->workers[i]);
 }
 
@@ -156,8 +156,8 @@ on_changed(void *ctx, struct str path)
 	struct dev *d = ctx;
 	bool settings = str_eq(path, S("langgraph.json")) || str_eq(path, S(".env"));
 
-	printf("%.*s has changed: the worker is started again%s\n", FMT(path), settings ?
-	    "; the server's own settings count when cohort dev is" : "");
+	printf("%.*s has changed: the worker is restarted%s\n", FMT(path), settings ?
+	    "; restart cohort dev for the server's own settings" : "");
 	fflush(stdout);
 	start_all(d);
 }
@@ -180,7 +180,7 @@ on_browser_gone(void *ctx, const struct err *e)
 	d->browser = NULL;
 }
 
-/* Where there is no screen, or nothing that opens addresses, it stands in the terminal. */
+/* Without a display or xdg-open the user has the address that was printed. */
 static void
 browse(struct dev *d, const char *url)
 {
@@ -208,7 +208,8 @@ make_workers(struct dev *d, const char *url, struct err *e)
 	for (int i = 0; i < CODE_LANGS && rc == OK; i++) {
 		const struct dev_worker_spec spec = { .shard = node_shard(d->node),
 			.lang = (enum code_lang)i, .folder = d->folder, .file = d->file,
-			.url = url, .program = d->program, .runs = d->runs, .fell = on_fell, .gone = on_gone, .ctx = d };
+			.url = url, .program = d->program, .runs = d->runs, .fell = on_fell,
+			.gone = on_gone, .ctx = d };
 
 		if (!has_worker(d, (enum code_lang)i))
 			continue;

@@ -243,7 +243,7 @@ on_gone(void *ctx, const struct err *e)
 static const char *const own_names[] = { "COHORT_URL=", "COHORT_DEV=", "PYTHONUNBUFFERED=",
 	"PYTHONPATH=" };
 
-/* Ours, but what it is told. */
+/* Our own environment, with the variables above set for the worker. */
 static const char **
 env_make(const struct dev_worker *w, struct arena *a)
 {

@@ -7,7 +7,7 @@
  * to that session under a random token, which every further request about the task must show.
  * A lease ends by worker_call END and workers_withdraw, or is lost: the worker was silent for
  * the time of a lease, left, or went on after a cancel.  A task id is of one attempt: what
- * comes late names a task that is not there any more, and is told so.
+ * comes late names a task that is not there any more, and is refused.
  *
  *   queued --matched--> taken --(deliver)--> leased --withdraw--> (the caller's again)
  *     ^                   |                    |
