@@ -409,6 +409,44 @@
 	X(WORKER_EVENTS,       10000,     "events", "of one request") \
 	X(WORKER_ATTEMPTS,     200,       "attempts", "of one name that are remembered") \
 	X(WORKER_ATTEMPTS_ALL, 100000,    "attempts", "remembered of all names; past it 8 of a name") \
+	X(WASM_MODULE_BYTES,   16777216,  "bytes",  "a module of WebAssembly; HTTP_BODY_BYTES, too") \
+	X(WASM_FUNCTIONS,      20000,     "functions", "of one module: a compiler takes them all") \
+	X(WASM_LOCALS,         1000,      "locals", "of one function, with its parameters") \
+	X(WASM_BODY_BYTES,     524288,    "bytes",  "code of one function") \
+	X(WASM_EXPORTS,        1000,      "exports", "of one module") \
+	X(WASM_TABLE,          100000,    "entries", "of all tables of one module") \
+	X(WASM_PAGES,          256,       "pages",  "of 64 KB: memory of a guest where its policy says nothing else") \
+	X(WASM_PAGES_MAX,      16000,     "pages",  "that a policy may give: 1,000 MB") \
+	X(WASM_FUEL,           100000000, "fuel",   "of one call, about one an instruction, where the policy says nothing else") \
+	X(WASM_FUEL_MAX,       2000000000, "fuel",   "that a policy may give") \
+	X(WASM_CPU_US,         5000,      "us",     "of CPU for one call, where the policy says nothing else") \
+	X(WASM_CPU_MAX_US,     1000000,   "us",     "that a policy may give") \
+	X(WASM_DEPTH,          1000,      "calls",  "of functions within each other, where the policy says nothing else") \
+	X(WASM_DEPTH_MAX,      10000,     "calls",  "that a policy may give") \
+	X(WASM_MESSAGE_BYTES,  1048576,   "bytes",  "a message to a guest or from one, as JSON; also the most that a policy may give") \
+	X(WASM_HOST_CALLS,     1000,      "calls",  "that a guest makes of the server while it handles one message") \
+	X(WASM_RATE_MAX,       1000000,   "messages/s", "that a policy may let one agent handle") \
+	X(WASM_INSTANCES,      10000,     "instances", "in one host process") \
+	X(WASM_HOST_BYTES,     1073741824, "bytes",  "memory of all guests in one host process") \
+	X(WASM_PARKED,         256,       "calls",  "in one host process that wait for the server") \
+	X(WASM_WEDGED_MS,      2000,      "ms",     "that a host process with work says nothing; then it is killed") \
+	X(WASM_OFFENCES,       3,         "calls",  "stopped by time or fuel in a minute; then the agent goes to the quarantine") \
+	X(WASM_IMAGE_BYTES,    33554432,  "bytes",  "what is saved of a guest: memory that it changed, globals, tables") \
+	X(WASM_BUILDS,         2,         "builds", "of modules at once") \
+	X(WASM_BUILDS_WAITING, 64,        "builds", "that wait for their turn; more are refused") \
+	X(WASM_BUILD_MS,       60000,     "ms",     "one compiler may take") \
+	X(WASM_MODULES,        100,       "modules", "that one owner has") \
+	X(WASM_VERSIONS,       3,         "versions", "of a module that are kept; more while agents use them") \
+	X(WASM_NAME_BYTES,     64,        "bytes",  "name of a module") \
+	X(WASM_TOOLS,          64,        "tools",  "that one module may call") \
+	X(WASM_POLICY_BYTES,   16384,     "bytes",  "of a module, as JSON") \
+	X(WASM_DRAIN_MS,       30000,     "ms",     "that a graceful reload waits for an agent, where it says nothing else") \
+	X(WASM_DRAIN_MAX_MS,   3600000,   "ms",     "that it may say") \
+	X(WASM_SPLIT_CALLS,    1000,      "messages", "that a split gives the new version before it is judged, where it says nothing else") \
+	X(WASM_SPLIT_LEAST,    20,        "messages", "without so many a version is not judged by its errors or its p99") \
+	X(WASM_SPLIT_MS,       60000,     "ms",     "that a split lasts, where it says nothing else") \
+	X(WASM_SPLIT_MAX_MS,   3600000,   "ms",     "that it may say") \
+	X(WASM_READY_MS,       30000,     "ms",     "that a parallel reload waits for all agents to start; then the old version stays") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \
