@@ -458,7 +458,9 @@
 	X(WORK_REQUEST_MS,     30000,     "ms",     "a command waits for an answer without --timeout, as bd") \
 	X(WORK_TIMEOUT_MS,     3600000,   "ms",     "longest deadline of a request") \
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
-	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start")
+	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
+	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
+	X(WASM_FRAME_BYTES,    1114112,   "bytes",  "of one frame in them: a message of 1 MB and what stands beside it")
 
 enum {
 #define X(name, value, unit, why) LIMIT_##name = value,
