@@ -200,13 +200,14 @@ process_start(struct process **out, struct shard *s, const struct process_option
     const struct process_hooks *hooks, struct err *e)
 {
 	struct process *p;
-	uv_stdio_container_t io[3];
+	uv_stdio_container_t io[3 + PROCESS_FDS];
 	uv_process_options_t u = { .file = o->argv[0], .args = (char **)o->argv,
 		.env = (char **)o->env, .cwd = o->cwd, .exit_cb = exited, .stdio = io,
-		.stdio_count = 3, .flags = UV_PROCESS_DETACHED };
+		.stdio_count = 3 + (int)o->fds_n, .flags = UV_PROCESS_DETACHED };
 	int rc;
 
 	*out = NULL;
+	assert(o->fds_n <= PROCESS_FDS);
 	if (!account_take(&account_files, FILES))
 		return err_set(e, ERR_LIMIT, "no descriptors are free for its pipes");
 	p = mem_new(struct process);
@@ -220,6 +221,8 @@ process_start(struct process **out, struct shard *s, const struct process_option
 		{ .stream = (uv_stream_t *)&p->out } };
 	io[2] = (uv_stdio_container_t){ UV_CREATE_PIPE | UV_WRITABLE_PIPE,
 		{ .stream = (uv_stream_t *)&p->err } };
+	for (size_t i = 0; i < o->fds_n; i++)
+		io[3 + i] = (uv_stdio_container_t){ UV_INHERIT_FD, { .fd = o->fds[i] } };
 	rc = uv_spawn(shard_loop(s), &p->child, &u);
 	if (rc != 0) {
 		p->child.pid = 0;
@@ -273,6 +276,13 @@ process_signal(struct process *p, int number)
 	CHECK_MARK(p, PROCESS_MARK);
 	if (p->child.pid > 0 && !p->exited)
 		(void)uv_process_kill(&p->child, number);
+}
+
+int
+process_id(const struct process *p)
+{
+	CHECK_MARK(p, PROCESS_MARK);
+	return p->exited ? 0 : p->child.pid;
 }
 
 void

@@ -20,7 +20,10 @@ struct process_options {
 	const char *const *argv;             /* NULL-ended; argv[0] is looked for in PATH */
 	const char *const *env;              /* NULL-ended, all of it: "NAME=value" */
 	const char *cwd;                     /* NULL: ours */
+	const int *fds;                      /* that it gets as 3, 4, ..., at most PROCESS_FDS */
+	size_t fds_n;
 };
+#define PROCESS_FDS 4
 
 struct process_hooks {
 	void (*out)(void *ctx, struct str bytes);    /* of its stdout */
@@ -39,6 +42,8 @@ int  process_start(struct process **out, struct shard *s, const struct process_o
 int  process_write(struct process *p, struct str bytes);
 /* A signal to the process alone, not to what it has started. */
 void process_signal(struct process *p, int number);
+/* Its number; 0 when it has exited. */
+int  process_id(const struct process *p);
 /* Closes its stdin; it is killed if it does not end within `grace`, 0: at once.  No
  * hook is called any more.  NULL: nothing. */
 void process_stop(struct process *p, msec grace);

@@ -85,7 +85,9 @@ int  wasm_instance_new(struct wasm_instance **out, struct wasm_pool *p,
     const struct wasm_instance_options *o, const struct wasm_hooks *h, void *arg, struct err *e);
 /* No hook any more.  NULL is fine. */
 void wasm_instance_free(struct wasm_instance *i);
-/* One at a time, after started; copied.  ERR_CONFLICT: one is under way; ERR_TOOBIG; ERR_CLOSED. */
+/* One at a time, after started; copied.  ERR_CONFLICT: one is under way, or it was not
+ * started; ERR_TOOBIG; ERR_BUSY: too much waits for its process, try again in some
+ * milliseconds; ERR_CLOSED. */
 int  wasm_instance_call(struct wasm_instance *i, struct str message);
 /* rc: 0, or a code of cohort_guest.h; body: copied. */
 void wasm_instance_answer(struct wasm_instance *i, int32_t rc, struct str body);

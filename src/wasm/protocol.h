@@ -5,9 +5,11 @@
  * locks itself in and from then on only reads frames.  It is not trusted: what it sends is
  * checked like anything from outside, and a breach ends it.
  *
- * An agent number is the server's; it is used again only after WASM_GONE.  One call an agent
- * at a time; while it waits for an ANSWER (a host call that asked the server) the host runs
- * other agents.
+ * An agent number is the server's; it is used again after GONE or TRAPPED.  A STOP may cross
+ * a TRAPPED: GONE comes all the same.  One call an agent at a time; while it waits for an
+ * ANSWER (a host call that asked the server) the host runs other agents.
+ *
+ * Checkpoints go in parts of at most 256 KB, of which only the last may be empty.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -62,7 +64,7 @@ struct wasm_start_frame {
 	uint32_t cpu_us;                     /* of each call */
 	uint32_t host_calls_max;             /* of each call */
 	uint32_t restore;                    /* 1: RESTORE frames came before */
-	uint32_t zero;
+	uint32_t message_max;                /* bytes: of what it is given and of what it makes */
 };
 
 struct wasm_cost_frame { int64_t fuel; uint64_t cpu_ns; uint32_t pages, host_calls; };
