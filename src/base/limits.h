@@ -415,6 +415,15 @@
 	X(WASM_BODY_BYTES,     524288,    "bytes",  "code of one function") \
 	X(WASM_EXPORTS,        1000,      "exports", "of one module") \
 	X(WASM_TABLE,          100000,    "entries", "of all tables of one module") \
+	X(WASM_OUT_BYTES,      50331648,  "bytes", "a module with its metering: three times the largest") \
+	X(WASM_CHECK_BYTES,    67108864,  "bytes", "of memory while a module is checked") \
+	X(WASM_TYPES,          10000,     "types", "of functions in one module") \
+	X(WASM_PARAMS,         100,       "values", "parameters of one function, and results") \
+	X(WASM_NESTING,        2000,      "levels", "of blocks in one function; a switch of C has one for each case") \
+	X(WASM_GLOBALS,        1000,      "globals", "of one module") \
+	X(WASM_TABLES,         16,        "tables", "of one module") \
+	X(WASM_SEGMENTS,       10000,     "segments", "of data, or of elements, in one module") \
+	X(WASM_EXPORT_BYTES,   256,       "bytes", "name of an export or import; Rust mangles its own") \
 	X(WASM_PAGES,          256,       "pages",  "of 64 KB: memory of a guest where its policy says nothing else") \
 	X(WASM_PAGES_MAX,      16000,     "pages",  "that a policy may give: 1,000 MB") \
 	X(WASM_FUEL,           100000000, "fuel",   "of one call, about one an instruction, where the policy says nothing else") \
