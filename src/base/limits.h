@@ -445,6 +445,7 @@
 	X(WASM_BUILDS_WAITING, 64,        "builds", "that wait for their turn; more are refused") \
 	X(WASM_BUILD_MS,       60000,     "ms",     "one compiler may take") \
 	X(WASM_MODULES,        100,       "modules", "that one owner has") \
+	X(WASM_OWNER_BYTES,    268435456, "bytes",    "of modules of one owner, all versions that are kept") \
 	X(WASM_VERSIONS,       3,         "versions", "of a module that are kept; more while agents use them") \
 	X(WASM_NAME_BYTES,     64,        "bytes",  "name of a module") \
 	X(WASM_TOOLS,          64,        "tools",  "that one module may call") \

@@ -50,8 +50,9 @@ static int
 mailer_delete(struct store *st, struct store_cmd *c)
 {
 	const struct store_mailer_delete *x = (struct store_mailer_delete *)c;
+	int rc = db_run(&st->w, SQL_MAILER_DELETE, db_i64(c->owner), db_uuid(&x->id));
 
-	return db_run(&st->w, SQL_MAILER_DELETE, db_i64(c->owner), db_uuid(&x->id));
+	return rc == OK ? wasm_image_drop(st, c->owner, &x->id) : rc;
 }
 const struct op store_op_mailer_delete = { .run = mailer_delete };
 

@@ -20,6 +20,7 @@
 #include "store/sql_item_priv.h"
 #include "store/sql_mail_priv.h"
 #include "store/sql_saver_priv.h"
+#include "store/sql_wasm_priv.h"
 
 #define ASSISTANT_SELECT                                                       \
 	"SELECT a.uuid, v.graph, v.name, v.description, v.config, v.context,"  \
@@ -781,8 +782,9 @@
 	X(LAST_CHECKPOINT_ID, "SELECT max(uuid) FROM (SELECT uuid FROM checkpoint"     \
 	    " ORDER BY seq DESC LIMIT 2000)")
 
-/* Those of items, of messages between agents and of savers stand in headers of their own. */
-#define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)
+/* Those of items, of messages between agents, of savers and of modules stand in headers of their own. */
+#define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)    \
+	SQL_WASM_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,

@@ -576,8 +576,37 @@ static const char version_9[] =
 "	hash BLOB NOT NULL,"
 "	updated INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+/* WebAssembly: modules, and what is saved of agents that they are.  Long bodies stand in
+ * tables with rowids. */
+static const char version_10[] =
+"CREATE TABLE wasm_bytes ("
+"	seq INTEGER PRIMARY KEY,"
+"	hash BLOB NOT NULL UNIQUE,"
+"	body BLOB NOT NULL) STRICT;"
+"CREATE TABLE wasm_release ("
+"	owner INTEGER NOT NULL,"
+"	name TEXT NOT NULL,"
+"	number INTEGER NOT NULL,"
+"	hash BLOB NOT NULL,"
+"	policy TEXT NOT NULL,"
+"	size INTEGER NOT NULL,"
+"	created INTEGER NOT NULL,"
+"	current INTEGER NOT NULL,"
+"	PRIMARY KEY (owner, name, number)) STRICT, WITHOUT ROWID;"
+"CREATE INDEX wasm_release_hash ON wasm_release(hash);"
+"CREATE TABLE wasm_image ("
+"	seq INTEGER PRIMARY KEY,"
+"	owner INTEGER NOT NULL,"
+"	agent BLOB NOT NULL,"
+"	name TEXT NOT NULL,"                     /* its release; number 0: of the folder */
+"	number INTEGER NOT NULL,"
+"	body BLOB NOT NULL,"
+"	updated INTEGER NOT NULL) STRICT;"
+"CREATE UNIQUE INDEX wasm_image_agent ON wasm_image(owner, agent);"
+"CREATE INDEX wasm_image_release ON wasm_image(owner, name, number);";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6, version_7, version_8, version_9 };
+    version_5, version_6, version_7, version_8, version_9, version_10 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

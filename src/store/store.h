@@ -285,7 +285,9 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(TRUNCATE, truncate)                                                  \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
-	X(SAVER_TEXT, saver_text)                                              \
+	X(SAVER_TEXT, saver_text) X(WASM_PUT, wasm_put)                        \
+	X(WASM_CURRENT, wasm_current) X(WASM_DELETE, wasm_delete)              \
+	X(WASM_SAVE, wasm_save)                                                \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
 	X(THREAD_SEARCH, thread_search)                                        \

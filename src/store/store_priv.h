@@ -202,6 +202,9 @@ size_t mails_bytes(const struct store_mail *mails, size_t n);
 /* mailers.c: a thread goes. */
 int  mailer_drop(struct store *st, owner_t owner, const struct uuid *thread);
 
+/* wasm.c: an agent goes. */
+int  wasm_image_drop(struct store *st, owner_t owner, const struct uuid *agent);
+
 /* guests.c: after the store's own tables are as they should be. */
 int  guests_open(struct store *st, const struct store_guest *const *guests,
     struct err *e);

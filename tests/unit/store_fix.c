@@ -387,6 +387,15 @@ static const char *const rules[] = {
 	" WHERE l.mail = m.key)",
 	"SELECT count(*) FROM mail m JOIN letter l ON l.mail = m.key"
 	" WHERE l.state < 2 AND m.body IS NULL",
+	/* modules: each has one current version and bytes, no bytes are of none; images
+	 * are of agents */
+	"SELECT count(*) FROM (SELECT 1 FROM wasm_release GROUP BY owner, name"
+	" HAVING sum(current) <> 1)",
+	"SELECT count(*) FROM wasm_release r WHERE NOT EXISTS (SELECT 1 FROM wasm_bytes b"
+	" WHERE b.hash = r.hash AND length(b.body) = r.size)",
+	"SELECT count(*) FROM wasm_bytes WHERE hash NOT IN (SELECT hash FROM wasm_release)",
+	"SELECT count(*) FROM wasm_image i WHERE NOT EXISTS (SELECT 1 FROM mailer m"
+	" WHERE m.owner = i.owner AND m.id = i.agent)",
 	"SELECT count(*) FROM pragma_foreign_key_check",
 	"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
 };

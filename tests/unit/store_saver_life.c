@@ -664,6 +664,7 @@ TEST(saver_in_a_file_of_version_8)
 {
 	static const char back[] = "DROP TABLE saver_checkpoint; DROP TABLE saver_blob;"
 	    " DROP TABLE saver_write; DROP TABLE hosted; DROP TABLE checkpoint_before;"
+	    " DROP TABLE wasm_bytes; DROP TABLE wasm_release; DROP TABLE wasm_image;"
 	    " ALTER TABLE interrupt DROP COLUMN asked; ALTER TABLE task_write DROP COLUMN run;"
 	    " PRAGMA user_version = 8";
 	struct store_run run;
