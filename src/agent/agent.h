@@ -122,7 +122,6 @@ struct task_kind {
 	size_t fields_n;
 	const char *const *ops;              /* NULL-ended, or NULL; op i has bit 1 << i */
 	enum agent_default_writes writes;
-	bool later;                          /* known, and refused as not supported yet */
 	bool of_chart;                       /* work of a state: a graph takes no events */
 	/* Do the fields go together?  NULL, or what is wrong.  Or no function. */
 	const char *(*check)(const struct agent_value *fields);

@@ -79,13 +79,13 @@ agent_add_kinds(struct buf *b, const struct task_kinds *kinds)
 		const struct task_kind *k = kinds->at[i];
 		bool first = true;
 
-		for (size_t f = 0; f < k->fields_n && !k->later; f++) {
+		for (size_t f = 0; f < k->fields_n; f++) {
 			if ((k->fields[f].flags & FIELD_LATER) != 0)
 				continue;
 			add_field(b, k, &k->fields[f], first);
 			first = false;
 		}
-		if (!k->later && first)
+		if (first)
 			buf_add_fmt(b, "| `%s` | | | %s |\n", k->name, k->help);
 	}
 }

@@ -204,8 +204,6 @@ add_work(struct buf *b, const struct task_kinds *kinds, const char *more)
 	for (size_t i = 0; i < kinds->n; i++) {
 		const struct task_kind *k = kinds->at[i];
 
-		if (k->later)
-			continue;
 		json_add_fmt(b, ",%s:", k->name);
 		add_body(b, k);
 		if (k->alias != NULL) {

@@ -332,17 +332,14 @@ find_kind(struct invoke *i)
 	i->kind = load_kind_find(kinds, dot > 0 ? str_sub(type, 0, (size_t)dot) : type);
 	if (dot > 0)
 		i->op = str_sub(type, (size_t)dot + 1, SIZE_MAX);
-	if (i->kind != NULL && i->kind->later) {
-		stop(i->x, i->from->at, "'%.*s' is not supported yet", FMT(str_cut(type, 100)));
-	} else if (i->kind != NULL && (i->kind->ops != NULL) != (i->op.p != NULL)) {
+	if (i->kind != NULL && (i->kind->ops != NULL) != (i->op.p != NULL)) {
 		stop(i->x, i->from->at, i->kind->ops == NULL ? "'%.*s': expected the type '%s', "
 		    "which has no operations" : "'%.*s': expected an operation, as in '%s.%s'",
 		    FMT(str_cut(type, 100)), i->kind->name,
 		    i->kind->ops != NULL ? i->kind->ops[0] : "");
 	} else if (i->kind == NULL && i->x->l->rc == OK) {
 		for (size_t k = 0; k < kinds->n; k++)
-			if (!kinds->at[k]->later)
-				str_near_try(&near, kinds->at[k]->name);
+			str_near_try(&near, kinds->at[k]->name);
 		(void)err_set(&words, ERR_INVALID, "%.*s:%u:%u: invoke: '%.*s' is neither a kind "
 		    "of work nor a chart", FMT(i->x->l->t->file), at.line, at.column,
 		    FMT(str_cut(type, 100)));

@@ -462,8 +462,6 @@ find_kind(struct load *l, const struct tree_node *n, const struct task_kind **ki
 		found = c;
 		*kind = k;
 	}
-	if (found != NULL && (*kind)->later)
-		load_fail_key(l, found, NULL, "'%s' is not supported yet", (*kind)->name);
 	if (found != NULL && (*kind)->of_chart && l->nodes != NULL)
 		load_fail_key(l, found, NULL, "'%s' is for a state: a graph does not take its "
 		    "events", (*kind)->name);
@@ -492,8 +490,7 @@ fail_unknown_key(struct load *l, const struct tree_node *n, const struct task_ki
 		return;
 	}
 	for (size_t i = 0; kind == NULL && i < l->kinds->n; i++)
-		if (!l->kinds->at[i]->later)
-			str_near_try(&near, l->kinds->at[i]->name);
+		str_near_try(&near, l->kinds->at[i]->name);
 	for (size_t i = 0; kind != NULL && i < kind->fields_n; i++)
 		if ((kind->fields[i].flags & FIELD_BESIDE) != 0)
 			str_near_try(&near, kind->fields[i].name);

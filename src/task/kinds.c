@@ -212,6 +212,15 @@ static const struct agent_field worker_fields[] = {
 	    "worker is lost it is offered again; default: as the worker says" },
 };
 
+/* ---- guests in a sandbox ------------------------------------------------------------------- */
+
+static const struct agent_field wasm_fields[] = {
+	[WASM_FIELD_NAME] = { "wasm", AGENT_NAME, "of a module that is deployed, or of a file of "
+	    "the folder that has one", BODY },
+	[WASM_FIELD_INPUT] = { "input", AGENT_DATA, "the content of the message that it gets; "
+	    "default: the task's own input", BESIDE },
+};
+
 /* ---- the web ------------------------------------------------------------------------------- */
 
 static const struct agent_field http_get_fields[] = {
@@ -409,7 +418,8 @@ static const struct task_kind
 	"name}", FIELDS(spawn_fields) },
     stop = { .name = "stop", .run = &task_stop_agent, .help = "end another agent",
 	FIELDS(stop_fields) },
-    wasm = { .name = "wasm", .help = "", .later = true };
+    wasm = { KIND(wasm), .help = "have a WebAssembly module answer a message: what it replies is "
+	"written to the channels of equal name", FIELDS(wasm_fields) };
 
 static const struct task_kind *const rows[] = {
 	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,

@@ -61,6 +61,7 @@ enum worker_field {
 	WORKER_FIELD_INPUT,                  /* DATA */
 	WORKER_FIELD_IDEMPOTENT              /* BOOL */
 };
+enum wasm_field { WASM_FIELD_NAME, WASM_FIELD_INPUT };       /* NAME DATA */
 enum http_get_field { HTTP_GET_URL };                /* TEXT; short */
 /* set: its body is the work's writes.  do: its body is the work's items. */
 enum emit_field { EMIT_NAME, EMIT_DATA };            /* TEXT, DATA; short: data alone */

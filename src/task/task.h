@@ -33,6 +33,7 @@
 #include "llm/llm.h"
 #include "state/channels.h"
 #include "tools/tools.h"
+#include "wasm/module.h"
 
 struct task;
 
@@ -209,6 +210,30 @@ struct task_worker {
 	void *host_data;
 };
 
+/* One message for a guest in a sandbox, which is a new instance of a module.  It may be
+ * given to another one after done. */
+enum task_wasm_end {
+	TASK_WASM_DONE,                      /* code: what handle_message returned */
+	TASK_WASM_TRAP,                      /* it was stopped: code of enum wasm_trap; words */
+	TASK_WASM_LOST,                      /* its host process is gone: words */
+	TASK_WASM_REFUSED                    /* it was not begun: words */
+};
+struct task_wasm {
+	struct str module, message;          /* both live until done, or wasm_stop */
+	/* What it says while it works, JSON. */
+	void (*send)(struct task_wasm *w, struct str json);
+	void (*reply)(struct task_wasm *w, struct str json);
+	/* It waits for wasm_answer, which may be called from inside.  what: store_get,
+	 * store_put, or tool_call of a tool that its release allows; name: the key or the
+	 * tool; body: the value or the arguments; all good until the hook returns. */
+	void (*ask)(struct task_wasm *w, enum wasm_import what, struct str name,
+	    struct str body);
+	/* Once, later, unless wasm_stop was called. */
+	void (*done)(struct task_wasm *w, enum task_wasm_end how, int32_t code,
+	    struct str words);
+	void *host_data;
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -281,6 +306,10 @@ struct task_host {
 	 * nobody has. */
 	bool (*worker_tool)(void *ctx, struct str name, struct arena *a,
 	    struct task_worker_facts *out);
+	/* Guests in a sandbox; wasm NULL: none can be. */
+	void (*wasm)(void *ctx, struct task_wasm *w);
+	void (*wasm_answer)(void *ctx, struct task_wasm *w, int32_t rc, struct str body);
+	void (*wasm_stop)(void *ctx, struct task_wasm *w);       /* one under way */
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */

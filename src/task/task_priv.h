@@ -87,7 +87,7 @@ struct task_run {
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
     task_repeat, task_work, task_worker, task_http_get, task_guard, task_message, task_contract_net,
-    task_subscribe, task_spawn, task_stop_agent;
+    task_subscribe, task_spawn, task_stop_agent, task_wasm;
 
 /* ---- state and names ------------------------------------------------------- */
 
@@ -266,6 +266,9 @@ piece_writes_default(const struct piece *p)
 bool piece_write_messages(struct piece *p, struct val messages, unsigned known);
 /* Evaluates `writes` of the file with this result. */
 bool piece_write_file(struct piece *p, struct val result);
+/* The default write of a kind whose result comes from outside: its members that are named as
+ * channels. */
+bool piece_write_named(struct piece *p, struct val result);
 
 /* The state as the piece sees it; NULL: the piece has failed. */
 const struct channels *piece_state(struct piece *p);

@@ -114,6 +114,20 @@ piece_write_file(struct piece *p, struct val result)
 	return true;
 }
 
+bool
+piece_write_named(struct piece *p, struct val result)
+{
+	const struct channels *cs = p->task->view.state;
+
+	for (size_t i = 0; result.kind == VAL_OBJECT && i < channels_count(cs); i++) {
+		struct val v = val_get(result, channels_def(cs, i)->name);
+
+		if (v.kind != VAL_UNDEFINED && !piece_write(p, (unsigned)i, val_ref(v), 0))
+			return false;
+	}
+	return true;
+}
+
 /* ---- state ------------------------------------------------------------------------ */
 
 static int

@@ -98,21 +98,6 @@ fail_unknown(struct worker_piece *w, struct str why)
 	    FMT(why), FMT(name));
 }
 
-/* The channels that it names. */
-static bool
-write_named(struct piece *p, struct val output)
-{
-	const struct channels *cs = p->task->view.state;
-
-	for (size_t i = 0; output.kind == VAL_OBJECT && i < channels_count(cs); i++) {
-		struct val v = val_get(output, channels_def(cs, i)->name);
-
-		if (v.kind != VAL_UNDEFINED && !piece_write(p, (unsigned)i, val_ref(v), 0))
-			return false;
-	}
-	return true;
-}
-
 static void
 on_called(void *ctx, enum worker_how how, struct val output,
     const struct task_worker_error *e)
@@ -131,7 +116,7 @@ on_called(void *ctx, enum worker_how how, struct val output,
 		fail_unknown(w, e->message);
 	else if (how != WORKER_OK)
 		fail(w, e);
-	else if (!piece_writes_default(p) || write_named(p, output))
+	else if (!piece_writes_default(p) || piece_write_named(p, output))
 		piece_done(p, val_ref(output));
 }
 

@@ -274,7 +274,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ NODE("{llm: {}, description: 1}"),
 	    ":3:29: nodes.a.description: expected a text, got a number" },
 	{ NODE("{wasm: {}}"),
-	    ":3:7: nodes.a: 'wasm' is not supported yet" },
+	    ":3:13: nodes.a.wasm: expected a name, got a map" },
 	{ NODE("{send: {}}"),
 	    ":3:7: nodes.a: unknown key 'send'; did you mean 'set'?" },
 	{ NODE("{writes: {n: 1}}"),

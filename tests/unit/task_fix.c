@@ -677,7 +677,7 @@ bed_start(struct bed *b, const char *node)
 	struct task_spec spec = { .agent = b->agent, .state = b->state, .input = b->input,
 	    .config = b->config, .id = b->id, .records = records,
 	    .records_n = b->journal_n, .answers = answers, .answers_n = b->answers_n,
-	    .defaults = &b->defaults };
+	    .defaults = &b->defaults, .limits = b->limits, .counts = b->counts };
 
 	CHECK(i >= 0);
 	spec.work = &b->agent->nodes[i].work;

@@ -28,6 +28,8 @@ struct bed {
 	struct tools *tools;
 	struct task_host host;
 	struct task_defaults defaults;
+	const struct task_limits *limits;    /* or NULL */
+	bool counts;                         /* a budget wants to know what is spent */
 	struct task *task;
 	struct val config, input;
 	struct uuid id;

@@ -38,7 +38,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ DOCUMENT("<state><invoke type=\"llm\"/></state>"), ":2:8: invoke: the id is missing" },
 	{ INVOKE("type=\"lmm\"", ""),
 	    ":3:1: invoke: 'lmm' is neither a kind of work nor a chart; did you mean 'llm'?" },
-	{ INVOKE("type=\"wasm\"", ""), ":3:1: 'wasm' is not supported yet" },
+	{ INVOKE("type=\"wasm\"", ""), ":3:1: the param 'wasm' is missing" },
 	{ INVOKE("type=\"llm\" id=\"a.b\"", ""),
 	    ":3:1: 'a.b' cannot be an invoke's name: expected a word without . : | # * $" },
 	{ INVOKE("type=\"llm\" src=\"x\"", ""),
