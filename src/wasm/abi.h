@@ -61,6 +61,12 @@ struct wasm_object {
 	uint32_t abi;
 	uint32_t instance_bytes;             /* the caller gives them, zeroed, 16-aligned */
 	uint32_t exports_n, globals_n, tables_n, refs_n;
+	uint32_t drops_n;                    /* passive segments: the last so many globals */
+	uint32_t has_start;                  /* 1: instantiate runs code of the guest */
+	/* By export: NUL-ended name; types "iIfFr>iIfFr", parameters before results, r a
+	 * reference. */
+	const char *const *export_names, *const *export_types;
+	const uint8_t *globals;              /* bytes of each: 4, 8; 0: a reference */
 	void (*bind)(const struct wasm_env *env);
 	/* Its memory, tables and segments; runs `start`.  Traps; then release all the same. */
 	void (*instantiate)(void *instance);
@@ -74,10 +80,15 @@ struct wasm_object {
 	/* The same, of a guest: straight.  NULL: it is none. */
 	uint32_t (*alloc)(void *instance, uint32_t n);
 	uint32_t (*handle_message)(void *instance, uint32_t ptr, uint32_t n);
-	/* State; memory: NULL if it has none. */
+	/* `_initialize`, once after instantiate and not before a restore.  NULL: none. */
+	void (*initialize)(void *instance);
+	/* State; both NULL without a memory.  memory_grow: 0: done, or it has so many. */
 	uint8_t *(*memory)(void *instance, uint32_t *pages);
+	int  (*memory_grow)(void *instance, uint32_t to_pages);
 	void *(*global)(void *instance, uint32_t k);         /* to 4 or 8 bytes */
-	/* refs: once an object, with any instance, before table_get and table_put. */
+	/* refs: once an object, with any instance, before table_get and table_put; it and drop
+	 * are not metered.  NULL: refs and table_put, where tables do not change; drop, without
+	 * passive segments. */
 	void (*refs)(void *instance);
 	uint32_t (*table_size)(void *instance, uint32_t k);
 	int  (*table_grow)(void *instance, uint32_t k, uint32_t to);         /* 0: done */
