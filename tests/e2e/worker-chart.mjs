@@ -1,9 +1,10 @@
 // worker-chart.mjs - nodes and tools of charts and graphs that are done by workers: what a
 // worker gets and says, and what becomes of a call whose worker, or server, is lost.
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, freePort, parseEvents, scenario, scratch, startServer, until } from "./lib.mjs";
+import { agentFiles, chat } from "./worker-lib.mjs";
 
 const agents = {
   enriched: `
@@ -49,22 +50,9 @@ states:
       error.*: {target: out, assign: {why: event.name}}
   out: {type: final}
 `,
-  chat: `
-id: chat
-state: {messages: {reducer: messages}}
-tools: {charge: {worker: true}}
-nodes:
-  sell:
-    llm:
-      tools: [charge]
-      max_turns: 4
-      reply: "last(messages).type == 'human' ? {content: '', tool_calls: [{id: 'c1', name: 'charge', args: {cents: 7}}]} : 'It is ' + last(messages).content"
-edges: [[START, sell], [sell, END]]
-`,
+  chat,
 };
-const dir = scratch(), folder = path.join(dir, "agents"), port = await freePort();
-mkdirSync(folder);
-for (const [id, text] of Object.entries(agents)) writeFileSync(path.join(folder, `${id}.yaml`), text);
+const dir = scratch(), folder = agentFiles(agents), port = await freePort();
 const start = () => startServer({ dir, port, args: ["--agents", folder, "--workers-lease", "2500", "--shards", "2"] });
 let server = await start();
 

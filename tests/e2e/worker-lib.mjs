@@ -1,8 +1,8 @@
 // worker-lib.mjs - servers with workers of clients/js beside them.
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, repo, startServer, until } from "./lib.mjs";
+import { call, repo, scratch, startServer, until } from "./lib.mjs";
 
 export const workersDir = path.join(repo, "tests", "workers");
 export const command = path.join(repo, "clients", "js", "bin", "cohort-worker.mjs");
@@ -46,3 +46,25 @@ export const assistantOf = (server, id) => until(async () => {
   const { json } = await call(server, "POST", "/assistants/search", { graph_id: id });
   return json?.[0];
 }, `the assistant of ${id}`);
+
+/** An agent file: its model calls a worker's tool `charge` once and says what that answered. */
+export const chat = `
+id: chat
+state: {messages: {reducer: messages}}
+tools: {charge: {worker: true}}
+nodes:
+  sell:
+    llm:
+      tools: [charge]
+      max_turns: 4
+      reply: "last(messages).type == 'human' ? {content: '', tool_calls: [{id: 'c1', name: 'charge', args: {cents: 7}}]} : 'It is ' + last(messages).content"
+edges: [[START, sell], [sell, END]]
+`;
+
+/** A folder with these agent files, {ID: text}. */
+export function agentFiles(files) {
+  const folder = path.join(scratch(), "agents");
+  mkdirSync(folder);
+  for (const [id, text] of Object.entries(files)) writeFileSync(path.join(folder, `${id}.yaml`), text);
+  return folder;
+}

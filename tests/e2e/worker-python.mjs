@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, freePort, parseEvents, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { workspace } from "./work-lib.mjs";
+import { agentFiles, chat } from "./worker-lib.mjs";
 
 const client = path.join(repo, "clients", "python");
 const base = { PATH: process.env.PATH, HOME: process.env.HOME, PYTHONDONTWRITEBYTECODE: "1" };
@@ -213,25 +214,11 @@ states:
       error.*: {target: out, assign: {why: event.name}}
   out: {type: final}
 `,
-  chat: `
-id: chat
-state: {messages: {reducer: messages}}
-tools: {charge: {worker: true}}
-nodes:
-  sell:
-    llm:
-      tools: [charge]
-      max_turns: 4
-      reply: "last(messages).type == 'human' ? {content: '', tool_calls: [{id: 'c1', name: 'charge', args: {cents: 7}}]} : 'It is ' + last(messages).content"
-edges: [[START, sell], [sell, END]]
-`,
+  chat,
 };
 
 await scenario("nodes, tools and agents", async () => {
-  const folder = path.join(scratch(), "agents");
-  mkdirSync(folder);
-  for (const [id, text] of Object.entries(files)) writeFileSync(path.join(folder, `${id}.yaml`), text);
-  const server = await startServer({ args: ["--agents", folder, "--workers-lease", "1000"] });
+  const server = await startServer({ args: ["--agents", agentFiles(files), "--workers-lease", "1000"] });
   let w = await startWorker(server, "functions.py");
   const values = async (t) => (await call(server, "GET", `/threads/${t}/state`)).json.values;
   const ended = (t, r) => call(server, "GET", `/threads/${t}/runs/${r}/join`);

@@ -17,17 +17,13 @@ TEST(a_worker_s_run_is_told_and_kept_as_any_other)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "memory", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, ALL), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "memory", ALL);
 	CHECK(strstr(h.task, "\"again\":false") != NULL);
 	CHECK(strstr(h.task, "\"input\":{\"messages\":[{\"role\":\"user\"") != NULL);
 	say_input(&h);
 	say_tokens(&h);
 	say_result(&h);
-	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
-	ear_until_end(&x);
+	end_g(&h, &x);
 	CHECK_STR(ear_events(&x), "metadata values tasks messages*2 updates tasks values");
 	CHECK(ear_has(&x, "event: messages\ndata: [{\"type\":\"ai\",\"content\":"
 	    "\" b\",\"id\":\"m1\",\"tool_call_chunks\":[]}," META "]\n"));
@@ -66,10 +62,7 @@ TEST(a_lost_lease_goes_on_with_another_worker)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "sqlite", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, ALL), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "sqlite", ALL);
 	say_input(&h);
 	say_tokens(&h);
 	fix_crash(&f);                       /* the server's: the lease is gone, too */
@@ -94,10 +87,7 @@ TEST(a_worker_s_question_waits_and_is_answered)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "memory", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, ALL), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "memory", ALL);
 	say_input(&h);
 	write_of(&h, C1, TA, ",\"interrupts\":[{\"id\":\"0123456789abcdef0123456789abcdef\","
 	    "\"value\":\"sure?\"}]");
@@ -126,8 +116,7 @@ TEST(a_worker_s_question_waits_and_is_answered)
 	say(&h, "", "tasks", "{\"id\":\"" TA "\",\"name\":\"a\",\"input\":{},\"triggers\":"
 	    "[\"branch:to:a\"],\"interrupts\":[]}");
 	say_result(&h);
-	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
-	ear_until_end(&x);
+	end_g(&h, &x);
 	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
 	ear_free(&x);
 	fix_close(&f);
@@ -141,10 +130,7 @@ TEST(what_a_lost_worker_said_is_taken_back)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "memory", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, ALL), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "memory", ALL);
 	say_input(&h);
 	say_tokens(&h);
 	hand_change(&h);
@@ -216,16 +202,12 @@ TEST(checkpoints_and_lifecycle_of_a_worker_s_graph)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "memory", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, MODE_CHECKPOINTS | MODE_LIFECYCLE | MODE_TASKS), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "memory", MODE_CHECKPOINTS | MODE_LIFECYCLE | MODE_TASKS);
 	say_input(&h);
 	say(&h, sub, "checkpoints", "{\"id\":\"" C0 "\",\"step\":0,\"source\":\"loop\"}");
 	say(&h, sub, "values", "{\"messages\":[]}");
 	say_result(&h);
-	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
-	ear_until_end(&x);
+	end_g(&h, &x);
 	CHECK_STR(ear_events(&x), "metadata checkpoints tasks lifecycle|a:" TA "*2 tasks "
 	    "checkpoints");
 	CHECK(ear_has(&x, "\"metadata\":{\"source\":\"loop\",\"step\":0,\"parents\":{}},"

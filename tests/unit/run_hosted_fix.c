@@ -270,3 +270,19 @@ hand_change(struct hand *h)
 	hand_register(h, d);
 	hand_take(h);
 }
+
+void
+begin_g(struct fix *f, struct hand *h, struct ear *x, const char *medium, unsigned modes)
+{
+	fix_open_workers(f, medium, 1, GRAPH);
+	hand_register(h, &f->desks[0]);
+	CHECK_RC(run_g(x, f, 1, modes), OK);
+	hand_take(h);
+}
+
+void
+end_g(struct hand *h, struct ear *x)
+{
+	CHECK_RC(hand_call(h, WORKER_END, "{\"status\":\"success\"}"), OK);
+	ear_until_end(x);
+}

@@ -50,5 +50,8 @@ void say_tokens(struct hand *h);
 void say_result(struct hand *h);
 
 int  run_g(struct ear *x, struct fix *f, unsigned thread, unsigned modes);
+/* A server with one worker, which has taken a run of thread 1. */
+void begin_g(struct fix *f, struct hand *h, struct ear *x, const char *medium, unsigned modes);
+void end_g(struct hand *h, struct ear *x);   /* with success */
 
 #endif

@@ -68,10 +68,7 @@ TEST(bad_calls_of_a_worker_are_refused)
 	struct ear x;
 	struct hand h;
 
-	fix_open_workers(&f, "memory", 1, GRAPH);
-	hand_register(&h, &f.desks[0]);
-	CHECK_RC(run_g(&x, &f, 1, MODE_VALUES), OK);
-	hand_take(&h);
+	begin_g(&f, &h, &x, "memory", MODE_VALUES);
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		CHECK(hand_call(&h, bad[i].verb, bad[i].body) != OK);
 		if (strstr(h.out, bad[i].words) == NULL)
@@ -88,8 +85,7 @@ TEST(bad_calls_of_a_worker_are_refused)
 	CHECK(strstr(h.out, "\"results\":[null,{\"namespace\":[\"a\",\"b\"],\"key\":\"k\",\"value\":"
 	    "{\"v\":1}") != NULL);
 	CHECK(strstr(h.out, ",[[\"a\",\"b\"]],null,null]") != NULL);
-	CHECK_RC(hand_call(&h, WORKER_END, "{\"status\":\"success\"}"), OK);
-	ear_until_end(&x);
+	end_g(&h, &x);
 	ear_free(&x);
 	fix_close(&f);
 }
