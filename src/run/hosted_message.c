@@ -151,7 +151,7 @@ task_of(struct hosted *h, struct str own)
 			return t;
 	t = g != NULL ? hosted_task_new(g, name, &id) : NULL;
 	if (t != NULL)
-		t->told = true;              /* nobody told that it began */
+		t->told = true;              /* without an event of its begin */
 	return t;
 }
 

@@ -29,7 +29,7 @@ hosted_op(jnode body, struct err *e)
 
 /* ---- values ------------------------------------------------------------------------ */
 
-/* Base64 with its own alphabet and padding; false: it is none. */
+/* Base64 of the standard alphabet, padded; false: invalid. */
 static bool
 base64_decode(struct str s, struct buf *out)
 {
@@ -357,7 +357,7 @@ source_of(jnode view)
 	return SOURCE_LOOP;
 }
 
-/* The input's own task is not told by anybody; its id is only shown. */
+/* No event names the input's own task; its id is only shown. */
 static struct str
 input_task(struct arena *a, const struct uuid *checkpoint)
 {

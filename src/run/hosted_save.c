@@ -106,7 +106,7 @@ save_free(struct hosted_save *s)
 	free(s);
 }
 
-/* What its tasks have given since the last save: shown, but nothing goes on from it. */
+/* Results of its tasks since the last save: shown to clients, never resumed from. */
 static void
 save_results(struct hosted *h)
 {
@@ -414,7 +414,7 @@ get(struct hosted *h, struct worker_call *call)
 	struct err e;
 	int rc = hosted_rows_get(&from, call->body, &members, &found, &e);
 
-	if (!uuid_is_zero(&found))           /* what it is now told of goes with this one */
+	if (!uuid_is_zero(&found))           /* events that follow belong to this one */
 		h->puts[h->puts_n++ % COUNT(h->puts)] = found;
 
 	worker_call_answer(call, rc, buf_str(&members), &e);

@@ -12,7 +12,7 @@
  *
  * A question is `updates` with __interrupt__ and the end of its task with interrupts; it
  * is told when the run has stopped for it, after the commit.  A checkpoint is told with the
- * tasks that come next, so it waits for them a moment, if somebody wants to hear it.
+ * tasks that come next, so it is held back a moment for them, if a reader wants it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -123,7 +123,7 @@ hosted_tell_task(struct hosted *h, struct hosted_task *t)
 	ev.task = &t->shown;
 	job_tell_event(h->job, &ev);
 	if (job_wants(h->job, EVENT_MODEL_START, true))
-		return;                      /* who traces hears its input again */
+		return;                      /* traces repeat its input at its end */
 	val_drop(t->shown.input);
 	t->shown.input = VAL_UNDEF;
 }
@@ -176,7 +176,7 @@ tell_checkpoint(struct hosted *h, struct hosted_graph *g, struct val values)
 	    .source = g->source, .values = values, .parents = parents_of(h, g),
 	    .tasks = tasks };
 	add_shown(g, tasks, &c->tasks_n);
-	if (c->tasks_n == 0 && g->source == SOURCE_INPUT)    /* nobody tells of it */
+	if (c->tasks_n == 0 && g->source == SOURCE_INPUT)    /* no reader is told of it */
 		tasks[c->tasks_n++] = (struct event_task){ .name = S("__start__"),
 		    .id = uuid_v5(&g->head, S("__start__")) };
 	g->pointed = true;

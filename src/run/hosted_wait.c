@@ -1,9 +1,9 @@
 /*
  * hosted_wait.c - runs of graphs in workers take at most half of a shard's places: others
- * must live while no worker comes.
+ * must have places while no worker comes.
  *
- * Past that a run has no job, only its struct: the store says that it runs, clients that it
- * is pending.  First come, first served; one that is cancelled begins out of turn, to end.
+ * Past that a run has no job, only its struct: its row is RUNNING, clients see it as
+ * pending.  First come, first served; one that is cancelled begins out of turn, to end.
  *
  * SPDX-License-Identifier: MIT
  */

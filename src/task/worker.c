@@ -5,13 +5,13 @@
  * It sees the channels, its input and the run's config.  What it answers is the result; the
  * members that are named as channels are written.
  *
- * It is journalled as begun when a worker has taken it, before that worker hears of it: what
- * only waits is not begun, and the key that the worker knows it by is the same after a crash.
- * Begun and not ended (the worker or the server was lost), it is done again if it may be done
- * twice, else its outcome is unknown.
+ * The journal records its begin when a worker has been chosen, before the task is sent: work
+ * that is only queued has not begun, and its key is the same after a crash.  If it began and
+ * did not end (the worker or the server was lost), it is repeated if it is idempotent, else its
+ * outcome is unknown.
  *
- * While nobody serves it, it sleeps: the run leaves memory, and comes back to look after
- * LIMIT_WORKER_LOOK_MS.
+ * While no worker serves it, it sleeps: the run leaves memory, and is loaded to check again
+ * after LIMIT_WORKER_LOOK_MS.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,7 +32,7 @@ struct worker_piece {
 	bool again;
 };
 
-/* Comes back from the journal whatever became of the piece. */
+/* The journal returns it even if the piece is gone. */
 struct worker_start {
 	struct worker_piece *w;              /* NULL: it is gone */
 	struct task *task;

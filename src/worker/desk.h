@@ -1,6 +1,6 @@
 /*
  * desk.h - the side of the workers: registering, polling, calls about tasks, and what
- * operators see.  For the routes; who offers work needs worker.h only.
+ * operators see.  For the routes; code that offers work needs worker.h only.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,7 +60,7 @@ int  workers_quiet(struct worker_desk *d, const struct uuid *worker_id, struct e
 int  worker_body_check(enum worker_verb verb, jnode body, bool named, struct err *e);
 
 /* c has verb, body, text, task_id, token, key, done; ends with c->done, now or later.
- * c->rc < 0: the body is refused, for c->err; told only to who shows the token.  c->out is
+ * c->rc < 0: the body is refused, for c->err; told only to a caller with the token.  c->out is
  * released by the caller. */
 void workers_call(struct worker_desk *d, struct worker_call *c);
 

@@ -61,7 +61,7 @@ add_notices(struct buf *b, struct worker_session *s)
 	buf_add_char(b, ']');
 }
 
-/* The client is gone, and what waited for this answer does not wait for it to come back. */
+/* The client is gone: its undelivered tasks are not kept until it returns. */
 static void
 give_back(struct worker_desk *d, struct worker_session *s)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SWEEP_MIN_MS 100
-#define BUILDS_KEPT  8                       /* of a name: an old one that comes back is not new */
+#define BUILDS_KEPT  8                       /* of a name: one that returns does not count as new */
 
 /* ---- tables ------------------------------------------------------------------ */
 
@@ -143,7 +143,7 @@ service_idle(const struct worker_service *sv)
 	return list_empty(&sv->rows) && sv->offers_n == 0 && sv->reserved == 0 && !sv->claimed;
 }
 
-/* Names nobody serves any more make room for new ones. */
+/* Names without a worker make room for new ones. */
 static void
 services_clear(struct workers *ws)
 {
@@ -254,7 +254,7 @@ session_seen(struct worker_session *s, nsec now)
 	atomic_store_explicit(&s->seen, now, memory_order_relaxed);
 }
 
-/* No new tasks, and nobody counts on it. */
+/* No new tasks, and it does not count as serving. */
 static void
 session_uncount(struct worker_session *s)
 {

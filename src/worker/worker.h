@@ -7,14 +7,14 @@
  * to that session under a random token, which every further request about the task must show.
  * A lease ends by worker_call END and workers_withdraw, or is lost: the worker was silent for
  * the time of a lease, left, or went on after a cancel.  A task id is of one attempt: what
- * comes late names a task that is not there any more, and is refused.
+ * comes late names a task that no longer exists, and is refused.
  *
  *   queued --matched--> taken --(deliver)--> leased --withdraw--> (the caller's again)
  *     ^                   |                    |
  *     +--- not sent ------+--------lost--------+--> lost(): the caller's again
  *
- * This room knows nothing of runs, threads, checkpoints or HTTP: the routes give it polls and
- * calls, those who offer work give it texts and hooks.
+ * This room does not depend on runs, threads, checkpoints or HTTP: the routes pass it polls and
+ * calls, callers that offer work pass it texts and hooks.
  *
  * Threads: the registry is one locked structure; an offer, its lease and its hooks belong to
  * the home shard; a poll and a call to the shard whose request they are.  Functions that take
@@ -143,7 +143,7 @@ void workers_deliver(struct worker_offer *o);
 /* Ends it in any state: the token is void, no hook follows.  how: of the log of attempts,
  * "success", "interrupted", "error", "cancelled", ...  From hooks too; idle: nothing. */
 void workers_withdraw(struct worker_offer *o, const char *how);
-/* The worker is told with answers, and at once if it polls; after the grace the lease is
+/* The worker is notified with answers, and at once if it polls; after the grace the lease is
  * lost ("cancelled").  One that is queued is lost at once, in a later turn.  Once. */
 void workers_cancel(struct worker_offer *o, bool rollback, struct str reason);
 
