@@ -66,13 +66,19 @@ struct wasm_reload {
 
 /* ---- of the process ------------------------------------------------------------- */
 
-struct wasm_deploy_options { struct store *store; const char *cache; const char *host_program;
-	unsigned shards_n; };
+struct wasm_deploy_options {
+	struct store *store;                 /* NULL: modules of the folder alone */
+	const char *cache;                   /* build.h; NULL: modules cannot be used */
+	struct wasm_pool_options pool;       /* of each desk */
+	unsigned shards_n;                   /* desks, by the shards' ids */
+};
+/* Texts are borrowed.  ERR_IO: the store cannot be read. */
 int  wasm_deploy_new(struct wasm_deploy **out, const struct wasm_deploy_options *o, struct err *e);
-void wasm_deploy_free(struct wasm_deploy *d);
+void wasm_deploy_free(struct wasm_deploy *d);        /* after its desks; NULL is fine */
 
-/* Modules of the folder, as they are now; those that changed are reloaded (graceful).  Any
- * thread; bytes and policies are copied. */
+/* Modules of the folder, as they are now; those that changed are built and reloaded (graceful)
+ * by the first desk, those that are not among them go when nobody uses them.  Any thread; bytes
+ * and policies are copied. */
 struct wasm_folder_module { struct str name; struct str bytes; struct wasm_policy policy; };
 void wasm_deploy_folder(struct wasm_deploy *d, const struct wasm_folder_module *at, size_t n);
 
@@ -85,28 +91,36 @@ void wasm_desk_drain(struct wasm_desk *k, void (*done)(void *ctx), void *ctx);
 void wasm_desk_free(struct wasm_desk *k);
 struct wasm_pool *wasm_desk_pool(struct wasm_desk *k);
 
-/* The current release of that name that the owner may use, held.  ERR_NOTFOUND (near names in
- * words); ERR_BUSY: it is being built. */
+/* The current release of that name that the owner may use, held, with code.  ERR_NOTFOUND (near
+ * names in words, or the program that is missing); ERR_BUSY: it is being built, and its end is
+ * told by `reload` with from NULL; ERR_INVALID: it cannot be built (words). */
 int  wasm_desk_find(struct wasm_desk *k, owner_t owner, struct str name,
     struct wasm_release **out, struct err *e);
-/* That very release, for one who was made with it (a checkpoint).  ERR_NOTFOUND. */
+/* That very release, for one who was made with it (a checkpoint).  ERR_NOTFOUND; the rest as
+ * above. */
 int  wasm_desk_find_number(struct wasm_desk *k, owner_t owner, struct str name, int64_t number,
     struct wasm_release **out, struct err *e);
-/* While a split is under way: does the next message go to r->to?  Keeps the share exactly. */
+/* While a split of `from` is under way: does the next message go to the new one?  Then *to is
+ * that, held.  Keeps the share exactly, over all shards. */
 bool wasm_desk_split(struct wasm_desk *k, struct wasm_release *from, struct wasm_release **to);
 /* How a call of the release ended; what a split is judged by. */
 void wasm_desk_report(struct wasm_desk *k, struct wasm_release *r, bool ok, nsec took);
 
-/* Told on this shard, in a later turn.  A split first comes as itself, then as `graceful` with
- * the winner as `to` when it is over. */
+/* Told on this shard, in a later turn, in order.  from NULL: the module has its first release,
+ * or one that was asked for can be used now (or never: then to has no code).  A split comes as
+ * itself, and as `graceful` with the winner as `to`, the loser as `from`, when it is over. */
 struct wasm_listener {
 	void (*reload)(void *ctx, const struct wasm_reload *r);
+	/* A parallel reload is over: r->to takes over at once (it is the old one if some could not
+	 * start), what there is of r->from goes. */
+	void (*switched)(void *ctx, const struct wasm_reload *r);
 	void *ctx;
 	struct wasm_listener *next;
 };
 void wasm_desk_listen(struct wasm_desk *k, struct wasm_listener *l);
-/* Of a parallel reload: the listener's new instances on this shard are ready (rc), or cannot
- * be started.  When all shards have said so: told by `switched`, each. */
+/* Of a parallel reload, once by each listener that was told: its new instances on this shard are
+ * ready (or it has none), or cannot be started (rc).  When all have said so, or after
+ * LIMIT_WASM_READY_MS, all are told by `switched`. */
 void wasm_desk_ready(struct wasm_desk *k, const struct wasm_release *to, int rc);
 
 /* ---- for clients; done comes on this shard, once, later ----------------------------- */
@@ -119,12 +133,16 @@ struct wasm_put {
 	void (*done)(struct wasm_put *p, int rc, int64_t number, const struct err *e);
 	void *desk_data;
 };
-/* ERR_INVALID: the module or its policy (words: what, where); ERR_LIMIT: the owner has too many
- * modules or bytes; ERR_NOTFOUND: no compiler here.  Done when it is committed and built. */
+/* ERR_INVALID: the module or its policy (words: what, where), or it cannot be started;
+ * ERR_LIMIT: the owner has too many modules or bytes; ERR_NOTFOUND: no compiler here;
+ * ERR_CONFLICT: another reload of the module is under way.  Done when it is built, was started
+ * once and is committed; a parallel or split one is not current yet then. */
 void wasm_desk_put(struct wasm_desk *k, struct wasm_put *p);
-/* number 0: the one before the current. */
+/* number 0: the one before the current; while a split or parallel reload is under way: it ends,
+ * and the old one stays.  Graceful.  ERR_CONFLICT: it is a module of the folder. */
 void wasm_desk_rollback(struct wasm_desk *k, owner_t owner, struct str name, int64_t number,
     void (*done)(void *ctx, int rc, int64_t number, const struct err *e), void *ctx);
+/* ERR_CONFLICT: an agent uses it; it is a module of the folder. */
 void wasm_desk_delete(struct wasm_desk *k, owner_t owner, struct str name,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 
@@ -134,16 +152,20 @@ struct wasm_shown {                          /* a module */
 	int64_t current;
 	struct wasm_shown_version {
 		int64_t number; msec created; const char *hash; uint64_t bytes;
-		struct wasm_policy policy; const struct wasm_facts *facts;
-		const char *state;           /* "building", "ready", "failed" */
-		struct str error;
-		const char *compiler;        /* "tcc", "gcc" */
+		struct wasm_policy policy;
+		const struct wasm_facts *facts;      /* NULL: not "ready" */
+		const char *state;           /* "building", "ready", "failed"; "stored": nobody
+		                                has needed it since the start */
+		struct str error;            /* of "failed" */
+		const char *compiler;        /* "tcc", "gcc"; NULL: not "ready" */
 		uint64_t calls, errors;      /* since the start */
 		nsec p99;
 	} *versions;
 	size_t versions_n;
 	const char *reload;                  /* strategy under way; or NULL */
-	struct str outcome;                  /* of the last one: "rolled_back: 12 % errors ..." */
+	/* Of the last reload, or empty: "current: 3 since ...", "rolled_back: 12.0 % errors of 50
+	 * messages, the limit is 5.0 %" */
+	struct str outcome;
 };
 /* In the order of names; inline; everything good until the next call of the desk. */
 void wasm_desk_list(struct wasm_desk *k, owner_t owner,
