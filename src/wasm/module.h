@@ -12,11 +12,11 @@
  *
  *   e0, e1, ...   the functions that the guest exports, in its order
  *   m             its memory
- *   g0, g1, ...   its mutable globals, in order; after them one i32 a passive segment,
- *                 not 0: it was dropped
+ *   g0, g1, ...   its mutable globals that are numbers, in order; after them one i32 for each
+ *                 passive segment that an instruction can drop, not 0: it was dropped
  *   t0, t1, ...   its tables; after them `r`, a table of every function that can be in a
  *                 table, which is empty until x_refs is called
- *   x_refs ()     fills `r`; x_drop (i32): drops passive segment n (data first, then elements)
+ *   x_refs ()     fills `r`; x_drop (i32): drops the segment of the nth such i32
  *   x_put (i32 table, i32 at, i32 ref)   puts entry `ref` of `r` there
  *                 (only those that the module needs are there: struct wasm_facts)
  * Its imports are of module "h": i0, i1, ... by enum wasm_import, of those that are used, and
@@ -73,9 +73,9 @@ struct wasm_facts {
 	const enum wasm_type *globals;       /* g0, ...: mutable ones, then segments */
 	uint32_t globals_n;
 	uint32_t tables_n;                   /* without `r` */
-	const uint32_t *tables_max;          /* of each; UINT32_MAX: none is said */
-	uint32_t refs_n;                     /* entries of `r` */
-	uint32_t drops_n;                    /* passive segments */
+	const uint32_t *tables_max;          /* of each, at most LIMIT_WASM_TABLE */
+	uint32_t refs_n;                     /* entries of `r`; 0: no `r` and no x_refs */
+	uint32_t drops_n;                    /* passive segments that an instruction can drop */
 	bool tables_change;                  /* by an instruction: else x_put is not there */
 	bool has_memory, has_start;
 	uint32_t pages, pages_max;           /* of its memory; pages_max UINT32_MAX: none is said */
@@ -83,7 +83,8 @@ struct wasm_facts {
 };
 
 /* A guest has handle_message, alloc and a memory; `any`: other modules too (tests of the
- * language).  Texts, names and all are in a, which outlives m. */
+ * language).  Texts, names and all are in a, which outlives m; bytes are needed until it is
+ * written. */
 struct wasm_module;
 int  wasm_module_read(struct wasm_module **out, struct str bytes, bool any, struct arena *a,
     struct err *e);          /* ERR_INVALID, ERR_TOOBIG (words name section, function, offset) */
