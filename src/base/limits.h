@@ -470,6 +470,8 @@
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
 	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
+	X(WASM_LOG_BYTES,      1000,      "bytes",  "of one line that a guest logs; the rest is cut off") \
+	X(WASM_KEY_BYTES,      1024,      "bytes",  "key of a guest's store, or name of a tool that it calls") \
 	X(WASM_FRAME_BYTES,    1114112,   "bytes",  "of one frame in them: a message of 1 MB and what stands beside it")
 
 enum {
