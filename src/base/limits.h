@@ -472,7 +472,18 @@
 	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
 	X(WASM_LOG_BYTES,      1000,      "bytes",  "of one line that a guest logs; the rest is cut off") \
 	X(WASM_KEY_BYTES,      1024,      "bytes",  "key of a guest's store, or name of a tool that it calls") \
-	X(WASM_FRAME_BYTES,    1114112,   "bytes",  "of one frame in them: a message of 1 MB and what stands beside it")
+	X(WASM_FRAME_BYTES,    1114112,   "bytes",  "of one frame in them: a message of 1 MB and what stands beside it") \
+	X(WASM_QUEUE_BYTES,    16777216,  "bytes",  "that wait for room in the ring to one host process; then a guest gets no new message") \
+	X(WASM_QUEUE_MAX_BYTES, 67108864, "bytes",  "of them with what cannot be refused (answers, checkpoints); a process that reads so little is killed") \
+	X(WASM_SLOTS,          12000,     "numbers", "of instances in one host process, with those that end: each reserves 8 GiB of addresses, of 128 TiB") \
+	X(WASM_OBJECTS,        1000,      "modules", "in one host process") \
+	X(WASM_START_MS,       10000,     "ms",     "that a host process may take to load its modules") \
+	X(WASM_STUCK_MS,       10000,     "ms",     "that a module waits for a process when all generations are in use; then the oldest is killed") \
+	X(WASM_IDLE_MS,        300000,    "ms",     "without guests a host process ends; an unused module is not loaded again") \
+	X(WASM_QUARANTINE_MS,  600000,    "ms",     "that a module of an owner stays in the quarantine after its last offence") \
+	X(WASM_TURN_FRAMES,    1024,      "frames", "of one host process that are read in one turn of the loop") \
+	X(WASM_TURN_BYTES,     4194304,   "bytes",  "of them") \
+	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process that has nothing to say; then it is killed")
 
 enum {
 #define X(name, value, unit, why) LIMIT_##name = value,

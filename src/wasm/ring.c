@@ -369,6 +369,12 @@ rings_heard(struct rings *r)
 	return read(r->bell, &count, sizeof count) == (ssize_t)sizeof count;
 }
 
+void
+rings_ring(struct rings *r)
+{
+	ring_bell(r->bell);
+}
+
 int
 rings_wait(struct rings *r, int other, int ms)
 {
