@@ -289,58 +289,78 @@ do_restore(struct str rest)
 		buf_add_fmt(&out, "error %s\n", e.text);
 }
 
-/* A limit: a number. */
-static bool
-number(struct str rest, uint64_t max, uint64_t *n)
+/* Limits, from the next call or `new` on. */
+
+static void
+set_fuel(uint64_t n)
 {
-	if (str_to_u64(rest, n) && *n <= max) {
-		buf_lit(&out, "=\n");
+	bounds.fuel = (int64_t)n;
+}
+
+static void
+set_cpu(uint64_t us)
+{
+	bounds.cpu = (nsec)us * 1000;
+}
+
+static void
+set_depth(uint64_t n)
+{
+	bounds.depth = (uint32_t)n;
+}
+
+static void
+set_pages(uint64_t n)
+{
+	bounds.pages = (uint32_t)n;
+}
+
+static void
+set_calls(uint64_t n)
+{
+	bounds.host_calls = (uint32_t)n;
+}
+
+static void
+set_message(uint64_t n)
+{
+	bounds.message_bytes = (uint32_t)n;
+}
+
+static void
+set_allow(uint64_t mask)
+{
+	bounds.allow = (uint32_t)mask;
+}
+
+static const struct { const char *word; void (*set)(uint64_t n); uint64_t max; } settings[] = {
+	{ "fuel", set_fuel, INT64_MAX }, { "cpu", set_cpu, 1000 * (uint64_t)LIMIT_WASM_CPU_MAX_US },
+	{ "depth", set_depth, LIMIT_WASM_DEPTH_MAX }, { "pages", set_pages, 65536 }, { "calls", set_calls, UINT32_MAX },
+	{ "message", set_message, LIMIT_WASM_MESSAGE_BYTES }, { "allow", set_allow, UINT32_MAX },
+};
+
+static bool
+setting(struct str word, struct str rest)
+{
+	uint64_t n;
+
+	for (size_t i = 0; i < COUNT(settings); i++) {
+		if (!str_eq(word, str_of(settings[i].word)))
+			continue;
+		if (str_to_u64(rest, &n) && n <= settings[i].max) {
+			settings[i].set(n);
+			buf_lit(&out, "=\n");
+		} else
+			buf_add_fmt(&out, "error %s: a number up to %llu is wanted\n", settings[i].word,
+			    (unsigned long long)settings[i].max);
 		return true;
 	}
-	buf_lit(&out, "error a number is wanted\n");
 	return false;
-}
-
-static void
-do_fuel(struct str rest)
-{
-	uint64_t n;
-
-	if (number(rest, INT64_MAX, &n))
-		bounds.fuel = (int64_t)n;
-}
-
-static void
-do_cpu(struct str rest)
-{
-	uint64_t n;
-
-	if (number(rest, 1000 * LIMIT_WASM_CPU_MAX_US, &n))
-		bounds.cpu = (nsec)n * 1000;
-}
-
-static void
-do_depth(struct str rest)
-{
-	uint64_t n;
-
-	if (number(rest, LIMIT_WASM_DEPTH_MAX, &n))
-		bounds.depth = (uint32_t)n;
-}
-
-static void
-do_pages(struct str rest)
-{
-	uint64_t n;
-
-	if (number(rest, 65536, &n))
-		bounds.pages = (uint32_t)n;
 }
 
 static const struct { const char *word; void (*run)(struct str rest); bool started; } words[] = {
 	{ "invoke", do_invoke, false }, { "call", do_call, true }, { "new", do_new, false },
 	{ "state", do_state, true }, { "save", do_save, true }, { "restore", do_restore, false },
-	{ "fuel", do_fuel, false }, { "cpu", do_cpu, false }, { "depth", do_depth, false }, { "pages", do_pages, false },
 };
 
 static void
@@ -359,8 +379,9 @@ obey(struct str text)
 			words[i].run(rest);
 		return;
 	}
-	buf_add_fmt(&out, "error `%.*s`: invoke, call, new, state, save, restore, fuel, cpu, depth or pages is known\n",
-	    FMT(str_cut(word, 40)));
+	if (!setting(word, rest))
+		buf_add_fmt(&out, "error `%.*s`: invoke, call, new, state, save, restore, fuel, cpu, depth, pages, calls, "
+		    "message or allow is known\n", FMT(str_cut(word, 40)));
 }
 
 static int

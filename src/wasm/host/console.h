@@ -9,7 +9,8 @@
  *   new                  a fresh instance: = (also the answer before the first line)
  *   save, restore        = BYTES HASH; the last that was saved, in a fresh instance
  *   state                = pages=N memory=HASH g0=HEX ...
- *   fuel N, cpu US, depth N, pages N       limits, from the next call or `new` on
+ *   fuel N, cpu US, depth N, pages N, calls N (of the host), message BYTES, allow MASK:
+ *                        limits, from the next call or `new` on: =
  *   Else: trap NAME TEXT, or error TEXT.  A trap keeps the instance, as the language has it.
  *
  * SPDX-License-Identifier: MIT

@@ -30,7 +30,8 @@ struct header {
 	char magic[4];
 	uint16_t version;
 	uint16_t based;                      /* 1: on a fresh instance, 0: on zero */
-	uint32_t pages, globals, tables, zero;
+	uint32_t pages, globals, tables;
+	uint32_t bytes;                      /* of all that follows */
 	char hash[64];                       /* of the original module */
 };
 _Static_assert(sizeof(struct header) == 88, "a format has no holes");
@@ -200,6 +201,7 @@ guest_save(struct guest *g, struct buf *out, struct err *e)
 	struct guest *base = fresh(g->object);
 	struct header h = { .version = VERSION, .based = base != NULL, .globals = t->globals_n };
 	struct work w = { .g = g, .out = out };
+	size_t at = out->n;
 	int rc;
 
 	assert(g->started && !guest_waits(g));
@@ -219,6 +221,8 @@ guest_save(struct guest *g, struct buf *out, struct err *e)
 	save_memory(g, base, out);
 	if (out->failed)
 		return err_set(e, ERR_TOOBIG, "the state is over %zu bytes", out->max);
+	h.bytes = (uint32_t)(out->n - at - sizeof h);
+	memcpy(out->p + at, &h, sizeof h);
 	return OK;
 }
 
@@ -342,7 +346,7 @@ header_wrong(const struct header *h, const struct object *o)
 {
 	if (memcmp(h->magic, magic, sizeof magic) != 0)
 		return "it is no image of a guest";
-	if (h->version != VERSION || h->zero != 0 || h->based > 1)
+	if (h->version != VERSION || h->based > 1)
 		return "it is of another version of Cohort";
 	if (memcmp(h->hash, o->hash, sizeof h->hash) != 0)
 		return "it is of another module";
@@ -389,6 +393,8 @@ guest_restore(struct guest *g, struct str image, struct err *e)
 
 	assert(!g->started);
 	wrong = take(&w, &h, sizeof h) ? header_wrong(&h, g->object) : w.wrong;
+	if (wrong == NULL && w.in.n != h.bytes)
+		wrong = "it is cut off";
 	if (wrong == NULL)
 		wrong = restore_all(&w);
 	if (wrong != NULL)
