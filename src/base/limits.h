@@ -444,6 +444,9 @@
 	X(WASM_BUILDS,         2,         "builds", "of modules at once") \
 	X(WASM_BUILDS_WAITING, 64,        "builds", "that wait for their turn; more are refused") \
 	X(WASM_BUILD_MS,       60000,     "ms",     "one compiler may take") \
+	X(WASM_BUILD_MEMORY,   2147483648, "bytes",  "of one compiler: its address space") \
+	X(WASM_BUILD_FILE,     536870912, "bytes",  "one file of a build: the C of a module, or its object") \
+	X(WASM_CACHE_BYTES,    1073741824, "bytes", "of objects in wasm.cache; more go, the longest unused first") \
 	X(WASM_MODULES,        100,       "modules", "that one owner has") \
 	X(WASM_OWNER_BYTES,    268435456, "bytes",    "of modules of one owner, all versions that are kept") \
 	X(WASM_VERSIONS,       3,         "versions", "of a module that are kept; more while agents use them") \
