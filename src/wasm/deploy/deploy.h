@@ -61,7 +61,7 @@ struct wasm_reload {
 	msec drain;                          /* graceful; 0: the usual */
 	unsigned percent;                    /* split: 1..99 */
 	int64_t calls; msec wait;            /* split; 0: the usual */
-	double error_percent, p99_factor;    /* split; 0: the usual */
+	double error_percent, p99_factor;    /* split; 0: the usual, 5 % and 3 */
 };
 
 /* ---- of the process ------------------------------------------------------------- */
@@ -77,8 +77,8 @@ int  wasm_deploy_new(struct wasm_deploy **out, const struct wasm_deploy_options 
 void wasm_deploy_free(struct wasm_deploy *d);        /* after its desks; NULL is fine */
 
 /* Modules of the folder, as they are now; those that changed are built and reloaded (graceful)
- * by the first desk, those that are not among them go when nobody uses them.  Any thread; bytes
- * and policies are copied. */
+ * by the first desk; those that are not among them are gone, but for agents that run with them.
+ * Any thread; bytes and policies are copied. */
 struct wasm_folder_module { struct str name; struct str bytes; struct wasm_policy policy; };
 void wasm_deploy_folder(struct wasm_deploy *d, const struct wasm_folder_module *at, size_t n);
 
@@ -111,9 +111,8 @@ void wasm_desk_report(struct wasm_desk *k, struct wasm_release *r, bool ok, nsec
  * itself, and as `graceful` with the winner as `to`, the loser as `from`, when it is over. */
 struct wasm_listener {
 	void (*reload)(void *ctx, const struct wasm_reload *r);
-	/* A parallel reload is over: r->to takes over at once (it is the old one if some could not
-	 * start), what there is of r->from goes. */
-	void (*switched)(void *ctx, const struct wasm_reload *r);
+	/* A parallel reload is over.  rc OK: r->to takes over at once; else its instances go. */
+	void (*switched)(void *ctx, const struct wasm_reload *r, int rc);
 	void *ctx;
 	struct wasm_listener *next;
 };
@@ -163,8 +162,8 @@ struct wasm_shown {                          /* a module */
 	} *versions;
 	size_t versions_n;
 	const char *reload;                  /* strategy under way; or NULL */
-	/* Of the last reload, or empty: "current: 3 since ...", "rolled_back: 12.0 % errors of 50
-	 * messages, the limit is 5.0 %" */
+	/* Of the last reload, or empty: "promoted: version 3 after 2", "rolled_back: 12.0 % errors
+	 * of 50 messages, the limit is 5.0 %" */
 	struct str outcome;
 };
 /* In the order of names; inline; everything good until the next call of the desk. */
