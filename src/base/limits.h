@@ -478,7 +478,7 @@
 	X(WASM_FRAME_BYTES,    1114112,   "bytes",  "of one frame in them: a message of 1 MB and what stands beside it") \
 	X(WASM_QUEUE_BYTES,    16777216,  "bytes",  "that wait for room in the ring to one host process; then a guest gets no new message") \
 	X(WASM_QUEUE_MAX_BYTES, 67108864, "bytes",  "of them with what cannot be refused (answers, checkpoints); a process that reads so little is killed") \
-	X(WASM_SLOTS,          12000,     "numbers", "of instances in one host process, with those that end: each reserves 8 GiB of addresses, of 128 TiB") \
+	X(WASM_SLOTS,          10000,     "numbers", "of instances in one host process, with those that end: each reserves 8 GiB of addresses, in one piece of the 85 TiB below the program") \
 	X(WASM_OBJECTS,        1000,      "modules", "in one host process") \
 	X(WASM_START_MS,       10000,     "ms",     "that a host process may take to load its modules") \
 	X(WASM_STUCK_MS,       10000,     "ms",     "that a module waits for a process when all generations are in use; then the oldest is killed") \

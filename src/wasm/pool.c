@@ -106,6 +106,8 @@ pool_drop(struct wasm_pool *p)
 	assert(p->holds > 0);
 	if (--p->holds > 0)
 		return;
+	for (int k = 0; k < GROUPS; k++)
+		group_free_units(&p->groups[k]);
 	buf_release(&p->body);
 	free(p->program);
 	CHECK_END(p);

@@ -365,6 +365,14 @@ group_release(struct group *g)
 	group_close(g);
 }
 
+void
+group_free_units(struct group *g)
+{
+	while (g->units_n > 0)
+		drop_unit(g, g->units_n - 1);
+	free(g->units);
+}
+
 /* Every so often: a module that waits for a generation, a process that nobody uses. */
 void
 group_look(struct group *g)

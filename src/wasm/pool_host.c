@@ -357,7 +357,7 @@ init(struct host *h, struct group *g, struct wasm_code *const *objects, size_t n
 }
 
 int
-host_new(struct host **out, struct group *g, struct wasm_code *const *objects, size_t n,
+host_make(struct host **out, struct group *g, struct wasm_code *const *objects, size_t n,
     struct err *e)
 {
 	struct host *h;
@@ -369,12 +369,9 @@ host_new(struct host **out, struct group *g, struct wasm_code *const *objects, s
 	h = mem_new(struct host);
 	init(h, g, objects, n);
 	rc = rings_new(&h->rings, LIMIT_WASM_RING_BYTES, e);
-	if (rc == OK)
-		rc = start(h, e);
 	if (rc == OK && uv_poll_init(shard_loop(g->pool->shard), &h->bell, h->rings.bell) != 0)
 		rc = err_set(e, ERR_LIMIT, "the bell of a host process cannot be watched");
 	if (rc != OK) {
-		process_stop(h->process, 0);
 		release(h);
 		return rc;
 	}
@@ -384,9 +381,28 @@ host_new(struct host **out, struct group *g, struct wasm_code *const *objects, s
 	list_append(&g->hosts, &h->in);
 	TALLY(g->pool->hosts, 1);
 	host_owes(h, 1);                     /* READY */
+	*out = h;
+	return OK;
+}
+
+int
+host_new(struct host **out, struct group *g, struct wasm_code *const *objects, size_t n,
+    struct err *e)
+{
+	struct host *h;
+	int rc = host_make(out, g, objects, n, e);
+
+	if (rc != OK)
+		return rc;
+	h = *out;
+	rc = start(h, e);
+	if (rc != OK) {
+		*out = NULL;
+		host_end(h, e);
+		return rc;
+	}
 	log_info("wasm", "host-start", "shard=%u group=%d modules=%zu pid=%d",
 	    shard_id(g->pool->shard), (int)(g - g->pool->groups), n, process_id(h->process));
 	pool_watch(g->pool);
-	*out = h;
 	return OK;
 }

@@ -96,7 +96,7 @@ struct host {
 	struct process *process;
 	struct rings rings;
 	uv_poll_t bell;
-	bool bell_open, broken, quits;
+	bool broken, quits;
 	uint32_t bad_object;                 /* it could not load; NOWHERE: none */
 	struct list idle, busy;              /* instances, by state */
 	uint32_t lives;                      /* of both lists, and those that arrive */
@@ -188,7 +188,8 @@ void instance_drop_number(struct host *h, uint32_t number, bool stop);
 
 /* ---- pool_group.c */
 void group_init(struct group *g, struct wasm_pool *p, bool idle_class);
-void group_release(struct group *g);
+void group_release(struct group *g);                 /* ends its processes */
+void group_free_units(struct group *g);              /* no instance is left */
 /* May it have processes?  Groups are counted, over all shards. */
 bool group_open(struct group *g);
 struct unit *group_unit(struct group *g, struct wasm_code *code);
@@ -215,6 +216,9 @@ void move_resume(struct wasm_instance *i);           /* with what came meanwhile
 void move_drop(struct wasm_instance *i);             /* it is freed or lost: nothing if it does not move */
 
 /* ---- pool_host.c */
+/* Without a process: for tests that are its other side. */
+int  host_make(struct host **out, struct group *g, struct wasm_code *const *objects, size_t n,
+    struct err *e);
 int  host_new(struct host **out, struct group *g, struct wasm_code *const *objects, size_t n,
     struct err *e);
 /* At the turn's end it is killed, and its instances are lost. */
