@@ -99,6 +99,27 @@ TEST(wasm_memory_account_denies_and_forgets)
 	CHECK(account_used() == 0);
 }
 
+/* Goal: so many places as there are instances in a process, of whatever pieces, are all there,
+ * and apart; more than there are addresses for are fewer. */
+TEST(wasm_memory_ten_thousand_places)
+{
+	static uint8_t *all[20000];
+	size_t n = 0;
+
+	setup(20000, 20000 * MEMORY_PAGE);
+	while (n < COUNT(all) && (all[n] = memory_take(1)) != NULL) {
+		all[n][0] = (uint8_t)n;
+		all[n][MEMORY_PAGE - 1] = (uint8_t)(n >> 8);
+		n++;
+	}
+	CHECK(n >= 10000 + 256 && n < 20000);
+	for (size_t i = 0; i < n; i++)
+		CHECK(all[i][0] == (uint8_t)i && all[i][MEMORY_PAGE - 1] == (uint8_t)(i >> 8));
+	for (size_t i = 0; i < n; i++)
+		memory_give(all[i]);
+	CHECK(account_used() == 0);
+}
+
 /* Goal: places do not run out, nor do the kernel's mappings, however often they are used. */
 TEST(wasm_memory_places_last)
 {

@@ -83,10 +83,11 @@ engine_setup(const struct engine_options *o, struct err *e)
 
 	assert(agents == NULL && o->put != NULL && o->instances_max > 0);
 	options = *o;
-	/* Beside the instances a fresh one of each object may be kept. */
-	rc = memories_setup(o->instances_max + OBJECTS_MAX / 16, o->memory_max, e);
+	rc = run_setup(LIMIT_WASM_PARKED, e);
+	/* Beside the instances a fresh one of each object may be kept; last, for it takes what
+	 * addresses there are. */
 	if (rc == OK)
-		rc = run_setup(LIMIT_WASM_PARKED, e);
+		rc = memories_setup(o->instances_max + OBJECTS_MAX / 16, o->memory_max, e);
 	if (rc != OK)
 		return rc;
 	guests_setup(&hooks);

@@ -15,23 +15,45 @@ struct place {
 	bool taken;
 };
 
-static uint8_t *base;
+/* The addresses of a process are in several pieces, with programs and libraries between. */
+#define PIECE  ((uint32_t)1024)              /* places */
+#define PIECES 16
+
+static uint8_t *pieces[PIECES];
+static uint32_t pieces_n;
 static struct place *places;
 static uint32_t places_n, first;
 static size_t used, used_max;
+
+static uint8_t *
+piece_new(uint32_t n)
+{
+	uint8_t *p = mmap(NULL, n * MEMORY_PLACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, n * MEMORY_PLACE, MADV_NOHUGEPAGE);
+	madvise(p, n * MEMORY_PLACE, MADV_DONTDUMP);
+	return p;
+}
 
 int
 memories_setup(uint32_t n, size_t account_max, struct err *e)
 {
 	assert(n > 0 && places == NULL);
-	base = mmap(NULL, n * MEMORY_PLACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
-		return err_set(e, ERR_LIMIT, "no addresses for the memories of %u guests: %m", n);
-	madvise(base, n * MEMORY_PLACE, MADV_NOHUGEPAGE);
-	madvise(base, n * MEMORY_PLACE, MADV_DONTDUMP);
-	places = mem_zero(n * sizeof *places);
-	places_n = n;
-	for (uint32_t i = 0; i < n; i++)
+	while (places_n < n && pieces_n < PIECES) {
+		uint32_t more = n - places_n < PIECE ? n - places_n : PIECE;
+		uint8_t *p = piece_new(more);
+
+		if (p == NULL)
+			break;
+		pieces[pieces_n++] = p;
+		places_n += more;
+	}
+	if (places_n == 0)
+		return err_set(e, ERR_LIMIT, "no addresses for the memories of guests: %m");
+	places = mem_zero(places_n * sizeof *places);
+	for (uint32_t i = 0; i < places_n; i++)
 		places[i].next = i + 1;
 	first = 0;
 	used_max = account_max;
@@ -64,10 +86,17 @@ account_used(void)
 static struct place *
 place_of(const uint8_t *data)
 {
-	size_t at = (size_t)(data - base);
-	struct place *p = &places[at / MEMORY_PLACE];
+	uint32_t i = 0;
+	size_t at;
+	struct place *p;
 
-	assert(data >= base && at % MEMORY_PLACE == 0 && at / MEMORY_PLACE < places_n);
+	while ((size_t)(data - pieces[i]) >= PIECE * MEMORY_PLACE) {
+		i++;
+		assert(i < pieces_n);
+	}
+	at = (size_t)(data - pieces[i]);
+	p = &places[i * PIECE + at / MEMORY_PLACE];
+	assert(at % MEMORY_PLACE == 0 && p < places + places_n);
 	assert(p->taken && p->open == p->pages);
 	return p;
 }
@@ -97,7 +126,7 @@ memory_take(uint32_t pages)
 	if (first == places_n || !account_take(pages * MEMORY_PAGE))
 		return NULL;
 	p = &places[first];
-	data = base + first * MEMORY_PLACE;
+	data = pieces[first / PIECE] + first % PIECE * MEMORY_PLACE;
 	assert(!p->taken);
 	if (!place_open(p, data, pages)) {
 		account_give(pages * MEMORY_PAGE);
