@@ -17,8 +17,6 @@ struct wasm_instance {
 
 struct world world;
 
-__attribute__((weak)) const char *const wasm_compiler_names[] = { "tcc", "gcc", NULL };
-
 static struct wasm_code *
 code_hold(struct wasm_code *c)
 {

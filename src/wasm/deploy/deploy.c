@@ -45,7 +45,7 @@ release_new(struct release **out, const struct deploy_ops *ops,
 	buf_release(&hex);
 	if (s->keep)
 		x->bytes = arena_str(&x->r.arena, s->bytes);
-	if (policy_copy(&x->r.policy, s->policy, &x->r.arena) == OK &&
+	if (wasm_policy_copy(&x->r.policy, s->policy, &x->r.arena) == OK &&
 	    arena_rc(&x->r.arena) == OK)
 		return OK;
 	release_let_go(x);
@@ -247,7 +247,7 @@ release_load(void *ctx, const struct store_wasm_release *row)
 	struct release *x = NULL;
 	struct module *m;
 	struct err e;
-	int rc = row->hash.n == SHA256_SIZE ? policy_read(&policy, row->policy_json, &a, &e) :
+	int rc = row->hash.n == SHA256_SIZE ? wasm_policy_read(&policy, row->policy_json, &a, &e) :
 	    err_set(&e, ERR_IO, "its hash is %zu bytes long", row->hash.n);
 
 	if (rc == OK)

@@ -95,14 +95,14 @@ void release_let_go(struct release *x);      /* NULL is fine */
 bool release_in_use(const struct release *x);
 
 /* policy.c */
-void policy_write(struct buf *b, const struct wasm_policy *p);
+void wasm_policy_write(struct buf *b, const struct wasm_policy *p);
 /* What the store gave back; texts in a. */
-int  policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct err *e);
-int  policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *a);
-bool policy_eq(const struct wasm_policy *a, const struct wasm_policy *b);
+int  wasm_policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct err *e);
+int  wasm_policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *a);
+bool wasm_policy_eq(const struct wasm_policy *a, const struct wasm_policy *b);
 /* Is it within the limits, and does the module keep to it?  ERR_INVALID. */
-int  policy_check(const struct wasm_policy *p, struct err *e);
-int  policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f,
+int  wasm_policy_check(const struct wasm_policy *p, struct err *e);
+int  wasm_policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f,
     struct err *e);
 
 /* ---- modules ----------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ wasm_deploy_folder(struct wasm_deploy *d, const struct wasm_folder_module *at, s
 
 		to->name = arena_str(&news->arena, at[i].name);
 		to->bytes = arena_str(&news->arena, at[i].bytes);
-		if (policy_copy(&to->policy, &at[i].policy, &news->arena) == OK)
+		if (wasm_policy_copy(&to->policy, &at[i].policy, &news->arena) == OK)
 			news->n++;
 		else
 			log_error("wasm", "not_loaded", "module=%.*s error=%s", FMT(at[i].name), "its policy is too large");
@@ -142,7 +142,7 @@ folder_changed(struct wasm_desk *k, const struct wasm_folder_module *f)
 	m->leaves = false;
 	last = m->n > 0 ? m->at[m->n - 1] : NULL;
 	if (last != NULL && memcmp(last->sha, x->sha, sizeof x->sha) == 0 &&
-	    policy_eq(&last->r.policy, &x->r.policy)) {
+	    wasm_policy_eq(&last->r.policy, &x->r.policy)) {
 		release_let_go(x);
 		pthread_mutex_unlock(&d->lock);
 		return;

@@ -218,7 +218,7 @@ put_store(struct move *v)
 	beside = v->m->current != NULL &&
 	    (v->how.strategy == WASM_PARALLEL || v->how.strategy == WASM_SPLIT);
 	pthread_mutex_unlock(&k->d->lock);
-	policy_write(&v->policy, &v->x->r.policy);
+	wasm_policy_write(&v->policy, &v->x->r.policy);
 	v->u.put = (struct store_wasm_put){ .bytes = v->asked->bytes, .used = used, .used_n = n,
 	    .x = { .name = v->name, .hash = { (const char *)v->x->sha, sizeof v->x->sha },
 	    .policy_json = buf_str(&v->policy), .created = v->x->r.created,
@@ -369,7 +369,7 @@ move_built(void *ctx, int rc, const struct err *e)
 	v->building = NULL;
 	code = rc == OK ? wasm_release_code(&v->x->r) : NULL;
 	if (rc == OK)
-		rc = policy_check_facts(&v->x->r.policy, code->facts, &why);
+		rc = wasm_policy_check_facts(&v->x->r.policy, code->facts, &why);
 	if (rc == OK)
 		rc = k->d->ops->instance_new(&v->trial, k->pool,
 		    &(struct wasm_instance_options){ .owner = v->owner, .code = code,
@@ -426,7 +426,7 @@ put_check(struct move *v, struct err *e)
 		rc = err_set(e, ERR_TOOBIG, "the module has %zu bytes; %d is the limit",
 		    p->bytes.n, LIMIT_WASM_MODULE_BYTES);
 	if (rc == OK)
-		rc = policy_check(&p->policy, e);
+		rc = wasm_policy_check(&p->policy, e);
 	if (rc == OK)
 		rc = how_check(&p->how, e);
 	if (rc == OK && v->k->d->o.store == NULL)
@@ -445,7 +445,7 @@ folder_check(struct move *v, struct err *e)
 {
 	int rc = name_check(v->name, e);
 
-	return rc == OK ? policy_check(&v->x->r.policy, e) : rc;
+	return rc == OK ? wasm_policy_check(&v->x->r.policy, e) : rc;
 }
 
 /* Under the lock: the module is this move's from now on. */

@@ -10,7 +10,7 @@
 #define PAGE_BYTES 65536
 
 void
-policy_write(struct buf *b, const struct wasm_policy *p)
+wasm_policy_write(struct buf *b, const struct wasm_policy *p)
 {
 	const struct wasm_limits *l = &p->limits;
 
@@ -55,7 +55,7 @@ allow_read(jnode list, uint32_t *out, struct err *e)
 }
 
 int
-policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct err *e)
+wasm_policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct err *e)
 {
 	struct json_doc doc;
 	struct json_iter it;
@@ -92,7 +92,7 @@ policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct er
 }
 
 int
-policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *a)
+wasm_policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *a)
 {
 	struct str *tools = arena_alloc(a, (p->tools_n + 1) * sizeof *tools);
 
@@ -104,13 +104,13 @@ policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *
 }
 
 bool
-policy_eq(const struct wasm_policy *a, const struct wasm_policy *b)
+wasm_policy_eq(const struct wasm_policy *a, const struct wasm_policy *b)
 {
 	struct buf x = BUF(4 * (size_t)LIMIT_WASM_POLICY_BYTES), y = x;
 	bool same;
 
-	policy_write(&x, a);
-	policy_write(&y, b);
+	wasm_policy_write(&x, a);
+	wasm_policy_write(&y, b);
 	same = !x.failed && !y.failed && str_eq(buf_str(&x), buf_str(&y));
 	buf_release(&x);
 	buf_release(&y);
@@ -118,7 +118,7 @@ policy_eq(const struct wasm_policy *a, const struct wasm_policy *b)
 }
 
 int
-policy_check(const struct wasm_policy *p, struct err *e)
+wasm_policy_check(const struct wasm_policy *p, struct err *e)
 {
 	const struct wasm_limits *l = &p->limits;
 	const struct { const char *name; int64_t value, max; } at[] = {
@@ -146,7 +146,7 @@ policy_check(const struct wasm_policy *p, struct err *e)
 }
 
 int
-policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f, struct err *e)
+wasm_policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f, struct err *e)
 {
 	uint32_t pages = p->limits.pages > 0 ? p->limits.pages : LIMIT_WASM_PAGES;
 
