@@ -1,0 +1,7 @@
+;; More memory at the start than it may have.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 16000)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

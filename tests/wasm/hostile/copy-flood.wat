@@ -1,0 +1,10 @@
+;; Copies of a page without end, over themselves.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (loop $again
+      (memory.copy (i32.const 1) (i32.const 0) (i32.const 65535))
+      (br $again))
+    (i32.const 0)))

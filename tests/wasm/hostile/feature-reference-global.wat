@@ -1,0 +1,8 @@
+;; A variable that holds a reference, which no checkpoint can hold.
+;; SPDX-License-Identifier: MIT
+(module
+  (global (mut externref) (ref.null extern))
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

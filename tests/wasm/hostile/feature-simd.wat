@@ -1,0 +1,7 @@
+;; Vectors.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32x4.extract_lane 0 (v128.load (i32.const 0)))))

@@ -1,0 +1,7 @@
+;; Memory that is shared between threads.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1 2 shared)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

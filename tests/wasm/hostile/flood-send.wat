@@ -1,0 +1,12 @@
+;; Messages without end.
+;; SPDX-License-Identifier: MIT
+(module
+  (import "cohort" "send" (func $send (param i32 i32) (result i32)))
+  (data (i32.const 0) "{\"to\":\"nobody\",\"content\":\"again\"}  ")
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (loop $again
+      (drop (call $send (i32.const 0) (i32.const 36)))
+      (br $again))
+    (i32.const 0)))

@@ -1,0 +1,10 @@
+;; memory.grow by nothing, without end.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (loop $again
+      (drop (memory.grow (i32.const 0)))
+      (br $again))
+    (i32.const 0)))

@@ -1,0 +1,8 @@
+;; The same in the start of a reactor.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "_initialize") (loop $again (br $again)))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

@@ -1,0 +1,6 @@
+;; A guest without a memory.
+;; SPDX-License-Identifier: MIT
+(module
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

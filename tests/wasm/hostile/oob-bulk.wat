@@ -1,0 +1,32 @@
+;; Bulk instructions over the end of the memory or of a segment, by number.
+;; SPDX-License-Identifier: MIT
+(module
+  (data $text "0123456789abcdef")
+  (func $number (param $p i32) (param $n i32) (result i32)
+    (local $v i32)
+    (loop $again
+      (if (local.get $n) (then
+        (local.set $v (i32.add (i32.mul (local.get $v) (i32.const 10))
+          (i32.sub (i32.load8_u (local.get $p)) (i32.const 48))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $again))))
+    (local.get $v))
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (local $k i32)
+    (local.set $k (call $number (local.get $p) (local.get $n)))
+    (if (i32.eq (local.get $k) (i32.const 0)) (then (memory.fill (i32.const 65535) (i32.const 1) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 1)) (then (memory.fill (i32.const 0) (i32.const 1) (i32.const -1))))
+    (if (i32.eq (local.get $k) (i32.const 2)) (then (memory.fill (i32.const -1) (i32.const 1) (i32.const 1))))
+    (if (i32.eq (local.get $k) (i32.const 3)) (then (memory.fill (i32.const 65537) (i32.const 1) (i32.const 0))))
+    (if (i32.eq (local.get $k) (i32.const 4)) (then (memory.copy (i32.const 65535) (i32.const 0) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 5)) (then (memory.copy (i32.const 0) (i32.const 65535) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 6)) (then (memory.copy (i32.const -16) (i32.const -16) (i32.const 32))))
+    (if (i32.eq (local.get $k) (i32.const 7)) (then (memory.copy (i32.const 0) (i32.const 1) (i32.const -1))))
+    (if (i32.eq (local.get $k) (i32.const 8)) (then (memory.init $text (i32.const 65530) (i32.const 0) (i32.const 16))))
+    (if (i32.eq (local.get $k) (i32.const 9)) (then (memory.init $text (i32.const 0) (i32.const 8) (i32.const 9))))
+    (if (i32.eq (local.get $k) (i32.const 10)) (then (memory.init $text (i32.const 0) (i32.const -1) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 11)) (then (data.drop $text) (memory.init $text (i32.const 0) (i32.const 0) (i32.const 1))))
+    (i32.const 99)))

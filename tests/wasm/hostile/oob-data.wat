@@ -1,0 +1,8 @@
+;; A data segment that does not fit is a trap at the start.
+;; SPDX-License-Identifier: MIT
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 65530) "0123456789")
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (i32.const 0)))

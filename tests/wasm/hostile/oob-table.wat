@@ -1,0 +1,32 @@
+;; Instructions of tables over their ends, by number.
+;; SPDX-License-Identifier: MIT
+(module
+  (table $t 4 funcref)
+  (elem $some func $number $number)
+  (func $number (param $p i32) (param $n i32) (result i32)
+    (local $v i32)
+    (loop $again
+      (if (local.get $n) (then
+        (local.set $v (i32.add (i32.mul (local.get $v) (i32.const 10))
+          (i32.sub (i32.load8_u (local.get $p)) (i32.const 48))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $again))))
+    (local.get $v))
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
+    (local $k i32)
+    (local.set $k (call $number (local.get $p) (local.get $n)))
+    (if (i32.eq (local.get $k) (i32.const 0)) (then (drop (table.get $t (i32.const 4)))))
+    (if (i32.eq (local.get $k) (i32.const 1)) (then (drop (table.get $t (i32.const -1)))))
+    (if (i32.eq (local.get $k) (i32.const 2)) (then (table.set $t (i32.const 4) (ref.null func))))
+    (if (i32.eq (local.get $k) (i32.const 3)) (then (table.set $t (i32.const 0x10000000) (ref.null func))))
+    (if (i32.eq (local.get $k) (i32.const 4)) (then (table.fill $t (i32.const 3) (ref.null func) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 5)) (then (table.fill $t (i32.const 0) (ref.null func) (i32.const -1))))
+    (if (i32.eq (local.get $k) (i32.const 6)) (then (table.copy $t $t (i32.const 3) (i32.const 0) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 7)) (then (table.copy $t $t (i32.const 0) (i32.const -1) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 8)) (then (table.init $t $some (i32.const 3) (i32.const 0) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 9)) (then (table.init $t $some (i32.const 0) (i32.const 1) (i32.const 2))))
+    (if (i32.eq (local.get $k) (i32.const 10)) (then (elem.drop $some) (table.init $t $some (i32.const 0) (i32.const 0) (i32.const 1))))
+    (i32.const 99)))
