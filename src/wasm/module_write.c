@@ -10,6 +10,9 @@
  *   begin of a body, head of a loop   i64.const COST  call f
  *   before memory.fill, ...           i32.const SHIFT call b      (the length is on top)
  *   behind data.drop, elem.drop       i32.const 1     global.set of its mark
+ *   for f32.neg, f64.neg              the sign bit is changed as an integer's: C's minus of a
+ *                                     NaN keeps the sign under tcc, and results of tcc's and
+ *                                     gcc's objects must be the same to the bit
  *
  * A length stands before its bytes in five bytes, which are filled in behind them.
  *
@@ -440,37 +443,83 @@ put_dropped(struct writer *w, const struct wasm_segment *s)
 	put_op_u32(w, OP_GLOBAL_SET, w->drops + s->number);
 }
 
+/* In the place of an instruction; false: it stays. */
+static bool
+put_instead(struct writer *w, const struct wasm_instr *in)
+{
+	switch (in->op) {
+	case OP_CALL: case OP_REF_FUNC:
+		put_op_u32(w, in->op, new_function(w, in->x));
+		return true;
+	case OP_F32_NEG:
+		put_op(w, OP_I32_OF_F32);
+		put_i32(w, INT32_MIN);
+		put_op(w, OP_I32_XOR);
+		put_op(w, OP_F32_OF_I32);
+		return true;
+	case OP_F64_NEG:
+		put_op(w, OP_I64_OF_F64);
+		put_op(w, OP_I64_CONST);
+		put_signed(w, INT64_MIN);
+		put_op(w, OP_I64_XOR);
+		put_op(w, OP_F64_OF_I64);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+put_before(struct writer *w, uint32_t op)
+{
+	int32_t shift;
+
+	if (!length_shift(op, &shift))
+		return;
+	put_i32(w, shift);
+	put_op_u32(w, OP_CALL, w->bulk);
+}
+
+static void
+put_behind(struct writer *w, const struct wasm_instr *in, size_t *loops)
+{
+	if (in->op == OP_LOOP)
+		put_charge(w, w->costs[(*loops)++]);
+	else if (in->op == OP_DATA_DROP)
+		put_dropped(w, &w->m->data_segments[in->x]);
+	else if (in->op == OP_ELEM_DROP)
+		put_dropped(w, &w->m->element_segments[in->x]);
+}
+
+/* Most instructions stay as they are: they are copied in runs. */
+static bool
+stays(uint32_t op)
+{
+	int32_t shift;
+
+	return op != OP_CALL && op != OP_REF_FUNC && op != OP_F32_NEG && op != OP_F64_NEG && op != OP_LOOP &&
+	    op != OP_DATA_DROP && op != OP_ELEM_DROP && !length_shift(op, &shift);
+}
+
 static void
 put_body(struct writer *w, const struct wasm_function *f)
 {
 	struct wasm_reader r = { .p = w->m->bytes, .at = f->code.at, .end = f->code.end, .function = WASM_NONE };
-	size_t size = size_begin(w), from = f->body.at, loops = 0;
+	size_t size = size_begin(w), from = f->code.at, loops = 0;
 	struct wasm_instr in;
-	int32_t shift;
 
 	count_costs(w, r);
-	put_bytes(w, from, f->code.at);
+	put_bytes(w, f->body.at, f->code.at);
 	put_charge(w, w->costs[loops++]);
-	from = f->code.at;
 	while (r.at < r.end && wasm_instr(&r, &in)) {
-		bool call = in.op == OP_CALL || in.op == OP_REF_FUNC, bulk = length_shift(in.op, &shift);
-
-		if (!call && !bulk && in.op != OP_LOOP && in.op != OP_DATA_DROP && in.op != OP_ELEM_DROP)
+		if (stays(in.op))
 			continue;
-		put_bytes(w, from, call || bulk ? in.at : in.end);
-		from = call || !bulk ? in.end : in.at;
-		if (call)
-			put_op_u32(w, in.op, new_function(w, in.x));
-		if (bulk) {
-			put_i32(w, shift);
-			put_op_u32(w, OP_CALL, w->bulk);
-		}
-		if (in.op == OP_LOOP)
-			put_charge(w, w->costs[loops++]);
-		if (in.op == OP_DATA_DROP)
-			put_dropped(w, &w->m->data_segments[in.x]);
-		if (in.op == OP_ELEM_DROP)
-			put_dropped(w, &w->m->element_segments[in.x]);
+		put_bytes(w, from, in.at);
+		put_before(w, in.op);
+		if (!put_instead(w, &in))
+			put_bytes(w, in.at, in.end);
+		put_behind(w, &in, &loops);
+		from = in.end;
 	}
 	put_bytes(w, from, f->code.end);
 	size_end(w, size);
