@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -418,6 +419,131 @@ TEST(wasm_build_takes_no_name_from_a_module)
 	wasm_code_drop(plain.code);
 	buf_release(&m);
 	buf_release(&key);
+	tear_down();
+}
+
+static void *
+instance_of(const struct wasm_object *o)
+{
+	void *i = calloc(1, o->instance_bytes);
+
+	CHECK(i != NULL);
+	return i;
+}
+
+/* wabt#2854: a table that got no memory must not keep its size. */
+TEST(wasm_build_tables_without_room)
+{
+	struct buf big, grows;
+	struct result r;
+
+	set_up();
+	big = assemble("(module (table 90000 funcref) (func $f) (elem (i32.const 0) $f)"
+	    "(func (export \"call\") (param i32) local.get 0 call_indirect))");
+	grows = assemble("(module (table 1 funcref) (func (export \"grow\") (param i32) (result i32)"
+	    "ref.null func local.get 0 table.grow 0) (func (export \"size\") (result i32) table.size 0)"
+	    "(func (export \"set\") (param i32) local.get 0 ref.null func table.set 0))");
+	for (int c = 0; c < WASM_COMPILERS; c++) {
+		uint64_t slots[2] = { 0 };
+
+		CHECK_RC(build(buf_str(&big), (enum wasm_compiler)c, 0, &r), OK);
+		const struct wasm_object *o = load(r.code);
+		void *i = instance_of(o);
+		int why = sigsetjmp(trapped, 0);
+		if (why == 0) {
+			o->instantiate(i);
+			CHECK(!"it has a table");
+		}
+		CHECK_INT(why, WASM_TRAP_MEMORY_START);
+		o->release(i);
+		free(i);
+		wasm_code_drop(r.code);
+
+		CHECK_RC(build(buf_str(&grows), (enum wasm_compiler)c, 0, &r), OK);
+		o = load(r.code);
+		i = instance_of(o);
+		CHECK_INT(sigsetjmp(trapped, 0), 0);
+		o->instantiate(i);
+		for (slots[0] = 7; (uint32_t)slots[0] != UINT32_MAX; ) {
+			slots[0] = 7000;
+			o->exports[0](i, slots);
+		}
+		o->exports[1](i, slots);
+		CHECK(slots[0] >= 7001 && slots[0] < 100000 && slots[0] % 7000 == 1);
+		CHECK_INT(o->table_size(i, 0), slots[0]);
+		why = sigsetjmp(trapped, 0);
+		if (why == 0) {
+			o->exports[2](i, slots);
+			CHECK(!"there is an entry after the last");
+		}
+		CHECK_INT(why, WASM_TRAP_MEMORY);
+		o->release(i);
+		free(i);
+		wasm_code_drop(r.code);
+	}
+	buf_release(&big);
+	buf_release(&grows);
+	tear_down();
+}
+
+/* 150,000 values of 8 bytes wait on the stack; tcc gives each a place in the frame. */
+TEST(wasm_build_frame_over_a_guard)
+{
+	struct buf text = BUF(2 * MB), m;
+	struct result r;
+	int why;
+
+	set_up();
+	buf_lit(&text, "(module (func $many (result");
+	for (int i = 0; i < 100; i++)
+		buf_lit(&text, " i64");
+	buf_lit(&text, ")");
+	for (int i = 0; i < 100; i++)
+		buf_lit(&text, " i64.const 1");
+	buf_lit(&text, ") (func (export \"f\") (result i64)");
+	for (int i = 0; i < 1500; i++)
+		buf_lit(&text, " call $many");
+	for (int i = 1; i < 150000; i++)
+		buf_lit(&text, " i64.add");
+	buf_lit(&text, "))");
+	m = assemble(text.p);
+	CHECK_RC(build(buf_str(&m), WASM_TCC, 0, &r), OK);
+	const struct wasm_object *o = load(r.code);
+	void *i = instance_of(o);
+	uint64_t slots[1];
+	why = sigsetjmp(trapped, 0);
+	if (why == 0) {
+		o->instantiate(i);
+		o->exports[0](i, slots);
+		CHECK(!"the frame is larger than a guard may be");
+	}
+	CHECK_INT(why, WASM_TRAP_DEPTH);
+	free(i);
+	wasm_code_drop(r.code);
+	buf_release(&text);
+	buf_release(&m);
+	tear_down();
+}
+
+/* Two servers with one cache: either way there is one whole object. */
+TEST(wasm_build_by_two_processes_at_once)
+{
+	struct buf m;
+	struct result r;
+	int status = 1;
+	pid_t other;
+
+	other = fork();
+	CHECK(other >= 0);
+	set_up();
+	m = assemble(GUEST);
+	CHECK_RC(build(buf_str(&m), WASM_TCC, 0, &r), OK);
+	CHECK(load(r.code)->handle_message != NULL);
+	if (other == 0)
+		_exit(0);
+	CHECK(waitpid(other, &status, 0) == other && status == 0);
+	wasm_code_drop(r.code);
+	buf_release(&m);
 	tear_down();
 }
 
