@@ -123,7 +123,7 @@ read_supervision(struct call *c, struct office_spec *s)
 static void
 read_kind(struct call *c, struct office_spec *s)
 {
-	static const char *const kinds[] = { "external", "chart", "run", NULL };
+	static const char *const kinds[] = { "external", "chart", "run", "wasm", NULL };
 	int kind = -1;
 
 	call_read_str(c, "graph_id", LIMIT_NAME_BYTES, &s->graph_id);
@@ -324,7 +324,7 @@ search_end(void *ctx)
 int
 api_agent_search(struct call *c)
 {
-	static const char *const kinds[] = { "external", "chart", "run", "native", NULL };
+	static const char *const kinds[] = { "external", "chart", "run", "wasm", "native", NULL };
 	struct search *q = mem_new(struct search);
 	int kind = -1;
 

@@ -304,7 +304,7 @@ const struct route routes[] = {
 
 	{ "POST", "/agents", AGENTS_CREATE, ROUTE_BODY, INPUT, api_agent_spawn,
 	  "Spawn an agent that has an address, or register a client as one",
-	  "graph_id, kind (external, chart, run), agent_id, name, capabilities, input, "
+	  "graph_id, kind (external, chart, run, wasm), agent_id, name, capabilities, input, "
 	  "config, metadata, durable, mailbox_max, supervision (restart, max_restarts, "
 	  "window, backoff)", AGENT, 200 },
 	{ "POST", "/agents/search", AGENTS_SEARCH,

@@ -433,6 +433,7 @@
 	X(WASM_DEPTH,          1000,      "calls",  "of functions within each other, where the policy says nothing else") \
 	X(WASM_DEPTH_MAX,      10000,     "calls",  "that a policy may give") \
 	X(WASM_MESSAGE_BYTES,  1048576,   "bytes",  "a message to a guest or from one, as JSON; also the most that a policy may give") \
+	X(WASM_SAID_BYTES,     8388608,   "bytes",  "messages and replies of one call of a guest, together") \
 	X(WASM_HOST_CALLS,     1000,      "calls",  "that a guest makes of the server while it handles one message") \
 	X(WASM_RATE_MAX,       1000000,   "messages/s", "that a policy may let one agent handle") \
 	X(WASM_INSTANCES,      10000,     "instances", "in one host process") \

@@ -15,14 +15,15 @@
 #define TAIL_WAIT_MS 30000
 #define TAIL_MAX     100                     /* messages of one answer */
 
-static const char *const kind_words[] = { "external", "chart", "run", NULL };
+static const char *const kind_words[] = { "external", "chart", "run", "wasm", NULL };
 static const char *const restart_words[] = { "never", "on_failure", "always", NULL };
 
 const struct flag cmd_agent_spawn_flags[] = {
 	{ "name", .kind = FLAG_TEXT, .value = "NAME", .help = "a name that is its address too" },
 	{ "id", .kind = FLAG_TEXT, .value = "UUID", .help = "its id; else a new one" },
 	{ "kind", .kind = FLAG_TEXT, .value = "KIND", .words = kind_words,
-	  .help = "external (a client, without GRAPH), chart or run; else what fits GRAPH" },
+	  .help = "external (a client, without GRAPH), chart, run, or wasm (GRAPH is a module); "
+	    "else what fits GRAPH" },
 	{ "capability", .kind = FLAG_TEXT, .value = "NAME", .help = "what it can do, NAME or "
 	    "NAME:VERSION; may be repeated" },
 	{ "input", .kind = FLAG_TEXT, .value = "JSON", .help = "its input" },
@@ -48,7 +49,7 @@ const struct flag cmd_agent_list_flags[] = {
 	{ "name", .kind = FLAG_TEXT, .value = "TEXT", .help = "whose name has this in it" },
 	{ "capability", .kind = FLAG_TEXT, .value = "NAME", .help = "that can do this" },
 	{ "state", .kind = FLAG_TEXT, .value = "STATE", .help = "in this state, as in ready" },
-	{ "kind", .kind = FLAG_TEXT, .value = "KIND", .help = "external, chart, run or native" },
+	{ "kind", .kind = FLAG_TEXT, .value = "KIND", .help = "external, chart, run, wasm or native" },
 	{ "limit", .kind = FLAG_INT, .value = "N", .fallback = "100", .min = 1,
 	  .max = LIMIT_PAGE_ROWS, .help = "at most so many" },
 	{ "offset", .kind = FLAG_INT, .value = "N", .max = INT32_MAX,

@@ -20,7 +20,7 @@ forget_said(struct wasm_piece *w)
 {
 	for (size_t i = 0; i < w->sends_n; i++)
 		wasm_outgoing_release(&w->sends[i]);
-	w->sends_n = 0;
+	w->sends_n = w->said_bytes = 0;
 	val_drop(w->reply);
 	val_drop(w->reply_act);
 	w->reply = w->reply_act = VAL_UNDEF;
@@ -51,17 +51,30 @@ wasm_abandon(struct wasm_piece *w)
 
 /* ---- what it says ------------------------------------------------------------------- */
 
+static bool
+hear(struct wasm_piece *w, struct str json, bool reply, struct wasm_outgoing *out)
+{
+	struct err e;
+
+	w->said_bytes += json.n;
+	if (w->said_bytes > LIMIT_WASM_SAID_BYTES)
+		err_set(&w->bad, ERR_LIMIT, "it sent more than %d bytes in one call",
+		    LIMIT_WASM_SAID_BYTES);
+	else if (w->bad.text[0] == '\0' && wasm_outgoing_read(out, json, reply, &e) == OK)
+		return true;
+	else if (w->bad.text[0] == '\0')
+		w->bad = e;
+	return false;
+}
+
 static void
 on_send(struct task_wasm *tw, struct str json)
 {
 	struct wasm_piece *w = CONTAINER_OF(tw, struct wasm_piece, w);
 	struct wasm_outgoing o;
-	struct err e;
 
-	if (wasm_outgoing_read(&o, json, false, &e) != OK) {
-		w->bad = e;
+	if (!hear(w, json, false, &o))
 		return;
-	}
 	mem_grow(w->sends, w->sends_n, w->sends_cap);
 	w->sends[w->sends_n++] = o;
 }
@@ -72,12 +85,9 @@ on_reply(struct task_wasm *tw, struct str json)
 {
 	struct wasm_piece *w = CONTAINER_OF(tw, struct wasm_piece, w);
 	struct wasm_outgoing o;
-	struct err e;
 
-	if (wasm_outgoing_read(&o, json, true, &e) != OK) {
-		w->bad = e;
+	if (!hear(w, json, true, &o))
 		return;
-	}
 	val_drop(w->reply);
 	val_drop(w->reply_act);
 	w->reply = val_ref(val_get(o.fields, S("content")));

@@ -19,7 +19,7 @@ struct wasm_piece {
 	unsigned lost;                       /* host processes that it was in */
 	/* What it says; counts when it is done. */
 	struct wasm_outgoing *sends;
-	size_t sends_n, sends_cap;
+	size_t sends_n, sends_cap, said_bytes;
 	struct val reply, reply_act;
 	struct err bad;                      /* a message that is none */
 	/* The host call under way, of number `asks`. */

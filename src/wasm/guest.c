@@ -5,6 +5,7 @@
  */
 #include "wasm/guest.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define TO_BYTES ((LIMIT_ACL_PARAM_BYTES + 1) * (LIMIT_ACL_RECEIVERS + 1))
@@ -91,4 +92,15 @@ wasm_namespace_add(struct buf *b, struct str name)
 			buf_add_fmt(b, "%%%02X", (unsigned)name.p[i]);
 		else
 			buf_add_char(b, name.p[i]);
+}
+
+void
+wasm_log(int level, struct str of, struct str text)
+{
+	static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_WARN };
+	enum log_level at = level >= 0 && level < (int)COUNT(levels) ? levels[level] : LOG_INFO;
+	struct str cut = str_cut(text, KB);
+
+	if (at <= log_threshold)
+		log_event(at, "wasm", "guest", "of=%.*s text=%.*s", FMT(of), FMT(cut));
 }

@@ -34,4 +34,8 @@ void wasm_outgoing_release(struct wasm_outgoing *o);     /* also of one that is 
 #define WASM_NAMESPACE_BYTES (3 * LIMIT_NAME_BYTES + 8)
 void wasm_namespace_add(struct buf *b, struct str name);
 
+/* A line of the server's log; level as cohort_guest.h has it (an error of a guest is a warning
+ * of the server); of: the module or the agent. */
+void wasm_log(int level, struct str of, struct str text);
+
 #endif

@@ -72,6 +72,8 @@ office_do(struct office_fix *f, unsigned desk, void (*run)(struct office_desk *d
 
 /* ---- offices ------------------------------------------------------------------------ */
 
+const struct office_extra *office_extra;
+
 static void
 open_desk(struct office_desk *d, void *arg)
 {
@@ -80,6 +82,8 @@ open_desk(struct office_desk *d, void *arg)
 	(void)arg;
 	CHECK_RC(store_reader_open(d->f->st, &d->reader, &e), OK);
 	CHECK_RC(office_new(&d->office, d->f->all, d->shard, d->reader, &e), OK);
+	if (office_extra != NULL)
+		office_extra->open(d);
 }
 
 static void
@@ -105,11 +109,19 @@ drain(struct office_desk *d, void *arg)
 }
 
 static void
+drain_extra(struct office_desk *d, void *arg)
+{
+	office_extra->drain(d, drained, arg);
+}
+
+static void
 close_desk(struct office_desk *d, void *arg)
 {
 	(void)arg;
 	post_check(office_post(d->office));
 	office_free(d->office);
+	if (office_extra != NULL)
+		office_extra->close(d);
 	store_reader_close(d->reader);
 }
 
@@ -124,6 +136,11 @@ offices_down(struct office_fix *f)
 	}
 	for (unsigned i = 0; i < f->n; i++)
 		office_until(f, is_set, &x[i].done);
+	for (unsigned i = 0; i < f->n && office_extra != NULL; i++) {
+		x[i] = (struct draining){ .f = f };
+		office_do(f, i, drain_extra, &x[i]);
+		office_until(f, is_set, &x[i].done);
+	}
 	for (unsigned i = 0; i < f->n; i++)  /* what is on the way has come */
 		office_do(f, i, nothing, NULL);
 	for (unsigned i = 0; i < f->n; i++)

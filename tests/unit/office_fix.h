@@ -40,6 +40,15 @@ struct office_fix {
 	struct uuid message_id;
 };
 
+/* What a test has on each desk beside the office, on its shard: made before agents are recovered,
+ * drained and freed after the office. */
+struct office_extra {
+	void (*open)(struct office_desk *d);
+	void (*drain)(struct office_desk *d, void (*done)(void *ctx), void *ctx);
+	void (*close)(struct office_desk *d);
+};
+extern const struct office_extra *office_extra;      /* NULL: nothing */
+
 /* texts: definitions (SCXML or YAML), NULL-ended; each one's id is in it. */
 void office_fix_open(struct office_fix *f, unsigned desks, const char *const *texts);
 void office_fix_close(struct office_fix *f);

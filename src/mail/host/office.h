@@ -6,7 +6,8 @@
  * shard travel in its mailbox, one post a turn (net/courier.h).
  *
  * Kinds of agents are rows that are added at start: "chart" (a chart in memory, chart_agent.c),
- * "external" (a client's, external.c), "run" (a run on a thread, durable: run/mail.c).
+ * "external" (a client's, external.c), "run" (a run on a thread, durable: run/mail.c), "wasm" (a
+ * guest in a sandbox, wasm/agent).
  *
  * Threads: an office belongs to its shard.
  *
@@ -60,6 +61,8 @@ struct office_kind {
 	 * called from inside start or take. */
 	void (*stop)(void *self);
 	bool durable;                        /* it can be started again from its spec */
+	bool modules;                        /* graph_id names something of its own, and no
+	                                        definition */
 };
 void office_kind_add(struct office *o, const struct office_kind *k, void *ctx);
 
@@ -73,6 +76,9 @@ void office_agent_wake(struct office_agent *a);          /* after MAIL_BUSY */
 /* A letter of MAIL_HELD was taken for good (its row is gone, if it had one), or not. */
 void office_agent_done(struct office_agent *a, struct letter *l);
 void office_agent_return(struct office_agent *a, struct letter *l);
+/* It was handled, or in vain; if it has a row, the office writes what became of it. */
+void office_agent_delivered(struct office_agent *a, struct letter *l);
+void office_agent_failed(struct office_agent *a, struct letter *l);
 struct post *office_post(struct office *o);
 struct shard *office_shard(const struct office *o);
 

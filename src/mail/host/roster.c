@@ -397,15 +397,16 @@ agent_make(struct office *o, const struct office_spec *s, struct office_agent **
     struct err *e)
 {
 	const struct agent *definition = NULL;
-	const struct office_row *row;
+	const struct office_row *row = row_find(o, s->kind);
 	struct agents *set = NULL;
 	int rc = OK;
 
-	if (s->graph_id.n > 0)
+	if (s->graph_id.n > 0 && (row == NULL || !row->kind->modules))
 		rc = find_definition(o, s->graph_id, &set, &definition, e);
 	if (rc != OK)
 		return rc;
-	row = row_find(o, s->kind.n > 0 ? s->kind : usual_kind(s, definition));
+	if (s->kind.n == 0)
+		row = row_find(o, usual_kind(s, definition));
 	rc = check_spec(o, s, row, e);
 	if (rc == OK && atomic_fetch_add_explicit(&o->all->agents_n, 1, memory_order_relaxed) >=
 	    LIMIT_AGENTS_LIVE) {
@@ -683,14 +684,29 @@ office_agent_wake(struct office_agent *a)
 }
 
 void
+office_agent_delivered(struct office_agent *a, struct letter *l)
+{
+	post_done(a->o->post, l);
+	office_stir(a->o);
+}
+
+void
 office_agent_done(struct office_agent *a, struct letter *l)
 {
 	l->flags &= (uint8_t)~LETTER_DURABLE;
-	post_done(a->o->post, l);
+	office_agent_delivered(a, l);
+}
+
+void
+office_agent_failed(struct office_agent *a, struct letter *l)
+{
+	post_failed(a->o->post, l, office_now(a->o));
+	office_stir(a->o);
 }
 
 void
 office_agent_return(struct office_agent *a, struct letter *l)
 {
 	post_return(a->o->post, l);
+	office_stir(a->o);
 }
