@@ -265,7 +265,7 @@ TEST(wasm_agent_reload_parallel)
 	CHECK_INT(guests.ready_rc, OK);
 	CHECK_INT(guests.live, 4);
 	CHECK_STR(str_of(guests_ask("c", "add")), "{\"n\":2,\"v\":1}");
-	guests_switch(2);
+	guests_switch(2, OK);
 	CHECK_INT(guests.live, 2);
 	CHECK_STR(str_of(guests_ask("c", "add")), "{\"n\":1,\"v\":2}");
 	guest_bed_close();
@@ -281,7 +281,7 @@ TEST(wasm_agent_reload_parallel_in_vain)
 	guests_reload(WASM_PARALLEL, 2);
 	office_until(&guests.f, is_ready, NULL);
 	CHECK_INT(guests.ready_rc, ERR_INVALID);
-	guests_switch(1);
+	guests_switch(2, ERR_INVALID);
 	CHECK_STR(str_of(guests_ask("c", "add")), "{\"n\":2,\"v\":1}");
 	CHECK_INT(guests.live, 1);
 	guests.no_start = false;

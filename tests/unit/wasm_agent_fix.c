@@ -397,7 +397,7 @@ guests_restart(void)
 
 /* ---- reloads ------------------------------------------------------------------------------------ */
 
-struct reload { enum wasm_strategy how; int64_t to; bool switched; };
+struct reload { enum wasm_strategy how; int64_t to; bool switched; int rc; };
 
 static void
 reload(struct office_desk *d, void *arg)
@@ -408,26 +408,26 @@ reload(struct office_desk *d, void *arg)
 
 	(void)d;
 	if (x->switched)
-		guests.listener->switched(guests.listener->ctx, &r);
+		guests.listener->switched(guests.listener->ctx, &r, x->rc);
 	else
 		guests.listener->reload(guests.listener->ctx, &r);
-	if (x->how != WASM_SPLIT && (x->how != WASM_PARALLEL || x->switched))
+	if (x->how != WASM_SPLIT && (x->how != WASM_PARALLEL || x->switched) && x->rc == OK)
 		guests.current = &releases[x->to];
 }
 
 void
 guests_reload(enum wasm_strategy how, int64_t to)
 {
-	struct reload x = { how, to, false };
+	struct reload x = { how, to, false, OK };
 
 	guests.ready_rc = 1;
 	office_do(&guests.f, 0, reload, &x);
 }
 
 void
-guests_switch(int64_t to)
+guests_switch(int64_t to, int rc)
 {
-	struct reload x = { WASM_PARALLEL, to, true };
+	struct reload x = { WASM_PARALLEL, to, true, rc };
 
 	office_do(&guests.f, 0, reload, &x);
 }

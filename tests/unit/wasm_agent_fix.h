@@ -39,7 +39,7 @@ void guests_restart(void);                   /* the server, not its store */
 void guests_release(int64_t number);
 void guests_forget(int64_t number);          /* it is there no more */
 void guests_reload(enum wasm_strategy how, int64_t to);
-void guests_switch(int64_t to);              /* the end of a parallel reload */
+void guests_switch(int64_t to, int rc);      /* the end of a parallel reload */
 void guests_split(int64_t to, unsigned of_ten);
 void guests_go(void);
 /* An agent of module m; its id is in the result. */

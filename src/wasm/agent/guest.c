@@ -8,11 +8,12 @@
 
 /* ---- its hooks --------------------------------------------------------------------- */
 
-/* Too many instances, or the host process was lost: another try is worth it. */
+/* Too many instances, or the host process was lost or could not be started: another try is
+ * worth it. */
 static bool
 is_passing(int rc)
 {
-	return rc == ERR_LIMIT || rc == ERR_BUSY || rc == ERR_CLOSED;
+	return rc == ERR_LIMIT || rc == ERR_BUSY || rc == ERR_CLOSED || rc == ERR_IO;
 }
 
 /* Restored in vain, it begins anew; what it was is of another module, or no image. */
@@ -45,6 +46,8 @@ not_started(struct guest *g, int rc, const struct err *e)
 	}
 	wasm_desk_report(w->all->o.desk, g->release, false, 0);
 	if (is_passing(rc)) {
+		log_warn("wasm", "agent_not_started", "agent=%.*s error=%s",
+		    FMT(agent_address(w)), e->text);
 		if (w->l != NULL && w->at == g)
 			letter_back(w);
 		agent_rest(w, LIMIT_MAIL_RETRY_MS);

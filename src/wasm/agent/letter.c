@@ -5,6 +5,7 @@
  */
 #include "wasm/agent/agents_priv.h"
 
+#define AGAIN_MS 50                          /* what the pool cannot do now, it can soon */
 #define LOST_MAX 3                           /* hosts that one letter may be in when they go */
 
 /* ---- may it take one now? ---------------------------------------------------------------- */
@@ -82,11 +83,13 @@ letter_begin(struct wasm_agent *w)
 {
 	int rc = call(w);
 
-	if (rc == ERR_CLOSED || rc == ERR_CONFLICT)
-		letter_trapped(w, true, S("its host process ended"));
-	else if (rc != OK)
+	if (rc == ERR_BUSY || rc == ERR_CLOSED || rc == ERR_CONFLICT) {
+		letter_back(w);
+		agent_rest(w, AGAIN_MS);
+	} else if (rc != OK) {
 		letter_failed(w, rc == ERR_TOOBIG ? S("the message is larger than one to it may "
 		    "be") : S("the message cannot be read"));
+	}
 }
 
 enum mail_taken
@@ -112,7 +115,7 @@ letter_take(void *self, struct letter *l)
 	w->phase = IDLE;
 	if (rc == ERR_TOOBIG || rc == ERR_INVALID)
 		return MAIL_REFUSED;
-	agent_rest(w, LIMIT_MAIL_RETRY_MS);  /* too many instances; its host is about to go */
+	agent_rest(w, guest_is_ready(w->at) ? AGAIN_MS : LIMIT_MAIL_RETRY_MS);
 	return MAIL_BUSY;
 }
 

@@ -270,9 +270,17 @@ switched(struct wasm_agent *w, const struct wasm_reload *r)
 }
 
 static void
-on_switched(void *ctx, const struct wasm_reload *r)
+in_vain(struct wasm_agent *w, const struct wasm_reload *r)
 {
-	each(ctx, r, switched);
+	(void)r;
+	w->drops = w->next != NULL;
+	reload_look(w);
+}
+
+static void
+on_switched(void *ctx, const struct wasm_reload *r, int rc)
+{
+	each(ctx, r, rc == OK ? switched : in_vain);
 }
 
 void
