@@ -698,6 +698,7 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.worker = host_worker, .worker_go = host_worker_go,                       \
 	.worker_stop = host_worker_stop, .worker_there = host_worker_there,       \
 	.worker_tool = host_worker_tool,                                          \
+	.wasm = host_wasm, .wasm_answer = host_wasm_answer, .wasm_stop = host_wasm_stop, \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */

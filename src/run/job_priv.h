@@ -137,6 +137,10 @@ void host_worker_stop(void *ctx, struct task_worker *w);
 bool host_worker_there(void *ctx, const struct task_worker *w);
 bool host_worker_tool(void *ctx, struct str name, struct arena *a,
     struct task_worker_facts *out);
+/* host_wasm.c */
+void host_wasm(void *ctx, struct task_wasm *w);
+void host_wasm_answer(void *ctx, struct task_wasm *w, int32_t rc, struct str body);
+void host_wasm_stop(void *ctx, struct task_wasm *w);
 /* host_mcp.c */
 void host_mcp_list(void *ctx, struct task_mcp *m);
 void host_mcp_call(void *ctx, struct task_mcp *m);

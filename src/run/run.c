@@ -184,6 +184,12 @@ runs_allow_workers(struct runs *rs, struct worker_desk *d)
 }
 
 void
+runs_allow_wasm(struct runs *rs, struct wasm_desk *d)
+{
+	rs->wasm = d;
+}
+
+void
 runs_free(struct runs *rs)
 {
 	if (rs == NULL)

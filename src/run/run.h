@@ -71,6 +71,9 @@ void runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts);
  * rs. */
 struct worker_desk;
 void runs_allow_workers(struct runs *rs, struct worker_desk *d);
+/* Nodes may be guests in a sandbox, of this desk's modules; it outlives rs. */
+struct wasm_desk;
+void runs_allow_wasm(struct runs *rs, struct wasm_desk *d);
 /* Runs on this shard may be agents, which send and hear messages; o outlives rs. */
 struct office;
 void runs_allow_mail(struct runs *rs, struct office *o);

@@ -88,6 +88,7 @@ struct runs {
 	bool http_private;                   /* names with private addresses, too */
 	struct mcp *mcp;                     /* NULL: no MCP servers */
 	struct worker_desk *desk;            /* work for other processes; NULL: nobody takes any */
+	struct wasm_desk *wasm;              /* guests in a sandbox; NULL: there are none */
 	struct list updates;                 /* of states, by workers (hosted_update.c) */
 	struct str mcp_hosts;                /* those that clients may name */
 	struct hosted_sticky *sticky;        /* workers that had threads last; or NULL */
