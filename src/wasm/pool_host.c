@@ -99,7 +99,7 @@ host_end(struct host *h, const struct err *why)
 		return;
 	h->state = HOST_DEAD;
 	h->why = *why;
-	if (h->quits)
+	if (h->quits || h->pool->stops)
 		log_info("wasm", "host-end", "shard=%u group=%d", shard_id(h->pool->shard),
 		    (int)(h->group - h->pool->groups));
 	else

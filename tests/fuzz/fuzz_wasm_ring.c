@@ -413,17 +413,3 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	shard_free(shard);
 	return 0;
 }
-
-__attribute__((weak)) struct wasm_code *
-wasm_code_hold(struct wasm_code *c)
-{
-	c->refs++;
-	return c;
-}
-
-__attribute__((weak)) void
-wasm_code_drop(struct wasm_code *c)
-{
-	if (c != NULL)
-		c->refs--;
-}

@@ -21,8 +21,9 @@ struct guest {
 	int32_t result;
 	enum wasm_trap why;
 	struct wasm_cost cost;
+	struct wasm_limits limits;           /* that it is started with */
 	char text[200];                      /* of the last reply, error or trap */
-	char image[64];
+	char image[4096];
 	size_t image_n;
 	void (*then)(struct guest *g);       /* after done */
 };
@@ -36,7 +37,7 @@ void fix_close(void);
 struct wasm_code *fix_code(const char *object);
 void fix_start(struct guest *g, int64_t owner, struct wasm_code *code);
 void fix_call(struct guest *g, const char *message);
-void fix_until(const bool *done);
+int  fix_host(int nth);                      /* pid of the pool's nth process that is current */
 #define UNTIL(condition)                                                     \
 	do {                                                                 \
 		long long end_ = fix_deadline();                             \
