@@ -41,17 +41,15 @@ static char cache[PATH_MAX];
 static void
 open_real(void)
 {
-	static char program[PATH_MAX];
+	static char program[PATH_MAX], self[PATH_MAX - 32], here[PATH_MAX - 32];
 	struct wasm_pool_options o = { .host_program = program };
-	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 32);
-	char *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
 	CHECK(n > 0);
-	program[n] = '\0';
-	slash = strrchr(program, '/');
-	strcpy(slash + 1, "cohort-wasm-host");
-	CHECK(getcwd(cache, sizeof cache - 8) != NULL);
-	strcat(cache, "/cache");
+	*strrchr(self, '/') = '\0';
+	snprintf(program, sizeof program, "%s/cohort-wasm-host", self);
+	CHECK(getcwd(here, sizeof here) != NULL);
+	snprintf(cache, sizeof cache, "%s/cache", here);
 	fix_open(&o);
 }
 
