@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "base/mem.h"
 #include "harness/test.h"
 #include "unit/wasm_host_fix.h"
 #include "wasm/build_priv.h"
@@ -56,9 +55,10 @@ fix_object(const char *wat, const char *compiler)
 {
 	static const char include[] = "-I" TESTS "/../src/wasm";
 	static int number;
+	static char paths[16][32];
 	const char *const wat2wasm[] = { "wat2wasm", "m.wat", "-o", "m.wasm", NULL };
 	const char *const wasm2c[] = { "wasm2c", "n.wasm", "-n", "m", "-o", "m.c", NULL };
-	char *object = mem_zero(32);
+	char *object = paths[number];
 	const char *const tcc[] = { "tcc", "-shared", "-w", "-DNDEBUG", "-DCOHORT_WASM2C=10032", include, "-I.",
 	    "adapter.c", "-o", object, "-lm", NULL };
 	const char *const gcc[] = { "gcc", "-w", "-O1", "-fPIC", "-shared", "-fno-strict-aliasing",
@@ -70,7 +70,8 @@ fix_object(const char *wat, const char *compiler)
 	struct arena a = ARENA(16 * MB);
 	struct err e;
 
-	snprintf(object, 32, "./object%d.so", number++);
+	CHECK(number < (int)COUNT(paths));
+	snprintf(object, sizeof paths[0], "./object%d.so", number++);
 	file_write("m.wat", str_of(wat));
 	tool(wat2wasm);
 	file_read("m.wasm", &bytes);
@@ -151,9 +152,12 @@ fix_limits(void)
 struct object *
 fix_load(const char *wat, const char *compiler)
 {
-	struct object *o = mem_new(struct object);
+	static struct object all[16];
+	static size_t n;
+	struct object *o = &all[n++];
 	struct err e;
 
+	CHECK(n <= COUNT(all));
 	if (object_load(o, fix_object(wat, compiler), FIX_HASH, &e) != OK)
 		test_fail(__FILE__, __LINE__, "%s", e.text);
 	return o;

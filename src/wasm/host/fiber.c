@@ -17,6 +17,12 @@
 #include "base/mem.h"
 #include "wasm/host/fiber.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
 #define PAGE 4096
 
 struct fiber {
@@ -114,6 +120,8 @@ void
 fiber_give(struct fiber *f)
 {
 	assert(f != NULL && f != current && f->next == NULL);
+	if (f->waits)
+		ASAN_UNPOISON_MEMORY_REGION(f->stack, FIBER_STACK);
 	f->waits = false;
 	f->sp = f->stack + FIBER_STACK;
 	if (idle != NULL)
@@ -135,6 +143,7 @@ enter(struct fiber *f, jmp_buf *at)
 		return FIBER_WAITS;
 	case FIBER_LEFT:
 		current = NULL;
+		ASAN_UNPOISON_MEMORY_REGION(f->stack, FIBER_STACK);
 		return FIBER_LEFT;
 	default:
 		current = NULL;
