@@ -20,6 +20,7 @@ static const char guest[] =
     " (import \"cohort\" \"reply\" (func $reply (param i32 i32) (result i32)))"
     " (import \"cohort\" \"store_get\" (func $get (param i32 i32 i32 i32) (result i32)))"
     " (memory (export \"memory\") 2 4)"
+    " (data (i32.const 3000) \"{}\")"
     " (global $calls (mut i32) (i32.const 0))"
     " (func (export \"alloc\") (param i32) (result i32) (i32.const 1024))"
     " (func (export \"handle_message\") (param $p i32) (param $n i32) (result i32) (local $c i32)"
@@ -29,8 +30,8 @@ static const char guest[] =
     "  (if (i32.eq (local.get $c) (i32.const 0x65)) (then (loop $l (br $l))))"                 /* e */
     "  (if (i32.eq (local.get $c) (i32.const 0x75)) (then unreachable))"                       /* u */
     "  (if (i32.eq (local.get $c) (i32.const 0x73))"                                           /* s */
-    "   (then (drop (call $send (local.get $p) (local.get $n)))"
-    "         (drop (call $reply (local.get $p) (local.get $n)))))"
+    "   (then (drop (call $send (i32.add (local.get $p) (i32.const 1)) (i32.sub (local.get $n) (i32.const 1))))"
+    "         (drop (call $reply (i32.const 3000) (i32.const 2)))))"
     "  (if (i32.eq (local.get $c) (i32.const 0x67))"                                           /* g */
     "   (then (return (i32.add (i32.load8_u (i32.const 2000))"
     "    (call $get (local.get $p) (local.get $n) (i32.const 2000) (i32.const 100))))))"
@@ -135,8 +136,9 @@ TEST(wasm_engine_calls)
 	CHECK(out_n == 2 && out[1].n == sizeof cost);
 	memcpy(&cost, out[1].body, sizeof cost);
 	CHECK(cost.fuel > 0 && cost.fuel < 200 && cost.pages == 2 && cost.host_calls == 1);
-	CHECK_RC(call(7, 2, S("say")), OK);
+	CHECK_RC(call(7, 2, S("s{\"to\":1}")), OK);
 	check_out(1, WASM_SEND_FRAME, 7, 0, 2);
+	CHECK_STR(body_of(1), "{\"to\":1}");
 	check_out(2, WASM_REPLY_FRAME, 7, 0, 2);
 	check_out(3, WASM_DONE_FRAME, 7, 2, 2);
 	CHECK_RC(frame(WASM_STOP_FRAME, 7, 0, 0, STR_NONE), OK);

@@ -22,7 +22,8 @@ static const char imports[] =
     " (import \"cohort\" \"tool_call\" (func $tool (param i32 i32 i32 i32 i32 i32) (result i32)))"
     " (memory (export \"memory\") 1 4)"
     " (data (i32.const 16) \"key\")"
-    " (data (i32.const 65533) \"end\")"
+    " (data (i32.const 32) \"{\\22a\\22:[1]} x\")"
+    " (data (i32.const 65533) \"{ }\")"
     " (func (export \"log\") (param i32 i32 i32) (call $log (local.get 0) (local.get 1) (local.get 2)))"
     " (func (export \"now_ms\") (result i64) (call $now))"
     " (func (export \"send\") (param i32 i32) (result i32) (call $send (local.get 0) (local.get 1)))"
@@ -87,8 +88,7 @@ TEST(wasm_host_calls_check_every_pointer)
 	CHECK(strstr(fix_said, "log 2 log: the text is not in the memory\n") != NULL);
 	fix_said[0] = '\0';
 	CHECK(INVOKE(g, "send", &r, END - 3, 3) == GUEST_DONE && r == 0);
-	CHECK(INVOKE(g, "send", &r, END, 0) == GUEST_DONE && r == 0);
-	CHECK_STR(str_of(fix_said), "send end\nsend \n");
+	CHECK_STR(str_of(fix_said), "send { }\n");
 	guest_free(g);
 }
 
@@ -148,17 +148,35 @@ TEST(wasm_host_capability_that_was_not_given)
 	guest_free(g);
 }
 
+/* Goal: what leaves is an object of JSON; the guest hears at once if it is not. */
+TEST(wasm_host_only_json_leaves)
+{
+	struct guest *g = guest();
+	uint64_t r;
+
+	CHECK(INVOKE(g, "reply", &r, 32, 9) == GUEST_DONE && r == 0);
+	CHECK(INVOKE(g, "reply", &r, 32, 10) == GUEST_DONE && r == 0);
+	for (uint64_t n = 0; n < 12; n++)
+		if (n != 9 && n != 10)
+			CHECK(INVOKE(g, "reply", &r, 32, n) == GUEST_DONE && r == MINUS(3));
+	CHECK(INVOKE(g, "send", &r, 16, 3) == GUEST_DONE && r == MINUS(3));
+	CHECK_STR(str_of(fix_said), "reply {\"a\":[1]}\nreply {\"a\":[1]} \n");
+	guest_free(g);
+}
+
 TEST(wasm_host_sizes_and_floods)
 {
 	struct guest *g = guest();
 	struct guest_limits few = fix_limits();
 	uint64_t r;
 
-	few.message_bytes = 2;
 	few.host_calls = 10;
+	few.message_bytes = 9;
 	guest_limit(g, &few);
-	CHECK(INVOKE(g, "send", &r, 16, 2) == GUEST_DONE && r == 0);
-	CHECK(INVOKE(g, "send", &r, 16, 3) == GUEST_DONE && r == MINUS(4));
+	CHECK(INVOKE(g, "send", &r, 32, 9) == GUEST_DONE && r == 0);
+	CHECK(INVOKE(g, "send", &r, 32, 10) == GUEST_DONE && r == MINUS(4));
+	few.message_bytes = 2;
+	guest_limit(g, &few);
 	CHECK(INVOKE(g, "store_put", &r, 16, 3, 16, 3) == GUEST_DONE && r == MINUS(4));
 	CHECK(INVOKE(g, "store_get", &r, 0, LIMIT_WASM_KEY_BYTES + 1, 16, 3) == GUEST_DONE && r == MINUS(4));
 	CHECK(INVOKE(g, "flood", NULL, 10) == GUEST_DONE);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "wasm/host/guest_priv.h"
 #include "wasm/host/memory.h"
 
@@ -114,6 +115,15 @@ call_log(struct guest *g, const uint64_t *args)
 	return 0;
 }
 
+static bool
+is_object(struct str json)
+{
+	struct scan s = scan_of(json);
+	struct str raw;
+
+	return scan_peek(&s) == '{' && scan_value(&s, &raw) && scan_end(&s) && str_is_utf8(json);
+}
+
 static int32_t
 say(struct guest *g, const uint64_t *args, void (*to)(void *arg, struct str json))
 {
@@ -125,6 +135,8 @@ say(struct guest *g, const uint64_t *args, void (*to)(void *arg, struct str json
 		return GUEST_EINVAL;
 	if (json.n > g->limits.message_bytes)
 		return GUEST_ETOOBIG;
+	if (!is_object(json))
+		return GUEST_EINVAL;
 	to(g->arg, json);
 	return 0;
 }

@@ -421,7 +421,7 @@ console_run(const char *path, struct err *e)
 		rc = object_load(&object, file, "0000000000000000000000000000000000000000000000000000000000000000", e);
 	if (rc == OK)
 		rc = lock_early(false, e);
-	if (rc == OK)
+	if (rc == OK && LOCKED_IN)
 		rc = lock_in(e);
 	if (rc != OK)
 		return rc;

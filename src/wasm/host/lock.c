@@ -77,11 +77,6 @@ rules_add(scmp_filter_ctx filter)
 		{ SCMP_SYS(timer_settime), 0, { { 0 } } },
 		{ SCMP_SYS(rt_sigreturn), 0, { { 0 } } },
 		{ SCMP_SYS(restart_syscall), 0, { { 0 } } },
-#if defined(__SANITIZE_ADDRESS__)
-		{ SCMP_SYS(sigaltstack), 0, { { 0 } } },
-		{ SCMP_SYS(sched_yield), 0, { { 0 } } },
-		{ SCMP_SYS(futex), 0, { { 0 } } },
-#endif
 		/* The end, also by a failed assertion. */
 		{ SCMP_SYS(exit), 0, { { 0 } } },
 		{ SCMP_SYS(exit_group), 0, { { 0 } } },

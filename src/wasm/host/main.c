@@ -135,7 +135,7 @@ objects_load(struct str list)
 			ready(n, e.text);
 		n++;
 	}
-	if (lock_in(&e) != OK)
+	if (LOCKED_IN && lock_in(&e) != OK)
 		ready(n, e.text);
 	ready(n, NULL);
 }
