@@ -5,8 +5,9 @@
  * loads its objects, then locks itself in, so code that is new starts another one, the next
  * *generation* of the group, with all that is in use; idle instances move there by
  * checkpoint, and the old process ends when it is empty (at most WASM_GENERATIONS live).
- * An instance that was stopped by time or fuel LIMIT_WASM_OFFENCES times within a minute is
- * started again in the quarantine process of the shard, which runs at SCHED_IDLE.
+ * Host processes have a lower priority than the server.  Where instances of an owner's module
+ * were stopped by time or fuel LIMIT_WASM_OFFENCES times within a minute, new ones of it start
+ * in the quarantine process of the shard, which runs at SCHED_IDLE.
  *
  * A process that breaks the protocol, ends, or does not answer for LIMIT_WASM_WEDGED_MS
  * is killed: its instances are lost, each is told.
@@ -36,13 +37,14 @@ struct wasm_instance;
 
 struct wasm_pool_options {
 	const char *host_program;            /* path of cohort-wasm-host */
-	unsigned hosts_max;                  /* of the process, all shards; 0: 2 x cores */
+	unsigned hosts_max;                  /* groups with processes, of all shards; 0: 2 x cores */
 	size_t memory_max;                   /* bytes, of one host process; 0: the usual */
 	bool all_quarantine;                 /* for measuring: every host at SCHED_IDLE */
 };
 int  wasm_pool_new(struct wasm_pool **out, struct shard *s, const struct wasm_pool_options *o,
     struct err *e);
-void wasm_pool_free(struct wasm_pool *p);    /* kills its processes; NULL is fine */
+/* Kills its processes; NULL is fine.  Instances are told nothing and may be freed later. */
+void wasm_pool_free(struct wasm_pool *p);
 
 struct wasm_limits {                         /* 0: the usual (base/limits.h) */
 	uint32_t pages, depth, cpu_us, host_calls;

@@ -139,9 +139,9 @@ trap_text(const struct said *s, struct buf *mended)
 {
 	struct str text = str_sub(s->body, sizeof(struct wasm_cost_frame), SIZE_MAX);
 
-	if (text.n == 0 || text.p[0] == '\0')
-		return str_of(trap_texts[s->f->a]);
 	buf_add_mended(mended, str_cut(text, 1000));
+	if (mended->n == 0 || mended->p[0] == '\0')
+		return str_of(trap_texts[s->f->a]);
 	return buf_str(mended);
 }
 

@@ -385,8 +385,9 @@ group_look(struct group *g)
 		next = l->next;
 		host_look(CONTAINER_OF(l, struct host, in));
 	}
-	if (g->stuck_since != 0 && now - g->stuck_since > LIMIT_WASM_STUCK_MS * NS_PER_MS) {
-		oldest = CONTAINER_OF(g->hosts.next, struct host, in);
+	oldest = CONTAINER_OF(g->hosts.next, struct host, in);
+	if (g->stuck_since != 0 && count_hosts(g) >= WASM_GENERATIONS && oldest != g->current &&
+	    now - g->stuck_since > LIMIT_WASM_STUCK_MS * NS_PER_MS) {
 		g->stuck_since = 0;
 		err_set(&e, ERR_BUSY, "the host process of an old generation still had calls under "
 		    "way after %d ms, and a new module needed its place", LIMIT_WASM_STUCK_MS);
