@@ -27,8 +27,9 @@
 
 #define FILES     3                          /* rings and bells */
 #define SAID_MAX  400                        /* bytes of its stderr in one line of the log */
-#define NICE      10                         /* of the usual ones */
-#define PATIENT   15                         /* times the bound, for who runs at SCHED_IDLE */
+#define NICE      5                          /* of the usual ones */
+#define PATIENT   5                          /* times the bound, for who gets little time */
+#define PATIENT_IDLE 15                      /* and for who runs at SCHED_IDLE */
 
 static void
 check_host(const struct host *h)
@@ -191,13 +192,14 @@ lower(struct host *h)
 		close(fd);
 }
 
-/* It owes something and has said nothing for long, although it had the processor for as
- * long, or waits for something (then it has no time at all).  One that gets little of a busy
- * machine is given longer. */
+/* It owes something and has said nothing for long, although it had the processor for longer
+ * than any call may (LIMIT_WASM_CPU_MAX_US), or waits for something: then it has no time at
+ * all.  One that gets little of a busy machine is given longer. */
 void
 host_look(struct host *h)
 {
 	nsec silent = shard_now(h->pool->shard) - h->heard, bound, used;
+	bool idle_class = h->group->idle_class;
 	struct err e;
 
 	check_host(h);
@@ -213,8 +215,8 @@ host_look(struct host *h)
 	if (silent < bound)
 		return;
 	used = host_cpu(h) - h->seen_cpu;
-	if (used < bound - bound / 8 && silent < PATIENT * bound &&
-	    (h->group->idle_class || used > bound / 20))
+	if (used < bound * 5 / 8 && silent < (idle_class ? PATIENT_IDLE : PATIENT) * bound &&
+	    (idle_class || used > bound / 20))
 		return;
 	err_set(&e, ERR_TIMEOUT, "it has said nothing for %lld ms, with work to do",
 	    (long long)(silent / NS_PER_MS));
