@@ -72,6 +72,19 @@ read_cost(const struct said *s, struct wasm_cost *out)
 
 /* Rows. */
 
+/* The words of the host about a module. */
+static int
+not_loaded(const struct said *s)
+{
+	struct buf text = BUF(4096);
+
+	s->h->bad_object = (uint32_t)s->f->a;
+	buf_add_mended(&text, str_cut(s->body, 400));
+	err_set(s->e, ERR_IO, "a module cannot be loaded: %.*s", FMT(buf_str(&text)));
+	buf_release(&text);
+	return ERR_IO;
+}
+
 static int
 on_ready(const struct said *s)
 {
@@ -82,10 +95,8 @@ on_ready(const struct said *s)
 	if (s->f->b != WASM_PROTOCOL)
 		return err_set(s->e, ERR_INVALID, "it speaks protocol %llu, this server %d: they are "
 		    "of different versions", (unsigned long long)s->f->b, WASM_PROTOCOL);
-	if (s->body.n > 0 && s->f->a >= 0 && (size_t)s->f->a < h->objects_n) {
-		h->bad_object = (uint32_t)s->f->a;
-		return err_set(s->e, ERR_IO, "%.*s", FMT(str_cut(s->body, sizeof s->e->text - 1)));
-	}
+	if (s->body.n > 0 && s->f->a >= 0 && (size_t)s->f->a < h->objects_n)
+		return not_loaded(s);
 	if (s->f->a < 0 || (size_t)s->f->a != h->objects_n || s->body.n > 0)
 		return breach(s, "another number of modules than it was given");
 	h->state = HOST_LIVES;
