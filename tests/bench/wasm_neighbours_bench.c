@@ -9,8 +9,9 @@
  * idle: every host process runs at SCHED_IDLE; usual: as in a server, where a module gets
  * there by its third offence.  FOLDER: absolute, for what is built.
  *
- * calls: how many calls a second pass between a shard and its two host processes when 1,000
- * guests that answer at once are called all the time, and how long one of one guest takes.
+ * calls [GUESTS]: how many calls a second pass between a shard and its two host processes when
+ * all guests (1,000), which answer at once, are called all the time; how long one of one guest
+ * takes; and what an instance takes of the server's memory.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -280,7 +281,7 @@ run_rounds(size_t rounds)
 
 /* ---- calls ---- */
 
-static struct guest callers[AGENTS];
+static struct guest callers[2 * LIMIT_WASM_INSTANCES];
 static uint64_t answered, ready;
 
 static void
@@ -334,7 +335,7 @@ call_for(size_t n, nsec time)
 		shard_turn(shard);
 	wall = clock_mono() - began;
 	cpu = clock_thread() - cpu;
-	printf("%4zu guests: %.0f calls/s, p50 %.1f us, p99 %.1f us; the shard's thread %.0f %%, %.0f ns a call\n",
+	printf("%5zu guests: %.0f calls/s, p50 %.1f us, p99 %.1f us; the shard's thread %.0f %%, %.0f ns a call\n",
 	    n, (double)answered * 1e9 / (double)wall, (double)hist_percentile(window, 50) / 1e3,
 	    (double)hist_percentile(window, 99) / 1e3, (double)cpu * 100 / (double)wall,
 	    (double)cpu / (double)answered);
@@ -347,23 +348,32 @@ call_for(size_t n, nsec time)
 }
 
 static int
-measure_calls(const char *folder)
+measure_calls(const char *folder, size_t n)
 {
 	static const struct wasm_hooks hooks = { .started = on_quick_started,
 		.reply = on_quick_reply, .done = on_quick_done };
 	struct err e;
 
+	size_t before;
+	nsec began;
+
+	if (n == 0 || n > COUNT(callers))
+		fail("1 to 20,000 guests");
 	build(folder, quick);
-	for (int64_t k = 0; k < AGENTS; k++) {
-		const struct wasm_instance_options o = { .owner = k, .code = code,
-			.allow = 1u << WASM_REPLY };
+	before = mem_resident();
+	began = clock_mono();
+	for (size_t k = 0; k < n; k++) {
+		const struct wasm_instance_options o = { .owner = (int64_t)k,
+			.code = code, .allow = 1u << WASM_REPLY };
 
 		if (wasm_instance_new(&callers[k].i, pool, &o, &hooks, &callers[k], &e) != OK)
 			fail(e.text);
 	}
-	while (ready < AGENTS)
+	while (ready < n)
 		shard_turn(shard);
-	call_for(AGENTS, 3 * NS_PER_S);
+	printf("%zu guests started in %.0f ms, %.0f bytes of the server each\n", n,
+	    (double)(clock_mono() - began) / 1e6, (double)(mem_resident() - before) / (double)n);
+	call_for(n, 3 * NS_PER_S);
 	call_for(1, 2 * NS_PER_S);
 	return 0;
 }
@@ -387,7 +397,7 @@ main(int argc, char **argv)
 	if (shard_new(&shard, 0, &e) != OK || wasm_pool_new(&pool, shard, &o, &e) != OK)
 		fail(e.text);
 	if (argc > 3 && strcmp(argv[3], "calls") == 0)
-		return measure_calls(argv[2]);
+		return measure_calls(argv[2], argc > 4 ? strtoul(argv[4], NULL, 10) : AGENTS);
 	build(argv[2], endless);
 	farm_open(&farm, &kind, AGENTS, 1000);
 	text = farm_text(200);
