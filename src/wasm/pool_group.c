@@ -103,6 +103,15 @@ place_units(struct group *g)
 	}
 }
 
+static bool
+chosen(struct wasm_code *const *out, size_t n, const struct wasm_code *code)
+{
+	for (size_t k = 0; k < n; k++)
+		if (out[k] == code)
+			return true;
+	return false;
+}
+
 /* The objects of the next process; those that nobody has used for long go. */
 static size_t
 choose_objects(struct group *g, struct wasm_code **out)
@@ -118,7 +127,7 @@ choose_objects(struct group *g, struct wasm_code **out)
 			drop_unit(g, k);
 			continue;
 		}
-		if (!u->bad && n < LIMIT_WASM_OBJECTS)
+		if (!u->bad && n < LIMIT_WASM_OBJECTS && !chosen(out, n, u->code))
 			out[n++] = u->code;
 		k++;
 	}
@@ -347,7 +356,7 @@ group_replace(struct group *g, struct wasm_code *old, struct wasm_code *now)
 		u->code = wasm_code_hold(now);
 		wasm_code_drop(old);
 		u->at = NOWHERE;
-		g->renew = true;
+		g->renew = g->renew || u->users > 0;
 	}
 	if (g->renew)
 		group_work(g);
