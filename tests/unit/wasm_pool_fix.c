@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -240,8 +241,10 @@ serve(void)
 	struct str body;
 	struct err e;
 	char first[64];
-	size_t n = read_objects(first, sizeof first);
+	size_t n;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	n = read_objects(first, sizeof first);
 	if (rings_join(&fake, 3, 4, 5, &e) != OK)
 		_exit(2);
 	begin(first, n);
