@@ -1,31 +1,49 @@
 // pipeline.mjs - modules built by `cohort wasm build` and run by `cohort-wasm-host --exec`.
 //
 // SPDX-License-Identifier: MIT
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 
 const at_once = 40;
 
-/**
- * Builds module files.  Gives a map of each file to { object } or { refused: words }.
- * command: the program and its arguments up to the compiler's name.
- */
-export function build(command, compiler, cache, files) {
-	const built = new Map();
-	for (let i = 0; i < files.length; i += at_once) {
-		const some = files.slice(i, i + at_once);
-		const args = [...command.slice(1), "--any", "--compiler", compiler, "--cache", cache, ...some];
-		const r = spawnSync(command[0], args, { encoding: "utf8", timeout: 600000, maxBuffer: 1 << 26 });
-		if (r.error)
-			throw r.error;
-		for (const line of r.stdout.split("\n")) {
-			const file = some.find((f) => line.startsWith(`${f}: `));
-			if (file)
-				built.set(file, { object: line.slice(line.lastIndexOf(": ") + 2) });
-		}
-		for (const file of some)
-			if (!built.has(file))
-				built.set(file, { refused: r.stderr.split("\n").filter((l) => l.includes(file)).join(" ") || r.stderr.slice(-300) });
+function finished(command, args) {
+	return new Promise((resolve, reject) => {
+		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+		const timer = setTimeout(() => child.kill("SIGKILL"), 600000);
+		let out = "", err = "";
+		child.stdout.setEncoding("utf8").on("data", (text) => { out += text; });
+		child.stderr.setEncoding("utf8").on("data", (text) => { err += text; });
+		child.on("error", reject);
+		child.on("close", () => { clearTimeout(timer); resolve({ out, err }); });
+	});
+}
+
+async function build_some(command, compiler, cache, files, built) {
+	const args = [...command.slice(1), "--any", "--compiler", compiler, "--cache", cache, ...files];
+	const { out, err } = await finished(command[0], args);
+	for (const line of out.split("\n")) {
+		const file = files.find((f) => line.startsWith(`${f}: `));
+		if (file)
+			built.set(file, { object: line.slice(line.lastIndexOf(": ") + 2) });
 	}
+	for (const file of files)
+		if (!built.has(file))
+			built.set(file, { refused: err.split("\n").filter((l) => l.includes(file)).join(" ") || err.slice(-300) || "it is not built" });
+}
+
+/**
+ * Builds module files, two at a time.  Gives a map of each file to { object } or { refused: words }.
+ * command: the program and its arguments up to its flags.
+ */
+export async function build(command, compiler, cache, files) {
+	const built = new Map(), parts = [];
+	const size = Math.min(at_once, Math.ceil(files.length / 2));
+	for (let i = 0; i < files.length; i += size)
+		parts.push(files.slice(i, i + size));
+	const worker = async () => {
+		for (let part = parts.shift(); part !== undefined; part = parts.shift())
+			await build_some(command, compiler, cache, part, built);
+	};
+	await Promise.all([worker(), worker()]);
 	return built;
 }
 

@@ -11,7 +11,7 @@ import { random_module } from "./random.mjs";
 import { bits, is_trap, same, wast_commands } from "./wast.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url)), root = join(here, "../../..");
-const options = { core: "", compiler: "gcc", build: join(root, "build"), seed: 1, modules: 20, inputs: 1000, only: "" };
+const options = { core: "", compiler: "tcc", build: join(root, "build"), seed: 1, modules: 20, inputs: 1000, only: "" };
 for (const arg of process.argv.slice(2)) {
 	const [, name, value] = /^--([a-z]+)=(.*)$/.exec(arg) ?? [];
 	if (!(name in options)) {
@@ -106,7 +106,7 @@ async function check_refused(name, c, built) {
 async function run_file(path) {
 	const name = basename(path), commands = wast_commands(path, work);
 	const files = commands.filter((c) => c.file && c.module_type !== "text").map((c) => c.file);
-	const built = build(builder, options.compiler, join(work, "cache"), [...new Set(files)]);
+	const built = await build(builder, options.compiler, join(work, "cache"), [...new Set(files)]);
 	const instances = [];
 	const named = new Map();
 	for (const c of commands) {
@@ -161,26 +161,25 @@ async function run_random() {
 	const files = [];
 	for (let i = 0; i < options.modules; i++)
 		files.push(random_module(options.seed + i, Math.ceil(options.inputs / options.modules), work));
-	const built = build(builder, options.compiler, join(work, "cache"), files);
-	let inputs = 0, trapped = 0;
-	for (const file of files) {
-		const reference = interpreted(file), b = built.get(file), place = basename(file);
-		if (b.refused !== undefined) {
-			told(place, false, b.refused);
-			continue;
+	const reference = new Map(files.map((file) => [file, interpreted(file)]));
+	for (const compiler of ["tcc", "gcc"]) {
+		const built = await build(builder, compiler, join(work, "cache"), files);
+		let inputs = 0, trapped = 0;
+		for (const file of files) {
+			const b = built.get(file), place = `${basename(file)}, ${compiler}`;
+			const r = b.refused ? { err: b.refused } : await run(host, b.object, reference.get(file).map((e) => `invoke ${e.name}`));
+			if (r.err) {
+				told(place, false, r.err);
+				continue;
+			}
+			reference.get(file).forEach((e, i) => {
+				inputs++;
+				trapped += e.said.startsWith("error") ? 1 : 0;
+				told(`${place}, ${e.name}`, agrees(r.answers[i + 1], e.said), `${r.answers[i + 1]}; wasm-interp says ${e.said}`);
+			});
 		}
-		const r = await run(host, b.object, reference.map((e) => `invoke ${e.name}`));
-		if (r.err) {
-			told(place, false, r.err);
-			continue;
-		}
-		reference.forEach((e, i) => {
-			inputs++;
-			trapped += e.said.startsWith("error") ? 1 : 0;
-			told(`${place}:${e.name}`, agrees(r.answers[i + 1], e.said), `${r.answers[i + 1]}; wasm-interp says ${e.said}`);
-		});
+		console.log(`# ${compiler}: ${inputs} inputs of ${files.length} random modules compared with wasm-interp (${trapped} of them trap)`);
 	}
-	console.log(`# ${inputs} inputs of ${files.length} random modules compared with wasm-interp (${trapped} of them trap)`);
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
