@@ -4,6 +4,7 @@
  *   module_bytes.c   integers, types, instructions
  *   module_parts.c   imports, exports, segments, constants
  *   module_code.c    bodies
+ *   module_types.c   types of what is on the stack
  *   module_write.c   the module that is compiled
  *
  * SPDX-License-Identifier: MIT
@@ -61,9 +62,9 @@ function_section(struct wasm_module *m, struct wasm_reader *r)
 	m->defined_n = r->rc == OK ? n : 0;
 }
 
-/* A size at the start and the most that it may have; *max is most where none is said. */
+/* A size at the start and the most that it may have; *max is WASM_NONE where none is said. */
 static void
-read_bounds(struct wasm_reader *r, uint32_t *min, uint32_t *max, uint32_t most, const char *what)
+read_bounds(struct wasm_reader *r, uint32_t *min, uint32_t *max, const char *what)
 {
 	size_t at = r->at;
 	uint8_t flags = wasm_u8(r);
@@ -76,8 +77,6 @@ read_bounds(struct wasm_reader *r, uint32_t *min, uint32_t *max, uint32_t most, 
 	*max = flags == 1 ? wasm_u32(r) : WASM_NONE;
 	if (r->rc == OK && *max < *min)
 		wasm_fail(r, ERR_INVALID, at, "%s of at least %" PRIu32 " and at most %" PRIu32, what, *min, *max);
-	if (*min > most)
-		wasm_fail(r, ERR_TOOBIG, at, "%s of %" PRIu32 "; at most %" PRIu32, what, *min, most);
 }
 
 static void
@@ -93,7 +92,9 @@ table_section(struct wasm_module *m, struct wasm_reader *r)
 		t->type = wasm_value_type(r);
 		if (r->rc == OK && t->type != WASM_FUNCREF && t->type != WASM_EXTERNREF)
 			wasm_fail(r, ERR_INVALID, at, "a table of %s; it can hold references only", wasm_type_names[t->type]);
-		read_bounds(r, &t->min, &t->max, left, "a table, with those before it,");
+		read_bounds(r, &t->min, &t->max, "a table");
+		if (t->min > left)
+			wasm_fail(r, ERR_TOOBIG, at, "a table of %" PRIu32 " entries, with those before it more than %d", t->min, LIMIT_WASM_TABLE);
 		left -= r->rc == OK ? t->min : 0;
 		if (t->max > LIMIT_WASM_TABLE)
 			t->max = LIMIT_WASM_TABLE;
@@ -111,9 +112,10 @@ memory_section(struct wasm_module *m, struct wasm_reader *r)
 		wasm_fail(r, ERR_INVALID, at, "%" PRIu32 " memories; one is accepted", n);
 	if (n == 0 || r->rc != OK)
 		return;
-	read_bounds(r, &m->facts.pages, &m->facts.pages_max, 65536, "a memory");
-	if (r->rc == OK && m->facts.pages_max != WASM_NONE && m->facts.pages_max > 65536)
-		wasm_fail(r, ERR_INVALID, at, "a memory of at most %" PRIu32 " pages; 65536 can be", m->facts.pages_max);
+	at = r->at;
+	read_bounds(r, &m->facts.pages, &m->facts.pages_max, "a memory");
+	if (r->rc == OK && (m->facts.pages > 65536 || (r->p[at] == 1 && m->facts.pages_max > 65536)))
+		wasm_fail(r, ERR_TOOBIG, at, "a memory of more than 65536 pages, which are 4 GB");
 	m->facts.has_memory = true;
 }
 

@@ -5,7 +5,7 @@
  * wasm_module_read reads the binary strictly (WebAssembly core specification 2.0, section 5)
  * and refuses what a guest may not have: imports that are not of include/cohort_guest.h,
  * names outside [A-Za-z0-9_.-], threads, exceptions, memory64, several memories, SIMD, tail
- * calls.  The types of instructions are checked later, by wasm2c.
+ * calls.  wasm2c checks it all once more, in its own way.
  *
  * wasm_module_write makes the module that is compiled.  It has no custom section and no name
  * of the guest's; its functions and state are found by exports of fixed names:

@@ -207,8 +207,10 @@ read_block(struct wasm_reader *r, struct wasm_instr *in)
 	size_t at = r->at;
 	enum wasm_type t;
 
-	in->block = -1;
+	in->x = WASM_NONE;
 	if (at < r->end && (r->p[at] == 0x40 || wasm_type_of(r->p[at], &t))) {
+		if (r->p[at] != 0x40)
+			in->x = (uint32_t)t;
 		r->at++;
 		return;
 	}
@@ -244,13 +246,13 @@ read_access(struct wasm_reader *r, struct wasm_instr *in)
 }
 
 static void
-read_select(struct wasm_reader *r)
+read_select(struct wasm_reader *r, struct wasm_instr *in)
 {
 	size_t at = r->at;
 
 	if (wasm_u32(r) != 1 && r->rc == OK)
 		wasm_fail(r, ERR_INVALID, at, "a select of other than one type");
-	wasm_value_type(r);
+	in->x = (uint32_t)wasm_value_type(r);
 }
 
 static void
@@ -271,7 +273,7 @@ read_immediate(struct wasm_reader *r, struct wasm_instr *in)
 	case SHAPE_PLAIN: break;
 	case SHAPE_BLOCK: read_block(r, in); break;
 	case SHAPE_LABELS: read_labels(r, in); break;
-	case SHAPE_TYPES: read_select(r); break;
+	case SHAPE_TYPES: read_select(r, in); break;
 	case SHAPE_ACCESS: read_access(r, in); break;
 	case SHAPE_MEMORY: read_memory_zero(r); break;
 	case SHAPE_MEMORIES: read_memory_zero(r); read_memory_zero(r); break;

@@ -1,11 +1,10 @@
 /*
  * module_code.c - one function's body: each index that an instruction names is there, blocks
- * nest and end, and what compilers and instances must carry is bounded.  The types of what
- * is on the stack are left to wasm2c.
+ * nest and end, types fit (module_types.c), and what compilers and instances must carry is
+ * bounded.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <assert.h>
 #include <inttypes.h>
 #include "base/limits.h"
 #include "wasm/module_priv.h"
@@ -14,8 +13,7 @@
 struct body {
 	struct wasm_module *m;
 	struct wasm_reader *r;
-	uint32_t locals, depth;              /* depth: blocks that are open, the body's own too */
-	uint8_t open[LIMIT_WASM_NESTING + 1];        /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE */
+	struct wasm_stack stack;
 };
 
 static void
@@ -34,31 +32,6 @@ check_memory(const struct body *b, const struct wasm_instr *in)
 {
 	if (!b->m->facts.has_memory)
 		wasm_fail(b->r, ERR_INVALID, in->at, "memory is used; the module has none");
-}
-
-static void
-check_open(struct body *b, const struct wasm_instr *in)
-{
-	if (in->block >= 0)
-		check_index(b, in, in->block > UINT32_MAX ? UINT32_MAX : (uint32_t)in->block, b->m->types_n, "type");
-	if (b->depth > LIMIT_WASM_NESTING) {
-		wasm_fail(b->r, ERR_TOOBIG, in->at, "blocks nest deeper than %d", LIMIT_WASM_NESTING);
-		return;
-	}
-	b->open[b->depth++] = (uint8_t)in->op;
-}
-
-static void
-check_plain(struct body *b, const struct wasm_instr *in)
-{
-	assert(b->depth > 0);
-	if (in->op == OP_END) {
-		b->depth--;
-	} else if (in->op == OP_ELSE) {
-		if (b->open[b->depth - 1] != OP_IF)
-			wasm_fail(b->r, ERR_INVALID, in->at, "`else` without `if`");
-		b->open[b->depth - 1] = OP_ELSE;
-	}
 }
 
 static void
@@ -128,6 +101,18 @@ check_elements(struct body *b, const struct wasm_instr *in)
 		return;
 	}
 	check_index(b, in, in->y, b->m->tables_n, "table");
+	if (b->r->rc == OK && b->m->elements[in->x].type != b->m->tables[in->y].type)
+		wasm_fail(b->r, ERR_INVALID, in->at, "table.init of a table by elements of another type");
+	b->m->facts.tables_change = true;
+}
+
+static void
+check_tables(struct body *b, const struct wasm_instr *in)
+{
+	check_index(b, in, in->x, b->m->tables_n, "table");
+	check_index(b, in, in->y, b->m->tables_n, "table");
+	if (b->r->rc == OK && b->m->tables[in->x].type != b->m->tables[in->y].type)
+		wasm_fail(b->r, ERR_INVALID, in->at, "table.copy between tables of different types");
 	b->m->facts.tables_change = true;
 }
 
@@ -135,12 +120,14 @@ static void
 check_instr(struct body *b, const struct wasm_instr *in)
 {
 	switch (in->shape) {
-	case SHAPE_PLAIN: check_plain(b, in); break;
-	case SHAPE_BLOCK: check_open(b, in); break;
-	case SHAPE_LABEL: case SHAPE_LABELS: check_index(b, in, in->x, b->depth, "label"); break;
+	case SHAPE_BLOCK:
+		if (in->block >= 0)
+			check_index(b, in, in->block > UINT32_MAX ? UINT32_MAX : (uint32_t)in->block, b->m->types_n, "type");
+		break;
+	case SHAPE_LABEL: case SHAPE_LABELS: check_index(b, in, in->x, b->stack.frames_n, "label"); break;
 	case SHAPE_CALL: check_call(b, in); break;
 	case SHAPE_CALL_INDIRECT: check_call_indirect(b, in); break;
-	case SHAPE_LOCAL: check_index(b, in, in->x, b->locals, "local"); break;
+	case SHAPE_LOCAL: check_index(b, in, in->x, b->stack.locals_n, "local"); break;
 	case SHAPE_GLOBAL: check_global(b, in); break;
 	case SHAPE_TABLE: check_table(b, in); break;
 	case SHAPE_REF_FUNC: check_ref_func(b, in); break;
@@ -148,47 +135,52 @@ check_instr(struct body *b, const struct wasm_instr *in)
 	case SHAPE_DATA_MEMORY: check_memory(b, in); check_data(b, in); break;
 	case SHAPE_DATA: check_data(b, in); break;
 	case SHAPE_ELEM_TABLE: case SHAPE_ELEM: check_elements(b, in); break;
-	case SHAPE_TABLES:
-		check_index(b, in, in->x, b->m->tables_n, "table");
-		check_index(b, in, in->y, b->m->tables_n, "table");
-		b->m->facts.tables_change = true;
-		break;
-	case SHAPE_REFUSED: case SHAPE_TYPES: case SHAPE_I32: case SHAPE_I64: case SHAPE_F32:
+	case SHAPE_TABLES: check_tables(b, in); break;
+	case SHAPE_REFUSED: case SHAPE_PLAIN: case SHAPE_TYPES: case SHAPE_I32: case SHAPE_I64: case SHAPE_F32:
 	case SHAPE_F64: case SHAPE_REF_NULL:
 		break;
 	}
 }
 
-/* The groups of locals behind the parameters. */
-static uint32_t
-read_locals(struct wasm_reader *r, uint32_t params)
+/* The parameters, then the groups of locals. */
+static void
+read_locals(struct wasm_stack *s, struct wasm_reader *r, const struct wasm_signature *type)
 {
 	uint32_t groups = wasm_count(r, "groups of locals", UINT32_MAX);
-	uint64_t n = params;
 
+	s->locals_n = 0;
+	for (uint32_t i = 0; i < type->params_n; i++)
+		s->locals[s->locals_n++] = (uint8_t)type->params[i];
 	for (uint32_t i = 0; i < groups && r->rc == OK; i++) {
 		size_t at = r->at;
+		uint32_t n = wasm_u32(r);
+		enum wasm_type t = wasm_value_type(r);
 
-		n += wasm_u32(r);
-		wasm_value_type(r);
-		if (n > LIMIT_WASM_LOCALS)
-			wasm_fail(r, ERR_TOOBIG, at, "%" PRIu64 " locals and parameters; at most %d", n, LIMIT_WASM_LOCALS);
+		if (n > LIMIT_WASM_LOCALS - s->locals_n)
+			wasm_fail(r, ERR_TOOBIG, at, "%" PRIu64 " locals and parameters; at most %d",
+			    (uint64_t)s->locals_n + n, LIMIT_WASM_LOCALS);
+		for (uint32_t k = 0; k < n && r->rc == OK; k++)
+			s->locals[s->locals_n++] = (uint8_t)t;
 	}
-	return r->rc == OK ? (uint32_t)n : 0;
 }
 
 void
 wasm_body_check(struct wasm_module *m, struct wasm_reader *r, struct wasm_function *f)
 {
-	struct body b = { .m = m, .r = r, .depth = 1 };
+	struct body b;
 	struct wasm_instr in;
 
+	b.m = m;
+	b.r = r;
 	f->body = (struct wasm_span){ r->at, r->end };
-	b.open[0] = OP_BLOCK;
-	b.locals = read_locals(r, m->types[f->type].params_n);
+	read_locals(&b.stack, r, &m->types[f->type]);
 	f->code = (struct wasm_span){ r->at, r->end };
-	while (b.depth > 0 && wasm_instr(r, &in))
+	wasm_stack_begin(&b.stack, m, r, &m->types[f->type]);
+	while (b.stack.frames_n > 0 && wasm_instr(r, &in)) {
 		check_instr(&b, &in);
+		if (r->rc == OK)
+			wasm_stack_step(&b.stack, &in);
+	}
 	if (r->rc == OK && r->at != r->end)
 		wasm_fail(r, ERR_INVALID, r->at, "%zu bytes behind the end of the body", r->end - r->at);
 }

@@ -9,6 +9,7 @@
 #ifndef WASM_MODULE_PRIV_H
 #define WASM_MODULE_PRIV_H
 
+#include "base/limits.h"
 #include "wasm/module.h"
 
 #define WASM_NONE UINT32_MAX
@@ -41,15 +42,15 @@ uint8_t wasm_type_byte(enum wasm_type t);
 extern const char *const wasm_type_names[];
 
 enum wasm_op {
-	OP_BLOCK = 0x02, OP_LOOP = 0x03, OP_IF = 0x04, OP_ELSE = 0x05, OP_END = 0x0b,
-	OP_BR = 0x0c, OP_BR_IF = 0x0d, OP_BR_TABLE = 0x0e, OP_CALL = 0x10, OP_CALL_INDIRECT = 0x11,
-	OP_LOCAL_GET = 0x20, OP_LOCAL_TEE = 0x22, OP_GLOBAL_GET = 0x23, OP_GLOBAL_SET = 0x24,
+	OP_UNREACHABLE = 0x00, OP_NOP = 0x01, OP_BLOCK = 0x02, OP_LOOP = 0x03, OP_IF = 0x04, OP_ELSE = 0x05, OP_END = 0x0b,
+	OP_BR = 0x0c, OP_BR_IF = 0x0d, OP_BR_TABLE = 0x0e, OP_RETURN = 0x0f, OP_CALL = 0x10, OP_CALL_INDIRECT = 0x11,
+	OP_LOCAL_GET = 0x20, OP_LOCAL_SET = 0x21, OP_LOCAL_TEE = 0x22, OP_GLOBAL_GET = 0x23, OP_GLOBAL_SET = 0x24,
 	OP_TABLE_GET = 0x25, OP_TABLE_SET = 0x26, OP_MEMORY_GROW = 0x40,
 	OP_I32_CONST = 0x41, OP_I64_CONST = 0x42, OP_F32_CONST = 0x43, OP_F64_CONST = 0x44,
-	OP_I32_EQ = 0x46, OP_I32_LT_S = 0x48, OP_DROP = 0x1a, OP_I32_XOR = 0x73, OP_I64_XOR = 0x85,
+	OP_I32_EQ = 0x46, OP_I32_LT_S = 0x48, OP_DROP = 0x1a, OP_SELECT = 0x1b, OP_I32_XOR = 0x73, OP_I64_XOR = 0x85,
 	OP_F32_NEG = 0x8c, OP_F64_NEG = 0x9a, OP_I32_OF_F32 = 0xbc, OP_I64_OF_F64 = 0xbd,
 	OP_F32_OF_I32 = 0xbe, OP_F64_OF_I64 = 0xbf,
-	OP_REF_NULL = 0xd0, OP_REF_FUNC = 0xd2,
+	OP_REF_NULL = 0xd0, OP_REF_IS_NULL = 0xd1, OP_REF_FUNC = 0xd2,
 	/* Behind 0xfc. */
 	OP_MEMORY_INIT = 0xfc08, OP_DATA_DROP, OP_MEMORY_COPY, OP_MEMORY_FILL,
 	OP_TABLE_INIT, OP_ELEM_DROP, OP_TABLE_COPY, OP_TABLE_GROW, OP_TABLE_SIZE, OP_TABLE_FILL
@@ -67,7 +68,8 @@ struct wasm_instr {
 	size_t at, end;
 	uint32_t op;                         /* one byte, or 0xfc.. */
 	enum wasm_shape shape;
-	/* Indices in their order; of br_table, x is its largest label. */
+	/* Indices in their order; of br_table, x is its largest label; of select and ref.null,
+	 * x is an enum wasm_type, and of a block, too: of its one result, or WASM_NONE. */
 	uint32_t x, y;
 	int64_t block;                       /* a type's number; -1: none is named */
 };
@@ -127,7 +129,28 @@ struct wasm_module {
 };
 
 const struct wasm_signature *wasm_function_type(const struct wasm_module *m, uint32_t function);
-/* Checks all that a body says, but the types on its stack. */
+/* What is on the stack of a body, and which blocks are open. */
+struct wasm_block {
+	uint8_t op;                          /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE */
+	bool dead;                           /* what comes is never reached */
+	uint32_t height;                     /* values below it */
+	const struct wasm_signature *type;
+};
+struct wasm_stack {
+	const struct wasm_module *m;
+	struct wasm_reader *r;
+	size_t at;                           /* of the instruction */
+	uint32_t values_n, frames_n, locals_n;
+	uint8_t locals[LIMIT_WASM_LOCALS];   /* enum wasm_type, as the values */
+	uint8_t values[LIMIT_WASM_STACK];
+	struct wasm_block frames[LIMIT_WASM_NESTING + 1];
+};
+void wasm_stack_begin(struct wasm_stack *s, const struct wasm_module *m, struct wasm_reader *r,
+    const struct wasm_signature *type);
+/* After each index of the instruction was found to be there. */
+void wasm_stack_step(struct wasm_stack *s, const struct wasm_instr *in);
+
+/* Checks all that a body says. */
 void wasm_body_check(struct wasm_module *m, struct wasm_reader *r, struct wasm_function *f);
 
 /* Sections that are more than a few lines. */
