@@ -19,25 +19,23 @@
 #define ANY UINT8_MAX                        /* a type that nothing is known of */
 
 /* What numeric, memory and constant instructions take and give: i I f F are i32 i64 f32 f64. */
-static const struct { uint32_t first, last; const char *type; } rows[] = {
-	{ 0x28, 0x28, "i>i" }, { 0x29, 0x29, "i>I" }, { 0x2a, 0x2a, "i>f" }, { 0x2b, 0x2b, "i>F" },
-	{ 0x2c, 0x2f, "i>i" }, { 0x30, 0x35, "i>I" }, { 0x36, 0x36, "ii>" }, { 0x37, 0x37, "iI>" },
-	{ 0x38, 0x38, "if>" }, { 0x39, 0x39, "iF>" }, { 0x3a, 0x3b, "ii>" }, { 0x3c, 0x3e, "iI>" },
-	{ 0x3f, 0x3f, ">i" }, { 0x40, 0x40, "i>i" },
-	{ 0x41, 0x41, ">i" }, { 0x42, 0x42, ">I" }, { 0x43, 0x43, ">f" }, { 0x44, 0x44, ">F" },
-	{ 0x45, 0x45, "i>i" }, { 0x46, 0x4f, "ii>i" }, { 0x50, 0x50, "I>i" }, { 0x51, 0x5a, "II>i" },
-	{ 0x5b, 0x60, "ff>i" }, { 0x61, 0x66, "FF>i" },
-	{ 0x67, 0x69, "i>i" }, { 0x6a, 0x78, "ii>i" }, { 0x79, 0x7b, "I>I" }, { 0x7c, 0x8a, "II>I" },
-	{ 0x8b, 0x91, "f>f" }, { 0x92, 0x98, "ff>f" }, { 0x99, 0x9f, "F>F" }, { 0xa0, 0xa6, "FF>F" },
-	{ 0xa7, 0xa7, "I>i" }, { 0xa8, 0xa9, "f>i" }, { 0xaa, 0xab, "F>i" }, { 0xac, 0xad, "i>I" },
-	{ 0xae, 0xaf, "f>I" }, { 0xb0, 0xb1, "F>I" }, { 0xb2, 0xb3, "i>f" }, { 0xb4, 0xb5, "I>f" },
-	{ 0xb6, 0xb6, "F>f" }, { 0xb7, 0xb8, "i>F" }, { 0xb9, 0xba, "I>F" }, { 0xbb, 0xbb, "f>F" },
-	{ 0xbc, 0xbc, "f>i" }, { 0xbd, 0xbd, "F>I" }, { 0xbe, 0xbe, "i>f" }, { 0xbf, 0xbf, "I>F" },
-	{ 0xc0, 0xc1, "i>i" }, { 0xc2, 0xc4, "I>I" },
-	{ 0xfc00, 0xfc01, "f>i" }, { 0xfc02, 0xfc03, "F>i" }, { 0xfc04, 0xfc05, "f>I" }, { 0xfc06, 0xfc07, "F>I" },
-	{ OP_MEMORY_INIT, OP_MEMORY_INIT, "iii>" }, { OP_DATA_DROP, OP_DATA_DROP, ">" },
-	{ OP_MEMORY_COPY, OP_TABLE_INIT, "iii>" }, { OP_ELEM_DROP, OP_ELEM_DROP, ">" },
-	{ OP_TABLE_COPY, OP_TABLE_COPY, "iii>" }, { OP_TABLE_SIZE, OP_TABLE_SIZE, ">i" },
+static const char *const types[256] = {
+	[0x28] = "i>i", [0x29] = "i>I", [0x2a] = "i>f", [0x2b] = "i>F", [0x2c ... 0x2f] = "i>i", [0x30 ... 0x35] = "i>I",
+	[0x36] = "ii>", [0x37] = "iI>", [0x38] = "if>", [0x39] = "iF>", [0x3a ... 0x3b] = "ii>", [0x3c ... 0x3e] = "iI>",
+	[0x3f] = ">i", [0x40] = "i>i", [0x41] = ">i", [0x42] = ">I", [0x43] = ">f", [0x44] = ">F",
+	[0x45] = "i>i", [0x46 ... 0x4f] = "ii>i", [0x50] = "I>i", [0x51 ... 0x5a] = "II>i",
+	[0x5b ... 0x60] = "ff>i", [0x61 ... 0x66] = "FF>i",
+	[0x67 ... 0x69] = "i>i", [0x6a ... 0x78] = "ii>i", [0x79 ... 0x7b] = "I>I", [0x7c ... 0x8a] = "II>I",
+	[0x8b ... 0x91] = "f>f", [0x92 ... 0x98] = "ff>f", [0x99 ... 0x9f] = "F>F", [0xa0 ... 0xa6] = "FF>F",
+	[0xa7] = "I>i", [0xa8 ... 0xa9] = "f>i", [0xaa ... 0xab] = "F>i", [0xac ... 0xad] = "i>I",
+	[0xae ... 0xaf] = "f>I", [0xb0 ... 0xb1] = "F>I", [0xb2 ... 0xb3] = "i>f", [0xb4 ... 0xb5] = "I>f",
+	[0xb6] = "F>f", [0xb7 ... 0xb8] = "i>F", [0xb9 ... 0xba] = "I>F", [0xbb] = "f>F",
+	[0xbc] = "f>i", [0xbd] = "F>I", [0xbe] = "i>f", [0xbf] = "I>F", [0xc0 ... 0xc1] = "i>i", [0xc2 ... 0xc4] = "I>I",
+};
+/* Those behind 0xfc that are the same for all tables. */
+static const char *const types_fc[] = {
+	"f>i", "f>i", "F>i", "F>i", "f>I", "f>I", "F>I", "F>I",
+	"iii>", ">", "iii>", "iii>", "iii>", ">", "iii>", NULL, ">i",
 };
 
 /* Blocks whose type is one result, by enum wasm_type; and the block of none. */
@@ -102,17 +100,17 @@ pop(struct wasm_stack *s, enum wasm_type needed)
 }
 
 static void
-pop_all(struct wasm_stack *s, const enum wasm_type *types, uint32_t n)
+pop_all(struct wasm_stack *s, const enum wasm_type *list, uint32_t n)
 {
 	while (n > 0 && s->r->rc == OK)
-		pop(s, types[--n]);
+		pop(s, list[--n]);
 }
 
 static void
-push_all(struct wasm_stack *s, const enum wasm_type *types, uint32_t n)
+push_all(struct wasm_stack *s, const enum wasm_type *list, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		push(s, (uint8_t)types[i]);
+		push(s, (uint8_t)list[i]);
 }
 
 static void
@@ -200,10 +198,10 @@ static void
 check_label(struct wasm_stack *s, uint32_t label)
 {
 	uint32_t n;
-	const enum wasm_type *types = label_types(s, label, &n);
+	const enum wasm_type *list = label_types(s, label, &n);
 
 	for (uint32_t i = 0; i < n && s->r->rc == OK; i++)
-		check_type(s, peek(s, n - 1 - i, wasm_type_names[types[i]]), types[i]);
+		check_type(s, peek(s, n - 1 - i, wasm_type_names[list[i]]), list[i]);
 }
 
 static void
@@ -231,7 +229,7 @@ static void
 do_br(struct wasm_stack *s, const struct wasm_instr *in)
 {
 	uint32_t n;
-	const enum wasm_type *types = label_types(s, in->x, &n);
+	const enum wasm_type *list = label_types(s, in->x, &n);
 
 	if (in->op == OP_BR) {
 		check_label(s, in->x);
@@ -239,8 +237,8 @@ do_br(struct wasm_stack *s, const struct wasm_instr *in)
 		return;
 	}
 	pop(s, WASM_I32);
-	pop_all(s, types, n);
-	push_all(s, types, n);
+	pop_all(s, list, n);
+	push_all(s, list, n);
 }
 
 static void
@@ -303,22 +301,25 @@ do_table(struct wasm_stack *s, const struct wasm_instr *in)
 		push(s, WASM_I32);
 }
 
+static enum wasm_type
+letter_type(char letter)
+{
+	return letter == 'i' ? WASM_I32 : letter == 'I' ? WASM_I64 : letter == 'f' ? WASM_F32 : WASM_F64;
+}
+
 static void
 do_row(struct wasm_stack *s, uint32_t op)
 {
-	static const char letters[] = "iIfF";
-	size_t i = 0, n;
-	const char *type;
+	const char *type = op > 0xff ? types_fc[op & 0xff] : types[op];
+	size_t n = 0;
 
-	while (i < COUNT(rows) && (op < rows[i].first || op > rows[i].last))
-		i++;
-	assert(i < COUNT(rows));
-	type = rows[i].type;
-	n = strcspn(type, ">");
+	assert(type != NULL);
+	while (type[n] != '>')
+		n++;
 	for (size_t k = n; k > 0; k--)
-		pop(s, (enum wasm_type)(strchr(letters, type[k - 1]) - letters));
+		pop(s, letter_type(type[k - 1]));
 	if (type[n + 1] != '\0')
-		push(s, (uint8_t)(strchr(letters, type[n + 1]) - letters));
+		push(s, (uint8_t)letter_type(type[n + 1]));
 }
 
 static void
