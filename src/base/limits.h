@@ -420,7 +420,7 @@
 	X(WASM_TYPES,          10000,     "types", "of functions in one module") \
 	X(WASM_PARAMS,         100,       "values", "parameters of one function, and results") \
 	X(WASM_NESTING,        2000,      "levels", "of blocks in one function; a switch of C has one for each case") \
-	X(WASM_STACK,          10000,     "values", "on the stack of one function: each is a variable of what is compiled") \
+	X(WASM_STACK,          200000,    "values", "on the stack of one function: each is a variable of what is compiled") \
 	X(WASM_GLOBALS,        1000,      "globals", "of one module") \
 	X(WASM_TABLES,         16,        "tables", "of one module") \
 	X(WASM_SEGMENTS,       10000,     "segments", "of data, or of elements, in one module") \

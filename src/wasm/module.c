@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "base/limits.h"
+#include "base/mem.h"
 #include "wasm/module_priv.h"
 
 static const enum wasm_type *
@@ -181,6 +182,7 @@ code_section(struct wasm_module *m, struct wasm_reader *r)
 
 	if (r->rc == OK && n != m->defined_n)
 		wasm_fail(r, ERR_INVALID, at, "%" PRIu32 " bodies for %" PRIu32 " functions", n, m->defined_n);
+	m->stack = mem_alloc(sizeof *m->stack);
 	for (uint32_t i = 0; i < n && r->rc == OK; i++) {
 		struct wasm_reader body;
 		uint32_t size;
@@ -401,6 +403,8 @@ wasm_module_read(struct wasm_module **out, struct str bytes, bool any, struct ar
 	m->data_said = m->start = WASM_NONE;
 	m->facts.pages_max = WASM_NONE;
 	read_all(m, &r);
+	free(m->stack);
+	m->stack = NULL;
 	check_guest(m, &r);
 	gather(m, &r);
 	if (r.rc != OK)

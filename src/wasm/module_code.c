@@ -13,7 +13,7 @@
 struct body {
 	struct wasm_module *m;
 	struct wasm_reader *r;
-	struct wasm_stack stack;
+	struct wasm_stack *stack;
 };
 
 static void
@@ -124,10 +124,10 @@ check_instr(struct body *b, const struct wasm_instr *in)
 		if (in->block >= 0)
 			check_index(b, in, in->block > UINT32_MAX ? UINT32_MAX : (uint32_t)in->block, b->m->types_n, "type");
 		break;
-	case SHAPE_LABEL: case SHAPE_LABELS: check_index(b, in, in->x, b->stack.frames_n, "label"); break;
+	case SHAPE_LABEL: case SHAPE_LABELS: check_index(b, in, in->x, b->stack->frames_n, "label"); break;
 	case SHAPE_CALL: check_call(b, in); break;
 	case SHAPE_CALL_INDIRECT: check_call_indirect(b, in); break;
-	case SHAPE_LOCAL: check_index(b, in, in->x, b->stack.locals_n, "local"); break;
+	case SHAPE_LOCAL: check_index(b, in, in->x, b->stack->locals_n, "local"); break;
 	case SHAPE_GLOBAL: check_global(b, in); break;
 	case SHAPE_TABLE: check_table(b, in); break;
 	case SHAPE_REF_FUNC: check_ref_func(b, in); break;
@@ -167,19 +167,17 @@ read_locals(struct wasm_stack *s, struct wasm_reader *r, const struct wasm_signa
 void
 wasm_body_check(struct wasm_module *m, struct wasm_reader *r, struct wasm_function *f)
 {
-	struct body b;
+	struct body b = { .m = m, .r = r, .stack = m->stack };
 	struct wasm_instr in;
 
-	b.m = m;
-	b.r = r;
 	f->body = (struct wasm_span){ r->at, r->end };
-	read_locals(&b.stack, r, &m->types[f->type]);
+	read_locals(b.stack, r, &m->types[f->type]);
 	f->code = (struct wasm_span){ r->at, r->end };
-	wasm_stack_begin(&b.stack, m, r, &m->types[f->type]);
-	while (b.stack.frames_n > 0 && wasm_instr(r, &in)) {
+	wasm_stack_begin(b.stack, m, r, &m->types[f->type]);
+	while (b.stack->frames_n > 0 && wasm_instr(r, &in)) {
 		check_instr(&b, &in);
 		if (r->rc == OK)
-			wasm_stack_step(&b.stack, &in);
+			wasm_stack_step(b.stack, &in);
 	}
 	if (r->rc == OK && r->at != r->end)
 		wasm_fail(r, ERR_INVALID, r->at, "%zu bytes behind the end of the body", r->end - r->at);

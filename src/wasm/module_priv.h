@@ -107,6 +107,7 @@ struct wasm_segment { enum wasm_segment_mode mode; bool dropped; uint32_t number
 #define MARK_REF      2u                     /* may be in a table */
 #define MARK_USED     4u                     /* (an import) can be called */
 
+struct wasm_stack;
 struct wasm_module {
 	const uint8_t *bytes;
 	bool any;
@@ -124,6 +125,7 @@ struct wasm_module {
 	uint32_t *exports;                   /* functions, as facts.exports */
 	struct wasm_elements *elements;
 	struct wasm_segment *element_segments, *data_segments;
+	struct wasm_stack *stack;            /* of the body that is read; used again for the next */
 	/* Copied as they are: the types and the segments behind their counts, and whole sections. */
 	struct wasm_span types_bytes, memory_bytes, data_count_bytes, data_bytes;
 };
