@@ -171,6 +171,37 @@ TEST(wasm_image_of_a_module_with_a_start)
 	buf_release(&image);
 }
 
+/* Goal: a start function that takes another way at a restore has limits there, too. */
+TEST(wasm_image_start_is_limited_at_a_restore)
+{
+	static const char text[] =
+	    "(module (import \"cohort\" \"now_ms\" (func $now (result i64)))"
+	    " (memory (export \"memory\") 1)"
+	    " (func $f (if (i64.gt_s (call $now) (i64.const 0x100000000)) (then (loop $l (br $l)))))"
+	    " (start $f))";
+	struct guest_limits given = fix_limits();
+	struct object *o;
+	struct guest *g;
+	struct buf image = BUF(MB);
+	struct err e;
+
+	fix_guests(64 * MB);
+	o = fix_load(text, "tcc");
+	given.allow = 0;                     /* what now_ms says then is less */
+	g = guest_new(o, &given, NULL);
+	CHECK(guest_start(g) == GUEST_DONE);
+	CHECK_RC(guest_save(g, &image, &e), OK);
+	guest_free(g);
+	given.allow = UINT32_MAX;
+	given.fuel = INT64_MAX;
+	given.cpu = 2 * NS_PER_MS;
+	g = guest_new(o, &given, NULL);
+	CHECK_RC(guest_restore(g, buf_str(&image), &e), ERR_INVALID);
+	CHECK(str_contains(str_of(e.text), S("does not start within its limits")));
+	guest_free(g);
+	buf_release(&image);
+}
+
 /* Goal: an image that is cut off anywhere, or is of another module, is refused with words. */
 TEST(wasm_image_cut_off_is_refused)
 {

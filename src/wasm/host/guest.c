@@ -12,6 +12,8 @@
 #include "wasm/host/guest_priv.h"
 #include "wasm/host/memory.h"
 
+#define START_CPU (20 * NS_PER_MS)
+
 struct guest *guest_running;
 struct guest_host guest_hooks;
 
@@ -105,6 +107,12 @@ guest_run(struct guest *g, void (*job)(void *arg), void *arg, int64_t fuel, nsec
 	return settle(g, run_begin(&g->run, job, arg, g->data));
 }
 
+enum guest_end
+guest_run_start(struct guest *g, void (*job)(void *arg), void *arg)
+{
+	return guest_run(g, job, arg, g->limits.fuel, g->limits.cpu == NEVER ? NEVER : g->limits.cpu + START_CPU);
+}
+
 static void
 job_start(void *guest)
 {
@@ -124,7 +132,7 @@ guest_start(struct guest *g)
 	enum guest_end end;
 
 	assert(!g->started);
-	end = guest_run(g, job_start, g, g->limits.fuel, g->limits.cpu);
+	end = guest_run_start(g, job_start, g);
 	g->started = end == GUEST_DONE;
 	assert(end != GUEST_WAITS);
 	return end;

@@ -364,8 +364,9 @@ restore_all(struct work *w)
 	struct guest *g = w->g;
 	struct err e;
 
-	if (work(w, job_instantiate) != GUEST_DONE)
-		return "the module cannot be started";
+	/* A start function may take another way than it did at first. */
+	if (guest_run_start(g, job_instantiate, w) != GUEST_DONE)
+		return "the module does not start within its limits";
 	if (w->head->pages < (g->data != NULL ? memory_pages(g->data) : 0))
 		return "it has less memory than the module";
 	if (refs_ready(g, &e) != OK)
