@@ -50,6 +50,16 @@ file_read(const char *path, struct buf *out)
 	CHECK(fclose(f) == 0);
 }
 
+/* The C that the wasm2c here writes. */
+static const char *
+dialect(void)
+{
+	struct wasm_tools tools;
+
+	wasm_tools_find(&tools);
+	return strcmp(tools.wasm2c, "1.0.32") == 0 ? "-DCOHORT_WASM2C=10032" : "-DCOHORT_WASM2C=10036";
+}
+
 const char *
 fix_object(const char *wat, const char *compiler)
 {
@@ -59,11 +69,11 @@ fix_object(const char *wat, const char *compiler)
 	const char *const wat2wasm[] = { "wat2wasm", "m.wat", "-o", "m.wasm", NULL };
 	const char *const wasm2c[] = { "wasm2c", "n.wasm", "-n", "m", "-o", "m.c", NULL };
 	char *object = paths[number];
-	const char *const tcc[] = { "tcc", "-shared", "-w", "-DNDEBUG", "-DCOHORT_WASM2C=10032", include, "-I.",
+	const char *const tcc[] = { "tcc", "-shared", "-w", "-DNDEBUG", dialect(), include, "-I.",
 	    "adapter.c", "-o", object, "-lm", NULL };
 	const char *const gcc[] = { "gcc", "-w", "-O1", "-fPIC", "-shared", "-fno-strict-aliasing",
 	    "-fno-optimize-sibling-calls", "-frounding-math", "-fsignaling-nans", "-fstack-clash-protection",
-	    "-fvisibility=hidden", "-DNDEBUG", "-DCOHORT_WASM2C=10032", include, "-I.", "adapter.c",
+	    "-fvisibility=hidden", "-DNDEBUG", dialect(), include, "-I.", "adapter.c",
 	    "-o", object, "-lm", NULL };
 	struct buf bytes = BUF(MB), out = BUF(MB), adapter = BUF(MB);
 	struct wasm_module *m;
