@@ -352,8 +352,10 @@ wasm_build_cached(struct wasm_code **out, const char *cache, struct str bytes, b
     struct err *e)
 {
 	struct wasm_unit u;
-	int rc = wasm_unit_read(&u, bytes, any, e);
+	int rc = wasm_cache_open(cache, e);
 
+	if (rc == OK)
+		rc = wasm_unit_read(&u, bytes, any, e);
 	if (rc != OK)
 		return rc;
 	if (wasm_cache_find(cache, &u, WASM_GCC) || wasm_cache_find(cache, &u, WASM_TCC))

@@ -58,7 +58,7 @@ struct wasm_build {
 };
 void wasm_build_start(struct shard *s, const char *cache, struct wasm_build *b);
 void wasm_build_stop(struct wasm_build *b);          /* done does not come */
-/* What the cache has, at once; gcc's before tcc's.  ERR_NOTFOUND. */
+/* What the cache has, at once; gcc's before tcc's.  ERR_NOTFOUND; else as a build. */
 int  wasm_build_cached(struct wasm_code **out, const char *cache, struct str bytes, bool any,
     struct err *e);
 
