@@ -196,7 +196,7 @@ wasm_make(const struct wasm_unit *u, enum wasm_compiler compiler, const char *di
 {
 	char path[PATH_SIZE];
 	const char *const argv[] = { path, "m.wasm", "-n", "m", "-o", "m.c", NULL };
-	const char *define;
+	const char *define = NULL;
 	int rc = program_find("wasm2c", path, e);
 
 	if (time == 0)

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -559,6 +560,67 @@ TEST(wasm_build_by_two_processes_at_once)
 	CHECK(waitpid(other, &status, 0) == other && status == 0);
 	wasm_code_drop(r.code);
 	buf_release(&m);
+	tear_down();
+}
+
+/* An object of so many bytes, or a folder (0), last used so long ago. */
+static void
+left_behind(const char *name, off_t bytes, time_t ago)
+{
+	char path[PATH_MAX + 64];
+	struct timespec when[2] = { { .tv_sec = time(NULL) - ago }, { .tv_sec = time(NULL) - ago } };
+
+	snprintf(path, sizeof path, "%s/%s", cache, name);
+	if (bytes == 0) {
+		CHECK(mkdir(path, 0700) == 0);
+		snprintf(path, sizeof path, "%s/%s/link", cache, name);
+		CHECK(symlink("../../kept", path) == 0);
+		snprintf(path, sizeof path, "%s/%s", cache, name);
+	} else {
+		int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+		CHECK(fd >= 0 && ftruncate(fd, bytes) == 0);
+		close(fd);
+	}
+	CHECK(utimensat(AT_FDCWD, path, when, 0) == 0);
+}
+
+static bool
+is_cached(const char *name)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof path, "%s/%s", cache, name);
+	return access(path, F_OK) == 0;
+}
+
+TEST(wasm_build_cache_has_an_end)
+{
+	struct buf guest, other;
+	struct result r, next;
+	off_t half = LIMIT_WASM_CACHE_BYTES / 2;
+	struct err e;
+
+	set_up();
+	guest = assemble(GUEST);
+	other = assemble("(module (memory (export \"memory\") 1))");
+	CHECK(mkdir("kept", 0700) == 0);
+	CHECK_RC(file_put("kept/file", S("x"), &e), OK);
+	CHECK_RC(build(buf_str(&guest), WASM_TCC, 0, &r), OK);
+	/* It is the oldest, and in use. */
+	CHECK(utimensat(AT_FDCWD, r.code->path.p, (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0) == 0);
+	left_behind("old.tcc.so", half, 5000);
+	left_behind("newer.tcc.so", half, 4000);
+	left_behind("build-killed", 0, 4000);
+	left_behind("new-killed", 10, 4000);
+	left_behind("build-other", 0, 10);
+	CHECK_RC(build(buf_str(&other), WASM_TCC, 0, &next), OK);
+	CHECK(!is_cached("old.tcc.so") && is_cached("newer.tcc.so"));
+	CHECK(!is_cached("build-killed") && !is_cached("new-killed") && is_cached("build-other"));
+	CHECK(access(r.code->path.p, F_OK) == 0 && access("kept/file", F_OK) == 0);
+	wasm_code_drop(r.code);
+	wasm_code_drop(next.code);
+	buf_release(&guest);
+	buf_release(&other);
 	tear_down();
 }
 
