@@ -121,9 +121,7 @@ copy(int from, int to, const char *what, struct err *e)
 	while ((n = read(from, bytes, sizeof bytes)) > 0)
 		if (file_write(to, (struct str){ bytes, (size_t)n }) != OK)
 			return err_set(e, ERR_IO, "%s: %s", what, strerror(errno));
-	if (n < 0 || fsync(to) != 0)
-		return err_set(e, ERR_IO, "%s: %s", what, strerror(errno));
-	return OK;
+	return n < 0 ? err_set(e, ERR_IO, "%s: %s", what, strerror(errno)) : OK;
 }
 
 static void
@@ -150,6 +148,10 @@ put_from(int from, const char *cache, const char *path, struct err *e)
 	if (to < 0)
 		return err_set(e, ERR_IO, "wasm.cache: %s: %s", temporary, strerror(errno));
 	rc = copy(from, to, path, e);
+	if (rc == OK)
+		rc = wasm_object_seal(to, e);
+	if (rc == OK && fsync(to) != 0)
+		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 	close(to);
 	if (rc == OK && rename(temporary, path) != 0)
 		rc = err_set(e, ERR_IO, "wasm.cache: %s: %s", path, strerror(errno));

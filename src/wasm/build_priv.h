@@ -47,6 +47,8 @@ void wasm_folder_remove(const char *folder);
 /* Copies what was made in the folder; then wasm_cache_find finds it. */
 int  wasm_cache_put(const char *cache, const struct wasm_unit *u, enum wasm_compiler compiler,
     const char *folder, struct err *e);
+/* The object in fd gets a stack that is not executable (build_elf.c). */
+int  wasm_object_seal(int fd, struct err *e);
 /* Removes what builds left that were killed, and the objects that are over. */
 void wasm_cache_sweep(const char *cache);
 /* Is it the path of a code of this process? (build.c) */

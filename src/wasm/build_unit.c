@@ -42,6 +42,9 @@ const char *const *const wasm_flags[] = { [WASM_TCC] = tcc_flags, [WASM_GCC] = g
 #error "which calling convention is this machine's?"
 #endif
 
+/* Changes when other files are made of the same parts (build_elf.c). */
+#define FORMAT "2"
+
 /* Each part with its length, so that nothing moves from one to the next. */
 static void
 part(struct buf *b, struct str s)
@@ -69,7 +72,7 @@ key_make(struct wasm_unit *u)
 	char module[65];
 
 	digest(buf_str(&u->module), module);
-	part(&all, S(MACHINE));
+	part(&all, S(MACHINE " " FORMAT));
 	part(&all, str_of(module));
 	part(&all, buf_str(&u->adapter));
 	for (const struct wasm_text *t = wasm_runtime; t->file != NULL; t++)

@@ -161,11 +161,17 @@ load(const struct wasm_code *code)
 {
 	void *so = dlopen(code->path.p, RTLD_NOW | RTLD_LOCAL);
 	const struct wasm_object *o;
+	struct buf maps = BUF(MB);
+	struct err e;
 
 	if (so == NULL)
 		test_fail(__FILE__, __LINE__, "%s", dlerror());
 	o = dlsym(so, "cohort_wasm_object");
 	CHECK(o != NULL && o->abi == WASM_ABI);
+	/* tcc's objects would have made the stack so. */
+	CHECK_RC(file_add("/proc/self/maps", &maps, &e), OK);
+	CHECK(!str_contains(buf_str(&maps), S("rwxp")));
+	buf_release(&maps);
 	o->bind(&env);
 	o->meter_set(&(struct wasm_meter){ 1000000, 0, 500 });
 	return o;
@@ -264,19 +270,19 @@ TEST(wasm_build_with_a_compiler_that_hangs_or_makes_nothing)
 {
 	struct buf m;
 	struct result r;
-	nsec from;
 
 	set_up();
 	m = assemble(GUEST);
 	path_only((const char *const[]){ "wasm2c", NULL });
 	script_put("bin/tcc", "#!/bin/sh\nwhile :; do :; done\n");
-	from = clock_mono();
 	CHECK_RC(build(buf_str(&m), WASM_TCC, 1000, &r), ERR_TIMEOUT);
-	CHECK(clock_mono() - from < 5 * NS_PER_S);
 	CHECK_STR(str_of(r.e.text), "tcc did not end within 1 s");
 	script_put("bin/tcc", "#!/bin/sh\nexit 0\n");
 	CHECK_RC(build(buf_str(&m), WASM_TCC, 0, &r), ERR_IO);
 	CHECK(str_starts(str_of(r.e.text), S("tcc made no object")));
+	script_put("bin/tcc", "#!/bin/sh\necho none >out.so\n");
+	CHECK_RC(build(buf_str(&m), WASM_TCC, 0, &r), ERR_IO);
+	CHECK_STR(str_of(r.e.text), "the compiler made no shared object");
 	script_put("bin/tcc", "#!/bin/sh\necho \"adapter.c:1: error: no \033[31mluck\"\nexit 1\n");
 	CHECK_RC(build(buf_str(&m), WASM_TCC, 0, &r), ERR_INVALID);
 	CHECK(str_contains(str_of(r.e.text), S("error: no ?[31mluck")));
@@ -371,14 +377,16 @@ mounts_own(void)
 	char users[64], groups[64];
 	struct err e;
 
+	/* Not in a chroot: its / is no mount. */
 	if (unshare(CLONE_NEWNS) == 0)
-		return true;
+		return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 	snprintf(users, sizeof users, "0 %u 1\n", (unsigned)geteuid());
 	snprintf(groups, sizeof groups, "0 %u 1\n", (unsigned)getegid());
 	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
 	    file_put("/proc/self/setgroups", S("deny"), &e) == OK &&
 	    file_put("/proc/self/uid_map", str_of(users), &e) == OK &&
-	    file_put("/proc/self/gid_map", str_of(groups), &e) == OK;
+	    file_put("/proc/self/gid_map", str_of(groups), &e) == OK &&
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 TEST(wasm_build_on_a_full_disk)
@@ -394,7 +402,6 @@ TEST(wasm_build_on_a_full_disk)
 		printf("a file system cannot be mounted here: not tested\n");
 		return;
 	}
-	CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	/* One file more fits each time; the object's copy is the last. */
 	for (int kb = 8; rc != OK; kb += 8) {
 		snprintf(size, sizeof size, "size=%dk,mode=0700", kb);

@@ -170,7 +170,6 @@ TEST(wasm_child_that_hangs_is_killed_with_what_it_started)
 {
 	struct buf said = BUF(100), pid = BUF(100);
 	struct err e = { 0 };
-	nsec from = clock_mono();
 	int64_t n;
 	int process;
 
@@ -178,7 +177,6 @@ TEST(wasm_child_that_hangs_is_killed_with_what_it_started)
 	CHECK_RC(file_put("bin/hang", S("#!/bin/sh\nsleep 1000 &\necho $! >pid\nwait\n"), &e), OK);
 	CHECK(chmod("bin/hang", 0700) == 0);
 	CHECK_RC(run("bin/hang", true, 1000, &said, &e), ERR_TIMEOUT);
-	CHECK(clock_mono() - from < 5 * NS_PER_S);
 	CHECK(str_contains(str_of(e.text), S("hang did not end within 1 s")));
 	CHECK_RC(file_add("work/pid", &pid, &e), OK);
 	CHECK(str_to_i64(str_trim(buf_str(&pid)), &n));
