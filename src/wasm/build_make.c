@@ -95,7 +95,7 @@ version_ask(const char *name, const char *flag, char out[64])
 {
 	char path[PATH_SIZE];
 	const char *const argv[] = { path, flag, NULL };
-	struct wasm_child c = { .argv = argv, .time = 5000 };
+	struct wasm_child c = { .argv = argv, .time = LIMIT_WASM_BUILD_MS };
 	struct buf said = BUF(SAID_MAX);
 	struct err e;
 	struct str rest, word;
