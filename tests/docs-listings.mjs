@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, equal, finish, freePort, repo, scratch } from "./e2e/lib.mjs";
 
-const dir = scratch(), bin = path.join(dir, "bin"), docs = ["README.md", "docs/agents.md", "docs/agents-charts.md", "docs/agents-messages.md", "docs/agents-terminal.md", "docs/tools.md", "docs/models.md", "docs/sessions.md"];
+const dir = scratch(), bin = path.join(dir, "bin"), docs = ["README.md", "docs/agents.md", "docs/agents-charts.md", "docs/agents-messages.md", "docs/agents-terminal.md", "docs/tools.md", "docs/models.md", "docs/sessions.md", "docs/sandbox.md"];
 mkdirSync(bin);
 symlinkSync(binary, path.join(bin, "cohort"));
 const shell = (command) => spawnSync("sh", ["-c", `{ ${command}\n} 2>&1 </dev/null`], { cwd: dir, encoding: "utf8", timeout: 20000,

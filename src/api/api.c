@@ -577,7 +577,7 @@ api_shared_free(struct api_shared *sh)
 
 struct api *
 api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *office,
-    struct worker_desk *desk, struct store_reader *reader)
+    struct worker_desk *desk, struct wasm_desk *wasm, struct store_reader *reader)
 {
 	struct api *a = mem_new(struct api);
 
@@ -587,6 +587,7 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *
 	a->runs = rs;
 	a->office = office;
 	a->desk = desk;
+	a->wasm = wasm;
 	a->reader = reader;
 	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	a->scratch = BUF(a->out.max);            /* the two are swapped at times */

@@ -30,6 +30,7 @@ struct api_shared;
 struct office;
 struct offices;
 struct catalog;
+struct wasm_desk;
 struct worker_desk;
 struct workers;
 
@@ -83,9 +84,10 @@ void api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agent
 int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
     struct err *e);
 
-/* The shard's own; made before the listener is attached. */
+/* The shard's own; made before the listener is attached.  wasm NULL: there are no guests. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
-    struct office *office, struct worker_desk *desk, struct store_reader *reader);
+    struct office *office, struct worker_desk *desk, struct wasm_desk *wasm,
+    struct store_reader *reader);
 /* Ends the answers that would never end by themselves (streams of events), and
  * takes no new ones.  done: nothing of them is under way any more. */
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);

@@ -62,6 +62,7 @@ struct api {
 	struct runs *runs;
 	struct office *office;
 	struct worker_desk *desk;
+	struct wasm_desk *wasm;              /* NULL: off */
 	struct store_reader *reader;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */
@@ -529,6 +530,11 @@ void api_drained(struct api *a);
 
 handler api_worker_register, api_worker_poll, api_worker_leave, api_worker_drain,
     api_worker_list, api_worker_get, api_worker_log, api_worker_task;
+
+/* ---- wasm.c: modules of sandboxed agents ---------------------------------------------- */
+
+handler api_wasm_put, api_wasm_list, api_wasm_get, api_wasm_rollback, api_wasm_delete;
+void wasm_add_info(struct buf *b, const struct api *api);    /* an object, for /info */
 
 /* ---- graphs.c: graphs of workers --------------------------------------------------- */
 

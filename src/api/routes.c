@@ -34,6 +34,8 @@
 	"encoding, ontology, protocol, conversation_id, reply_with, "          \
 	"in_reply_to, reply_by, message_id, trace, delivery, x-...; or "       \
 	"messages: an array of them; or another content type"
+#define WASM_VERSION "number, created_at, hash, bytes, state, compiler, error, allow, tools, " \
+	"limits, imports, exports, memory_pages, functions, calls, errors, p99_us"
 #define STATE "values, next, tasks, metadata, created_at, checkpoint, "       \
 	"parent_checkpoint, interrupts"
 
@@ -389,6 +391,23 @@ const struct route routes[] = {
 	  api_worker_task, "A task has ended; X-Task-Token",
 	  "status* (success, interrupted, error), view, output, error, checkpoint", "now", 200,
 	  .arg = WORKER_END },
+
+	{ "PUT", "/wasm/modules/{name}", WASM_PUT, 0, LIMIT_WASM_MODULE_BYTES, api_wasm_put,
+	  "Deploy a module of WebAssembly, its bytes as application/wasm; see sandbox.md",
+	  "in the query: allow (log, now_ms, send, reply, store_get, store_put, tool_call, all; "
+	  "with commas), tools, memory, fuel, cpu, depth, message, rate, strategy (graceful, "
+	  "immediate, parallel, split), drain, percent, calls, wait, error_percent, p99_factor",
+	  "name, folder, current, reload, outcome, " WASM_VERSION, 200 },
+	{ "GET", "/wasm/modules", WASM_SEARCH, ROUTE_READS, NONE, api_wasm_list,
+	  "The modules that the caller's agents can be made of", NULL,
+	  "an array: name, folder, current, reload, outcome, versions (" WASM_VERSION ")", 200 },
+	{ "GET", "/wasm/modules/{name}", WASM_READ, ROUTE_READS, NONE, api_wasm_get,
+	  "One of them", NULL, "as in the list", 200 },
+	{ "POST", "/wasm/modules/{name}/rollback", WASM_PUT, ROUTE_BODY | ROUTE_BODY_OPTIONAL,
+	  SMALL, api_wasm_rollback, "Go back to a version of a module, by itself to the one "
+	  "before the current", "number", "as PUT", 200 },
+	{ "DELETE", "/wasm/modules/{name}", WASM_DELETE, 0, NONE, api_wasm_delete,
+	  "Delete a module with its versions; not while an agent uses it", NULL, "nothing", 204 },
 
 	{ "GET", "/work/items", WORK_READ, ROUTE_READS, NONE, api_work_operation,
 	  "List work items, most urgent first", "project (label may be repeated)",

@@ -42,7 +42,9 @@ api_system_info(struct call *c)
 	    !(o->groups_off >> GROUP_ASSISTANTS & 1), store_driver(o->store),
 	    auth_enabled(o->auth), auth_tier(o->auth), o->shards, FMT(o->model));
 	graphs_add(b, c->api);
-	buf_lit(b, "}}");
+	buf_lit(b, "},\"wasm\":");
+	wasm_add_info(b, c->api);
+	buf_add_char(b, '}');
 	return call_json(c, STR_NONE);
 }
 

@@ -47,6 +47,10 @@
 	X(WORKERS_SERVE,         "workers:serve")    /* with a worker's key only */ \
 	X(WORKERS_READ,          "workers:read")     /* with scope admin, as the next */ \
 	X(WORKERS_UPDATE,        "workers:update")                             \
+	X(WASM_PUT,              "wasm:put")         /* and roll back */       \
+	X(WASM_READ,             "wasm:read")                                  \
+	X(WASM_DELETE,           "wasm:delete")                                \
+	X(WASM_SEARCH,           "wasm:search")                                \
 	X(SESSIONS_CREATE,       "sessions:create")                            \
 	X(SESSIONS_READ,         "sessions:read")                              \
 	X(SESSIONS_DELETE,       "sessions:delete")                            \

@@ -331,6 +331,19 @@ flag_check(const struct flag *f, struct str text, const char *origin, struct err
 	}
 }
 
+int
+line_check_values(const struct flag_line *l, struct err *e)
+{
+	char origin[80];
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
+		snprintf(origin, sizeof origin, "--%s", l->given[i].flag->name);
+		rc = flag_check(l->given[i].flag, l->given[i].value, origin, e);
+	}
+	return rc;
+}
+
 /* text ends with a NUL. */
 static int
 store(const struct flag *f, void *into, struct str text, struct err *e)

@@ -99,6 +99,8 @@ int flag_check(const struct flag *f, struct str text, const char *origin,
     struct err *e);
 /* Has it another value in that struct than the one it has by itself? */
 bool flag_differs(const struct flag *f, const void *in);
+/* The values of all flags that were given. */
+int line_check_values(const struct flag_line *l, struct err *e);
 /* Fills a struct of plain values: defaults, then the environment (an empty
  * variable counts as unset); then the command line, which has no operands. */
 int flags_default(const struct flag *t, void *into, struct err *e);

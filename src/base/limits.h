@@ -437,6 +437,8 @@
 	X(WASM_SAID_BYTES,     8388608,   "bytes",  "messages and replies of one call of a guest, together") \
 	X(WASM_HOST_CALLS,     1000,      "calls",  "that a guest makes of the server while it handles one message") \
 	X(WASM_RATE_MAX,       1000000,   "messages/s", "that a policy may let one agent handle") \
+	X(WASM_HOSTS,          256,       "processes", "that run guests, of one server") \
+	X(WASM_MEMORY_MB,      65536,     "MB",     "that a setting may give the guests of one host process") \
 	X(WASM_INSTANCES,      10000,     "instances", "in one host process") \
 	X(WASM_HOST_BYTES,     1073741824, "bytes",  "memory of all guests in one host process") \
 	X(WASM_PARKED,         256,       "calls",  "in one host process that wait for the server") \

@@ -138,6 +138,20 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_bench_history] = { .min = 1, .max = 1, .own = bench_history_flags,
 	    .detail = "METRIC is a key of a RESULT line, as in B1.messages_per_s, or without "
 	    "the workload." },
+	[COMMAND_wasm_check] = { .min = 1, .max = -1, .own = cmd_wasm_check_flags },
+	[COMMAND_wasm_build] = { .min = 1, .max = -1, .own = cmd_wasm_build_flags,
+	    .detail = "A server that has no compiler uses what is in its cache (wasm.cache)." },
+	[COMMAND_wasm_run] = { .min = 1, .max = 1, .own = cmd_wasm_run_flags,
+	    .detail = "Its store is empty and goes with the command." },
+	[COMMAND_wasm_deploy] = { .min = 2, .max = 2, .own = cmd_wasm_deploy_flags,
+	    .detail = "graceful: what waits is done by the old version first.  immediate: calls "
+	    "under way are done again by the new one.  parallel: the new agents take over when "
+	    "all have started.  split: some of the messages go to the new version, which is "
+	    "judged by them." },
+	[COMMAND_wasm_list] = { .own = cmd_wasm_flags },
+	[COMMAND_wasm_show] = { .min = 1, .max = 1, .own = cmd_wasm_flags },
+	[COMMAND_wasm_rollback] = { .min = 1, .max = 1, .own = cmd_wasm_rollback_flags },
+	[COMMAND_wasm_delete] = { .min = 1, .max = 1, .own = cmd_wasm_flags },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
 	[COMMAND_help] = { .max = 2, .own = help_flags },
 };

@@ -111,6 +111,22 @@
 	    "show the models and providers that there are")                   \
 	X(models_check,  "models check",  "[ALIAS...]",                       \
 	    "ask models a short question and show what works")                \
+	X(wasm_check,    "wasm check",    "FILE...",                          \
+	    "check modules of WebAssembly: what they import, export and need") \
+	X(wasm_build,    "wasm build",    "FILE...",                          \
+	    "compile modules into a cache")                                   \
+	X(wasm_run,      "wasm run",      "FILE",                             \
+	    "give a guest messages in a host process, without a server")      \
+	X(wasm_deploy,   "wasm deploy",   "NAME FILE",                        \
+	    "deploy a module on a server, a new version of NAME")             \
+	X(wasm_list,     "wasm list",     "",                                 \
+	    "list the modules of a server")                                   \
+	X(wasm_show,     "wasm show",     "NAME",                             \
+	    "show a module and its versions")                                 \
+	X(wasm_rollback, "wasm rollback", "NAME",                             \
+	    "go back to an earlier version of a module")                      \
+	X(wasm_delete,   "wasm delete",   "NAME",                             \
+	    "delete a module that no agent uses")                             \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \

@@ -151,6 +151,14 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_WORKERS_LEASE] = { "workers.lease", TYPE_INT, "N", "20000", LIMIT_WORKER_LEASE_MIN_MS,
 	    LIMIT_WORKER_LEASE_MS, "ms", .help = "a worker outside that is silent for so long loses "
 	    "its tasks" },
+	[SETTING_WASM_ENABLED] = { "wasm.enabled", TYPE_BOOL, NULL, "true",
+	    .help = "agents may be modules of WebAssembly, which clients deploy" },
+	[SETTING_WASM_CACHE] = { "wasm.cache", TYPE_TEXT, "DIR", "", .help = "where compiled "
+	    "modules are kept; empty: the folder wasm beside the database" },
+	[SETTING_WASM_HOSTS] = { "wasm.hosts", TYPE_INT, "N", "0", 0, LIMIT_WASM_HOSTS,
+	    "processes", .help = "that run guests, at most; 0: twice the cores" },
+	[SETTING_WASM_MEMORY] = { "wasm.memory", TYPE_INT, "N", "1024", 16,
+	    LIMIT_WASM_MEMORY_MB, "MB", .help = "of all guests in one host process" },
 	[SETTING_STORE_TTL_DEFAULT_TTL] = { "store.ttl.default-ttl", TYPE_TEXT, "MINUTES", "",
 	    .help = "store items without a ttl live so long, as in 90 or 0.5; empty: they do not end" },
 	[SETTING_STORE_TTL_REFRESH_ON_READ] = { "store.ttl.refresh-on-read", TYPE_BOOL, NULL,

@@ -21,12 +21,8 @@ remote_command(const struct flag_command *cmd, int argc, char **argv,
 	struct err e = { 0 };
 	int rc = line_parse(&line, cmd, argc, argv, &a, &e);
 
-	for (size_t i = 0; rc == OK && i < line.given_n; i++) {
-		char origin[64];
-
-		snprintf(origin, sizeof origin, "--%s", line.given[i].flag->name);
-		rc = flag_check(line.given[i].flag, line.given[i].value, origin, &e);
-	}
+	if (rc == OK)
+		rc = line_check_values(&line, &e);
 	if (rc < 0) {
 		arena_release(&a);
 		return command_usage_error(cmd->name, &e);

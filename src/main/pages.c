@@ -46,15 +46,22 @@ read_answer(const struct remote *r, long status, struct str answer, struct val *
 }
 
 int
-remote_value(struct remote *r, const char *method, struct str path, struct str body,
-    struct val *out, struct err *e)
+remote_value_in(struct remote *r, const char *method, struct str path, struct str body,
+    nsec timeout, struct val *out, struct err *e)
 {
 	struct str answer;
 	long status;
-	int rc = remote_ask(r, method, path, body, ANSWER_NS, &status, &answer, e);
+	int rc = remote_ask(r, method, path, body, timeout, &status, &answer, e);
 
 	*out = VAL_UNDEF;
 	return rc == OK ? read_answer(r, status, answer, out, e) : rc;
+}
+
+int
+remote_value(struct remote *r, const char *method, struct str path, struct str body,
+    struct val *out, struct err *e)
+{
+	return remote_value_in(r, method, path, body, ANSWER_NS, out, e);
 }
 
 struct str

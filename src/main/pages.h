@@ -23,6 +23,9 @@ int  remote_open_line(struct remote **out, const struct flag_line *line, struct 
 /* An answer of status 200 as a value, owned by the caller.  body empty: none. */
 int  remote_value(struct remote *r, const char *method, struct str path, struct str body,
     struct val *out, struct err *e);
+/* The same, in so long; else within a minute. */
+int  remote_value_in(struct remote *r, const char *method, struct str path, struct str body,
+    nsec timeout, struct val *out, struct err *e);
 
 /* Each entry of a thread's transcript, in order; run empty: of all runs.  Stops at the
  * first code that is not OK. */

@@ -231,6 +231,17 @@ remote_set_token(struct remote *r, struct str token)
 	buf_release(&b);
 }
 
+void
+remote_set_type(struct remote *r, const char *type)
+{
+	struct buf b = BUF(KB);
+
+	buf_add_fmt(&b, "Content-Type: %s", type);
+	free(r->headers->data);              /* the first; see remote_open_bare */
+	r->headers->data = mem_cstr(buf_str(&b));
+	buf_release(&b);
+}
+
 int
 remote_open_bare(struct remote **out, struct str url, size_t max, struct err *e)
 {

@@ -24,6 +24,8 @@ int  remote_open_bare(struct remote **out, struct str url, size_t max, struct er
 int  remote_add_header(struct remote *r, const char *name, struct str value,
     struct err *e);                          /* ERR_INVALID: control characters */
 void remote_close(struct remote *r);         /* NULL: nothing */
+/* Of bodies; at the start application/json. */
+void remote_set_type(struct remote *r, const char *type);
 /* Instead of COHORT_TOKEN. */
 void remote_set_token(struct remote *r, struct str token);
 struct str remote_url(const struct remote *r);

@@ -30,6 +30,7 @@
 #include "main/options.h"
 #include "main/oversight.h"
 #include "main/reload.h"
+#include "main/sandbox.h"
 #include "main/work_agent.h"
 #include "main/work_tools.h"
 #include "net/host.h"
@@ -62,6 +63,7 @@ struct worker {
 	struct runs *runs;
 	struct office *office;
 	struct worker_desk *desk;            /* of workers outside */
+	struct sandbox_shard guests;
 	struct work_agent *work;             /* the agent `work` */
 	struct api *api;
 	struct shard_job job;                /* this phase */
@@ -85,6 +87,7 @@ struct node {
 	struct runs_shared *shared;
 	struct offices *offices;
 	struct workers *desk;                /* that are outside */
+	struct sandbox sandbox;
 	struct mail_socket *socket;          /* NULL: off */
 	struct api_shared *api;
 	struct http_server *http;
@@ -166,10 +169,14 @@ worker_open(struct worker *w, struct err *e)
 		runs_allow_mail(w->runs, w->office);
 		w->work = work_agent_new(w->office, n->store);
 	}
+	if (rc == OK)
+		rc = sandbox_shard_open(&w->guests, &n->sandbox, &(struct sandbox_needs){
+		    w->shard, n->store, w->reader, w->runs, w->office, n->tools }, e);
 	if (rc == OK) {
 		w->desk = worker_desk_new(n->desk, w->shard);
 		runs_allow_workers(w->runs, w->desk);
-		w->api = api_new(n->api, w->shard, w->runs, w->office, w->desk, w->reader);
+		w->api = api_new(n->api, w->shard, w->runs, w->office, w->desk, w->guests.desk,
+		    w->reader);
 	}
 	return rc;
 }
@@ -277,6 +284,12 @@ worker_drain_office(struct worker *w)
 	office_drain(w->office, worker_drained, w);
 }
 
+static void
+worker_drain_guests(struct worker *w)
+{
+	sandbox_shard_drain(&w->guests, worker_drained, w);
+}
+
 /* Empty: when it has run on every shard, all messages of the phase before are
  * in the mailboxes, ahead of the job that closes. */
 static void
@@ -292,6 +305,7 @@ worker_close(struct worker *w)
 	office_free(w->office);
 	work_agent_free(w->work);
 	runs_free(w->runs);
+	sandbox_shard_free(&w->guests);
 	worker_desk_free(w->desk);
 	mcp_free(w->mcp);
 	llm_free(w->llm);
@@ -303,7 +317,7 @@ worker_close(struct worker *w)
 }
 
 enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_WORK,
-	DRAIN_OFFICE, SETTLE, CLOSE, PHASES };
+	DRAIN_OFFICE, DRAIN_GUESTS, SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
 static const struct {
@@ -319,6 +333,7 @@ static const struct {
 	[DRAIN_RUNS] = { "drain runs", worker_drain_runs },
 	[DRAIN_WORK] = { "drain work", worker_drain_work },
 	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
+	[DRAIN_GUESTS] = { "drain guests", worker_drain_guests },
 	[SETTLE] = { "settle", worker_settle },
 	[CLOSE] = { "close", worker_close },
 };
@@ -684,6 +699,8 @@ node_open(struct node *n, struct err *e)
 	n->tools = tools_new();
 	work_tools_add(n->tools);
 	rc = open_catalog(n, e);
+	if (rc == OK)
+		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, e);
 	if (rc < 0)
 		return rc;
 	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
@@ -744,6 +761,7 @@ node_free(struct node *n)
 	api_shared_free(n->api);
 	origin_pattern_free(n->pages);
 	runs_shared_free(n->shared);
+	sandbox_close(&n->sandbox);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);
 	catalog_free(n->catalog);

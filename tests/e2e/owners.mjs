@@ -170,6 +170,11 @@ const rows = {
   "GET /workers/log": [, 403],
   "GET /workers/{worker_id}": [, 403],
   "DELETE /workers/graphs/{graph_id}": [, 403],
+  "PUT /wasm/modules/{name}": [{}, 415],               // in full in wasm.mjs
+  "GET /wasm/modules": [, 200, (x) => x.json.length === 0],
+  "GET /wasm/modules/{name}": [, 404],
+  "POST /wasm/modules/{name}/rollback": [{}, 404],
+  "DELETE /wasm/modules/{name}": [, 404],
   "POST /tasks/{task_id}/events": [{ events: [] }, 403],
   "POST /tasks/{task_id}/saver": [{ op: "get", ns: "" }, 403],
   "POST /tasks/{task_id}/store": [{ ops: [] }, 403],
