@@ -102,7 +102,7 @@ check_query(struct call *c, const char *const *known)
 	struct str rest = c->r->query, part, name, seen[QUERY_WORDS];
 	size_t n = 0;
 
-	while (str_next(&rest, '&', &part)) {
+	while (c->in->rc == OK && str_next(&rest, '&', &part)) {
 		struct str_near near = { .word = STR_NONE };
 		size_t i = 0;
 
@@ -115,8 +115,7 @@ check_query(struct call *c, const char *const *known)
 		if (known[i] == NULL) {
 			err_near(&c->err, ERR_INVALID, near.best, "\"",
 			    "query: unknown parameter \"%.*s\"", FMT(param_shown(name)));
-			if (c->in->rc == OK)
-				c->in->rc = ERR_INVALID;
+			c->in->rc = ERR_INVALID;
 			return;
 		}
 		for (i = 0; i < n; i++)
