@@ -392,7 +392,8 @@ const struct route routes[] = {
 	  "status* (success, interrupted, error), view, output, error, checkpoint", "now", 200,
 	  .arg = WORKER_END },
 
-	{ "PUT", "/wasm/modules/{name}", WASM_PUT, 0, LIMIT_WASM_MODULE_BYTES, api_wasm_put,
+	{ "PUT", "/wasm/modules/{name}", WASM_PUT, ROUTE_MODULE, LIMIT_WASM_MODULE_BYTES,
+	  api_wasm_put,
 	  "Deploy a module of WebAssembly, its bytes as application/wasm; see sandbox.md",
 	  "in the query: allow (log, now_ms, send, reply, store_get, store_put, tool_call, all; "
 	  "with commas), tools, memory, fuel, cpu, depth, message, rate, strategy (graceful, "
@@ -582,6 +583,9 @@ add_operation(struct buf *b, const struct route *r)
 	if (r->flags & ROUTE_BODY)
 		json_add_fmt(b, ",'requestBody':{'content':{'application/json':"
 		    "{'schema':{'type':'object'}}}}");
+	if (r->flags & ROUTE_MODULE)
+		json_add_fmt(b, ",'requestBody':{'required':true,'content':{'application/wasm':"
+		    "{'schema':{'type':'string','format':'binary'}}}}");
 	if (r->flags & ROUTE_OPEN)
 		json_add_fmt(b, ",'security':[]");
 	else if (r->access != ACCESS_NONE)
