@@ -184,6 +184,15 @@ await scenario("wrong requests", async () => {
   await server.stop();
 });
 
+await scenario("without a compiler", async () => {
+  cli(null, ["build", guest("counter"), "--cache", cache]);
+  const server = await startServer({ args: ["--wasm-cache", cache], env: { PATH: "/nowhere" } });
+  const made = await put(server, "counter", counter), other = await put(server, "words", guestOf({ last: "(func (export \"unique\") (result i32) i32.const 4711)" }));
+  equal([made.status, made.json?.state, made.json?.compiler], [200, "ready", "gcc"], `what the cache has is used ${made.text}`);
+  check(other.status === 503 && /wasm2c/.test(other.json.detail) && /apt/.test(other.json.detail), "for anything else it says what is missing, and how to get it", other.text);
+  await server.stop();
+});
+
 await scenario("turned off", async () => {
   const server = await startServer({ args: ["--wasm-enabled=false"] });
   const r = await put(server, "counter", counter);
