@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/limits.h"
 
+#define START 200                            /* bytes that tell a text from a module */
+
 /* Makes the folder of path and those around it that are missing. */
 static int
 make_folders(char *path, struct err *e)
@@ -104,13 +106,15 @@ wasm_local_read(struct buf *out, struct str path, struct err *e)
 	char name[4096], cache[4096];
 	struct buf text;
 	struct err why = { 0 };
+	struct str start;
 	int rc;
 
 	snprintf(name, sizeof name, "%.*s", FMT(path));
 	*out = BUF(LIMIT_WASM_MODULE_BYTES);
 	rc = file_add(name, out, e);
-	if (rc < 0 || !wasm_is_text(buf_str(out)))
-		return rc;
+	start = str_trim(str_sub(buf_str(out), 0, START));
+	if (rc < 0 || start.n == 0 || (start.p[0] != '(' && start.p[0] != ';'))
+		return rc;               /* what is no module either is refused as one */
 	text = *out;
 	*out = BUF(LIMIT_WASM_MODULE_BYTES);
 	rc = wasm_local_cache_user(cache, sizeof cache, e);
