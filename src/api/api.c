@@ -575,6 +575,12 @@ api_shared_free(struct api_shared *sh)
 	free(sh);
 }
 
+void
+api_count_guests(struct api *a, const struct wasm_agents *guests)
+{
+	a->guests = guests;
+}
+
 struct api *
 api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *office,
     struct worker_desk *desk, struct wasm_desk *wasm, struct store_reader *reader)

@@ -30,6 +30,7 @@ struct api_shared;
 struct office;
 struct offices;
 struct catalog;
+struct wasm_agents;
 struct wasm_desk;
 struct worker_desk;
 struct workers;
@@ -88,6 +89,8 @@ int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, mse
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
     struct office *office, struct worker_desk *desk, struct wasm_desk *wasm,
     struct store_reader *reader);
+/* Agents that are guests of this shard, for /metrics; they outlive a.  NULL: there are none. */
+void api_count_guests(struct api *a, const struct wasm_agents *guests);
 /* Ends the answers that would never end by themselves (streams of events), and
  * takes no new ones.  done: nothing of them is under way any more. */
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);

@@ -63,6 +63,7 @@ struct api {
 	struct office *office;
 	struct worker_desk *desk;
 	struct wasm_desk *wasm;              /* NULL: off */
+	const struct wasm_agents *guests;    /* for /metrics; or NULL */
 	struct store_reader *reader;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */

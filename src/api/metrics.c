@@ -16,6 +16,7 @@
 #include "net/client.h"
 #include "net/files.h"
 #include "run/hook.h"
+#include "wasm/agent/agents.h"
 #include "worker/desk.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
@@ -68,6 +69,7 @@ struct reading {
 	struct client_pool pool;
 	struct store_stats store;
 	struct worker_figures workers;
+	struct wasm_figures guests;
 	uint64_t bytes_out;
 	int64_t watchers;
 };
@@ -212,6 +214,34 @@ agents_live(const struct office_stats *s)
 	    f->workers.events)                                                \
 	X(cohort_worker_polls_total, counter, "Polls of workers.",            \
 	    f->workers.poll_waits)                                            \
+	X(cohort_wasm_hosts, gauge, "Host processes of guests.", f->guests.pool.hosts) \
+	X(cohort_wasm_hosts_lost_total, counter,                              \
+	    "Instances that were lost with their host process.",              \
+	    f->guests.pool.lost)                                              \
+	X(cohort_wasm_instances, gauge, "Guests in them.", f->guests.pool.instances) \
+	X(cohort_wasm_quarantined, gauge, "Of those, in the quarantine.",     \
+	    f->guests.pool.quarantined)                                       \
+	X(cohort_wasm_moved_total, counter,                                   \
+	    "Guests that moved to another host process.", f->guests.pool.moved) \
+	X(cohort_wasm_calls_total, counter, "Messages that guests were given.", \
+	    f->guests.pool.calls)                                             \
+	X(cohort_wasm_cpu_seconds_total, counter, "CPU time of those calls.", \
+	    (double)f->guests.pool.cpu / 1e9)                                 \
+	X(cohort_wasm_fuel_total, counter, "Fuel of those calls.",            \
+	    f->guests.pool.fuel)                                              \
+	X(cohort_wasm_agents, gauge, "Agents that are guests.",               \
+	    f->guests.agents.agents)                                          \
+	X(cohort_wasm_handled_total, counter, "Letters that they have handled.", \
+	    f->guests.agents.handled)                                         \
+	X(cohort_wasm_failed_total, counter, "Tries that failed.",            \
+	    f->guests.agents.failed)                                          \
+	X(cohort_wasm_saved_total, counter, "Images of durable ones that were written.", \
+	    f->guests.agents.saved)                                           \
+	X(cohort_wasm_restored_total, counter,                                \
+	    "Instances that began with such an image.", f->guests.agents.restored) \
+	X(cohort_wasm_reloaded_total, counter,                                \
+	    "Agents that another version has taken over.",                    \
+	    f->guests.agents.reloaded)                                        \
 	X(process_resident_memory_bytes, gauge, "Resident memory.",           \
 	    mem_resident())                                                   \
 	X(process_cpu_seconds_total, counter, "User and system CPU time.",    \
@@ -225,6 +255,15 @@ agents_live(const struct office_stats *s)
 	    "Requests answered, by route and status class.", add_requests)    \
 	X(cohort_http_request_seconds, histogram, "`le`",                     \
 	    "From the request's first byte to its answer's last.", add_latency)
+
+/* Why guests were stopped: the label `reason`. */
+#define TRAPS_NAME "cohort_wasm_traps_total"
+#define TRAPS_HELP "Calls of guests that were stopped."
+static const char *const trap_reasons[] = {
+#define X(name, text) #name,
+	WASM_TRAP_MAP(X)
+#undef X
+};
 
 static void
 add_head(struct buf *b, const char *name, const char *type, const char *help)
@@ -349,9 +388,23 @@ read_runs(const struct api_shared *sh, struct reading *f)
 		f->runs.tokens_in += one.tokens_in;
 		f->runs.tokens_out += one.tokens_out;
 		f->runs.cost_nano += one.cost_nano;
+		if (sh->at[s]->guests != NULL)
+			wasm_figures_add(&f->guests, sh->at[s]->guests);
 		f->bytes_out += load(&sh->at[s]->metrics.bytes_out);
 		f->watchers += atomic_load_explicit(&sh->at[s]->metrics.watchers,
 		    memory_order_relaxed);
+	}
+}
+
+static void
+add_traps(struct buf *b, const struct reading *f)
+{
+	add_head(b, TRAPS_NAME, "counter", TRAPS_HELP);
+	for (size_t i = WASM_TRAP_NONE + 1; i < WASM_TRAPS; i++) {
+		buf_lit(b, TRAPS_NAME "{reason=\"");
+		for (const char *c = trap_reasons[i]; *c != '\0'; c++)
+			buf_add_char(b, *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
+		buf_add_fmt(b, "\"} %llu\n", (unsigned long long)f->guests.pool.traps[i]);
 	}
 }
 
@@ -378,6 +431,7 @@ api_system_metrics(struct call *c)
 	offices_stats(sh->o.offices, &f.mail);
 	workers_figures(sh->o.workers, &f.workers);
 	client_pool(&f.pool);
+	add_traps(b, &f);
 	add_series(b, &f);
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
 	    buf_str(b));
@@ -392,6 +446,7 @@ api_add_metrics_markdown(struct buf *b)
 	buf_lit(b, "| `" #name "` | " #kind " | `route`, " labels " | " help " |\n");
 	ROUTE_SERIES_MAP(X)
 #undef X
+	buf_lit(b, "| `" TRAPS_NAME "` | counter | `reason` | " TRAPS_HELP " |\n");
 #define X(name, kind, help, value)                                            \
 	buf_lit(b, "| `" #name "` | " #kind " | | " help " |\n");
 	SERIES_MAP(X)

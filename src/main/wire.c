@@ -177,6 +177,7 @@ worker_open(struct worker *w, struct err *e)
 		runs_allow_workers(w->runs, w->desk);
 		w->api = api_new(n->api, w->shard, w->runs, w->office, w->desk, w->guests.desk,
 		    w->reader);
+		api_count_guests(w->api, w->guests.agents);
 	}
 	return rc;
 }

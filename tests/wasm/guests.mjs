@@ -10,7 +10,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { check, equal, finish, repo, scenario } from "../e2e/lib.mjs";
+import { check, equal, finish, repo, scenario, scratch } from "../e2e/lib.mjs";
 
 const out = path.join(repo, "build", "guests");
 let built = false;
@@ -25,6 +25,15 @@ export function guest(name) {
     built = true;
   }
   return path.join(out, `${name}.wasm`);
+}
+
+// hand.c: what it does is said by its messages; defines: ["VERSION=2", "BAD"].
+export function hand(...defines) {
+  const file = path.join(scratch(), `hand-${defines.join("-").replace(/[^A-Za-z0-9-]/g, "")}.wasm`);
+  const made = spawnSync("clang", ["--target=wasm32", "-nostdlib", "-O2", "-Wall", "-Wextra", "-I", path.join(repo, "include"), ...defines.map((d) => `-D${d}`),
+    "-Wl,--no-entry", "-Wl,--stack-first", "-Wl,-z,stack-size=65536", "-Wl,--strip-all", "-o", file, path.join(repo, "tests/wasm/hand.c")], { encoding: "utf8", timeout: 60000 });
+  if (made.status !== 0) throw new Error(`hand.c does not compile:\n${made.stdout}${made.stderr}`);
+  return readFileSync(file);
 }
 
 // ---- by itself -------------------------------------------------------------------------

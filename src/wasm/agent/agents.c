@@ -231,3 +231,35 @@ wasm_agents_stats(const struct wasm_agents *all, struct wasm_agents_stats *out)
 	for (size_t i = 0; i < STATS_WORDS; i++)
 		at[i] = atomic_load_explicit(&all->stats[i], memory_order_relaxed);
 }
+
+static void
+add_agents(struct wasm_agents_stats *to, const struct wasm_agents_stats *s)
+{
+	uint64_t *at = (uint64_t *)to;
+	const uint64_t *more = (const uint64_t *)s;
+
+	for (size_t i = 0; i < STATS_WORDS; i++)
+		at[i] += more[i];
+}
+
+void
+wasm_figures_add(struct wasm_figures *to, const struct wasm_agents *all)
+{
+	struct wasm_agents_stats s;
+	struct wasm_pool_stats p;
+
+	wasm_agents_stats(all, &s);
+	add_agents(&to->agents, &s);
+	wasm_pool_stats(wasm_desk_pool(all->o.desk), &p);
+	to->pool.hosts += p.hosts;
+	to->pool.instances += p.instances;
+	to->pool.quarantined += p.quarantined;
+	to->pool.waiting += p.waiting;
+	to->pool.calls += p.calls;
+	for (size_t i = 0; i < WASM_TRAPS; i++)
+		to->pool.traps[i] += p.traps[i];
+	to->pool.lost += p.lost;
+	to->pool.moved += p.moved;
+	to->pool.cpu += p.cpu;
+	to->pool.fuel += p.fuel;
+}

@@ -54,4 +54,8 @@ struct wasm_agents_stats {
 };
 void wasm_agents_stats(const struct wasm_agents *all, struct wasm_agents_stats *out);   /* any thread */
 
+/* Those of all shards, with what is in their host processes. */
+struct wasm_figures { struct wasm_agents_stats agents; struct wasm_pool_stats pool; };
+void wasm_figures_add(struct wasm_figures *to, const struct wasm_agents *all);   /* any thread */
+
 #endif
