@@ -1,0 +1,140 @@
+// wasm-kill.mjs [KILLS] [SEED] - kill -9 of the server, and of its host processes, under load
+// on agents that are guests.
+//
+// Durable counters are sent durable messages, which are sent again with the same message_id
+// when the server died before it had answered.  Each counter replies with its count to a
+// durable client.  In the end: the books balance and nothing is dead; each counter's count
+// equals the messages that were sent to it; its replies say 1, 2, 3, ... each once; so its
+// state, the letters that it has taken and those that it has sent were always committed
+// together.
+import { readdirSync, readFileSync } from "node:fs";
+import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
+import { hand } from "../wasm/guests.mjs";
+
+const kills = Number(process.argv[2] ?? 12), seed = Number(process.argv[3] ?? Date.now() % 1000000);
+const dir = scratch(), port = await freePort();
+console.log(`seed ${seed}`);
+
+// mulberry32
+let state = seed >>> 0;
+function random(n) {
+  state = (state + 0x6d2b79f5) >>> 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) % n;
+}
+const pause = (ms) => new Promise((r) => setTimeout(r, ms));
+const hex = (n, digits) => n.toString(16).padStart(digits, "0");
+
+let server, up;
+async function start() { server = await startServer({ dir, port, args: ["--shards", "2"] }); }
+// What the server answers; undefined when it dies meanwhile, after it is up again.
+async function ask(method, target, body) {
+  const to = server;
+  try {
+    const r = await call(to, method, target, body);
+    if (r.status !== 503) return r;
+  } catch (e) {
+    if (to === server && to.exit === null && !to.dying) throw e;
+  }
+  await up;
+  return undefined;
+}
+async function must(method, target, body) {
+  for (;;) {
+    const r = await ask(method, target, body);
+    if (r === undefined) continue;
+    if (r.status >= 300) throw new Error(`${method} ${target}: ${r.status} ${r.text}`);
+    return r.json;
+  }
+}
+function hosts() {
+  return readdirSync("/proc").filter((p) => /^\d+$/.test(p)).filter((p) => {
+    try { return readFileSync(`/proc/${p}/stat`, "utf8").match(/\) \S (\d+)/)[1] === String(server.child.pid) && readFileSync(`/proc/${p}/cmdline`, "utf8").includes("cohort-wasm-host"); } catch { return false; }
+  }).map(Number);
+}
+
+// ---- load ------------------------------------------------------------------------------
+
+const counters = Array.from({ length: 6 }, (_, i) => ({ name: `count-${i}`, i, sent: 0, got: [] }));
+let ending = false, again = 0, serverKills = 0, hostKills = 0;
+
+async function sender(c) {
+  while (!ending) {
+    const n = 1 + random(4);
+    const messages = Array.from({ length: n }, (_, k) => ({ message_id: `01890000-0000-7000-8${hex(c.i, 3)}-${hex(c.sent + k, 12)}`, performative: "request", receiver: c.name,
+      reply_to: "ann", reply_with: `${c.i}-${c.sent + k}`, content: { do: "add" }, delivery: { durable: true } }));
+    for (;;) {
+      const r = await ask("POST", "/messages", { messages });
+      if (r === undefined) { again++; continue; }
+      if (r.status !== 200 || r.json.results.some((x) => x.error)) throw new Error(`${c.name}: ${r.status} ${r.text}`);
+      break;
+    }
+    c.sent += n;
+    await until(() => c.got.length + 40 > c.sent || ending, `replies of ${c.name}: ${c.got.length} of ${c.sent}`, 60000);
+  }
+}
+
+// A reply is noted once, then acked; what was not acked comes again.
+async function receiver() {
+  const seen = new Set();
+  while (!ending || counters.some((c) => c.got.length < c.sent)) {
+    const r = await ask("GET", "/agents/ann/mailbox?wait=500&max=100");
+    if (r === undefined || r.status !== 200) { await pause(10); continue; }
+    for (const m of r.json) {
+      if (seen.has(m.message_id)) continue;
+      seen.add(m.message_id);
+      const c = counters.find((x) => x.name === m.sender);
+      if (c) c.got.push(m.content.count);
+      else check(false, "a message of somebody else", m);
+    }
+    if (r.json.length > 0) await ask("POST", "/agents/ann/mailbox/ack", { message_ids: r.json.map((m) => m.message_id) });
+    if (ending && receiver.end < Date.now()) throw new Error(`replies are missing: ${counters.map((c) => `${c.name} ${c.got.length}/${c.sent}`).join(" ")}`);
+  }
+}
+
+async function killer() {
+  for (let k = 0; k < kills; k++) {
+    await pause(200 + random(500));
+    if (random(2) === 0) {
+      serverKills++;
+      up = (async () => { server.dying = true; await server.stop("SIGKILL"); await start(); })();
+      await up;
+    } else {
+      for (const pid of hosts()) { hostKills++; try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
+    }
+  }
+}
+
+await scenario("kill -9 under load", async () => {
+  await start();
+  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
+  equal(put.status, 200, "the module");
+  await must("POST", "/agents", { kind: "external", name: "ann", durable: true, mailbox_max: 10000 });
+  for (const c of counters) await must("POST", "/agents", { kind: "wasm", graph_id: "hand", name: c.name, durable: true, supervision: { restart: c.i % 2 ? "never" : "on_failure", ...(c.i % 2 ? {} : { max_restarts: 100, window: 600000, backoff: 20 }) } });
+  const load = [...counters.map(sender), receiver()];
+  receiver.end = Infinity;
+  await Promise.race([killer(), Promise.all(load)]);
+  ending = true;
+  receiver.end = Date.now() + 60000;
+  await Promise.all(load);
+  for (const c of counters) {
+    const a = await until(async () => { const x = await must("GET", `/agents/${c.name}`); return x.books.pending === 0 && x; }, `${c.name} to be done`);
+    equal(a.books.dead, 0, `${c.name}: nothing is dead`);
+    c.got.sort((x, y) => x - y);
+    equal(c.got.find((n, i) => n !== i + 1), undefined, `${c.name}: the replies say 1, 2, 3, ... each once`);
+    equal(c.got.length, c.sent, `${c.name}: a reply for each message`);
+    await must("POST", "/messages", { performative: "request", receiver: c.name, reply_to: "ann", content: { do: "add" } });
+    const last = await until(async () => (await must("GET", "/agents/ann/mailbox?wait=2000")).find((m) => m.sender === c.name), `the last reply of ${c.name}`);
+    equal(last.content.count, c.sent + 1, `${c.name}: its count is the number of its messages`);
+  }
+  const total = counters.reduce((n, c) => n + c.sent, 0);
+  console.log(`${total} messages, ${serverKills} kills of the server, ${hostKills} of host processes, ${again} batches sent again`);
+  check(total > 50 && serverKills + hostKills > 0, "there was something to kill", { total, serverKills, hostKills });
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  const figure = (name) => Number(metrics.match(new RegExp(`^${name} (\\S+)$`, "m"))?.[1]);
+  equal(figure("cohort_mail_sent_total"), figure("cohort_mail_delivered_total") + figure("cohort_mail_dead") + figure("cohort_mail_expired_total") + figure("cohort_mail_pending"), "the books balance");
+  await server.stop();
+});
+
+finish();
