@@ -73,6 +73,8 @@ waits(void *arg)
 
 TEST(wasm_agent_counts_and_replies)
 {
+	struct wasm_figures all = { 0 };
+
 	guest_bed_open();
 	CHECK_RC(guests_spawn("c", false, RESTART_NEVER), OK);
 	CHECK_INT(guests.live, 1);           /* at once: who spawns it hears what is wrong */
@@ -83,6 +85,10 @@ TEST(wasm_agent_counts_and_replies)
 	CHECK_INT(guests.started, 1);
 	CHECK_INT(stats().handled, 4);
 	CHECK_INT(books_of("c").delivered, 4);
+	wasm_figures_add(&all, guests.agents);
+	wasm_figures_add(&all, guests.agents);
+	CHECK_INT(all.agents.handled, 8);
+	CHECK_INT(all.pool.calls, 2);
 	guest_bed_close();
 }
 
