@@ -9,6 +9,8 @@
  *
  * handle_message returns 0 when the message is dealt with.  Any other value is a failure: the
  * message is given again later, or is dead.  What it sent and replied leaves when it returned 0.
+ * After a failure the memory of a durable agent is as it was before the message; an agent in
+ * memory keeps what the call has changed.  What was put into the store stays in any case.
  * A call has a limit of instructions and time; one that is over it, or traps, is thrown away
  * with the instance: the next message finds a new one.  Nothing calls into the guest while it
  * waits in a host call.

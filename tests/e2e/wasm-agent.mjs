@@ -178,6 +178,13 @@ await scenario("durable agents over kill -9", async () => {
   let s = await startServer({ dir, port });
   await register(s, "ann");
   await must(s, "hand", one);
+  await spawn(s, "f", { durable: true });
+  equal(await ask(s, "f", { do: "add" }), { count: 1, version: 1 }, "a durable one counts");
+  equal(await ask(s, "f", { do: "fail-first" }), { count: 2, version: 1 }, "a letter that has failed once is counted once");
+  await s.stop("SIGKILL");
+  s = await startServer({ dir, port });
+  await register(s, "ann");
+  equal(await ask(s, "f", { do: "add" }), { count: 3, version: 1 }, "also after a kill");
   await spawn(s, "d", { durable: true });
   await spawn(s, "e", { durable: true });
   for (let i = 0; i < 30; i++) await sendAs(s, "ann", i % 2 ? "d" : "e", { do: "add" }, { delivery: { durable: true } });

@@ -214,6 +214,7 @@ handle(struct wasm_instance *i, struct str what)
 		office_changed(&guests.f);
 		pthread_mutex_unlock(&guests.f.lock);
 	} else {
+		i->n += str_eq(what, S("fail"));
 		ends(i, str_eq(what, S("fail")));
 	}
 }

@@ -4,7 +4,7 @@
  *
  * A guest counts.  It does what the content of its message says, a text:
  *   add      counts, and replies {"n": COUNT, "v": RELEASE}
- *   fail     returns 1              trap, lose   its instance, its host process goes
+ *   fail     counts, returns 1      trap, lose   its instance, its host process goes
  *   put, get the count, in the store under "n"; get replies with what it gets
  *   tell bob sends "hi" to him      tool NAME    calls it, and replies with the answer
  *   wait     does not end until guests_go

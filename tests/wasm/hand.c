@@ -3,6 +3,8 @@
  *
  *	{"do": "add"}                 counts, and replies {"count", "version"}
  *	{"do": "fail"}                returns 1
+ *	{"do": "fail-first"}          counts as `add`, but returns 1 until its store has a value,
+ *	                              which it writes
  *	{"do": "trap"}, "spin"        unreachable code; a loop without end
  *	{"do": "put", "value": V}     writes V into its store, replies {"rc"}
  *	{"do": "get"}                 replies {"value": V}, or {"rc"}
@@ -110,6 +112,12 @@ handle_message(const char *text, uint32_t n)
 	count += json_is(what, "add");
 	if (json_is(what, "add"))
 		return reply_count(&o);
+	if (json_is(what, "fail-first")) {
+		count++;
+		if (cohort_store_get("value", 5, out, sizeof out) < 0)
+			return cohort_store_put("value", 5, "1", 1) + 1;
+		return reply_count(&o);
+	}
 	if (json_is(what, "fail"))
 		return 1;
 	if (json_is(what, "trap"))

@@ -168,9 +168,13 @@ report(struct wasm_agent *w, bool ok)
 	    offsetof(struct wasm_agents_stats, failed), 1);
 }
 
+/* A durable one is as it was before: its next instance begins with what was saved, which knows
+ * nothing of this letter. */
 void
 letter_failed(struct wasm_agent *w, struct str words)
 {
+	if (w->durable)
+		guest_leave(w->at);
 	log_info("wasm", "letter_failed", "agent=%.*s module=%.*s release=%lld error=%.*s",
 	    FMT(agent_address(w)), FMT(w->at->release->name), (long long)w->at->release->number,
 	    FMT(str_cut(words, KB)));

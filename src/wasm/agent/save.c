@@ -80,14 +80,6 @@ saving_new(struct wasm_agent *w, const struct wasm_release *r)
 	return x;
 }
 
-/* In vain: the guest is not what the letter has made of it. */
-static void
-undo(struct wasm_agent *w, struct str words)
-{
-	guest_leave(w->at);
-	letter_failed(w, words);
-}
-
 static void
 submit(struct wasm_agent *w, struct saving *x)
 {
@@ -121,7 +113,7 @@ save(struct wasm_agent *w, struct str body)
 		submit(w, x);
 	} else {
 		saving_free(x);
-		undo(w, str_of(e.text));
+		letter_failed(w, str_of(e.text));
 	}
 }
 
@@ -143,7 +135,7 @@ save_image(struct wasm_agent *w, int rc, struct str body)
 	else if (rc == ERR_CLOSED)
 		letter_trapped(w, true, S("its host process ended"));
 	else
-		undo(w, S("what the guest has in memory is more than can be saved, or cannot be"));
+		letter_failed(w, S("what the guest has in memory is more than can be saved, or cannot be"));
 }
 
 void
