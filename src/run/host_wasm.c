@@ -79,23 +79,31 @@ visit_ends(struct visit *x, enum task_wasm_end how, int32_t code, struct str wor
 
 /* ---- what it says --------------------------------------------------------------------- */
 
+/* The message is given to the instance, which has started. */
 static void
-on_started(void *arg, int rc, const struct err *e)
+give(struct visit *x)
 {
-	struct visit *x = arg;
-	struct err why;
+	int rc = wasm_instance_call(x->instance, x->w->message);
 
-	if (rc == OK)
-		rc = wasm_instance_call(x->instance, x->w->message);
-	else
-		why = *e;
-	if (rc == ERR_CLOSED)
-		visit_ends(x, TASK_WASM_LOST, 0, S("its host process ended"));
+	if (rc == ERR_BUSY)
+		shard_timer_set(x->run->rs->shard, &x->look, LOOK_MS);
 	else if (rc == ERR_TOOBIG)
 		visit_ends(x, TASK_WASM_REFUSED, 0, S("its input is larger than a message to it "
 		    "may be"));
 	else if (rc != OK)
-		visit_ends(x, TASK_WASM_REFUSED, 0, str_of(why.text));
+		visit_ends(x, TASK_WASM_LOST, 0, S("its host process ended"));
+}
+
+static void
+on_started(void *arg, int rc, const struct err *e)
+{
+	struct visit *x = arg;
+
+	if (rc == OK)
+		give(x);
+	else
+		visit_ends(x, rc == ERR_CLOSED ? TASK_WASM_LOST : TASK_WASM_REFUSED, 0,
+		    str_of(e->text));
 }
 
 static void
@@ -220,7 +228,9 @@ on_look(struct wheel_timer *t)
 	struct visit *x = CONTAINER_OF(t, struct visit, look);
 	struct err e = { 0 };
 
-	if (!begin(x, &e))
+	if (x->instance != NULL)
+		give(x);
+	else if (!begin(x, &e))
 		visit_ends(x, TASK_WASM_REFUSED, 0, str_of(e.text));
 }
 

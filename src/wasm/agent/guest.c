@@ -89,29 +89,40 @@ on_log(void *arg, int level, struct str text)
 	wasm_log(level, agent_address(g->w), text);
 }
 
+/* The agent whose letter it handles; NULL: it has none, and says something all the same. */
+static struct wasm_agent *
+at_work(const struct guest *g)
+{
+	return g->w->at == g ? g->w : NULL;
+}
+
 static void
 on_send(void *arg, struct str json)
 {
-	say_hear(((struct guest *)arg)->w, json, false);
+	if (at_work(arg) != NULL)
+		say_hear(at_work(arg), json, false);
 }
 
 static void
 on_reply(void *arg, struct str json)
 {
-	say_hear(((struct guest *)arg)->w, json, true);
+	if (at_work(arg) != NULL)
+		say_hear(at_work(arg), json, true);
 }
 
 static void
 on_ask(void *arg, const struct wasm_ask *q)
 {
-	ask_begin(((struct guest *)arg)->w, q);
+	if (at_work(arg) != NULL)
+		ask_begin(at_work(arg), q);
 }
 
 static void
 on_done(void *arg, int32_t result, const struct wasm_cost *cost)
 {
 	(void)cost;
-	letter_done(((struct guest *)arg)->w, result);
+	if (at_work(arg) != NULL)
+		letter_done(at_work(arg), result);
 }
 
 static void
@@ -139,7 +150,8 @@ on_trapped(void *arg, enum wasm_trap why, struct str text, const struct wasm_cos
 static void
 on_saved(void *arg, int rc, struct str body)
 {
-	save_image(((struct guest *)arg)->w, rc, body);
+	if (at_work(arg) != NULL)
+		save_image(at_work(arg), rc, body);
 }
 
 static const struct wasm_hooks hooks = {
