@@ -7,7 +7,8 @@
 // equals the messages that were sent to it; its replies say 1, 2, 3, ... each once; so its
 // state, the letters that it has taken and those that it has sent were always committed
 // together.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
 import { hand } from "../wasm/guests.mjs";
 
@@ -134,6 +135,30 @@ await scenario("kill -9 under load", async () => {
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   const figure = (name) => Number(metrics.match(new RegExp(`^${name} (\\S+)$`, "m"))?.[1]);
   equal(figure("cohort_mail_sent_total"), figure("cohort_mail_delivered_total") + figure("cohort_mail_dead") + figure("cohort_mail_expired_total") + figure("cohort_mail_pending"), "the books balance");
+  await server.stop();
+});
+
+// A node that is made again runs its guest from the start, but what the guest has read and
+// written is not done again: so a number in its store grows by one for each node, no more.
+await scenario("nodes of a graph, kill -9", async () => {
+  const agents = scratch(), at = scratch(), steps = 60;
+  writeFileSync(path.join(agents, "up.yaml"), `id: up\nstate: {value: {}}\nnodes:\n  a:\n    repeat: {times: ${steps}, do: [{wasm: hand, input: {do: "'up'"}}, {wait: {ms: 20}}]}\nedges: [[START, a], [a, END]]\n`);
+  const begin = async () => { server = await startServer({ dir: at, port, args: ["--agents", agents, "--shards", "2"] }); };
+  await begin();
+  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
+  equal(put.status, 200, "the module");
+  const thread = await must("POST", "/threads", {});
+  const run = await must("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "up", input: {} });
+  let n = 0;
+  for (; n < kills / 2; n++) {
+    await pause(150 + random(400));
+    if (random(3) === 0) for (const pid of hosts()) { try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
+    else { server.dying = true; await server.stop("SIGKILL"); await begin(); }
+  }
+  const end = await until(async () => { const r = await must("GET", `/threads/${thread.thread_id}/runs/${run.run_id}`); return !["pending", "running"].includes(r.status) && r; }, "the run to end", 60000);
+  equal(end.status, "success", "the run succeeds");
+  const item = (await must("POST", "/store/items/search", { namespace_prefix: ["wasm"] })).items[0];
+  equal(item?.value, { value: steps }, `after ${n} kills the number is that of the nodes`);
   await server.stop();
 });
 

@@ -8,6 +8,7 @@
  *	{"do": "trap"}, "spin"        unreachable code; a loop without end
  *	{"do": "put", "value": V}     writes V into its store, replies {"rc"}
  *	{"do": "get"}                 replies {"value": V}, or {"rc"}
+ *	{"do": "up"}                  adds 1 to the number in its store, replies {"value"}
  *	{"do": "tool", "name": T, "args": {...}}      replies {"rc", "text"}
  *	{"do": "tell", "to": A}       sends {"count"} to A, replies nothing
  *	{"do": "tell-and-fail", "to": A}      the same, and returns 1
@@ -76,6 +77,19 @@ get(struct json_out *o)
 }
 
 static int32_t
+up(struct json_out *o)
+{
+	int32_t n = cohort_store_get("value", 5, out, sizeof out);
+	int64_t value = 1 + (n < 0 ? 0 : json_int((struct json){ out, (uint32_t)n }, 0));
+	struct json_out text = { out, sizeof out, 0 };
+
+	json_number(&text, value);
+	if (cohort_store_put("value", 5, text.p, text.n) < 0)
+		return 1;
+	return reply_number(o, "value", value);
+}
+
+static int32_t
 tool(struct json_out *o, struct json content)
 {
 	struct json name = json_get(content, "name"), args = json_get(content, "args");
@@ -131,6 +145,8 @@ handle_message(const char *text, uint32_t n)
 	}
 	if (json_is(what, "get"))
 		return get(&o);
+	if (json_is(what, "up"))
+		return up(&o);
 	if (json_is(what, "tool"))
 		return tool(&o, content);
 	if (json_is(what, "tell"))
