@@ -31,6 +31,7 @@ struct chart;
 struct graph;
 struct graph_spec;
 struct task_kind;
+struct agent_wasm;
 
 /* ---- fields and values ----------------------------------------------------- */
 
@@ -345,6 +346,8 @@ struct agent {
 	const struct graph_spec *spec;       /* what it was made of, names as in the file */
 	const struct agent_hosted *hosted;   /* not NULL: a worker runs it; then there are
 	                                        no channels, nodes, edges, graph, chart */
+	const struct agent_wasm *wasm;       /* agent/wasm.h: not NULL: the module whose one node
+	                                        it is */
 	size_t slots_n;                      /* of a scope */
 	const struct agent_budget *budget;   /* of the whole; NULL: none */
 	const struct agent_state_budget *state_budgets;

@@ -209,7 +209,10 @@ load_agent(struct load *l, struct tree *t, struct str text, struct str file)
 			set_hash(l->a, t->root);
 		return;
 	}
-	load_root(l, t->root);
+	if (load_is_wasm(l, t->root))
+		load_wasm(l, t->root);
+	else
+		load_root(l, t->root);
 	if (l->rc == OK)
 		take_tests(l, t->root);
 	if (l->rc == OK)

@@ -168,6 +168,9 @@ bool load_has_kind(struct load *l, const struct tree_node *n);
 /* hosted.c: {"hosted": {...}}, a graph that a worker runs. */
 bool load_is_hosted(struct load *l, const struct tree_node *root);
 void load_hosted(struct load *l, const struct tree_node *root);
+/* wasm.c: {wasm: {module, ...}}, a module in a sandbox. */
+bool load_is_wasm(struct load *l, const struct tree_node *root);
+void load_wasm(struct load *l, const struct tree_node *root);
 /* Everything of an agent that is a map. */
 void load_root(struct load *l, const struct tree_node *n);
 /* The id of the agent, given at n; p NULL: it is made of the file's name. */

@@ -249,10 +249,20 @@ static const char guard_text[] =
 	"\"env\":" TEXT_MAP ",\"cwd\":{\"type\":\"string\"},\"url\":{\"type\":\"string\"}," \
 	"\"headers\":" TEXT_MAP ",\"tools\":" CHANNEL_NAMES "}}}"
 
+#define LIMIT_WORDS "{\"type\":[\"number\",\"string\"]}"
+#define WASM "\"wasm\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":" \
+	"[\"module\"],\"properties\":{\"module\":{\"type\":\"string\",\"pattern\":" \
+	"\"[.]wa(sm|t)$\"},\"allow\":{\"type\":\"array\",\"items\":{\"enum\":[\"log\"," \
+	"\"now_ms\",\"send\",\"reply\",\"store_get\",\"store_put\",\"tool_call\",\"all\"," \
+	"\"none\"]}},\"tools\":" CHANNEL_NAMES ",\"limits\":{\"type\":\"object\"," \
+	"\"additionalProperties\":false,\"properties\":{\"memory\":" LIMIT_WORDS \
+	",\"fuel\":" LIMIT_WORDS ",\"cpu\":" LIMIT_WORDS ",\"depth\":" LIMIT_WORDS \
+	",\"message\":" LIMIT_WORDS ",\"rate\":" LIMIT_WORDS "}}}}"
+
 static const char agent_head[] =
     "{\"type\":\"object\",\"additionalProperties\":false,"
-    "\"anyOf\":[{\"required\":[\"nodes\",\"edges\"]},{\"required\":[\"states\"]}],"
-    "\"properties\":{\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
+    "\"anyOf\":[{\"required\":[\"nodes\",\"edges\"]},{\"required\":[\"states\"]},"
+    "{\"required\":[\"wasm\"]}],\"properties\":{" WASM ",\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
     "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
     "\"state\":{\"type\":\"object\",\"additionalProperties\":" REF("channel") "},"
     BUDGET ",\"capabilities\":{\"type\":\"object\",\"additionalProperties\":false,"
