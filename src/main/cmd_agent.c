@@ -17,6 +17,7 @@
 #include "main/agent_tools.h"
 #include "main/agents.h"
 #include "main/cmd.h"
+#include "main/wasm_folder.h"
 #include "task/kinds.h"
 
 #define SHOWN_BYTES (16 * MB)
@@ -67,6 +68,8 @@ check(const struct flag_line *line)
 			rc = agents_add(set, a, &e);
 		if (rc == OK && a->tests.kind != VAL_UNDEFINED)
 			rc = agent_tests_check(a->tests, a->file, &e);
+		if (rc == OK)
+			rc = guest_files_check(a, &e);
 		if (rc != OK)
 			fprintf(stderr, "%s\n", e.text);
 		bad += rc != OK;

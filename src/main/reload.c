@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "base/mem.h"
+#include "main/wasm_folder.h"
 #include "main/watch.h"
 #include "net/shard.h"
 
@@ -25,13 +26,15 @@ struct reload {
 	bool fresh;                          /* there is another set */
 	void (*changed)(void *ctx, struct agents *set, struct agents *before);
 	void *ctx;
+	void (*beside)(void *beside_ctx, const struct agents *set);
+	void *beside_ctx;
 };
 
 /* A folder that a container mounts is changed by a link in it, `..data`. */
 static bool
 may_matter(struct str name)
 {
-	return folder_takes(name) || str_starts(name, S(".."));
+	return folder_takes(name) || guest_files_takes(name) || str_starts(name, S(".."));
 }
 
 static void
@@ -40,6 +43,7 @@ read_folder(uv_work_t *work)
 	struct reload *r = CONTAINER_OF(work, struct reload, work);
 
 	r->fresh = folder_read(r->folder);
+	r->beside(r->beside_ctx, folder_agents(r->folder));
 }
 
 static void begin(void *ctx);
@@ -77,13 +81,16 @@ begin(void *ctx)
 
 struct reload *
 reload_new(struct shard *s, struct folder *f,
-    void (*changed)(void *ctx, struct agents *set, struct agents *before), void *ctx)
+    void (*changed)(void *ctx, struct agents *set, struct agents *before), void *ctx,
+    void (*beside)(void *beside_ctx, const struct agents *set), void *beside_ctx)
 {
 	struct reload *r = mem_new(struct reload);
 
 	r->shard = s;
 	r->folder = f;
 	r->changed = changed;
+	r->beside = beside;
+	r->beside_ctx = beside_ctx;
 	r->ctx = ctx;
 	r->watch = watch_new(s, folder_path(f), may_matter, begin, r);
 	return r;

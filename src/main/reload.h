@@ -15,9 +15,11 @@ struct reload;
 struct shard;
 
 /* The folder is this one's alone until the shard is freed; changed is called with
- * each new set, and the one before. */
+ * each new set, and the one before.  beside: called after each reading, on the other thread,
+ * for what lies beside the agents' files. */
 struct reload *reload_new(struct shard *s, struct folder *f,
-    void (*changed)(void *ctx, struct agents *set, struct agents *before), void *ctx);
+    void (*changed)(void *ctx, struct agents *set, struct agents *before), void *ctx,
+    void (*beside)(void *beside_ctx, const struct agents *set), void *beside_ctx);
 void reload_now(struct reload *r);           /* without a sign of a change */
 void reload_free(struct reload *r);          /* no call follows; NULL: nothing */
 

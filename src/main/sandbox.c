@@ -57,10 +57,11 @@ cache_of(const struct config *c)
 
 int
 sandbox_open(struct sandbox *b, const struct config *c, struct store *store,
-    unsigned shards, struct err *e)
+    unsigned shards, const struct folder *folder, struct err *e)
 {
 	struct wasm_deploy_options o = { .store = store, .shards_n = shards };
 	struct err why;
+	int rc;
 
 	if (!config_bool(c, SETTING_WASM_ENABLED))
 		return OK;
@@ -71,14 +72,30 @@ sandbox_open(struct sandbox *b, const struct config *c, struct store *store,
 	o.pool.host_program = b->host;
 	o.pool.hosts_max = (unsigned)config_int(c, SETTING_WASM_HOSTS);
 	o.pool.memory_max = (size_t)config_int(c, SETTING_WASM_MEMORY) * MB;
-	return wasm_deploy_new(&b->deploy, &o, e);
+	rc = wasm_deploy_new(&b->deploy, &o, e);
+	if (rc == OK) {
+		b->files = guest_files_new(b->deploy, b->cache);
+		guest_files_read(b->files, folder_agents(folder));
+	}
+	return rc;
+}
+
+void
+sandbox_read(void *b, const struct agents *set)
+{
+	struct guest_files *files = ((struct sandbox *)b)->files;
+
+	if (files != NULL)
+		guest_files_read(files, set);
 }
 
 void
 sandbox_close(struct sandbox *b)
 {
+	guest_files_free(b->files);
 	wasm_deploy_free(b->deploy);
 	free(b->cache);
+	b->files = NULL;
 	b->deploy = NULL;
 	b->cache = NULL;
 }

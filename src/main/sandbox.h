@@ -6,20 +6,25 @@
 #ifndef MAIN_SANDBOX_H
 #define MAIN_SANDBOX_H
 
+#include "main/agents.h"
 #include "main/config.h"
 #include "run/run.h"
 #include "wasm/agent/agents.h"
-#include "wasm/deploy/deploy.h"
+#include "main/wasm_folder.h"
 
 struct sandbox {
 	struct wasm_deploy *deploy;          /* NULL: wasm.enabled is false */
 	char *cache;
 	char host[4096];                     /* the program cohort-wasm-host */
+	struct guest_files *files;           /* modules of the folder */
 };
 
-/* By the settings wasm.*. */
+/* By the settings wasm.*; with the modules of that folder's agents. */
 int  sandbox_open(struct sandbox *b, const struct config *c, struct store *store,
-    unsigned shards, struct err *e);
+    unsigned shards, const struct folder *folder, struct err *e);
+/* The modules of these agents' files, as they are now (wasm_folder.h).  b: a struct sandbox,
+ * which may be all zero.  Any thread, one at a time. */
+void sandbox_read(void *b, const struct agents *set);
 void sandbox_close(struct sandbox *b);       /* also one that is all zero */
 
 /* What runs guests on one shard; all zero: they are off. */

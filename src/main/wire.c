@@ -375,7 +375,8 @@ static void
 serves(struct node *n)
 {
 	if (folder_path(n->folder) != NULL)
-		n->reload = reload_new(n->workers[0].shard, n->folder, folder_changed, n);
+		n->reload = reload_new(n->workers[0].shard, n->folder, folder_changed, n,
+		    sandbox_read, &n->sandbox);
 	n->listening(n->ctx);
 }
 
@@ -701,7 +702,7 @@ node_open(struct node *n, struct err *e)
 	work_tools_add(n->tools);
 	rc = open_catalog(n, e);
 	if (rc == OK)
-		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, e);
+		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
 	if (rc < 0)
 		return rc;
 	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),

@@ -6,6 +6,7 @@
 #include "deploy_fix.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what stands for builds and host processes ------------------------------------------- */
 
@@ -225,7 +226,13 @@ desks_open(struct fix *f)
 {
 	struct wasm_deploy_options o = { .store = f->st, .cache = "cache", .shards_n = DESKS };
 
-	CHECK_RC(deploy_new_with(&f->d, &o, &ops, &f->e), OK);
+	if (f->real) {
+		o.cache = f->cache;
+		o.pool.host_program = f->host;
+		CHECK_RC(wasm_deploy_new(&f->d, &o, &f->e), OK);
+	} else {
+		CHECK_RC(deploy_new_with(&f->d, &o, &ops, &f->e), OK);
+	}
 	for (int i = 0; i < DESKS; i++) {
 		CHECK_RC(wasm_desk_new(&f->desk[i], f->d, f->shard[i], f->reader[i], &f->e), OK);
 		f->ear[i] = (struct wasm_listener){ on_reload, on_switched, &f->ear[i], NULL };
@@ -234,12 +241,11 @@ desks_open(struct fix *f)
 	}
 }
 
-void
-fix_open(struct fix *f)
+static void
+open_as_it_is(struct fix *f)
 {
 	struct store_options o = { .driver = S("sqlite"), .path = S("db") };
 
-	memset(f, 0, sizeof *f);
 	here = f;
 	CHECK_RC(store_open(&f->st, &o, &f->e), OK);
 	for (int i = 0; i < DESKS; i++) {
@@ -279,6 +285,30 @@ turns(struct fix *f)
 {
 	for (int i = 0; i < 12; i++)
 		turn(f);
+}
+
+void
+fix_open(struct fix *f)
+{
+	memset(f, 0, sizeof *f);
+	open_as_it_is(f);
+}
+
+void
+fix_open_real(struct fix *f)
+{
+	char at[400];
+	ssize_t n = readlink("/proc/self/exe", at, sizeof at - 1);
+
+	memset(f, 0, sizeof *f);
+	f->real = true;
+	CHECK(n > 0);
+	at[n] = '\0';
+	*strrchr(at, '/') = '\0';
+	snprintf(f->host, sizeof f->host, "%s/cohort-wasm-host", at);
+	CHECK(getcwd(at, sizeof at) != NULL);
+	snprintf(f->cache, sizeof f->cache, "%s/cache", at);
+	open_as_it_is(f);
 }
 
 static void

@@ -22,7 +22,7 @@ extern struct world {
 	struct wasm_instance *starting[8];
 	size_t instances, replaced;
 	bool no_tcc, no_gcc, gcc_waits, cached;
-	long codes;
+	_Atomic long codes;
 } world;
 void code_drop(struct wasm_code *c);
 
@@ -48,10 +48,14 @@ struct fix {
 	int ready;                           /* what listeners say of a parallel reload */
 	bool mute;                           /* they say nothing */
 	size_t drained;
+	bool real;
+	char cache[512], host[512];
 	struct err e;
 };
 
 void fix_open(struct fix *f);
+/* With the builds and host processes that there are; cache: the folder "cache" here. */
+void fix_open_real(struct fix *f);
 void fix_close(struct fix *f);
 void fix_restart(struct fix *f);             /* the registry and its desks */
 /* One turn of all; what is built and started ends, but for what is stuck. */

@@ -6,6 +6,8 @@
  */
 #include "deploy_fix.h"
 
+#include <pthread.h>
+
 /* ---- side by side ----------------------------------------------------------------------------- */
 
 /* n messages, shared out as the split says; the new version's fail, or take so long. */
@@ -157,4 +159,59 @@ TEST(deploy_parallel)
 	turns(&f);
 	SHOWS(&f, 7, "a", "[parallel]");
 	fix_close(&f);                       /* in the middle of it */
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static struct hammer { struct fix *f; _Atomic bool over; uint64_t split, found; } hammer;
+
+/* What a busy shard asks of its desk. */
+static void *
+hammer_run(void *arg)
+{
+	struct fix *f = hammer.f;
+	struct wasm_release *r, *to;
+	struct err e;
+
+	(void)arg;
+	while (!atomic_load(&hammer.over)) {
+		if (wasm_desk_find(f->desk[1], 7, S("a"), &r, &e) != OK)
+			continue;
+		hammer.found++;
+		if (wasm_desk_split(f->desk[1], r, &to)) {
+			wasm_desk_report(f->desk[1], to, true, 1000);
+			wasm_release_drop(to);
+			hammer.split++;
+		}
+		code_drop(wasm_release_code(r));
+		wasm_desk_report(f->desk[1], r, true, 1000);
+		wasm_release_drop(r);
+	}
+	return NULL;
+}
+
+/* Goal: one shard's messages go on while another changes the module: nothing is lost, and
+ * each split ends by them. */
+TEST(deploy_while_messages_flow)
+{
+	struct wasm_reload split = { .strategy = WASM_SPLIT, .percent = 50, .calls = 50 };
+	struct fix f;
+	pthread_t thread;
+
+	fix_open(&f);
+	CHECK_RC(put(&f, 7, "a", "1"), OK);
+	hammer.f = &f;
+	CHECK(pthread_create(&thread, NULL, hammer_run, NULL) == 0);
+	for (char b[] = "2"; b[0] <= '6'; b[0]++) {
+		CHECK_RC(put_how(&f, 7, "a", b, split), OK);
+		UNTIL(&f, current(&f, 7, "a") == b[0] - '0');
+	}
+	CHECK_RC(put(&f, 7, "a", "7"), OK);
+	CHECK_RC(back(&f, 7, "a", 0), OK);
+	atomic_store(&hammer.over, true);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(hammer.split >= 250 && hammer.found > hammer.split);
+	turns(&f);
+	SHOWS(&f, 7, "a", "a@6: 5 6 7 rolled_back: version 6 after 7, asked for");
+	fix_close(&f);
 }

@@ -36,6 +36,10 @@ struct wasm_policy {
 	uint32_t rate;                       /* messages a second that one agent handles; 0: any */
 };
 
+/* Is it within the limits, and (facts not NULL) does the module keep to it?  ERR_INVALID. */
+int  wasm_policy_fits(const struct wasm_policy *p, const struct wasm_facts *facts,
+    struct err *e);
+
 /* Immutable but for its code, which may become a better one; counted. */
 struct wasm_release {
 	_Atomic uint32_t refs;
@@ -84,7 +88,8 @@ void wasm_deploy_folder(struct wasm_deploy *d, const struct wasm_folder_module *
 
 /* ---- of a shard --------------------------------------------------------------------- */
 
-/* Guests of this shard; the desk has a pool. */
+/* Guests of this shard; the desk has a pool.  Without the program of host processes it has none,
+ * and nothing is found and put: ERR_NOTFOUND says why. */
 int  wasm_desk_new(struct wasm_desk **out, struct wasm_deploy *d, struct shard *s,
     struct store_reader *reader, struct err *e);
 void wasm_desk_drain(struct wasm_desk *k, void (*done)(void *ctx), void *ctx);

@@ -100,10 +100,6 @@ void wasm_policy_write(struct buf *b, const struct wasm_policy *p);
 int  wasm_policy_read(struct wasm_policy *out, struct str json, struct arena *a, struct err *e);
 int  wasm_policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct arena *a);
 bool wasm_policy_eq(const struct wasm_policy *a, const struct wasm_policy *b);
-/* Is it within the limits, and does the module keep to it?  ERR_INVALID. */
-int  wasm_policy_check(const struct wasm_policy *p, struct err *e);
-int  wasm_policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f,
-    struct err *e);
 
 /* ---- modules ----------------------------------------------------------------------- */
 
@@ -151,7 +147,8 @@ struct wasm_desk {
 	struct wasm_deploy *d;
 	struct shard *s;
 	struct store_reader *reader;
-	struct wasm_pool *pool;
+	struct wasm_pool *pool;              /* NULL: guests cannot run here, says no_pool */
+	struct err no_pool;
 	struct wasm_listener *listeners;
 	size_t listeners_n;                  /* read by others under the lock */
 	struct list moves, builds;           /* under way here */

@@ -137,10 +137,14 @@ wasm_desk_new(struct wasm_desk **out, struct wasm_deploy *d, struct shard *s,
 	list_init(&k->builds);
 	list_init(&k->queue);
 	rc = d->ops->pool_new(&k->pool, s, &d->o.pool, e);
-	if (rc != OK) {
+	if (rc != OK && rc != ERR_NOTFOUND) {
 		free(k);
 		*out = NULL;
 		return rc;
+	}
+	if (rc != OK) {
+		k->pool = NULL;
+		k->no_pool = *e;
 	}
 	*out = k;
 	pthread_mutex_lock(&d->lock);
@@ -207,7 +211,8 @@ wasm_desk_free(struct wasm_desk *k)
 	desk_show_clear(k);
 	free(k->shown_kept);
 	arena_release(&k->shown);
-	k->d->ops->pool_free(k->pool);
+	if (k->pool != NULL)
+		k->d->ops->pool_free(k->pool);
 	free(k);
 }
 
@@ -239,6 +244,10 @@ release_find(struct wasm_desk *k, owner_t owner, struct str name, int64_t number
 	int rc = OK;
 
 	*out = NULL;
+	if (k->pool == NULL) {
+		*e = k->no_pool;
+		return ERR_NOTFOUND;
+	}
 	pthread_mutex_lock(&k->d->lock);
 	m = module_for(k->d, owner, name);
 	if (m != NULL && m->n > 0)

@@ -369,7 +369,7 @@ move_built(void *ctx, int rc, const struct err *e)
 	v->building = NULL;
 	code = rc == OK ? wasm_release_code(&v->x->r) : NULL;
 	if (rc == OK)
-		rc = wasm_policy_check_facts(&v->x->r.policy, code->facts, &why);
+		rc = wasm_policy_fits(&v->x->r.policy, code->facts, &why);
 	if (rc == OK)
 		rc = k->d->ops->instance_new(&v->trial, k->pool,
 		    &(struct wasm_instance_options){ .owner = v->owner, .code = code,
@@ -420,13 +420,17 @@ put_check(struct move *v, struct err *e)
 	const struct wasm_put *p = v->asked;
 	int rc = name_check(p->name, e);
 
+	if (rc == OK && v->k->pool == NULL) {
+		*e = v->k->no_pool;
+		rc = ERR_NOTFOUND;
+	}
 	if (rc == OK && p->bytes.n == 0)
 		rc = err_set(e, ERR_INVALID, "the module is empty");
 	if (rc == OK && p->bytes.n > LIMIT_WASM_MODULE_BYTES)
 		rc = err_set(e, ERR_TOOBIG, "the module has %zu bytes; %d is the limit",
 		    p->bytes.n, LIMIT_WASM_MODULE_BYTES);
 	if (rc == OK)
-		rc = wasm_policy_check(&p->policy, e);
+		rc = wasm_policy_fits(&p->policy, NULL, e);
 	if (rc == OK)
 		rc = how_check(&p->how, e);
 	if (rc == OK && v->k->d->o.store == NULL)
@@ -445,7 +449,11 @@ folder_check(struct move *v, struct err *e)
 {
 	int rc = name_check(v->name, e);
 
-	return rc == OK ? wasm_policy_check(&v->x->r.policy, e) : rc;
+	if (rc == OK && v->k->pool == NULL) {
+		*e = v->k->no_pool;
+		rc = ERR_NOTFOUND;
+	}
+	return rc == OK ? wasm_policy_fits(&v->x->r.policy, NULL, e) : rc;
 }
 
 /* Under the lock: the module is this move's from now on. */
@@ -500,6 +508,10 @@ old_take(struct move *v, bool *over, struct err *e)
 	struct module *m = module_get(v->k->d, v->owner, false, v->name);
 	int rc;
 
+	if (v->kind == MOVE_BACK && v->k->pool == NULL) {
+		*e = v->k->no_pool;
+		return ERR_NOTFOUND;
+	}
 	if ((m == NULL || m->n == 0) && module_get(v->k->d, 0, true, v->name) != NULL)
 		return err_set(e, ERR_CONFLICT, "module '%.*s' is of the folder of agents: change "
 		    "it there", FMT(v->name));

@@ -117,8 +117,8 @@ wasm_policy_eq(const struct wasm_policy *a, const struct wasm_policy *b)
 	return same;
 }
 
-int
-wasm_policy_check(const struct wasm_policy *p, struct err *e)
+static int
+limits_fit(const struct wasm_policy *p, struct err *e)
 {
 	const struct wasm_limits *l = &p->limits;
 	const struct { const char *name; int64_t value, max; } at[] = {
@@ -146,10 +146,13 @@ wasm_policy_check(const struct wasm_policy *p, struct err *e)
 }
 
 int
-wasm_policy_check_facts(const struct wasm_policy *p, const struct wasm_facts *f, struct err *e)
+wasm_policy_fits(const struct wasm_policy *p, const struct wasm_facts *f, struct err *e)
 {
 	uint32_t pages = p->limits.pages > 0 ? p->limits.pages : LIMIT_WASM_PAGES;
+	int rc = limits_fit(p, e);
 
+	if (rc != OK || f == NULL)
+		return rc;
 	for (int i = 0; i < WASM_IMPORTS; i++)
 		if (f->imports >> i & 1 && !(p->allow >> i & 1))
 			return err_set(e, ERR_INVALID, "the module imports cohort.%s, which "
