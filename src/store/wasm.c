@@ -209,6 +209,9 @@ wasm_save(struct store *st, struct store_cmd *c)
 
 	if (rc == ERR_NOTFOUND)
 		return err_set(&c->err, rc, "the agent was deleted");
+	if (!x->keeps && x->body.n > LIMIT_WASM_IMAGE_BYTES)
+		return err_set(&c->err, ERR_TOOBIG, "the agent's state has %zu bytes; %d is the "
+		    "limit", x->body.n, LIMIT_WASM_IMAGE_BYTES);
 	if (rc == OK && !x->keeps)
 		rc = image_put(st, x);
 	if (rc == OK && x->taken_n > 0)

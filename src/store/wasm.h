@@ -78,7 +78,8 @@ struct store_wasm_delete {
 
 /* What handling letters has left of a durable agent, in one transaction: its image, the
  * letters that it has taken, the messages that it has sent (as store_changes has them).
- * ERR_NOTFOUND: there is no such agent (any more), and nothing was done. */
+ * Nothing was done with ERR_NOTFOUND: there is no such agent (any more); ERR_TOOBIG:
+ * LIMIT_WASM_IMAGE_BYTES. */
 struct store_wasm_save {
 	struct store_cmd cmd;
 	struct uuid agent;

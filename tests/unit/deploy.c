@@ -278,7 +278,7 @@ TEST(deploy_folder)
 TEST(deploy_folder_at_start)
 {
 	struct wasm_folder_module m[] = { { .name = S("good"), .bytes = S("1") },
-	    { .name = S("wrong"), .bytes = S("bad") } };
+	    { .name = S("stops"), .bytes = S("trap") }, { .name = S("wrong"), .bytes = S("bad") } };
 	struct fix f;
 
 	fix_open(&f);
@@ -289,6 +289,9 @@ TEST(deploy_folder_at_start)
 	turns(&f);
 	turns(&f);
 	CHECK(find(&f, 7, "good", OK)->folder);
+	find(&f, 7, "stops", ERR_INVALID);
+	CHECK(str_contains(str_of(f.e.text), S("cannot be started")));
+	CHECK_INT(f.heard_n[1], COUNT(m));   /* who waits for one hears of its end, too */
 	find(&f, 7, "wrong", ERR_INVALID);
 	CHECK(str_contains(str_of(f.e.text), S("section 7")));
 	fix_close(&f);

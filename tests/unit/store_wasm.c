@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "store/mail.h"
 #include "store/wasm.h"
 
@@ -192,6 +193,18 @@ image(struct fix *f, owner_t owner, unsigned n)
 	return x.body;
 }
 
+/* One byte more than may be: the one before stays. */
+static void
+too_large(struct fix *f)
+{
+	struct store_wasm_save s = { .agent = id_of(ID_AGENT, 1), .name = S("a"), .number = 1,
+	    .body = { .n = LIMIT_WASM_IMAGE_BYTES + 1 }, .now = 3 };
+
+	s.body.p = mem_zero(s.body.n);
+	CHECK_RC(fix_do(f, &s, STORE_WASM_SAVE, 7), ERR_TOOBIG);
+	free((char *)s.body.p);
+}
+
 /* Goal: image, letter and answer are one; an image stays where it has not changed; another
  * owner can neither save nor read; it goes with the agent. */
 CONTRACT(wasm_image)
@@ -212,6 +225,7 @@ CONTRACT(wasm_image)
 	CHECK_INT(count_rows(f, "mail"), 2);
 	CHECK_RC(save(f, 7, letter(f, 7, 4), 5, NULL), OK);
 	CHECK_STR(image(f, 7, 1), "first");
+	too_large(f);
 	CHECK_RC(save(f, 7, letter(f, 7, 6), 7, "second"), OK);
 	CHECK_STR(image(f, 7, 1), "second");
 	CHECK_INT(count_rows(f, "wasm_image"), 1);

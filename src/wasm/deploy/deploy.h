@@ -112,7 +112,7 @@ bool wasm_desk_split(struct wasm_desk *k, struct wasm_release *from, struct wasm
 void wasm_desk_report(struct wasm_desk *k, struct wasm_release *r, bool ok, nsec took);
 
 /* Told on this shard, in a later turn, in order.  from NULL: the module has its first release,
- * or one that was asked for can be used now (or never: then to has no code).  A split comes as
+ * or one that was asked for is built, or cannot be: find says which.  A split comes as
  * itself, and as `graceful` with the winner as `to`, the loser as `from`, when it is over. */
 struct wasm_listener {
 	void (*reload)(void *ctx, const struct wasm_reload *r);

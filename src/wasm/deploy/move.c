@@ -90,6 +90,9 @@ move_fail(struct move *v, int rc, const struct err *e)
 		v->x->why = why;
 		v->x->why.code = ERR_INVALID;
 	}
+	/* Who was told that it is being built hears that it is not. */
+	if (v->kind == MOVE_FOLDER && v->m != NULL && v->m->current == NULL)
+		desks_tell(v->k->d, &(struct wasm_reload){ .to = &v->x->r }, NULL);
 	pthread_mutex_unlock(&v->k->d->lock);
 	move_end(v, rc, 0, &why);
 }

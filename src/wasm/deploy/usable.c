@@ -25,8 +25,8 @@ release_code_set(struct wasm_deploy *d, struct release *x, struct wasm_code *cod
 {
 	struct wasm_code *old = atomic_load(&x->r.code);
 
-	x->state = RELEASE_READY;
 	if (old == NULL) {
+		x->state = RELEASE_READY;
 		atomic_store(&x->r.code, code);
 		return;
 	}
@@ -271,12 +271,12 @@ release_usable(struct wasm_desk *k, struct release *x, struct err *e)
 	bool begin = false;
 	int rc = OK;
 
-	if (atomic_load(&x->r.code) != NULL)
-		return OK;
 	pthread_mutex_lock(&k->d->lock);
 	if (x->state == RELEASE_FAILED && !release_may_be_tried(x)) {
-		rc = x->why.code;
+		rc = x->why.code;            /* it may have code that does not start */
 		*e = x->why;
+	} else if (atomic_load(&x->r.code) != NULL) {
+		rc = OK;
 	} else if (x->state == RELEASE_BUILDING || k->draining) {
 		rc = ERR_BUSY;
 	} else {
