@@ -62,6 +62,25 @@ TEST(deploy_gcc_follows)
 	fix_close(&f);
 }
 
+/* Goal: gcc's code comes later when too many builds wait. */
+TEST(deploy_gcc_follows_later)
+{
+	struct fix f;
+
+	fix_open(&f);
+	world.gcc_full = true;
+	CHECK_RC(put(&f, 7, "a", "one"), OK);
+	turns(&f);
+	CHECK_INT(world.started[WASM_GCC], 1);
+	world.gcc_full = false;
+	UNTIL(&f, world.replaced == DESKS);
+	CHECK_RC(put(&f, 7, "a", "two"), OK);
+	world.gcc_full = true;
+	CHECK_RC(put(&f, 7, "a", "three"), OK);
+	turns(&f);
+	fix_close(&f);                       /* while it waits */
+}
+
 /* Goal: what cannot be built or started, or does what its policy does not allow, is refused
  * with words, and what was current stays. */
 TEST(deploy_refuses)

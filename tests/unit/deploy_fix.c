@@ -97,6 +97,8 @@ build_end(size_t i)
 	build_out(i);
 	if (missing)
 		rc = err_set(&e, ERR_NOTFOUND, "there is no compiler here: apt install tcc");
+	else if (b->compiler == WASM_GCC && world.gcc_full)
+		rc = err_set(&e, ERR_LIMIT, "64 builds of modules wait already");
 	else if (strncmp(bytes, "bad", 3) == 0)
 		rc = err_set(&e, ERR_INVALID, "section 7, offset 3: bad");
 	else

@@ -21,7 +21,7 @@ extern struct world {
 	size_t builds_n, started[WASM_COMPILERS];
 	struct wasm_instance *starting[8];
 	size_t instances, replaced;
-	bool no_tcc, no_gcc, gcc_waits, cached;
+	bool no_tcc, no_gcc, gcc_waits, gcc_full, cached;
 	_Atomic long codes;
 } world;
 void code_drop(struct wasm_code *c);

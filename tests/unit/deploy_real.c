@@ -8,16 +8,16 @@
 
 #include <string.h>
 
-/* Replies one byte; `start` is run at its start. */
-#define GUEST(byte, start)                                                       \
+/* Replies {"n":DIGIT}; `start` is run at its start. */
+#define GUEST(digit, start)                                                      \
 	"(module"                                                                \
 	" (import \"cohort\" \"reply\" (func $reply (param i32 i32) (result i32)))" \
 	" (memory (export \"memory\") 1)"                                        \
-	" (data (i32.const 0) \"" byte "\")"                                     \
+	" (data (i32.const 0) \"{\\\"n\\\":" digit "}\")"                           \
 	" (func $start " start ") (start $start)"                                \
 	" (func (export \"alloc\") (param i32) (result i32) (i32.const 1024))"   \
 	" (func (export \"handle_message\") (param i32 i32) (result i32)"        \
-	"  (call $reply (i32.const 0) (i32.const 1))))"
+	"  (call $reply (i32.const 0) (i32.const 7))))"
 
 static int
 put_text(struct fix *f, const char *text)
@@ -55,8 +55,8 @@ static void
 on_reply(void *arg, struct str json)
 {
 	(void)arg;
-	CHECK_INT(json.n, 1);
-	caller.said = json.p[0];
+	CHECK_INT(json.n, 7);
+	caller.said = json.p[5];
 }
 
 static void

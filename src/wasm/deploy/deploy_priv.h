@@ -189,6 +189,7 @@ struct building {
 	void *ctx;
 	bool tells;                          /* listeners, that it is over */
 	bool improves;                       /* it has code already */
+	struct wheel_timer later;            /* improves: when too many builds waited */
 };
 struct building *build_begin(struct wasm_desk *k, struct release *x,
     void (*then)(void *ctx, int rc, const struct err *e), void *ctx);

@@ -60,6 +60,8 @@ move_end(struct move *v, int rc, int64_t number, const struct err *e)
 		else
 			v->m->leaves = false;
 	}
+	if (v->kind == MOVE_PUT && v->x != NULL)
+		v->x->bytes = STR_NONE;      /* they were the client's */
 	release_let_go(v->x);
 	pthread_mutex_unlock(&k->d->lock);
 	list_remove(&v->in);
@@ -193,7 +195,6 @@ put_done(struct store_cmd *c)
 	} else {
 		pthread_mutex_lock(&k->d->lock);
 		v->x->r.number = number;
-		v->x->bytes = STR_NONE;
 		module_add(v->m, v->x);
 		make_current(v);
 		module_keep_only(v->m, v->u.put.kept, v->u.put.kept_n);

@@ -15,7 +15,8 @@
 
 #include "base/log.h"
 
-#define RETRY (60 * NS_PER_S)
+#define RETRY            (60 * NS_PER_S)
+#define IMPROVE_AGAIN_MS 1000
 
 /* ---- states, under the lock --------------------------------------------------------- */
 
@@ -90,10 +91,30 @@ building_free(struct building *g)
 static void improve(struct wasm_desk *k, struct release *x, struct str bytes);
 
 static void
+improve_again(struct wheel_timer *t)
+{
+	struct building *g = CONTAINER_OF(t, struct building, later);
+	struct err e;
+
+	if (bytes_load(g->k, g->x, &g->bytes, &g->b.bytes, &e) != OK) {
+		building_free(g);            /* it is gone */
+		return;
+	}
+	g->k->d->ops->build_start(g->k->s, g->k->d->o.cache, &g->b);
+	arena_clear(&g->bytes);              /* it has copied them */
+	g->b.bytes = STR_NONE;
+}
+
+static void
 improved(struct building *g, int rc, struct wasm_code *code, const struct err *e)
 {
 	struct wasm_deploy *d = g->k->d;
 
+	if (rc == ERR_LIMIT) {
+		g->later.fire = improve_again;
+		shard_timer_set(g->k->s, &g->later, IMPROVE_AGAIN_MS);
+		return;
+	}
 	if (rc != OK) {
 		log_at(rc == ERR_NOTFOUND ? LOG_INFO : LOG_WARN, "wasm", "not_improved",
 		    "module=%.*s version=%lld error=%s", FMT(g->x->r.name),
@@ -173,7 +194,10 @@ building_stop(struct building *g)
 		list_remove(&g->in);
 		return;
 	}
-	g->k->d->ops->build_stop(&g->b);
+	if (wheel_armed(&g->later))
+		shard_timer_cancel(g->k->s, &g->later);
+	else
+		g->k->d->ops->build_stop(&g->b);
 	pthread_mutex_lock(&g->k->d->lock);
 	if (!g->improves && g->x->state == RELEASE_BUILDING)
 		g->x->state = RELEASE_STORED;
