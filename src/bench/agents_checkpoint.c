@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "bench/wasm.h"
 #include "chart/chart.h"
 
 #define EVENTS 1000
@@ -59,6 +60,8 @@ part_checkpoint(const struct agents_options *o, struct report *r, struct err *e)
 	report_value(r, (double)before.n, 0, "checkpoint_bytes");
 	report_check(r, str_eq(buf_str(&before), buf_str(&after)),
 	    "the restored agent equals the one that was saved, byte for byte");
+	if (rc == OK)
+		rc = wasm_instances(NULL, 0, r, "wasm_", e);
 	session_free(again);
 	session_free(s);
 	chart_free(c);

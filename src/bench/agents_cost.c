@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "bench/wasm.h"
 #include "mail/directory.h"
 
 #define MESSAGES 1000000                     /* of one step */
@@ -72,14 +73,22 @@ scale_one(const struct agents_options *o, struct report *r, size_t n)
 	}
 }
 
+/* What could not be measured of guests takes nothing from the native agents. */
+static void
+guests_failed(struct report *r, int rc, const struct err *e)
+{
+	if (rc != OK)
+		report_check(r, false, "guests of WebAssembly: %s", e->text);
+}
+
 int
 part_scale(const struct agents_options *o, struct report *r, struct err *e)
 {
-	(void)e;
 	for (size_t n = 1; o->agents == 0 && n <= 1000000; n *= 10)
 		scale_one(o, r, n);
 	if (o->agents > 0)
 		scale_one(o, r, (size_t)o->agents);
+	guests_failed(r, wasm_scale(NULL, o->agents, r, "wasm_", e), e);
 	return OK;
 }
 
@@ -102,7 +111,6 @@ part_memory(const struct agents_options *o, struct report *r, struct err *e)
 	struct mail_text *text = farm_text((size_t)o->bytes);
 	struct farm f = { 0 };
 
-	(void)e;
 	farm_open(&f, NULL, n, 0);
 	report_value(r, grown_kb(&since, n), 3, "created_kb");
 	for (size_t i = 0; i < 1000; i++)
@@ -114,6 +122,7 @@ part_memory(const struct agents_options *o, struct report *r, struct err *e)
 	report_value(r, (double)n, 0, "agents");
 	farm_close(&f, r);
 	mail_text_drop(text);
+	guests_failed(r, wasm_instances(NULL, 0, r, "wasm_", e), e);
 	return OK;
 }
 

@@ -42,6 +42,7 @@ void cmd_mock_llm_add_more(struct buf *b);
 void cmd_bench_scenario_add_more(struct buf *b);
 void cmd_bench_sessions_add_more(struct buf *b);
 void cmd_bench_agents_add_more(struct buf *b);
+void cmd_bench_wasm_add_more(struct buf *b);
 void cmd_bench_work_add_more(struct buf *b);
 
 #endif

@@ -19,6 +19,7 @@
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
+#include "bench/wasm.h"
 #include "bench/watch.h"
 #include "bench/work.h"
 #include "main/cmd.h"
@@ -117,6 +118,7 @@ WORKLOAD(ramp, ramp_options)
 WORKLOAD(recover, recover_options)
 WORKLOAD(sessions, sessions_options)
 WORKLOAD(agents, agents_options)
+WORKLOAD(wasm, wasm_bench_options)
 WORKLOAD(work, bench_work_options)
 
 /* ---- the suite ------------------------------------------------------------------- */
@@ -276,6 +278,13 @@ cmd_bench_agents_add_more(struct buf *b)
 {
 	buf_lit(b, "parts:\n\n");
 	bench_agents_add_parts(b);
+}
+
+void
+cmd_bench_wasm_add_more(struct buf *b)
+{
+	buf_lit(b, "parts:\n\n");
+	bench_wasm_add_parts(b);
 }
 
 void

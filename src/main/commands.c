@@ -18,6 +18,7 @@
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
+#include "bench/wasm.h"
 #include "bench/watch.h"
 #include "bench/work.h"
 #include "main/cmd.h"
@@ -114,6 +115,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_agents] = { .own = bench_agents_flags,
 	    .common = bench_rule_flags, .more = cmd_bench_agents_add_more },
+	[COMMAND_bench_wasm] = { .own = bench_wasm_flags,
+	    .common = bench_rule_flags, .more = cmd_bench_wasm_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .common = bench_rule_flags,
 	    .more = cmd_bench_work_add_more },
 	[COMMAND_bench_messages] = { .own = bench_messages_flags, .common = bench_rule_flags,

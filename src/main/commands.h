@@ -33,6 +33,8 @@
 	    "measure many sessions at once in one process")                   \
 	X(bench_agents, "bench agents", "",                               \
 	    "measure agents in one process: latency, scale, memory, books")                 \
+	X(bench_wasm, "bench wasm", "",                               \
+	    "measure sandboxed agents: overhead, memory, endless loops, scale") \
 	X(bench_work,    "bench work",    "",                                 \
 	    "measure the work tracker, its daemon and its command line")      \
 	X(bench_messages, "bench messages", "",                               \

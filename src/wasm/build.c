@@ -26,7 +26,7 @@ struct wasm_job {
 	char *bytes, *cache;
 	struct str module;                   /* in bytes */
 	enum wasm_compiler compiler;
-	bool any;
+	bool any, unmetered;
 	msec time;
 	atomic_bool stop;                    /* its child is killed */
 	char key[65];                        /* of what it builds; under the lock */
@@ -159,7 +159,7 @@ job_run(struct wasm_job *j)
 	int rc = wasm_cache_open(j->cache, &j->e);
 
 	if (rc == OK)
-		rc = wasm_unit_read(&u, j->module, j->any, &j->e);
+		rc = wasm_unit_read(&u, j->module, j->any, j->unmetered, &j->e);
 	if (rc == OK) {
 		claim(j, &u);
 		if (!wasm_cache_find(j->cache, &u, j->compiler)) {
@@ -316,6 +316,7 @@ wasm_build_start(struct shard *s, const char *cache, struct wasm_build *b)
 	j->cache = mem_cstr(str_of(cache));
 	j->compiler = b->compiler;
 	j->any = b->any;
+	j->unmetered = b->unmetered;
 	j->time = b->time;
 	atomic_init(&j->stop, false);
 	b->job = j;
@@ -355,7 +356,7 @@ wasm_build_cached(struct wasm_code **out, const char *cache, struct str bytes, b
 	int rc = wasm_cache_open(cache, e);
 
 	if (rc == OK)
-		rc = wasm_unit_read(&u, bytes, any, e);
+		rc = wasm_unit_read(&u, bytes, any, false, e);
 	if (rc != OK)
 		return rc;
 	if (wasm_cache_find(cache, &u, WASM_GCC) || wasm_cache_find(cache, &u, WASM_TCC))

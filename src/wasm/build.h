@@ -51,6 +51,7 @@ struct wasm_build {
 	struct str bytes;                    /* copied */
 	enum wasm_compiler compiler;
 	bool any;                            /* module.h */
+	bool unmetered;                      /* wasm_module_unmeter: never for a guest of a server */
 	msec time;                           /* of each program; 0: LIMIT_WASM_BUILD_MS */
 	void (*done)(struct wasm_build *b, int rc, struct wasm_code *code, const struct err *e);
 	void *build_data;

@@ -18,7 +18,7 @@ struct wasm_unit {
 	char key[65];                        /* name in the cache */
 };
 /* ERR_INVALID, ERR_TOOBIG: as wasm_module_read. */
-int  wasm_unit_read(struct wasm_unit *u, struct str bytes, bool any, struct err *e);
+int  wasm_unit_read(struct wasm_unit *u, struct str bytes, bool any, bool unmetered, struct err *e);
 void wasm_unit_release(struct wasm_unit *u);
 
 extern const char *const *const wasm_flags[];        /* by enum wasm_compiler; NULL-ended */

@@ -85,7 +85,7 @@ key_make(struct wasm_unit *u)
 }
 
 int
-wasm_unit_read(struct wasm_unit *u, struct str bytes, bool any, struct err *e)
+wasm_unit_read(struct wasm_unit *u, struct str bytes, bool any, bool unmetered, struct err *e)
 {
 	struct wasm_code *code = mem_new(struct wasm_code);
 	struct wasm_module *m;
@@ -96,6 +96,8 @@ wasm_unit_read(struct wasm_unit *u, struct str bytes, bool any, struct err *e)
 	atomic_init(&code->refs, 1);
 	code->arena = ARENA(LIMIT_WASM_CHECK_BYTES);
 	rc = wasm_module_read(&m, bytes, any, &code->arena, e);
+	if (rc == OK && unmetered)
+		wasm_module_unmeter(m);
 	if (rc == OK)
 		rc = wasm_module_write(m, &u->module);
 	if (rc == OK) {

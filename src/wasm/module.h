@@ -89,6 +89,8 @@ struct wasm_module;
 int  wasm_module_read(struct wasm_module **out, struct str bytes, bool any, struct arena *a,
     struct err *e);          /* ERR_INVALID, ERR_TOOBIG (words name section, function, offset) */
 const struct wasm_facts *wasm_module_facts(const struct wasm_module *m);
+/* It is written without the fuel of its loops and functions; only to measure what that takes. */
+void wasm_module_unmeter(struct wasm_module *m);
 /* Appends the module that is compiled.  ERR_TOOBIG. */
 int  wasm_module_write(const struct wasm_module *m, struct buf *out);
 

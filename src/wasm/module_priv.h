@@ -110,7 +110,7 @@ struct wasm_segment { enum wasm_segment_mode mode; bool dropped; uint32_t number
 struct wasm_stack;
 struct wasm_module {
 	const uint8_t *bytes;
-	bool any;
+	bool any, unmetered;
 	struct arena *arena;
 	struct wasm_facts facts;
 	struct wasm_signature *types;

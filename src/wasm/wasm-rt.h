@@ -315,13 +315,22 @@ COHORT_TABLE(externref)
 
 /* -- what a module imports of "h" (module.h): fuel, and enum wasm_import by number -- */
 
+/* It does not return, so a loop may keep its fuel in a register until it ends. */
+static WASM_RT_NO_RETURN void
+cohort_fuel_out(void)
+{
+	cohort_env.trap(WASM_TRAP_FUEL);
+	for (;;)
+		;
+}
+
 ALWAYS_INLINE void
 H(f)(H_INSTANCE *h, u64 cost)
 {
 	(void)h;
 	cohort_fuel -= (int64_t)cost;
 	if (UNLIKELY(cohort_fuel < 0))
-		cohort_env.trap(WASM_TRAP_FUEL);
+		cohort_fuel_out();
 }
 
 ALWAYS_INLINE u32
