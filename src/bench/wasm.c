@@ -20,6 +20,8 @@ const struct flag bench_wasm_flags[] = {
 	{ "agents", NULL, FLAG_INT, "0", "N", "0: the part's own number", AT(agents), 0, 9999 },
 	{ "memory", NULL, FLAG_INT, "0", "MB", "part memory: no larger limit than this",
 	    AT(memory), 0, 1000 },
+	{ "messages", NULL, FLAG_INT, "4000", "N", "part reload: at least, by each strategy",
+	    AT(messages), 100, 100000 },
 	SCRATCH_FLAG(AT(scratch)),
 	REPORT_FLAGS(AT(json), AT(markdown)),
 	{ NULL }
@@ -49,6 +51,10 @@ static const struct part {
 	{ "checkpoint", "memory of an instance; saving, restoring", wasm_part_checkpoint, "closed",
 	    "resident memory of 1,000 instances, and an image after 1,000 messages each",
 	    "the store." },
+	{ "reload", "a new version under load, by four strategies, and one that fails",
+	    wasm_part_reload, "closed",
+	    "a server over HTTP: each message to its agents has one reply while a new version of "
+	    "their module takes over", "agents that are durable, a server that is killed." },
 };
 
 void

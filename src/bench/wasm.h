@@ -15,7 +15,7 @@
 
 struct wasm_bench_options {
 	const char *part;
-	int64_t rounds, agents, memory;
+	int64_t rounds, agents, memory, messages;
 	const char *scratch, *json, *markdown;
 };
 

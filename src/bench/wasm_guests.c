@@ -85,7 +85,8 @@ const char wasm_text_work[] =
     " (if (i32.eq (local.get $what) (i32.const 115)) (then (return (call $sort (local.get $n)))))"
     " (if (i32.eq (local.get $what) (i32.const 103)) (then (return (call $grow))))"
     " (if (i32.eq (local.get $what) (i32.const 102)) (then (return (call $all))))"
-    " (if (i32.eq (local.get $what) (i32.const 108)) (then (loop $ever (br $ever))))"
+    " (if (i32.eq (local.get $what) (i32.const 108)) (then (loop $ever"
+    "  (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) (br $ever))))"
     " (i32.const 0)))";
 
 static union { uint32_t number[NUMBERS]; uint8_t byte[BYTES]; } native;

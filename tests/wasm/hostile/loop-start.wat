@@ -4,6 +4,6 @@
   (start $run)
   (memory (export "memory") 1)
   (func (export "alloc") (param i32) (result i32) (i32.const 1024))
-  (func $run (loop $again (br $again)))
+  (func $run (loop $again (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) (br $again)))
   (func $handle (export "handle_message") (param $p i32) (param $n i32) (result i32)
     (i32.const 0)))
