@@ -256,7 +256,7 @@ TEST(policy_tells_what_no_rule_is_about)
 {
 	struct policy *p = policy("default: deny\nrules:\n"
 	    "  - allow: [assistants, threads, store, agents, messages, work, usage, admin, "
-	    "sessions, workers, crons:read, crons:search]\n");
+	    "sessions, workers, wasm, crons:read, crons:search]\n");
 	struct buf b = BUF(1 * KB);
 
 	policy_add_uncovered(p, &b);
