@@ -470,9 +470,9 @@ TEST(wasm_build_tables_without_room)
 		uint64_t slots[2] = { 0 };
 
 		CHECK_RC(build(buf_str(&big), (enum wasm_compiler)c, 0, &r), OK);
-		const struct wasm_object *o = load(r.code);
-		void *i = instance_of(o);
-		int why = sigsetjmp(trapped, 0);
+		const struct wasm_object *volatile o = load(r.code);
+		void *volatile i = instance_of(o);
+		volatile int why = sigsetjmp(trapped, 0);
 		if (why == 0) {
 			o->instantiate(i);
 			CHECK(!"it has a table");
