@@ -72,7 +72,7 @@ struct worker {
 struct node {
 	const struct config *config;
 	const struct models *models;
-	struct buf model, fields;            /* the default; paths of store items */
+	struct buf model, fields, hook_headers;      /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct auth *auth;
@@ -80,7 +80,6 @@ struct node {
 	struct tools *tools;
 	struct llm_script *script;
 	struct hook_rules hooks;
-	struct buf hook_headers;
 	struct folder *folder;               /* of agents */
 	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct catalog *catalog;               /* those of workers, with the folder's */
