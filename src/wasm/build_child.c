@@ -105,7 +105,8 @@ child_main(void *arg)
 	STEP(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
 	STEP(files_set(s));
 	STEP(chdir(s->c->dir != NULL ? s->c->dir : "/") == 0);
-	STEP(setpriority(PRIO_PROCESS, 0, NICE) == 0);
+	if (getpriority(PRIO_PROCESS, 0) < NICE)
+		STEP(setpriority(PRIO_PROCESS, 0, NICE) == 0);
 	STEP(limits_set(s));
 	signals_reset();
 	STEP(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);

@@ -2,7 +2,7 @@
  * build_child.h - one program run on input that is not trusted: wasm2c, a compiler.
  *
  * The child has an empty environment but for PATH and its folder, a process group of its
- * own, limits of CPU time, memory and file size, and nice 10.  It cannot gain privileges
+ * own, limits of CPU time, memory and file size, and at least nice 10.  It cannot gain privileges
  * (no_new_privs) and may make only the system calls of a list: no network, no ptrace, no
  * mount, no signal to others, no change of modes or owners, and no other process unless
  * `forks`.  Where the kernel has Landlock it reads /usr, /lib and the program's own folder
