@@ -34,6 +34,19 @@ export async function onServer(folder) {
     equal((await run(await thread(), "pages", { input: { page: "http://elsewhere.example/" } })).seen, "error.execution", "one that may not be asked");
   });
 
+  await scenario("guests in a sandbox", async () => {
+    const answer = (v) => v.messages?.at(-1)?.content;
+    equal(JSON.parse(answer(await run(await thread(), "words", { input: { messages: "to be or not to be" } }))).words, 6, "a module is an assistant");
+    equal(JSON.parse(answer(await run(await thread(), "counter", { input: { messages: "hi" } }))), { count: 1, echo: "hi" }, "one that may do all");
+    for (const sum of [42, 84]) equal(JSON.parse(answer(await run(await thread(), "ledger", { input: { messages: "6 * 7" } }))), { sum }, "one with a store and a tool");
+    equal((await run(await thread(), "sandbox", { input: {} })).words, [["be", 2], ["to", 2]], "and a chart's work");
+    equal((await run(await thread(), "sandbox", { input: { text: 7 } })).seen, "error.wasm.failure", "a refusal is caught");
+    equal((await run(await thread(), "sandbox", { input: { text: "word ".repeat(190000) } })).why?.replace(/.*: /, ""), "out of fuel", "and so is a trap");
+    const t = await thread();
+    await run(t, "team", { input: { text: "a b a" } });
+    equal((await run(t, "team", { command: { resume: "yes" } })).report, "3 words, the most frequent is a", "and a worker of a team");
+  });
+
   await scenario("work items", async () => {
     const v = await run(await thread(), "work_items", { input: {} });
     equal([v.ready, v.taken?.id, v.left, v.shown?.status, v.shown?.title], [["Collect", "Collected"], v.first?.id, ["Write"], "closed", "Collected"], `the tracker: ${JSON.stringify(v)}`);

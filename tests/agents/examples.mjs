@@ -6,13 +6,18 @@
 //
 // SPDX-License-Identifier: MIT
 import { spawnSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { binary, check, equal, finish, repo } from "../e2e/lib.mjs";
+import { binary, check, equal, finish, repo, scratch } from "../e2e/lib.mjs";
+import { guest } from "../wasm/guests.mjs";
 import { onServer } from "./examples-server.mjs";
 
-const folder = path.join(repo, "agents/examples");
+// One folder of them all, with the module that those of wasm/ name.
+const folder = scratch();
+for (const from of ["agents/examples", "agents/examples/wasm"])
+  for (const f of readdirSync(path.join(repo, from)).filter((name) => name.endsWith(".yaml"))) copyFileSync(path.join(repo, from, f), path.join(folder, f));
+for (const name of ["counter", "words", "ledger"]) copyFileSync(guest(name), path.join(folder, `${name}.wasm`));
 const cohort = (...args) => spawnSync(binary, ["agent", ...args], { cwd: repo, encoding: "utf8", maxBuffer: 1 << 26, timeout: 120000 });
 const schema = JSON.parse(cohort("schema").stdout), defs = schema.$defs;
 const Ajv = createRequire(path.join(repo, "tests/e2e/package.json"))("ajv/dist/2020").default;
@@ -71,13 +76,14 @@ function walk(value, schema, from, file) {
 const files = readdirSync(folder).filter((f) => f.endsWith(".yaml") && !f.includes(".tests.")).sort();
 const agents = {};
 for (const file of files) {
-  const shown = cohort("show", "--json", path.join("agents/examples", file));
+  const shown = cohort("show", "--json", path.join(folder, file));
   check(shown.status === 0, `${file} is an agent`, shown.stderr);
   agents[file] = JSON.parse(shown.stdout || "{}");
   walk(agents[file], defs.agent, "agent", file);
   check(isAgent(agents[file]), `${file} is right by the JSON Schema`, isAgent.errors);
 }
 check(language.size > 200, `the schema has keys: ${language.size}`);
+language.delete("agent.wasm.allow: none");              // an empty list says it
 for (const name of language)
   check(used.has(name), `an example uses ${name}`);
 
@@ -85,10 +91,10 @@ for (const name of language)
 
 // The pages of docs/agents*.md tell them; what it does not name as a whole (error.llm.*) is here.
 const docs = ["agents", "agents-charts", "agents-messages"].map((name) => readFileSync(path.join(repo, `docs/${name}.md`), "utf8")).join("");
-const events = ["error.execution", "error.communication", "error.timeout", "error.tool.*", "error.tool.unknown_outcome",
+const events = ["error.execution", "error.communication", "error.timeout", "error.tool.*", "error.tool.unknown_outcome", "error.wasm.failure", "error.wasm.trap",
   ...["backend", "rate_limited", "overloaded", "auth", "invalid_request", "context_length", "timeout", "transport", "tool_validation", "max_turns"].map((k) => `error.llm.${k}`),
   ...["tokens", "cost", "turns", "tool_calls", "wall"].map((k) => `error.budget.${k}`)];
-const documented = new Set([...docs.matchAll(/`(error\.(?:llm|budget|tool)\.[a-z_]+|error\.(?:execution|communication|timeout))`/g)].map((m) => m[1]));
+const documented = new Set([...docs.matchAll(/`(error\.(?:llm|budget|tool|wasm)\.[a-z_]+|error\.(?:execution|communication|timeout))`/g)].map((m) => m[1]));
 for (const event of documented) check(events.includes(event) || /^error\.tool\./.test(event), `a documented event is in the list of this test: ${event}`);
 for (const event of events) check(docs.includes(event.replace(/\.\*$/, "")), `the documents name ${event}`);
 
@@ -114,7 +120,7 @@ const expected = (file) => {
   return at < 0 ? "" : text.slice(at).replace(/\{error: [^}]*\}/g, "");
 };
 
-const tested = cohort("test", "agents/examples");
+const tested = cohort("test", folder);
 check(tested.status === 0, "the tests of the examples pass", tested.stdout.split("\n").filter((l) => !l.startsWith("ok ")).join("\n"));
 const server = await onServer(folder, agents);
 for (const file of files)

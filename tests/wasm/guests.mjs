@@ -104,6 +104,8 @@ async function ledger() {
   equal(g.ask({ add: 5 }), [{ content: { sum: 5 } }], "ledger: a number");
   equal(g.ask({ add: "6 * 7" }), [{ content: { sum: 47 } }], "ledger: by a tool");
   equal(g.store.get("sum"), "47", "ledger: kept in the store");
+  equal(g.ask("6 * 7"), [{ content: { sum: 89 } }], "ledger: a text is an expression");
+  equal(g.ask({ add: -42 }), [{ content: { sum: 47 } }], "ledger: a number below 0");
   equal(g.ask({ add: "1 / 0" }), [{ performative: "refuse", content: "division by zero" }], "ledger: a tool that fails is refused in its words");
   equal(g.ask({ add: "3 / 2" })[0].performative, "refuse", "ledger: no whole number");
   equal(g.ask({ add: [] })[0].performative, "refuse", "ledger: no amount");

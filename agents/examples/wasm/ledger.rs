@@ -2,6 +2,7 @@
 //
 //     {"content": {"add": 5}}            ->  {"content": {"sum": 5}}
 //     {"content": {"add": "6 * 7"}}      ->  {"content": {"sum": 47}}   by the tool `calculate`
+//     {"content": "6 * 7"}               ->  the same: what an assistant is told
 //     {"content": {"tell": "ann"}}       ->  the same, and a letter to ann: {"sum": 47}
 //
 // The sum is in the store before the answer leaves.  Two agents have two sums.
@@ -41,7 +42,7 @@ fn handle(message: Json) -> Result<(), Error> {
     let content = message.get("content").unwrap_or(Json("null"));
     let mut total = sum()?;
 
-    if let Some(of) = content.get("add") {
+    if let Some(of) = content.get("add").or(if content.0.starts_with('"') { Some(content) } else { None }) {
         match amount(of) {
             Ok(Some(n)) => total = total.wrapping_add(n),
             Ok(None) => return refuse("add: expected a whole number, or an expression that is one"),
