@@ -280,6 +280,13 @@ cmd_bench_agents_add_more(struct buf *b)
 	bench_agents_add_parts(b);
 }
 
+/* Where who works with modules looks for it. */
+int
+cmd_wasm_bench(const struct flag_command *cmd, int argc, char **argv)
+{
+	return cmd_bench_wasm(cmd, argc, argv);
+}
+
 void
 cmd_bench_wasm_add_more(struct buf *b)
 {

@@ -146,6 +146,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    .detail = "A server that has no compiler uses what is in its cache (wasm.cache)." },
 	[COMMAND_wasm_run] = { .min = 1, .max = 1, .own = cmd_wasm_run_flags,
 	    .detail = "Its store is empty and goes with the command." },
+	[COMMAND_wasm_bench] = { .own = bench_wasm_flags, .common = bench_rule_flags,
+	    .more = cmd_bench_wasm_add_more },
 	[COMMAND_wasm_deploy] = { .min = 2, .max = 2, .own = cmd_wasm_deploy_flags,
 	    .detail = "graceful: what waits is done by the old version first.  immediate: calls "
 	    "under way are done again by the new one.  parallel: the new agents take over when "

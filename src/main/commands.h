@@ -119,6 +119,8 @@
 	    "compile modules into a cache")                                   \
 	X(wasm_run,      "wasm run",      "FILE",                             \
 	    "give a guest messages in a host process, without a server")      \
+	X(wasm_bench,    "wasm bench",    "",                                 \
+	    "measure guests beside native code: as bench wasm")               \
 	X(wasm_deploy,   "wasm deploy",   "NAME FILE",                        \
 	    "deploy a module on a server, a new version of NAME")             \
 	X(wasm_list,     "wasm list",     "",                                 \
