@@ -64,6 +64,7 @@ await scenario("modules over HTTP", async () => {
   equal((await call(server, "DELETE", "/wasm/modules/counter")).status, 409, "not deleted while an agent uses it");
   check((await get(server, "/info")).json.wasm.hosts >= 1, "/info: a host process");
   equal((await call(server, "DELETE", `/agents/${agent.json.agent_id}`)).status, 204, "the agent stops");
+  equal((await call(server, "POST", "/threads", {})).status, 200, "a later write, which is on disk: so is that the agent is gone");
   await server.stop("SIGKILL");
   // what is in the store and the cache is there again
   const again = await startServer({ dir });
