@@ -493,6 +493,9 @@
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process that has nothing to say; then it is killed")
 
 enum {
+	/* One below 0: gcc 13 and later give each of them the type that all fit in, and an
+	 * unsigned one would make `n < LIMIT_X` true of no negative n. */
+	LIMIT_SIGNED = -1,
 #define X(name, value, unit, why) LIMIT_##name = value,
 	LIMIT_MAP(X)
 #undef X
