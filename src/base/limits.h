@@ -440,7 +440,7 @@
 	X(WASM_HOSTS,          256,       "processes", "that run guests, of one server") \
 	X(WASM_MEMORY_MB,      65536,     "MB",     "that a setting may give the guests of one host process") \
 	X(WASM_INSTANCES,      10000,     "instances", "in one host process") \
-	X(WASM_HOST_BYTES,     1073741824, "bytes",  "memory of all guests in one host process") \
+	X(WASM_HOST_MB,        4096,      "MB",     "that all guests of one host process may touch; what they do touch is mostly far less") \
 	X(WASM_PARKED,         256,       "calls",  "in one host process that wait for the server") \
 	X(WASM_WEDGED_MS,      2000,      "ms",     "that a host process with work says nothing; then it is killed") \
 	X(WASM_OFFENCES,       3,         "calls",  "stopped by time or fuel in a minute; then the agent goes to the quarantine") \

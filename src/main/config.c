@@ -157,7 +157,7 @@ const struct setting config_settings[SETTINGS] = {
 	    "modules are kept; empty: the folder wasm beside the database" },
 	[SETTING_WASM_HOSTS] = { "wasm.hosts", TYPE_INT, "N", "0", 0, LIMIT_WASM_HOSTS,
 	    "processes", .help = "that run guests, at most; 0: twice the cores" },
-	[SETTING_WASM_MEMORY] = { "wasm.memory", TYPE_INT, "N", "1024", 16,
+	[SETTING_WASM_MEMORY] = { "wasm.memory", TYPE_INT, "N", "4096", 16,
 	    LIMIT_WASM_MEMORY_MB, "MB", .help = "of all guests in one host process" },
 	[SETTING_STORE_TTL_DEFAULT_TTL] = { "store.ttl.default-ttl", TYPE_TEXT, "MINUTES", "",
 	    .help = "store items without a ttl live so long, as in 90 or 0.5; empty: they do not end" },

@@ -30,6 +30,7 @@
 	X(TIME, "out of time")                                                  \
 	X(HOST_CALLS, "too many host calls")                                    \
 	X(MEMORY_START, "more memory at the start than it may have")            \
+	X(HOST_MEMORY, "no memory left for another guest in the host process")  \
 	X(ANSWER, "a bad result of alloc")                                      \
 	X(OTHER, "a fault of the host process")
 enum wasm_trap {

@@ -86,7 +86,7 @@ wasm_pool_new(struct wasm_pool **out, struct shard *s, const struct wasm_pool_op
 	if (p->options.hosts_max == 0)
 		p->options.hosts_max = 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (p->options.memory_max == 0)
-		p->options.memory_max = LIMIT_WASM_HOST_BYTES;
+		p->options.memory_max = LIMIT_WASM_HOST_MB * MB;
 	p->holds = 1;
 	p->body = BUF(LIMIT_WASM_FRAME_BYTES);
 	p->turn.run = on_turn;

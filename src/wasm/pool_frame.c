@@ -166,9 +166,11 @@ tell_trap(const struct said *s, struct wasm_instance *i, const struct wasm_cost 
 	if (i->started) {
 		i->hooks.trapped(i->arg, (enum wasm_trap)s->f->a, text, cost);
 	} else {
-		err_set(&e, ERR_INVALID, "%.*s", FMT(text));
+		/* A full host process is no fault of the guest: it may be tried again. */
+		int rc = err_set(&e, s->f->a == WASM_TRAP_HOST_MEMORY ? ERR_LIMIT : ERR_INVALID, "%.*s", FMT(text));
+
 		i->started = true;
-		i->hooks.started(i->arg, ERR_INVALID, &e);
+		i->hooks.started(i->arg, rc, &e);
 	}
 	buf_release(&mended);
 }

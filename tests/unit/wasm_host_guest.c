@@ -278,6 +278,10 @@ TEST(wasm_host_total_memory)
 	CHECK(INVOKE(g[0], "grow", &r, 2) == GUEST_DONE && r == UINT32_MAX);
 	CHECK(INVOKE(g[0], "grow", &r, 1) == GUEST_DONE && r == 1);
 	g[4] = guest_new(o, &usual, NULL);
+	CHECK(guest_start(g[4]) == GUEST_TRAPPED && guest_trap(g[4]) == WASM_TRAP_HOST_MEMORY);
+	guest_free(g[4]);
+	usual.pages = 0;
+	g[4] = guest_new(o, &usual, NULL);
 	CHECK(guest_start(g[4]) == GUEST_TRAPPED && guest_trap(g[4]) == WASM_TRAP_MEMORY_START);
 	for (size_t i = 0; i < 5; i++)
 		guest_free(g[i]);

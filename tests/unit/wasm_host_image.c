@@ -267,6 +267,36 @@ TEST(wasm_image_with_any_byte_wrong)
 	buf_release(&image);
 }
 
+/* Goal: a state that only the process has no room for is not called bad. */
+TEST(wasm_image_without_room_is_not_wrong)
+{
+	struct guest_limits given = fix_limits();
+	struct object *o;
+	struct guest *g;
+	struct buf image = BUF(MB);
+	struct err e;
+	size_t rest;
+
+	fix_guests(64 * MB);
+	o = fix_load(everything, "tcc");
+	g = fix_started(o);
+	CHECK(INVOKE(g, "change", NULL, 77) == GUEST_DONE);
+	CHECK_RC(guest_save(g, &image, &e), OK);
+	guest_free(g);
+	/* Room for a fresh instance, but not for what it grew to; and then for neither. */
+	rest = 64 * MB - account_used();
+	for (size_t pages = 2; pages-- > 0; ) {
+		size_t held = rest - pages * MEMORY_PAGE - 1024;
+
+		CHECK(account_take(held));
+		g = guest_new(o, &given, NULL);
+		CHECK_RC(guest_restore(g, buf_str(&image), &e), ERR_LIMIT);
+		guest_free(g);
+		account_give(held);
+	}
+	buf_release(&image);
+}
+
 /* Goal: more than the limits of now is not restored. */
 TEST(wasm_image_over_the_limits)
 {

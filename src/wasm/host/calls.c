@@ -24,8 +24,10 @@ env_memory_new(uint32_t pages, uint32_t *pages_max)
 
 	run_out();
 	assert(g->data == NULL);
-	if (pages <= g->limits.pages)
+	if (pages <= g->limits.pages) {
 		g->data = memory_take(pages);
+		g->denied = g->data == NULL;
+	}
 	if (g->data == NULL)
 		run_trap(WASM_TRAP_MEMORY_START);
 	if (*pages_max > g->limits.pages)
@@ -44,7 +46,11 @@ env_memory_grow(uint8_t *data, uint32_t pages, uint32_t more)
 
 	run_out();
 	assert(data == g->data && pages == memory_pages(data));
-	done = (uint64_t)pages + more <= g->limits.pages && memory_grow(data, pages + more);
+	done = (uint64_t)pages + more <= g->limits.pages;
+	if (done && !memory_grow(data, pages + more)) {
+		done = false;
+		g->denied = true;
+	}
 	run_in();
 	return done ? 0 : -1;
 }
@@ -70,9 +76,12 @@ env_table_new(void *old, size_t bytes)
 	size_t had = t == NULL ? 0 : t->bytes;
 
 	run_out();
-	if (bytes > LIMIT_WASM_TABLE * TABLE_ENTRY || (bytes > had && !account_take(bytes - had)))
+	if (bytes > LIMIT_WASM_TABLE * TABLE_ENTRY)
 		t = NULL;
-	else {
+	else if (bytes > had && !account_take(bytes - had)) {
+		guest_running->denied = true;
+		t = NULL;
+	} else {
 		if (bytes < had)
 			account_give(had - bytes);
 		t = mem_resize(t, sizeof *t + bytes);

@@ -206,7 +206,7 @@ restored(struct agent *a, nsec began)
 	if (rc == OK)
 		put(a, WASM_STARTED_FRAME, 0, (uint64_t)(clock_mono() - began), NULL, 0);
 	else
-		trapped(a, WASM_TRAP_OTHER, str_of(e.text));
+		trapped(a, rc == ERR_LIMIT ? WASM_TRAP_HOST_MEMORY : WASM_TRAP_OTHER, str_of(e.text));
 }
 
 static void

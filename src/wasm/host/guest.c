@@ -101,6 +101,7 @@ guest_run(struct guest *g, void (*job)(void *arg), void *arg, int64_t fuel, nsec
 	g->run = (struct run){ .cpu_max = cpu };
 	g->host_calls = 0;
 	g->open = false;
+	g->denied = false;
 	g->now_ms = 0;
 	guest_running = g;
 	g->object->table->meter_set(&g->meter);
@@ -226,7 +227,7 @@ guest_result(const struct guest *g)
 enum wasm_trap
 guest_trap(const struct guest *g)
 {
-	return g->run.why;
+	return g->run.why == WASM_TRAP_MEMORY_START && g->denied ? WASM_TRAP_HOST_MEMORY : g->run.why;
 }
 
 void

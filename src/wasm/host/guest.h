@@ -70,7 +70,7 @@ void guest_limit(struct guest *g, const struct guest_limits *limits);        /* 
 /* DONE or TRAPPED. */
 enum guest_end guest_start(struct guest *g);
 /* In place of guest_start, from what guest_save made.  ERR_INVALID: it is not of this module,
- * or does not fit its limits. */
+ * or does not fit its limits; ERR_LIMIT: it fits them, but the account is full. */
 int  guest_restore(struct guest *g, struct str image, struct err *e);
 /* Appends; ERR_INVALID: it holds a reference, ERR_TOOBIG.  Not while it waits. */
 int  guest_save(struct guest *g, struct buf *out, struct err *e);

@@ -18,6 +18,7 @@ struct guest {
 	struct wasm_meter meter;             /* while it is not running */
 	uint8_t *data;                       /* its memory; NULL: none yet */
 	bool started;
+	bool denied;                         /* the account, not its limits, refused it memory */
 	bool open;                           /* more than log and now_ms is to be had */
 	uint32_t host_calls;                 /* of this call */
 	int64_t now_ms;                      /* of this call; 0: not asked yet */

@@ -398,6 +398,8 @@ guest_restore(struct guest *g, struct str image, struct err *e)
 		wrong = "it is cut off";
 	if (wrong == NULL)
 		wrong = restore_all(&w);
+	if (wrong != NULL && g->denied)
+		return err_set(e, ERR_LIMIT, "no memory left for another guest in the host process");
 	if (wrong != NULL)
 		return err_set(e, ERR_INVALID, "the saved state cannot be restored: %s", wrong);
 	g->started = true;
