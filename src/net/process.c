@@ -72,8 +72,8 @@ end(struct process *p)
 	if (p->ending)
 		return;
 	p->ending = true;
-	if (p->child.pid > 0)
-		(void)kill(-p->child.pid, SIGKILL);
+	if (p->child.pid > 0 && kill(-p->child.pid, SIGKILL) != 0 && !p->exited)
+		(void)kill(p->child.pid, SIGKILL);   /* it has no group yet */
 	close_one(&p->in);
 	close_one(&p->out);
 	close_one(&p->err);
@@ -203,7 +203,7 @@ process_start(struct process **out, struct shard *s, const struct process_option
 	uv_stdio_container_t io[3 + PROCESS_FDS];
 	uv_process_options_t u = { .file = o->argv[0], .args = (char **)o->argv,
 		.env = (char **)o->env, .cwd = o->cwd, .exit_cb = exited, .stdio = io,
-		.stdio_count = 3 + (int)o->fds_n, .flags = UV_PROCESS_DETACHED };
+		.stdio_count = 3 + (int)o->fds_n, .flags = o->same_session ? 0 : UV_PROCESS_DETACHED };
 	int rc;
 
 	*out = NULL;

@@ -22,6 +22,9 @@ struct process_options {
 	const char *cwd;                     /* NULL: ours */
 	const int *fds;                      /* that it gets as 3, 4, ..., at most PROCESS_FDS */
 	size_t fds_n;
+	/* It stays in this session, and makes itself a process group: where the kernel groups
+	 * by session, its priority counts only within one. */
+	bool same_session;
 };
 #define PROCESS_FDS 4
 

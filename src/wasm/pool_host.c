@@ -10,8 +10,6 @@
 #include "wasm/pool_priv.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +25,7 @@
 
 #define FILES     3                          /* rings and bells */
 #define SAID_MAX  400                        /* bytes of its stderr in one line of the log */
-#define NICE      5                          /* of the usual ones */
+#define NICE      5                          /* of the process: below the server */
 #define PATIENT   5                          /* times the bound, for who gets little time */
 #define PATIENT_IDLE 15                      /* and for who runs at SCHED_IDLE */
 
@@ -170,28 +168,6 @@ host_cpu(const struct host *h)
 	return (nsec)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* Below the server, which waits for nothing that guests do.  A process that leads a session
- * is, where the kernel groups by session, weighed as a group, whatever its own priority is; the
- * group's is set by a file, which may say EAGAIN. */
-static void
-lower(struct host *h)
-{
-	int id = process_id(h->process), nice = h->group->idle_class ? 19 : NICE, fd;
-	char path[48], text[8];
-	ssize_t n;
-
-	if (h->lowered || id <= 0)
-		return;
-	(void)setpriority(PRIO_PROCESS, (id_t)id, nice);
-	snprintf(path, sizeof path, "/proc/%d/autogroup", id);
-	snprintf(text, sizeof text, "%d", nice);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	n = fd >= 0 ? write(fd, text, strlen(text)) : 0;
-	h->lowered = n >= 0 || errno != EAGAIN;
-	if (fd >= 0)
-		close(fd);
-}
-
 /* It owes something and has said nothing for long, although it had the processor for longer
  * than any call may (LIMIT_WASM_CPU_MAX_US), or waits for something: then it has no time at
  * all.  One that gets little of a busy machine is given longer. */
@@ -203,7 +179,6 @@ host_look(struct host *h)
 	struct err e;
 
 	check_host(h);
-	lower(h);
 	if (h->state == HOST_DEAD || h->owes == 0)
 		return;
 	if (h->seen != h->heard) {
@@ -354,7 +329,7 @@ start(struct host *h, struct err *e)
 	const char *env[] = { NULL };
 	const int fds[] = { h->rings.memory, h->rings.other_bell, h->rings.bell };
 	const struct process_options options = { .argv = argv, .env = env, .cwd = "/",
-		.fds = fds, .fds_n = COUNT(fds) };
+		.fds = fds, .fds_n = COUNT(fds), .same_session = true };
 	const struct process_hooks hooks = { .out = on_out, .err = on_err, .gone = on_gone,
 		.ctx = h };
 	int rc;
@@ -430,7 +405,7 @@ host_new(struct host **out, struct group *g, struct wasm_code *const *objects, s
 		host_end(h, e);
 		return rc;
 	}
-	lower(h);
+	(void)setpriority(PRIO_PROCESS, (id_t)process_id(h->process), NICE);
 	log_info("wasm", "host-start", "shard=%u group=%d modules=%zu pid=%d",
 	    shard_id(g->pool->shard), (int)(g - g->pool->groups), n, process_id(h->process));
 	pool_watch(g->pool);

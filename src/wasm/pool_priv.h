@@ -96,7 +96,7 @@ struct host {
 	struct process *process;
 	struct rings rings;
 	uv_poll_t bell;
-	bool broken, quits, lowered;         /* lowered: its priority is set */
+	bool broken, quits;
 	uint32_t bad_object;                 /* it could not load; NOWHERE: none */
 	struct list idle, busy;              /* instances, by state */
 	uint32_t lives;                      /* of both lists, and those that arrive */

@@ -190,6 +190,7 @@ serve(int argc, char **argv, struct err *e)
 	}
 	if (o.memory_max == 0 || o.instances_max == 0)
 		return err_set(e, ERR_INVALID, "--memory and --instances are needed");
+	(void)setpgid(0, 0);                 /* what a terminal sends to the server is not for us */
 	rc = lock_early(idle, e);
 	if (rc == OK)
 		rc = rings_join(&rings, 3, 4, 5, e);
