@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/mail.h"
 
 static void
 on_acked(void *ctx, int rc, size_t n, const struct err *e)
@@ -65,6 +66,61 @@ inbox_has_four(void *arg)
 }
 
 /* Goal: what was accepted is there after a start, in order, until it is acked. */
+/* ---- the end of a durable agent ---------------------------------------------------------- */
+
+struct leaving { struct office_fix *f; struct office_desk *d; size_t rows; bool answered; };
+
+static void
+count_row(void *ctx, const struct store_mailer *m)
+{
+	(void)m;
+	((struct leaving *)ctx)->rows++;
+}
+
+static void
+left(void *ctx, int rc, const struct err *e)
+{
+	struct leaving *x = ctx;
+
+	(void)e;
+	CHECK_RC(rc, OK);
+	CHECK_RC(store_mailers_each(x->d->reader, count_row, x), OK);
+	pthread_mutex_lock(&x->f->lock);
+	x->answered = true;
+	office_changed(x->f);
+	pthread_mutex_unlock(&x->f->lock);
+}
+
+static void
+leave(struct office_desk *d, void *arg)
+{
+	struct leaving *x = arg;
+
+	x->d = d;
+	office_stop(d->office, 1, S("ann"), false, 0, left, x);
+}
+
+static bool
+has_left(void *arg)
+{
+	return ((struct leaving *)arg)->answered;
+}
+
+/* Goal: when its end is acknowledged, a start does not bring it back. */
+TEST(office_the_end_of_a_durable_agent_is_answered_when_it_is_stored)
+{
+	const struct office_spec ann = { .owner = 1, .name = S("ann"), .durable = true };
+	struct office_fix f;
+	struct leaving x = { .f = &f };
+
+	office_fix_open(&f, 1, office_texts);
+	CHECK_RC(office_spawn_wait(&f, 0, &ann, NULL), OK);
+	office_do(&f, 0, leave, &x);
+	office_until(&f, has_left, &x);
+	CHECK_INT(x.rows, 0);
+	office_fix_close(&f);
+}
+
 TEST(office_durable_letters_wait_for_their_ack_across_starts)
 {
 	struct office_spec ann = { .owner = 1, .name = S("ann"), .durable = true };

@@ -178,11 +178,14 @@ register_set(struct office *o, const struct office_agent *a)
 }
 
 void
-register_delete(struct office *o, const struct office_spec *s)
+register_delete(struct office *o, const struct office_spec *s,
+    void (*done)(struct office *o, void *ctx, int rc, const struct err *e), void *ctx)
 {
 	struct record *r = record_new(o, STORE_MAILER_DELETE, s->owner);
 
 	r->drop.id = s->id;
+	r->done = done;
+	r->ctx = ctx;
 	submit(r, true);
 }
 

@@ -12,9 +12,11 @@
 /* done: on this shard, after the commit.  The spec is copied.  NULL: nobody waits. */
 void register_put(struct office *o, const struct office_spec *s, msec now,
     void (*done)(struct office *o, void *ctx, int rc, const struct err *e), void *ctx);
-/* Nobody waits for these. */
+/* Nobody waits for it. */
 void register_set(struct office *o, const struct office_agent *a);
-void register_delete(struct office *o, const struct office_spec *s);
+/* done as of register_put. */
+void register_delete(struct office *o, const struct office_spec *s,
+    void (*done)(struct office *o, void *ctx, int rc, const struct err *e), void *ctx);
 
 /* All agents of the store; each is good for its call.  ERR_IO. */
 struct register_row { struct office_spec spec; enum mail_state state; struct str error; uint32_t restarts; msec created; };

@@ -158,6 +158,17 @@ answer_all(struct office *o, struct stopping *x)
 	}
 }
 
+/* Who asked is answered when the store does not have the agent any more. */
+static void
+deleted(struct office *o, void *ctx, int rc, const struct err *e)
+{
+	for (struct stopping *x = ctx; rc != OK && x != NULL; x = x->next) {
+		x->rc = rc;
+		x->err = *e;
+	}
+	answer_all(o, ctx);
+}
+
 static void
 stop_living(struct office_agent *a)
 {
@@ -194,13 +205,14 @@ leave(struct office_agent *a)
 	stop_living(a);
 	forget(a);
 	if (a->registered)
-		register_delete(o, &a->spec);
+		register_delete(o, &a->spec, who == NULL ? NULL : deleted, who);
+	else
+		answer_all(o, who);
 	a->stopping = NULL;
 	if (a->state == AGENT_FAILED)
 		entry_free(a);
 	else
 		(void)post_close(o->post, a->ref);
-	answer_all(o, who);
 }
 
 static void
