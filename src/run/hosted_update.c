@@ -269,7 +269,7 @@ saved(struct store_cmd *cmd)
 		u->whole = true;
 	}
 	worker_call_answer(s->call, rc, STR_NONE, &cmd->err);
-	if (rc == OK && s->last && u->step + 1 < u->steps_n)
+	if (rc == OK && s->last && !u->over && u->step + 1 < u->steps_n)
 		go_on(u);
 	else if (rc != OK || s->last)
 		end(u, rc, &cmd->err, rc == OK ? "success" : "error");
@@ -569,6 +569,7 @@ go_on(struct hosted_update *u)
 	int rc;
 
 	workers_withdraw(&u->offer, "success");
+	u->left = false;                     /* it may have gone: its step is made */
 	u->step++;
 	rc = offer(u, &e);
 	if (rc != OK)
