@@ -18,6 +18,7 @@ struct hosted_save {
 	struct changes changes;
 	struct worker_call *call;            /* NULL: nobody waits */
 	struct run *run;
+	size_t answers_n;                    /* of the command, which it has taken along */
 };
 
 static struct hosted_from
@@ -39,9 +40,25 @@ note_saved(struct hosted *h, const struct hosted_save *s)
 	if (s->call == NULL)
 		return;
 	h->progress = h->begun = true;
-	h->answers_n = 0;
 	hosted_said_saved(h, &s->changes);
 	hosted_gave_saved(h, &s->changes);
+}
+
+/* They go with the next save. */
+static void
+answers_give_back(struct hosted *h, const struct hosted_save *s)
+{
+	if (s->answers_n > 0)
+		h->answers_n = s->answers_n;
+}
+
+static void
+answers_take(struct hosted *h, struct hosted_save *s)
+{
+	for (size_t i = 0; i < h->answers_n; i++)
+		changes_answer(&s->changes, &h->answers[i].id, h->answers[i].value);
+	s->answers_n = h->answers_n;
+	h->answers_n = 0;
 }
 
 static void
@@ -54,6 +71,7 @@ note_unsaved(struct hosted *h, const struct hosted_save *s)
 	    rc_name(s->c.cmd.rc), s->c.cmd.err.text);
 	hosted_lists_forget(&h->lists);
 	h->puts_n = 0;
+	answers_give_back(h, s);
 }
 
 static void
@@ -338,15 +356,14 @@ save(struct hosted *h, struct worker_call *call, int op)
 		hosted_add_tasks(h, &h->job->changes);
 		save_results(h);
 		shard_timer_cancel(h->job->run->rs->shard, &h->shows);
-		for (size_t i = 0; i < h->answers_n; i++)
-			changes_answer(&s->changes, &h->answers[i].id, h->answers[i].value);
-		h->answers_n = 0;
+		answers_take(h, s);
 		s->call = call;
 		rc = save_submit(h, s, &e);
 	}
 	if (rc == OK)
 		return;
 	hosted_lists_forget(&h->lists);
+	answers_give_back(h, s);
 	worker_call_answer(call, rc, STR_NONE, &e);
 	save_free(s);
 }
