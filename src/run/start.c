@@ -134,7 +134,7 @@ set_pending(struct create *c)
 		sleep_note(run->rs, c->c.run.held);
 	} else if (c->c.hold) {
 		directory_pin(run->rs->sh->directory, &run->place.thread_id, run->rs);
-		admit_wait(run->rs, &w);
+		admit_thread(run->rs, &w);   /* a place may be free since the row was submitted */
 	}
 	if (run->cancel) {
 		run->cancel = false;

@@ -237,8 +237,11 @@ TEST(runs_that_wait_for_workers_leave_room_for_others)
 	fix_open_workers(&f, "memory", 1, GRAPH);
 	desk_do(&f.desks[0], few_places, NULL);
 	CHECK_RC(run_g(&first, &f, 1, MODE_VALUES), OK);
+	ear_until_started(&first);
 	CHECK_RC(run_g(&second, &f, 2, MODE_VALUES), OK);
+	ear_until_started(&second);
 	CHECK_RC(run_g(&third, &f, 3, MODE_VALUES), OK);
+	ear_until_started(&third);
 	CHECK_RC(run_g(&fourth, &f, 5, MODE_VALUES), OK);
 	ear_until_started(&fourth);
 	CHECK_RC(ear_start(&native, &f.desks[0], (struct ask){ .thread = thread_no(4),

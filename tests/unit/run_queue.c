@@ -113,6 +113,26 @@ TEST(queue_past_the_cap_waits_its_turn)
 	fix_close(&f);
 }
 
+/* Goal: a run whose row is written while the last place becomes free takes the place. */
+TEST(queue_takes_a_place_that_became_free_meanwhile)
+{
+	struct fix f;
+	struct ear x[2];
+
+	fix_open(&f, "memory", 1, RULES);
+	f.desks[0].runs->live_max = 1;
+	for (unsigned round = 0; round < 300; round++) {
+		for (unsigned i = 0; i < COUNT(x); i++)
+			CHECK_RC(ear_wait_start(&x[i], &f.desks[0], (struct ask){
+			    .thread = thread_no(i), .input = HI }), OK);
+		for (unsigned i = 0; i < COUNT(x); i++) {
+			ear_until_end(&x[i]);
+			ear_free(&x[i]);
+		}
+	}
+	fix_close(&f);
+}
+
 TEST(join_replays_what_a_resumable_run_has_told)
 {
 	struct fix f;
