@@ -383,6 +383,8 @@ on_end(struct hosted *h, struct worker_call *c)
 		return;
 	}
 	h->taken = false;
+	h->end = c;
+	h->end_how = h->cancelled ? "cancelled" : words[word];
 	if (h->cancelled)
 		end_cancelled(h);
 	else if (word == 0)
@@ -391,8 +393,29 @@ on_end(struct hosted *h, struct worker_call *c)
 		end_interrupted(h, view);
 	else
 		fail(h, name, message);
-	worker_call_answer(c, OK, STR_NONE, NULL);
-	workers_withdraw(&h->offer, h->cancelled ? "cancelled" : words[word]);
+}
+
+void
+hosted_ended(struct job *j, int rc, const struct err *e)
+{
+	struct hosted *h = j->hosted;
+	struct worker_call *c = h != NULL ? h->end : NULL;
+
+	if (c == NULL)
+		return;
+	h->end = NULL;
+	worker_call_answer(c, rc, STR_NONE, e);
+	workers_withdraw(&h->offer, h->end_how);
+}
+
+/* The end is not stored yet.  Once it is, the worker's next try is answered by the desk. */
+static void
+refuse_ended(struct worker_call *c)
+{
+	struct err e;
+
+	err_set(&e, ERR_BUSY, "the end of the task is being stored");
+	worker_call_answer(c, ERR_BUSY, STR_NONE, &e);
 }
 
 static void
@@ -406,7 +429,10 @@ on_call(struct worker_offer *o, struct worker_call *c)
 	struct run *run = run_hold(h->job->run);
 
 	assert((size_t)c->verb < COUNT(by_verb));
-	by_verb[c->verb](h, c);
+	if (h->job->over)
+		refuse_ended(c);
+	else
+		by_verb[c->verb](h, c);
 	run_drop(run);
 }
 
@@ -605,6 +631,7 @@ hosted_release(struct job *j)
 
 	if (h == NULL)
 		return;
+	assert(h->end == NULL);
 	hosted_stop(j);
 	j->run->rs->hosted--;
 	hosted_reads_free(h);

@@ -115,6 +115,8 @@ struct hosted {
 	bool cancelled;
 	bool waits;                          /* the thread had questions as the run began */
 	int64_t last;                        /* number of the lease's last event */
+	struct worker_call *end;             /* of its END, until that is stored; or NULL */
+	const char *end_how;                 /* of the log of attempts */
 	struct hosted_graph *graphs;
 	size_t graphs_n, tasks_n;            /* tasks of all */
 	struct hosted_said *said;
@@ -165,6 +167,8 @@ void hosted_stop(struct job *j);             /* its lease ends, nothing comes ba
 /* Asks the worker to stop; false: it is not with a worker, stop it yourself. */
 bool hosted_cancel(struct job *j);
 void hosted_release(struct job *j);
+/* The run's end is stored (rc OK), or could not be stored as the worker said it. */
+void hosted_ended(struct job *j, int rc, const struct err *e);
 bool hosted_values(const struct job *j, struct buf *out);
 struct val hosted_asked(const struct job *j);        /* borrowed; UNDEF: nothing */
 /* Where the root stands, as core_stands. */

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "run/hosted_priv.h"
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
 
@@ -314,6 +315,7 @@ ending_turn(struct ending *n)
 	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
 
 	mail_committed(n->run, &n->changes, false);
+	hosted_ended(n->run->job, n->c.cmd.rc, &n->c.cmd.err);
 	n->c.changes = (struct store_changes){ .usage = n->c.changes.usage,
 	    .usage_n = n->c.changes.usage_n };
 	if (n->c.status != RUN_SUCCESS && n->c.thread_status != THREAD_INTERRUPTED)
@@ -395,8 +397,10 @@ ending_done(struct store_cmd *cmd)
 	run_returned(run);
 	if (cmd->rc == OK)
 		sleep_asked(run->rs, &n->c.changes);
-	if (!again)
+	if (!again) {
 		mail_committed(run, &n->changes, cmd->rc == OK);
+		hosted_ended(run->job, cmd->rc, &cmd->err);
+	}
 	if (again) {
 		ending_retry(n, cmd);
 	} else if (run->appends > 0) {
@@ -415,6 +419,7 @@ ending_open(void *ctx, struct parcel *p)
 
 	(void)ctx;
 	run_returned(run);
+	hosted_ended(run->job, OK, NULL);
 	run_ended(run, OK, n->c.status, n->c.error_json, NULL, NULL);
 	ending_free(n);
 	run_drop(run);

@@ -321,8 +321,15 @@ fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *d
 void
 fix_open_workers(struct fix *f, const char *driver, unsigned desks, const char *definition)
 {
+	fix_open_workers_failing(f, driver, desks, definition, 0);
+}
+
+void
+fix_open_workers_failing(struct fix *f, const char *driver, unsigned desks,
+    const char *definition, int64_t fail_at)
+{
 	*f = (struct fix){ .n = desks, .driver = driver, .definition = definition,
-	    .hosts = true, .script_text = "{\"rules\":[],\"default\":{\"reply\":\"a\"}}",
+	    .fail_at = fail_at, .hosts = true, .script_text = "{\"rules\":[],\"default\":{\"reply\":\"a\"}}",
 	    .arena = ARENA(16 * MB) };
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);

@@ -60,6 +60,9 @@ void fix_open_failing(struct fix *f, const char *driver, unsigned desks,
 void fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *definition);
 /* With workers, which serve that definition. */
 void fix_open_workers(struct fix *f, const char *driver, unsigned desks, const char *definition);
+/* The same, and the nth write fails. */
+void fix_open_workers_failing(struct fix *f, const char *driver, unsigned desks,
+    const char *definition, int64_t fail_at);
 /* Everything stops where it is, as in a crash; and is opened and recovered. */
 void fix_crash(struct fix *f);
 void fix_close(struct fix *f);
