@@ -432,6 +432,7 @@ api_run_list(struct call *c)
 	if (rc < 0)
 		return rc;
 	op->thread_seq = t.seq;
+	op->waits = run_shown_pending(c->api->runs, c->owner, &t.id);
 	return call_submit(c, STORE_RUN_LIST, runs_found);
 }
 

@@ -198,6 +198,21 @@ directory_waits(struct directory *d, owner_t owner, const struct uuid *run_id)
 	return waits;
 }
 
+struct uuid
+directory_waiting(struct directory *d, owner_t owner, const struct uuid *thread_id)
+{
+	struct uuid id = { 0 };
+	const struct home *h;
+
+	pthread_mutex_lock(&d->lock);
+	h = map_get(&d->threads, thread_id);
+	for (const struct place *p = h == NULL ? NULL : h->first; p != NULL; p = p->next)
+		if (p->owner == owner && p->waits)
+			id = p->run_id;
+	pthread_mutex_unlock(&d->lock);
+	return id;
+}
+
 struct uuid *
 directory_runs(struct directory *d, owner_t owner, const struct uuid *thread_id, size_t *n)
 {

@@ -48,6 +48,8 @@ struct runs *directory_find(struct directory *d, owner_t owner,
 /* The run, if it is under way and the owner's, waits for a worker: it is shown as pending. */
 void directory_set_waits(struct directory *d, struct place *p, bool waits);
 bool directory_waits(struct directory *d, owner_t owner, const struct uuid *run_id);
+/* That run of the thread; zero: none. */
+struct uuid directory_waiting(struct directory *d, owner_t owner, const struct uuid *thread_id);
 /* Ids of a thread's runs that are the owner's; free() them. */
 struct uuid *directory_runs(struct directory *d, owner_t owner,
     const struct uuid *thread_id, size_t *n);

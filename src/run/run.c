@@ -414,6 +414,12 @@ run_shown(const struct runs *rs, owner_t owner, struct store_run *row)
 		row->status = RUN_PENDING;
 }
 
+struct uuid
+run_shown_pending(const struct runs *rs, owner_t owner, const struct uuid *thread_id)
+{
+	return directory_waiting(rs->sh->directory, owner, thread_id);
+}
+
 const char *
 run_end_name(const struct run_end *end)
 {

@@ -220,6 +220,9 @@ void run_unwatch(struct run_watch *w);
 
 /* As clients see it: one that no worker has taken yet is pending.  Any shard. */
 void run_shown(const struct runs *rs, owner_t owner, struct store_run *row);
+/* The run of the thread that is shown so; zero: none.  Any shard. */
+struct uuid run_shown_pending(const struct runs *rs, owner_t owner,
+    const struct uuid *thread_id);
 /* RUN_ROLLBACK: the run and all it wrote go.  why: which it shows then (copied).
  * done(ctx, rc): after the run's last commit, so what is told is kept; with RUN_SOON, if
  * its graph is in a worker, as soon as that is told.  ERR_NOTFOUND. */

@@ -106,7 +106,7 @@ run_list(struct store *st, struct store_cmd *c)
 	rc = arena_rc(c->arena);
 	q = query_of(&st->quick, SQL_RUN_LIST, db_i64(x->thread_seq),
 	    db_i64(c->owner), db_i64(x->status), db_i64(limit + 1),
-	    db_i64(x->offset));
+	    db_i64(x->offset), db_uuid(&x->waits));
 	while (rc == OK) {
 		rc = query_row(&q);
 		x->more = rc == OK && x->runs_n == (size_t)limit;

@@ -288,8 +288,8 @@
 	X(RUN_AT, RUN_SELECT "WHERE r.seq = ? AND t.owner = ?")                \
 	X(RUN_LIST, RUN_COLUMNS "FROM thread t CROSS JOIN run r"               \
 	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
-	    " AND (?3 < 0 OR r.status = ?3)"                                   \
-	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
+	    " AND (?3 < 0 OR CASE WHEN r.status = 1 AND r.uuid = ?6 THEN 0"    \
+	    " ELSE r.status END = ?3) ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5") \
 	X(RUNS_NEWEST, "SELECT r.seq, t.uuid, r.uuid, r.status FROM thread t"  \
 	    " CROSS JOIN run r ON r.thread = t.seq WHERE t.seq = ? AND t.owner = ?" \
 	    " ORDER BY r.seq DESC LIMIT ?")                                    \

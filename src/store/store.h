@@ -692,6 +692,7 @@ struct store_run_list {
 	struct store_cmd cmd;
 	int64_t thread_seq;
 	int status;                          /* -1: any */
+	struct uuid waits;                   /* running, but counts as pending; zero: none */
 	int64_t limit, offset;
 	struct store_run *runs;              /* out, newest first */
 	size_t runs_n;

@@ -148,6 +148,8 @@ await scenario("no worker: the run waits, and goes on when one comes", async () 
   const t = await newThread(), r = await client.runs.create(t, "react", { input: say("the weather?") });
   const shown = await client.runs.get(t, r.run_id);
   equal(shown.status, "pending", "the run waits");
+  const listed = async (status) => (await client.runs.list(t, { status })).map((x) => [x.run_id, x.status]);
+  equal([await listed("pending"), await listed("running")], [[[r.run_id, "pending"]], []], "and is listed so");
   worker = await startWorker(server, agents);
   equal(await ended(server, t, r.run_id), "success", "and is done");
 });
