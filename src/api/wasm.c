@@ -141,26 +141,40 @@ struct put_call {
 	struct buf body;
 };
 
+/* Words that name the parameter already do not name it twice. */
+static void
+word_fail(struct call *c, const char *name, int rc, const struct err *why)
+{
+	struct str words = str_of(why->text), prefix = str_of(name);
+
+	if (str_starts(words, prefix) && words.n > prefix.n + 2 && words.p[prefix.n] == ':')
+		words = (struct str){ words.p + prefix.n + 2, words.n - prefix.n - 2 };
+	fields_fail(c->in, name, rc, "%.*s", FMT(words));
+}
+
 static void
 read_limits(struct call *c, struct wasm_policy *p)
 {
 	struct err why = { 0 };
-	int rc = OK;
 
-	for (size_t i = 0; rc == OK && wasm_limit_names[i] != NULL; i++) {
-		struct str text = param_str(c, wasm_limit_names[i]);
+	for (size_t i = 0; wasm_limit_names[i] != NULL; i++) {
+		const char *name = wasm_limit_names[i];
+		struct str text = param_str(c, name);
+		int rc = text.n == 0 ? OK :
+		    wasm_limit_set(&p->limits, &p->rate, str_of(name), text, &why);
 
-		if (text.n > 0)
-			rc = wasm_limit_set(&p->limits, &p->rate, str_of(wasm_limit_names[i]),
-			    text, &why);
+		if (rc < 0)
+			word_fail(c, name, rc, &why);
 	}
 	p->allow = WASM_ALLOW_USUAL;
-	if (rc == OK && param_str(c, "allow").n > 0) {
+	if (param_str(c, "allow").n > 0) {
+		int rc;
+
 		p->allow = 0;
 		rc = wasm_allow_read(&p->allow, param_str(c, "allow"), &why);
+		if (rc < 0)
+			word_fail(c, "allow", rc, &why);
 	}
-	if (rc < 0)
-		fields_fail(c->in, NULL, rc, "%s", why.text);
 }
 
 /* Names with commas between. */

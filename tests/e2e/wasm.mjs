@@ -167,6 +167,10 @@ await scenario("wrong requests", async () => {
     ["a name of 65 bytes", { name: "n".repeat(65) }, 422, ""], ["a name with a blank", { name: "a%20b" }, 422, ""], ["a name that is a path", { name: "..%5C.." }, 422, ""], ["a name with a NUL", { name: "a%00b" }, 400, ""],
     ["too large", { body: Buffer.alloc(17 * 1024 * 1024) }, 413, ""],
   ];
+  for (const [word, bad] of [["memory", "1"], ["cpu", "1h"], ["allow", "everything"]]) {
+    const { json } = await put(server, "bad", counter, `?${word}=${bad}`);
+    check(json.detail?.startsWith(`${word}: `), `a bad ${word} is told as that`, json.detail);
+  }
   check(rows.length >= 40, "there are many", rows.length);
   for (const [what, { name = "bad", query = "", body = counter, type = "application/wasm" }, status, expected] of rows) {
     let r;
