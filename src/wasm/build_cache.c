@@ -201,7 +201,8 @@ objects_trim(const char *cache, struct object *list, size_t n, off_t sum)
 {
 	char path[PATH_SIZE];
 
-	qsort(list, n, sizeof *list, object_cmp);
+	if (n > 1)                           /* list may be NULL */
+		qsort(list, n, sizeof *list, object_cmp);
 	for (size_t i = 0; i < n && sum > (off_t)LIMIT_WASM_CACHE_BYTES; i++) {
 		if (!path_join(path, cache, list[i].name) || wasm_code_uses(path))
 			continue;

@@ -98,13 +98,13 @@ TEST(deploy_split_slow)
 	struct fix f;
 
 	split_open(&f, 30);
-	traffic(&f, 300, 0, 1000 * 1000);
+	traffic(&f, 300, 0, 9000 * 1000);
 	turns(&f);
-	SHOWS(&f, 7, "a", "a@1: 1 2 rolled_back: p99 ");
+	SHOWS(&f, 7, "a", "a@1: 1 2 rolled_back: p83 9.");
 	CHECK_RC(put_how(&f, 7, "a", "3", (struct wasm_reload){ .strategy = WASM_SPLIT,
 	    .percent = 50, .calls = 30, .p99_factor = 10 }), OK);
 	turns(&f);
-	traffic(&f, 60, 0, 1000 * 1000);
+	traffic(&f, 60, 0, 9000 * 1000);
 	turns(&f);
 	SHOWS(&f, 7, "a", "a@3: 1 2 3 promoted: version 3 after 30 messages, 0.0 % errors");
 	fix_close(&f);

@@ -3,7 +3,8 @@
  *
  * split: so many per cent of the messages go to the new one.  It goes as soon as it has had
  * enough messages and too many errors; when `calls` messages or `wait` ms are over its p99 is
- * compared, too, and else it takes over.  With fewer messages than LIMIT_WASM_SPLIT_LEAST
+ * compared, too (of fewer than 500 messages a lower percentile: one slow message is chance),
+ * and else it takes over.  With fewer messages than LIMIT_WASM_SPLIT_LEAST
  * (or `calls`, if that is less) nothing is judged.
  *
  * parallel: it takes over when all listeners have their new instances ready, and goes if one
@@ -23,7 +24,8 @@
 
 #define ERROR_PERCENT 5.0
 #define P99_FACTOR    3.0
-#define P99_FLOOR     (100 * 1000)           /* ns: below it all are as fast */
+#define P99_FLOOR     (1000 * 1000)          /* ns: below it all are as fast */
+#define OVER_LEAST    5                      /* messages that are slower than what is compared */
 
 struct side {
 	uint64_t n, errors;
@@ -171,17 +173,26 @@ percent(const struct side *s)
 	return s->n == 0 ? 0 : 100.0 * (double)s->errors / (double)s->n;
 }
 
+/* What stands for the p99 of both. */
 static double
-p99_ms(const struct side *s)
+judged(const struct contest *c)
 {
-	return (double)hist_percentile(&s->took, 99) / 1e6;
+	double p = 100 - 100.0 * OVER_LEAST / (double)(c->now.n > 0 ? c->now.n : 1);
+
+	return p > 99 ? 99 : p < 50 ? 50 : p;
+}
+
+static double
+took_ms(const struct side *s, double percentile)
+{
+	return (double)hist_percentile(&s->took, percentile) / 1e6;
 }
 
 static bool
 is_slow(const struct contest *c, uint64_t least)
 {
-	double old = (double)hist_percentile(&c->old.took, 99);
-	double now = (double)hist_percentile(&c->now.took, 99);
+	double old = (double)hist_percentile(&c->old.took, judged(c));
+	double now = (double)hist_percentile(&c->now.took, judged(c));
 
 	return c->old.n >= least && now > c->r.p99_factor * (old > P99_FLOOR ? old : P99_FLOOR);
 }
@@ -204,17 +215,18 @@ contest_judge(struct contest *c, bool last)
 	if (!last && now->n < (uint64_t)c->r.calls)
 		return;
 	if (now->n >= least && is_slow(c, least)) {
-		err_set(words, ERR_LIMIT, "rolled_back: p99 %.3f ms of %llu messages, the limit is "
-		    "%.1f times the %.3f ms of version %lld", p99_ms(now),
-		    (unsigned long long)now->n, c->r.p99_factor, p99_ms(&c->old),
-		    (long long)c->r.from->number);
+		err_set(words, ERR_LIMIT, "rolled_back: p%.0f %.3f ms of %llu messages, the limit "
+		    "is %.1f times the %.3f ms of version %lld", judged(c),
+		    took_ms(now, judged(c)), (unsigned long long)now->n, c->r.p99_factor,
+		    took_ms(&c->old, judged(c)), (long long)c->r.from->number);
 		contest_over(c, false, ERR_LIMIT);
 		return;
 	}
-	err_set(words, OK, "promoted: version %lld after %llu messages%s, %.1f %% errors, p99 "
+	err_set(words, OK, "promoted: version %lld after %llu messages%s, %.1f %% errors, p%.0f "
 	    "%.3f ms (version %lld: %.3f ms)", (long long)c->r.to->number,
 	    (unsigned long long)now->n, now->n < least ? " (too few to judge)" : "",
-	    percent(now), p99_ms(now), (long long)c->r.from->number, p99_ms(&c->old));
+	    percent(now), judged(c), took_ms(now, judged(c)), (long long)c->r.from->number,
+	    took_ms(&c->old, judged(c)));
 	contest_over(c, true, OK);
 }
 
