@@ -49,6 +49,12 @@ sha256(struct str data, uint8_t out[SHA256_SIZE])
 	digest_two(data, STR_NONE, out);
 }
 
+void
+hash_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}
+
 /* RFC 2104: H(key ^ opad, H(key ^ ipad, data)). */
 void
 hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])

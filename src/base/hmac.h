@@ -12,6 +12,8 @@
 #define SHA256_SIZE 32
 
 void sha256(struct str data, uint8_t out[SHA256_SIZE]);
+/* This thread ends, or rests: gives back what libcrypto keeps for it. */
+void hash_thread_end(void);
 void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
 bool hmac_equal(const void *a, const void *b, size_t n);    /* constant time */
 

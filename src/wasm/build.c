@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/hmac.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -175,6 +176,7 @@ job_run(struct wasm_job *j)
 	j->rc = rc;
 	j->code = rc == OK ? code_take(&u) : NULL;
 	wasm_unit_release(&u);
+	hash_thread_end();
 }
 
 /* -- the queue -- */
