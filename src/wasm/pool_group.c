@@ -2,8 +2,8 @@
  * pool_group.c - a group: which modules it uses, and which of its processes has them.
  *
  * A process loads its modules when it starts, and then no more.  So a module that is new
- * waits a moment for others (DELAY_MS), then all that the group uses goes into a new
- * process, the next generation.  While one starts, what comes waits for the one after it.
+ * waits a moment for others (DELAY_MS), then all that the group uses is loaded into a new
+ * process, the next generation.  Modules that arrive while one starts wait for the one after.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -112,7 +112,7 @@ chosen(struct wasm_code *const *out, size_t n, const struct wasm_code *code)
 	return false;
 }
 
-/* The objects of the next process; those that nobody has used for long go. */
+/* The objects of the next process; drops units that nobody has used for long. */
 static size_t
 choose_objects(struct group *g, struct wasm_code **out)
 {
@@ -209,10 +209,8 @@ group_add(struct group *g, struct wasm_instance *i)
 static void
 give_up_waiting(struct group *g, const struct unit *only, const struct err *why)
 {
-	struct loss *loss = mem_new(struct loss);
+	struct loss *loss = loss_new(why);
 
-	loss->refs = 1;
-	loss->why = *why;
 	for (struct list *l = g->waiting.next, *next; l != &g->waiting; l = next) {
 		struct wasm_instance *i = CONTAINER_OF(l, struct wasm_instance, in);
 
@@ -220,8 +218,7 @@ give_up_waiting(struct group *g, const struct unit *only, const struct err *why)
 		if (only != NULL ? i->unit == only : needs_process(i))
 			instance_lose(i, loss);
 	}
-	if (--loss->refs == 0)
-		free(loss);
+	loss_drop(loss);
 }
 
 void
@@ -247,12 +244,6 @@ group_work(struct group *g)
 
 /* Processes. */
 
-static size_t
-count_hosts(const struct group *g)
-{
-	return list_count(&g->hosts);
-}
-
 static void
 on_soon(struct wheel_timer *t)
 {
@@ -262,7 +253,7 @@ on_soon(struct wheel_timer *t)
 	size_t n;
 
 	assert(g->coming == NULL);
-	if (count_hosts(g) >= WASM_GENERATIONS) {
+	if (list_count(&g->hosts) >= WASM_GENERATIONS) {
 		if (g->stuck_since == 0)
 			g->stuck_since = shard_now(g->pool->shard);
 		return;
@@ -382,7 +373,7 @@ group_free_units(struct group *g)
 	free(g->units);
 }
 
-/* Every so often: a module that waits for a generation, a process that nobody uses. */
+/* Periodic: a module that waits for a generation, a process that nobody uses. */
 void
 group_look(struct group *g)
 {
@@ -395,7 +386,7 @@ group_look(struct group *g)
 		host_look(CONTAINER_OF(l, struct host, in));
 	}
 	oldest = CONTAINER_OF(g->hosts.next, struct host, in);
-	if (g->stuck_since != 0 && count_hosts(g) >= WASM_GENERATIONS && oldest != g->current &&
+	if (g->stuck_since != 0 && list_count(&g->hosts) >= WASM_GENERATIONS && oldest != g->current &&
 	    now - g->stuck_since > LIMIT_WASM_STUCK_MS * NS_PER_MS) {
 		g->stuck_since = 0;
 		err_set(&e, ERR_BUSY, "the host process of an old generation still had calls under "

@@ -65,11 +65,12 @@ on_closed(uv_handle_t *handle)
 static void
 lose_all(struct host *h)
 {
-	struct loss *loss = mem_new(struct loss);
 	struct list *lists[] = { &h->idle, &h->busy };
+	struct loss *loss;
+	struct err why;
 
-	loss->refs = 1;
-	err_set(&loss->why, ERR_CLOSED, "the host process ended: %s", h->why.text);
+	err_set(&why, ERR_CLOSED, "the host process ended: %s", h->why.text);
+	loss = loss_new(&why);
 	for (size_t k = 0; k < COUNT(lists); k++) {
 		while (!list_empty(lists[k])) {
 			struct wasm_instance *i = CONTAINER_OF(lists[k]->next,
@@ -88,8 +89,7 @@ lose_all(struct host *h)
 			move_end(i, false, false);
 	}
 	assert(h->lives == 0);
-	if (--loss->refs == 0)
-		free(loss);
+	loss_drop(loss);
 }
 
 void

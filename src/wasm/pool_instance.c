@@ -1,9 +1,8 @@
 /*
  * pool_instance.c - instances: what the users of a pool call.
  *
- * These only change state and put frames into rings; what is to be told comes from the bell
- * of a process, or from the job at the turn's end.  So no hook is called inside a call of
- * the user's.
+ * These only change state and put frames into rings.  Hooks are called from the bell of a
+ * process, or from the job at the turn's end, never inside a call of the user's.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -133,8 +132,17 @@ instance_leave(struct wasm_instance *i, bool stop)
 	instance_drop_number(h, i->number, stop);
 }
 
-static void
-drop_loss(struct loss *loss)
+struct loss *
+loss_new(const struct err *why)
+{
+	struct loss *loss = mem_new(struct loss);
+
+	*loss = (struct loss){ .refs = 1, .why = *why };
+	return loss;
+}
+
+void
+loss_drop(struct loss *loss)
 {
 	if (loss != NULL && --loss->refs == 0)
 		free(loss);
@@ -164,7 +172,7 @@ instance_lose(struct wasm_instance *i, struct loss *why)
 		pool_turn(p);
 }
 
-/* One thing that it is told; it may be freed by that. */
+/* Calls one hook, which may free the instance. */
 static void
 tell_lost(struct wasm_instance *i)
 {
@@ -185,7 +193,7 @@ tell_lost(struct wasm_instance *i)
 		hooks.trapped(arg, WASM_TRAP_OTHER, str_of(loss->why.text), &cost);
 	else
 		hooks.started(arg, loss->why.code, &loss->why);
-	drop_loss(loss);
+	loss_drop(loss);
 }
 
 bool
@@ -214,7 +222,7 @@ wasm_instance_free(struct wasm_instance *i)
 		list_remove(&i->in);
 	if (i->state == WAITS)
 		TALLY(p->waiting, -1);
-	drop_loss(i->loss);
+	loss_drop(i->loss);
 	i->unit->users--;
 	g->instances--;
 	TALLY(p->instances, -1);

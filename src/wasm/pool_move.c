@@ -1,11 +1,11 @@
 /*
- * pool_move.c - an instance goes from one process to the next, by checkpoint.
+ * pool_move.c - an instance moves from one process to the next, by checkpoint.
  *
  *   IDLE --SAVE--> LEAVES --SAVED, START in next--> ARRIVES --STARTED, STOP here--> IDLE
  *
  * It is in the old process until the new one has it, so a move that fails changes nothing:
- * the instance stays where it was, and is not moved again.  A call that comes meanwhile is
- * held, one, and sent where the move ends.
+ * the instance stays where it was, and is not moved again.  One call that arrives meanwhile
+ * is held, and sent where the move ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,6 +16,12 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+static bool
+may_move(const struct group *g)
+{
+	return g->moves < MOVES_MAX && g->moves_bytes < MOVES_BYTES;
+}
+
 void
 move_begin(struct wasm_instance *i)
 {
@@ -23,16 +29,10 @@ move_begin(struct wasm_instance *i)
 	struct host *to = g->current;
 
 	if (i->state != IDLE || i->fixed || to == NULL || i->host == to ||
-	    i->unit->at == NOWHERE || g->moves >= MOVES_MAX || g->moves_bytes >= MOVES_BYTES)
+	    i->unit->at == NOWHERE || !may_move(g))
 		return;
 	if (instance_send_save(i, LEAVES, false) == OK)
 		g->moves++;
-}
-
-static bool
-may_move(const struct group *g)
-{
-	return g->moves < MOVES_MAX && g->moves_bytes < MOVES_BYTES;
 }
 
 /* Of one old process. */

@@ -44,7 +44,7 @@
 
 #define QUARANTINE  WASM_GROUPS              /* the last group */
 #define GROUPS      (WASM_GROUPS + 1)
-#define OFFENDERS   256                      /* remembered; the oldest goes */
+#define OFFENDERS   256                      /* remembered; the oldest is forgotten */
 #define NOWHERE     UINT32_MAX
 
 #define PART_BYTES  (256 * KB)               /* of a checkpoint, in one frame */
@@ -181,6 +181,9 @@ void instance_leave(struct wasm_instance *i, bool stop);
 /* must: as host_send. */
 int  instance_send_call(struct wasm_instance *i, struct str message, bool must);
 int  instance_send_save(struct wasm_instance *i, enum instance_state to, bool must);
+/* Of the caller, who drops it after instance_lose of those that share it. */
+struct loss *loss_new(const struct err *why);
+void loss_drop(struct loss *loss);                   /* NULL: nothing */
 void instance_lose(struct wasm_instance *i, struct loss *why);       /* told later; counted */
 bool instance_tell_lost(struct wasm_pool *p, unsigned most);         /* true: there are more */
 /* A number that is not its instance's any more. */
@@ -212,7 +215,7 @@ void move_saved(struct wasm_instance *i, bool possible);     /* its image is who
 void move_end(struct wasm_instance *i, bool arrived, bool fixed);
 /* The old process is dead; it lives on in the next if that starts it. */
 void move_orphan(struct wasm_instance *i);
-void move_resume(struct wasm_instance *i);           /* with what came meanwhile */
+void move_resume(struct wasm_instance *i);           /* sends the call, or the save, that was held */
 void move_drop(struct wasm_instance *i);             /* it is freed or lost: nothing if it does not move */
 
 /* ---- pool_host.c */
