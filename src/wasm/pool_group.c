@@ -59,6 +59,13 @@ group_close(struct group *g)
 	g->counted = false;
 }
 
+void
+group_close_empty(struct group *g)
+{
+	if (list_empty(&g->hosts) && g->instances == 0)
+		group_close(g);
+}
+
 /* Units. */
 
 struct unit *
@@ -331,8 +338,7 @@ group_gone(struct host *h)
 	}
 	if (g->pool->stops)
 		return;
-	if (list_empty(&g->hosts) && g->instances == 0)
-		group_close(g);
+	group_close_empty(g);
 	group_work(g);
 }
 

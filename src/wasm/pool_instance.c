@@ -225,6 +225,7 @@ wasm_instance_free(struct wasm_instance *i)
 	loss_drop(i->loss);
 	i->unit->users--;
 	g->instances--;
+	group_close_empty(g);
 	TALLY(p->instances, -1);
 	if (g == &p->groups[QUARANTINE])
 		TALLY(p->quarantined, -1);

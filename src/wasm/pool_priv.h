@@ -195,6 +195,7 @@ void group_release(struct group *g);                 /* ends its processes */
 void group_free_units(struct group *g);              /* no instance is left */
 /* May it have processes?  Groups are counted, over all shards. */
 bool group_open(struct group *g);
+void group_close_empty(struct group *g);             /* not counted without processes and instances */
 struct unit *group_unit(struct group *g, struct wasm_code *code);
 void group_add(struct group *g, struct wasm_instance *i);    /* in WAITS */
 /* Starts what waits, or gets a process for it; moves what can be moved; ends what is empty. */
