@@ -34,6 +34,7 @@
 #define GUESTS    8
 #define WINDOW_NS (1 * NS_PER_S)
 #define QUEUE     65536
+#define LATE_NS   NS_PER_S                   /* of the generator, behind its schedule */
 
 /* A loop with work in it: gcc makes an empty one to one subtraction of all its fuel. */
 static const char endless[] =
@@ -129,6 +130,8 @@ generate(void *arg)
 		uint64_t n = atomic_load(&put);
 
 		sleep_until(at);
+		if (clock_mono() - at > LATE_NS)
+			fail("the generator does not keep up with the rate: what it measures is itself");
 		if (n - atomic_load(&taken) >= QUEUE)
 			fail("the shard does not keep up");
 		queue[n % QUEUE] = at;
