@@ -48,8 +48,7 @@ page_ends(struct page *g, int rc, const struct task_http_answer *a, const struct
 	    .words = rc == OK ? STR_NONE : str_of(e->text) });
 	h->host_data = NULL;
 	h->done(h, rc, a, e);
-	if (run->job != NULL)
-		job_pump(run->job);
+	job_pump_of(run);
 	page_free(g);
 	run_drop(run);
 }

@@ -6,14 +6,13 @@
 #include "run/job_priv.h"
 #include "run/mcp_priv.h"
 
-/* What called from inside goes on by itself. */
 static void
 over(void *owner, bool later)
 {
 	struct run *run = owner;
 
-	if (later && run->job != NULL)
-		job_pump(run->job);
+	if (later)
+		job_pump_of(run);
 	run_drop(run);
 }
 

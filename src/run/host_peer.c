@@ -36,8 +36,7 @@ came(struct peer_call *x, int rc, const struct err *e)
 		    .rc = rc, .words = rc != OK ? str_of(e->text) : STR_NONE });
 		p->host_data = NULL;
 		p->done(p, rc, e);
-		if (run->job != NULL)
-			job_pump(run->job);
+		job_pump_of(run);
 	}
 	arena_release(&x->arena);
 	free(x);

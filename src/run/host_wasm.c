@@ -40,14 +40,6 @@ visit_free(struct visit *x)
 	free(x);
 }
 
-/* What called from inside goes on by itself. */
-static void
-pump(struct run *run)
-{
-	if (run->job != NULL)
-		job_pump(run->job);
-}
-
 /* ---- its end ---------------------------------------------------------------------- */
 
 static void
@@ -73,7 +65,7 @@ visit_ends(struct visit *x, enum task_wasm_end how, int32_t code, struct str wor
 	note_visit(x, how, words);
 	visit_free(x);
 	w->done(w, how, code, words);
-	pump(run);
+	job_pump_of(run);
 	run_drop(run);
 }
 
@@ -130,27 +122,18 @@ on_reply(void *arg, struct str json)
 	x->w->reply(x->w, json);
 }
 
-static bool
-may_call(const struct wasm_policy *p, struct str tool)
-{
-	for (size_t i = 0; i < p->tools_n; i++)
-		if (str_eq(p->tools[i], tool))
-			return true;
-	return false;
-}
-
 static void
 on_ask(void *arg, const struct wasm_ask *q)
 {
 	struct visit *x = arg;
 	struct run *run = run_hold(x->run);
 
-	if (q->what == WASM_TOOL_CALL && !may_call(&x->release->policy, q->name))
+	if (q->what == WASM_TOOL_CALL && !wasm_policy_has_tool(&x->release->policy, q->name))
 		wasm_instance_answer(x->instance, WASM_EDENIED, S("the tool is not among those "
 		    "that the module may call"));
 	else
 		x->w->ask(x->w, q->what, q->name, q->body);
-	pump(run);
+	job_pump_of(run);
 	run_drop(run);
 }
 

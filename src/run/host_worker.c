@@ -35,14 +35,6 @@ errand_free(struct errand *x)
 	free(x);
 }
 
-/* What called from inside goes on by itself. */
-static void
-pump(struct run *run)
-{
-	if (run->job != NULL)
-		job_pump(run->job);
-}
-
 /* ---- its end ---------------------------------------------------------------------- */
 
 /* For the transcript; of a tool its call is there. */
@@ -70,7 +62,7 @@ errand_ends(struct errand *x, enum task_worker_end how, struct val output,
 	note_answer_of(x, how == TASK_WORKER_DONE ? OK : ERR_CLOSED, output, e);
 	errand_free(x);
 	w->done(w, how, output, e);
-	pump(run);
+	job_pump_of(run);
 	run_drop(run);
 }
 
@@ -113,7 +105,7 @@ on_taken(struct worker_offer *o, const struct worker_who *who)
 	x->again = facts.idempotent;
 	x->gone = &gone;
 	x->w->taken(x->w, &facts);
-	pump(run);
+	job_pump_of(run);
 	go = !gone && x->go;
 	if (!gone) {
 		x->deciding = false;
@@ -207,7 +199,7 @@ on_events(struct errand *x, struct worker_call *c)
 	else
 		rc = hear_all(x, list, &e);
 	worker_call_answer(c, rc, STR_NONE, &e);
-	pump(run);
+	job_pump_of(run);
 	run_drop(run);
 }
 

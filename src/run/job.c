@@ -496,6 +496,13 @@ job_pump(struct job *j)
 	run_drop(run);
 }
 
+void
+job_pump_of(struct run *run)
+{
+	if (run->job != NULL)
+		job_pump(run->job);
+}
+
 /* ---- start and stop --------------------------------------------------------------------------- */
 
 /* A graph in a worker may show states that are not its checkpoints' channels. */

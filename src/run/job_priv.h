@@ -177,6 +177,7 @@ struct str job_id_again(struct job_task *t);
 bool job_was_told(const struct job *j, struct str id);
 void job_note_told(struct job *j, const struct run_event *ev, struct str id);
 void job_pump(struct job *j);
+void job_pump_of(struct run *run);           /* of its job, if it still has one */
 void job_set_due(struct job *j);             /* job_due.c: the timer of its charts */
 /* What its model had said when it was cut off; UNDEF: nothing that is kept. */
 struct val job_partial(const struct job_task *t);

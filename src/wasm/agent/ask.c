@@ -163,15 +163,6 @@ put(struct wasm_agent *w, struct str key, struct str json)
 
 /* ---- tools ------------------------------------------------------------------------------------- */
 
-static bool
-may_call(const struct wasm_policy *p, struct str tool)
-{
-	for (size_t i = 0; i < p->tools_n; i++)
-		if (str_eq(p->tools[i], tool))
-			return true;
-	return false;
-}
-
 static void
 on_tool(void *ctx, const struct tool_result *r)
 {
@@ -203,7 +194,7 @@ tool(struct wasm_agent *w, struct str name, struct str args)
 		.submit_ctx = o->submit_ctx };
 	struct asking *x;
 
-	if (o->tools == NULL || !may_call(&w->at->release->policy, name)) {
+	if (o->tools == NULL || !wasm_policy_has_tool(&w->at->release->policy, name)) {
 		answer(w, WASM_EDENIED, S("the tool is not among those that the module may call"));
 		return;
 	}

@@ -39,6 +39,7 @@ struct wasm_policy {
 /* Is it within the limits, and (facts not NULL) does the module keep to it?  ERR_INVALID. */
 int  wasm_policy_fits(const struct wasm_policy *p, const struct wasm_facts *facts,
     struct err *e);
+bool wasm_policy_has_tool(const struct wasm_policy *p, struct str name);
 
 /* Immutable but for its code, which may become a better one; counted. */
 struct wasm_release {

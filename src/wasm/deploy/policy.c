@@ -104,6 +104,15 @@ wasm_policy_copy(struct wasm_policy *out, const struct wasm_policy *p, struct ar
 }
 
 bool
+wasm_policy_has_tool(const struct wasm_policy *p, struct str name)
+{
+	for (size_t i = 0; i < p->tools_n; i++)
+		if (str_eq(p->tools[i], name))
+			return true;
+	return false;
+}
+
+bool
 wasm_policy_eq(const struct wasm_policy *a, const struct wasm_policy *b)
 {
 	struct buf x = BUF(4 * (size_t)LIMIT_WASM_POLICY_BYTES), y = x;
