@@ -250,6 +250,28 @@ TEST(deploy_restart)
 	fix_close(&f);
 }
 
+/* Goal: a version that two ask for at once is built for both; one of the codes is used, and is
+ * compiled by gcc once. */
+TEST(deploy_built_twice)
+{
+	size_t tcc, gcc;
+	struct fix f;
+
+	fix_open(&f);
+	CHECK_RC(put(&f, 7, "a", "1"), OK);
+	turns(&f);
+	fix_restart(&f);
+	tcc = world.started[WASM_TCC];
+	gcc = world.started[WASM_GCC];
+	find(&f, 7, "a", ERR_BUSY);
+	CHECK_RC(back(&f, 7, "a", 1), OK);
+	turns(&f);
+	CHECK_INT(world.started[WASM_TCC] - tcc, 2);
+	CHECK_INT(world.started[WASM_GCC] - gcc, 1);
+	find(&f, 7, "a", OK);
+	fix_close(&f);
+}
+
 /* ---- the folder ------------------------------------------------------------------------------ */
 
 static void

@@ -127,6 +127,31 @@ improved(struct building *g, int rc, struct wasm_code *code, const struct err *e
 	building_free(g);
 }
 
+/* The last thing of it.  code: taken over; NULL: it failed, or x has code already.  Two desks may
+ * build the same release: the second code is dropped. */
+static void
+building_over(struct building *g, int rc, struct wasm_code *code, const struct err *e)
+{
+	struct wasm_desk *k = g->k;
+	bool improves;
+
+	pthread_mutex_lock(&k->d->lock);
+	improves = code != NULL && code->compiler == WASM_TCC &&
+	    atomic_load(&g->x->r.code) == NULL;
+	if (code != NULL)
+		release_code_set(k->d, g->x, code);
+	else if (rc != OK)
+		release_failed(g->x, rc, e);
+	if (g->tells)
+		desks_tell(k->d, &(struct wasm_reload){ .to = &g->x->r }, NULL);
+	pthread_mutex_unlock(&k->d->lock);
+	if (improves)
+		improve(k, g->x, g->b.bytes);
+	if (g->then != NULL)
+		g->then(g->ctx, rc, e);
+	building_free(g);
+}
+
 static void
 built(struct wasm_build *b, int rc, struct wasm_code *code, const struct err *e)
 {
@@ -136,26 +161,12 @@ built(struct wasm_build *b, int rc, struct wasm_code *code, const struct err *e)
 
 	if (g->improves) {
 		improved(g, rc, code, e);
-		return;
-	}
-	if (rc == ERR_NOTFOUND && b->compiler == WASM_TCC) {
+	} else if (rc == ERR_NOTFOUND && b->compiler == WASM_TCC) {
 		b->compiler = WASM_GCC;
 		k->d->ops->build_start(k->s, k->d->o.cache, b);
-		return;
+	} else {
+		building_over(g, rc, rc == OK ? code : NULL, &why);
 	}
-	pthread_mutex_lock(&k->d->lock);
-	if (rc == OK)
-		release_code_set(k->d, g->x, code);
-	else
-		release_failed(g->x, rc, &why);
-	if (g->tells)
-		desks_tell(k->d, &(struct wasm_reload){ .to = &g->x->r }, NULL);
-	pthread_mutex_unlock(&k->d->lock);
-	if (rc == OK && code->compiler == WASM_TCC)
-		improve(k, g->x, b->bytes);
-	if (g->then != NULL)
-		g->then(g->ctx, rc, &why);
-	building_free(g);
 }
 
 static struct building *
@@ -254,19 +265,10 @@ build_run(struct shard_job *job)
 		rc = bytes_load(k, g->x, &g->bytes, &g->b.bytes, &e);
 	if (rc == OK && atomic_load(&g->x->r.code) == NULL)
 		rc = cached(k, g->x, g->b.bytes, &e);
-	if (rc == ERR_NOTFOUND && g->b.bytes.n > 0 && k->d->o.cache != NULL) {
+	if (rc == ERR_NOTFOUND && g->b.bytes.n > 0 && k->d->o.cache != NULL)
 		k->d->ops->build_start(k->s, k->d->o.cache, &g->b);
-	} else {
-		pthread_mutex_lock(&k->d->lock);
-		if (rc != OK)
-			release_failed(g->x, rc, &e);
-		if (g->tells)
-			desks_tell(k->d, &(struct wasm_reload){ .to = &g->x->r }, NULL);
-		pthread_mutex_unlock(&k->d->lock);
-		if (g->then != NULL)
-			g->then(g->ctx, rc, &e);
-		building_free(g);
-	}
+	else
+		building_over(g, rc, NULL, &e);
 	desk_job_over(k);
 }
 
