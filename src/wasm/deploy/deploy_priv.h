@@ -171,6 +171,7 @@ void desks_replace(struct wasm_deploy *d, struct wasm_code *old, struct wasm_cod
 void desk_post(struct wasm_desk *k, struct shard_job *job);
 void desk_job_over(struct wasm_desk *k);     /* each job's first call */
 void desk_settle(struct wasm_desk *k);       /* something of it has ended */
+int  desk_pool_check(const struct wasm_desk *k, struct err *e);      /* ERR_NOTFOUND: no_pool */
 
 /* ---- usable.c ------------------------------------------------------------------------ */
 

@@ -222,6 +222,15 @@ wasm_desk_pool(struct wasm_desk *k)
 	return k->pool;
 }
 
+int
+desk_pool_check(const struct wasm_desk *k, struct err *e)
+{
+	if (k->pool != NULL)
+		return OK;
+	*e = k->no_pool;
+	return ERR_NOTFOUND;
+}
+
 void
 wasm_desk_listen(struct wasm_desk *k, struct wasm_listener *l)
 {
@@ -241,13 +250,11 @@ release_find(struct wasm_desk *k, owner_t owner, struct str name, int64_t number
 {
 	struct module *m;
 	struct release *x = NULL;
-	int rc = OK;
+	int rc = desk_pool_check(k, e);
 
 	*out = NULL;
-	if (k->pool == NULL) {
-		*e = k->no_pool;
-		return ERR_NOTFOUND;
-	}
+	if (rc != OK)
+		return rc;
 	pthread_mutex_lock(&k->d->lock);
 	m = module_for(k->d, owner, name);
 	if (m != NULL && m->n > 0)

@@ -122,16 +122,22 @@ move_cancel(struct move *v)
 
 /* ---- the end of the way, under the lock ------------------------------------------------- */
 
+/* Under the lock: do the current release and x run side by side first? */
+static bool
+is_contested(const struct move *v)
+{
+	return v->m->current != NULL &&
+	    (v->how.strategy == WASM_PARALLEL || v->how.strategy == WASM_SPLIT);
+}
+
 /* x is in m's list. */
 static void
 make_current(struct move *v)
 {
 	struct module *m = v->m;
 	struct wasm_reload how = v->how;
-	bool beside = m->current != NULL && m->current != v->x && v->kind != MOVE_BACK &&
-	    (how.strategy == WASM_PARALLEL || how.strategy == WASM_SPLIT);
 
-	if (beside) {
+	if (is_contested(v)) {
 		contest_begin(v->k, m, v->x, &how);
 		return;
 	}
@@ -151,8 +157,50 @@ make_current(struct move *v)
 
 /* ---- the store ----------------------------------------------------------------------- */
 
+/* It is committed. */
 static void
-move_command(struct move *v, enum store_op op, void (*done)(struct store_cmd *c))
+move_done(struct move *v)
+{
+	struct module *m = v->m;
+
+	pthread_mutex_lock(&v->k->d->lock);
+	switch (v->kind) {
+	case MOVE_PUT:
+		v->x->r.number = v->u.put.x.number;
+		module_add(m, v->x);
+		make_current(v);
+		module_keep_only(m, v->u.put.kept, v->u.put.kept_n);
+		break;
+	case MOVE_FOLDER:
+	case MOVE_BACK:
+		make_current(v);
+		break;
+	case MOVE_DELETE:
+		m->current = NULL;
+		module_keep_only(m, NULL, 0);
+		log_info("wasm", "deleted", "module=%.*s", FMT(v->name));
+	}
+	pthread_mutex_unlock(&v->k->d->lock);
+	move_end(v, OK, v->x == NULL ? 0 : v->x->r.number, &(struct err){ 0 });
+}
+
+static void
+stored(struct store_cmd *c)
+{
+	struct move *v = CONTAINER_OF(c, struct move, u.cmd);
+	struct wasm_desk *k = v->k;
+
+	v->commands = false;
+	k->commands--;
+	if (c->rc == OK)
+		move_done(v);
+	else
+		move_fail(v, c->rc, &c->err);
+	desk_settle(k);
+}
+
+static void
+move_command(struct move *v, enum store_op op)
 {
 	struct wasm_desk *k = v->k;
 	struct err e;
@@ -161,7 +209,7 @@ move_command(struct move *v, enum store_op op, void (*done)(struct store_cmd *c)
 	v->u.cmd.op = op;
 	v->u.cmd.owner = v->owner;
 	v->u.cmd.arena = &v->arena;
-	v->u.cmd.done = done;
+	v->u.cmd.done = stored;
 	rc = store_submit(k->d->o.store, k->s, &v->u.cmd, false);
 	if (rc == OK) {
 		v->commands = true;
@@ -172,38 +220,6 @@ move_command(struct move *v, enum store_op op, void (*done)(struct store_cmd *c)
 	move_fail(v, rc, &e);
 }
 
-/* Came back: of what? */
-static struct move *
-move_back(struct store_cmd *c)
-{
-	struct move *v = CONTAINER_OF(c, struct move, u.cmd);
-
-	v->commands = false;
-	v->k->commands--;
-	return v;
-}
-
-static void
-put_done(struct store_cmd *c)
-{
-	struct move *v = move_back(c);
-	struct wasm_desk *k = v->k;
-	int64_t number = v->u.put.x.number;
-
-	if (c->rc != OK) {
-		move_fail(v, c->rc, &c->err);
-	} else {
-		pthread_mutex_lock(&k->d->lock);
-		v->x->r.number = number;
-		module_add(v->m, v->x);
-		make_current(v);
-		module_keep_only(v->m, v->u.put.kept, v->u.put.kept_n);
-		pthread_mutex_unlock(&k->d->lock);
-		move_end(v, OK, number, &(struct err){ 0 });
-	}
-	desk_settle(k);
-}
-
 /* Versions that agents use are not trimmed. */
 static void
 put_store(struct move *v)
@@ -211,7 +227,7 @@ put_store(struct move *v)
 	struct wasm_desk *k = v->k;
 	int64_t *used;
 	size_t n = 0;
-	bool beside;
+	bool contested;
 
 	pthread_mutex_lock(&k->d->lock);
 	used = arena_alloc(&v->arena, (v->m->n + 1) * sizeof *used);
@@ -219,58 +235,19 @@ put_store(struct move *v)
 	for (size_t i = 0; i < v->m->n; i++)
 		if (release_in_use(v->m->at[i]))
 			used[n++] = v->m->at[i]->r.number;
-	beside = v->m->current != NULL &&
-	    (v->how.strategy == WASM_PARALLEL || v->how.strategy == WASM_SPLIT);
+	contested = is_contested(v);
 	pthread_mutex_unlock(&k->d->lock);
 	wasm_policy_write(&v->policy, &v->x->r.policy);
 	v->u.put = (struct store_wasm_put){ .bytes = v->asked->bytes, .used = used, .used_n = n,
 	    .x = { .name = v->name, .hash = { (const char *)v->x->sha, sizeof v->x->sha },
 	    .policy_json = buf_str(&v->policy), .created = v->x->r.created,
-	    .current = !beside } };
-	move_command(v, STORE_WASM_PUT, put_done);
-}
-
-static void
-back_done(struct store_cmd *c)
-{
-	struct move *v = move_back(c);
-	struct wasm_desk *k = v->k;
-
-	if (c->rc != OK) {
-		move_fail(v, c->rc, &c->err);
-	} else {
-		pthread_mutex_lock(&k->d->lock);
-		make_current(v);
-		pthread_mutex_unlock(&k->d->lock);
-		move_end(v, OK, v->x->r.number, &(struct err){ 0 });
-	}
-	desk_settle(k);
-}
-
-static void
-gone_done(struct store_cmd *c)
-{
-	struct move *v = move_back(c);
-	struct wasm_desk *k = v->k;
-
-	if (c->rc != OK) {
-		move_fail(v, c->rc, &c->err);
-	} else {
-		pthread_mutex_lock(&k->d->lock);
-		v->m->current = NULL;
-		module_keep_only(v->m, NULL, 0);
-		pthread_mutex_unlock(&k->d->lock);
-		log_info("wasm", "deleted", "module=%.*s", FMT(v->name));
-		move_end(v, OK, 0, &(struct err){ 0 });
-	}
-	desk_settle(k);
+	    .current = !contested } };
+	move_command(v, STORE_WASM_PUT);
 }
 
 static void
 move_commit(struct move *v)
 {
-	struct wasm_desk *k = v->k;
-
 	switch (v->kind) {
 	case MOVE_PUT:
 		put_store(v);
@@ -278,17 +255,14 @@ move_commit(struct move *v)
 	case MOVE_BACK:
 		v->u.current = (struct store_wasm_current){ .name = v->name,
 		    .number = v->x->r.number };
-		move_command(v, STORE_WASM_CURRENT, back_done);
+		move_command(v, STORE_WASM_CURRENT);
 		return;
 	case MOVE_DELETE:
 		v->u.gone = (struct store_wasm_delete){ .name = v->name };
-		move_command(v, STORE_WASM_DELETE, gone_done);
+		move_command(v, STORE_WASM_DELETE);
 		return;
 	case MOVE_FOLDER:
-		pthread_mutex_lock(&k->d->lock);
-		make_current(v);
-		pthread_mutex_unlock(&k->d->lock);
-		move_end(v, OK, v->x->r.number, &(struct err){ 0 });
+		move_done(v);
 	}
 }
 
@@ -424,10 +398,8 @@ put_check(struct move *v, struct err *e)
 	const struct wasm_put *p = v->asked;
 	int rc = name_check(p->name, e);
 
-	if (rc == OK && v->k->pool == NULL) {
-		*e = v->k->no_pool;
-		rc = ERR_NOTFOUND;
-	}
+	if (rc == OK)
+		rc = desk_pool_check(v->k, e);
 	if (rc == OK && p->bytes.n == 0)
 		rc = err_set(e, ERR_INVALID, "the module is empty");
 	if (rc == OK && p->bytes.n > LIMIT_WASM_MODULE_BYTES)
@@ -453,10 +425,8 @@ folder_check(struct move *v, struct err *e)
 {
 	int rc = name_check(v->name, e);
 
-	if (rc == OK && v->k->pool == NULL) {
-		*e = v->k->no_pool;
-		rc = ERR_NOTFOUND;
-	}
+	if (rc == OK)
+		rc = desk_pool_check(v->k, e);
 	return rc == OK ? wasm_policy_fits(&v->x->r.policy, NULL, e) : rc;
 }
 
@@ -510,12 +480,10 @@ static int
 old_take(struct move *v, bool *over, struct err *e)
 {
 	struct module *m = module_get(v->k->d, v->owner, false, v->name);
-	int rc;
+	int rc = v->kind == MOVE_BACK ? desk_pool_check(v->k, e) : OK;
 
-	if (v->kind == MOVE_BACK && v->k->pool == NULL) {
-		*e = v->k->no_pool;
-		return ERR_NOTFOUND;
-	}
+	if (rc != OK)
+		return rc;
 	if ((m == NULL || m->n == 0) && module_get(v->k->d, 0, true, v->name) != NULL)
 		return err_set(e, ERR_CONFLICT, "module '%.*s' is of the folder of agents: change "
 		    "it there", FMT(v->name));
