@@ -124,12 +124,13 @@ static void
 agents_stop(void *self)
 {
 	struct wasm_agent *w = self;
+	struct letter *l;
 
 	reload_left(w);
 	save_forget(w);
-	letter_forget(w);
-	if (w->l != NULL)
-		office_agent_return(w->agent, w->l);
+	l = letter_lay_down(w);
+	if (l != NULL)
+		office_agent_return(w->agent, l);
 	shard_timer_cancel(w->all->o.shard, &w->wake);
 	shard_timer_cancel(w->all->o.shard, &w->drain);
 	guest_free(w->now);

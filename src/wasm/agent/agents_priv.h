@@ -127,12 +127,13 @@ void letter_done(struct wasm_agent *w, int32_t result);
 void letter_handled(struct wasm_agent *w);
 /* It was not begun, or is begun again by somebody else. */
 void letter_back(struct wasm_agent *w);
-/* It was handled in vain.  w may be gone afterwards. */
+/* Handling it has failed.  w may be gone afterwards. */
 void letter_failed(struct wasm_agent *w, struct str words);
 void letter_settled(struct wasm_agent *w);   /* it is IDLE */
 /* A trap, or (lost) its host process; the instance is gone.  w may be gone afterwards. */
 void letter_trapped(struct wasm_agent *w, bool lost, struct str words);
-void letter_forget(struct wasm_agent *w);    /* what was said and asked */
+/* Drops what was said and asked; the agent is IDLE.  Returns the letter, or NULL. */
+struct letter *letter_lay_down(struct wasm_agent *w);
 
 /* ---- say.c ------------------------------------------------------------------------ */
 

@@ -97,6 +97,7 @@ letter_take(void *self, struct letter *l)
 {
 	struct wasm_agent *w = self;
 	struct err e;
+	bool ready;
 	int rc = OK;
 
 	if (w->phase != IDLE || w->all->draining || w->now == NULL ||
@@ -105,25 +106,27 @@ letter_take(void *self, struct letter *l)
 	w->at = choose(w);
 	w->l = l;
 	w->phase = STARTS;
-	if (guest_is_ready(w->at))
+	ready = guest_is_ready(w->at);
+	if (ready)
 		rc = call(w);
 	else if (w->at->instance == NULL)
 		rc = guest_start(w->at, &e);
 	if (rc == OK)
 		return MAIL_HELD;
-	w->l = NULL;
-	w->phase = IDLE;
+	(void)letter_lay_down(w);
 	if (rc == ERR_TOOBIG || rc == ERR_INVALID)
 		return MAIL_REFUSED;
-	agent_rest(w, guest_is_ready(w->at) ? AGAIN_MS : LIMIT_MAIL_RETRY_MS);
+	agent_rest(w, ready ? AGAIN_MS : LIMIT_MAIL_RETRY_MS);
 	return MAIL_BUSY;
 }
 
 /* ---- it is settled ---------------------------------------------------------------------------- */
 
-void
-letter_forget(struct wasm_agent *w)
+struct letter *
+letter_lay_down(struct wasm_agent *w)
 {
+	struct letter *l = w->l;
+
 	for (size_t i = 0; i < w->sends_n; i++)
 		wasm_outgoing_release(&w->sends[i]);
 	w->sends_n = w->sends_bytes = 0;
@@ -133,15 +136,16 @@ letter_forget(struct wasm_agent *w)
 	w->bad = (struct err){ 0 };
 	w->asked = 0;
 	ask_forget(w);
+	w->l = NULL;
+	w->at = NULL;
+	w->phase = IDLE;
+	return l;
 }
 
 void
 letter_settled(struct wasm_agent *w)
 {
-	letter_forget(w);
-	w->l = NULL;
-	w->at = NULL;
-	w->phase = IDLE;
+	(void)letter_lay_down(w);
 	reload_counted(w);
 	office_agent_wake(w->agent);
 }
@@ -149,13 +153,7 @@ letter_settled(struct wasm_agent *w)
 void
 letter_back(struct wasm_agent *w)
 {
-	struct letter *l = w->l;
-
-	letter_forget(w);
-	w->l = NULL;
-	w->at = NULL;
-	w->phase = IDLE;
-	office_agent_return(w->agent, l);
+	office_agent_return(w->agent, letter_lay_down(w));
 	reload_look(w);
 }
 

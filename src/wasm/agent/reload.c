@@ -32,6 +32,7 @@ concerns(const struct wasm_release *to, const struct wasm_agent *w)
 static void
 set_next(struct wasm_agent *w, struct wasm_release *to)
 {
+	w->drops = false;
 	if (w->next != NULL && is_same(w->next->release, to))
 		return;
 	guest_free(w->next);
@@ -105,7 +106,6 @@ graceful(struct wasm_agent *w, const struct wasm_reload *r)
 	if (stays(w, r))
 		return;
 	set_next(w, r->to);
-	w->drops = false;
 	w->switches = true;
 	w->to_drain = (uint32_t)post_waiting(office_post(w->all->o.office),
 	    office_agent_ref(w->agent));
@@ -115,17 +115,25 @@ graceful(struct wasm_agent *w, const struct wasm_reload *r)
 	reload_look(w);
 }
 
+/* As soon as it is idle: the old one finishes the letter under way. */
+static void
+switched(struct wasm_agent *w, const struct wasm_reload *r)
+{
+	if (stays(w, r))
+		return;
+	set_next(w, r->to);
+	w->switches = true;
+	w->to_drain = 0;
+	reload_look(w);
+}
+
 /* The letter that the old one has is begun again by the new one. */
 static void
 begin_again(struct wasm_agent *w)
 {
-	struct letter *l = w->l;
+	struct letter *l = letter_lay_down(w);
 	struct err e;
 
-	letter_forget(w);
-	w->phase = IDLE;
-	w->l = NULL;
-	w->at = NULL;
 	take_over(w);
 	w->l = l;
 	w->at = w->now;
@@ -137,16 +145,9 @@ begin_again(struct wasm_agent *w)
 static void
 immediate(struct wasm_agent *w, const struct wasm_reload *r)
 {
-	if (stays(w, r))
-		return;
-	set_next(w, r->to);
-	w->drops = false;
-	w->switches = true;
-	w->to_drain = 0;
-	if (w->phase == STARTS || w->phase == CALLS)
+	switched(w, r);
+	if (w->switches && (w->phase == STARTS || w->phase == CALLS))
 		begin_again(w);
-	else
-		reload_look(w);
 }
 
 static void
@@ -155,7 +156,6 @@ split(struct wasm_agent *w, const struct wasm_reload *r)
 	if (w->durable || w->now == NULL)
 		return;
 	set_next(w, r->to);
-	w->drops = false;
 	w->splits = true;
 }
 
@@ -192,7 +192,6 @@ beside(struct wasm_agent *w, struct readying *x)
 
 	reload_ready(w, ERR_CANCELLED);
 	set_next(w, x->to);
-	w->drops = false;
 	w->readies = x;
 	x->left++;
 	rc = guest_start(w->next, &e);
@@ -256,21 +255,8 @@ on_reload(void *ctx, const struct wasm_reload *r)
 		each(all, r, strategies[r->strategy]);
 }
 
-/* A letter under way is finished by the old one. */
 static void
-switched(struct wasm_agent *w, const struct wasm_reload *r)
-{
-	if (stays(w, r))
-		return;
-	set_next(w, r->to);
-	w->drops = false;
-	w->switches = true;
-	w->to_drain = 0;
-	reload_look(w);
-}
-
-static void
-in_vain(struct wasm_agent *w, const struct wasm_reload *r)
+not_switched(struct wasm_agent *w, const struct wasm_reload *r)
 {
 	(void)r;
 	w->drops = w->next != NULL;
@@ -280,7 +266,7 @@ in_vain(struct wasm_agent *w, const struct wasm_reload *r)
 static void
 on_switched(void *ctx, const struct wasm_reload *r, int rc)
 {
-	each(ctx, r, rc == OK ? switched : in_vain);
+	each(ctx, r, rc == OK ? switched : not_switched);
 }
 
 void
