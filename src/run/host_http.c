@@ -48,9 +48,8 @@ page_ends(struct page *g, int rc, const struct task_http_answer *a, const struct
 	    .words = rc == OK ? STR_NONE : str_of(e->text) });
 	h->host_data = NULL;
 	h->done(h, rc, a, e);
-	job_pump_of(run);
 	page_free(g);
-	run_drop(run);
+	job_pump_drop(run);
 }
 
 static void

@@ -65,8 +65,7 @@ visit_ends(struct visit *x, enum task_wasm_end how, int32_t code, struct str wor
 	note_visit(x, how, words);
 	visit_free(x);
 	w->done(w, how, code, words);
-	job_pump_of(run);
-	run_drop(run);
+	job_pump_drop(run);
 }
 
 /* ---- what it says --------------------------------------------------------------------- */
@@ -133,8 +132,7 @@ on_ask(void *arg, const struct wasm_ask *q)
 		    "that the module may call"));
 	else
 		x->w->ask(x->w, q->what, q->name, q->body);
-	job_pump_of(run);
-	run_drop(run);
+	job_pump_drop(run);
 }
 
 static void

@@ -62,8 +62,7 @@ errand_ends(struct errand *x, enum task_worker_end how, struct val output,
 	note_answer_of(x, how == TASK_WORKER_DONE ? OK : ERR_CLOSED, output, e);
 	errand_free(x);
 	w->done(w, how, output, e);
-	job_pump_of(run);
-	run_drop(run);
+	job_pump_drop(run);
 }
 
 static void
@@ -199,8 +198,7 @@ on_events(struct errand *x, struct worker_call *c)
 	else
 		rc = hear_all(x, list, &e);
 	worker_call_answer(c, rc, STR_NONE, &e);
-	job_pump_of(run);
-	run_drop(run);
+	job_pump_drop(run);
 }
 
 /* ---- how it ended ------------------------------------------------------------------ */

@@ -503,6 +503,13 @@ job_pump_of(struct run *run)
 		job_pump(run->job);
 }
 
+void
+job_pump_drop(struct run *held)
+{
+	job_pump_of(held);
+	run_drop(held);
+}
+
 /* ---- start and stop --------------------------------------------------------------------------- */
 
 /* A graph in a worker may show states that are not its checkpoints' channels. */

@@ -178,6 +178,7 @@ bool job_was_told(const struct job *j, struct str id);
 void job_note_told(struct job *j, const struct run_event *ev, struct str id);
 void job_pump(struct job *j);
 void job_pump_of(struct run *run);           /* of its job, if it still has one */
+void job_pump_drop(struct run *held);        /* the same, and drops the caller's reference */
 void job_set_due(struct job *j);             /* job_due.c: the timer of its charts */
 /* What its model had said when it was cut off; UNDEF: nothing that is kept. */
 struct val job_partial(const struct job_task *t);

@@ -274,8 +274,7 @@ on_take(void *self, struct letter *l)
 	message = mail_value(&acl);
 	how = give(m, l, message);
 	val_drop(message);
-	job_pump_of(run);
-	run_drop(run);
+	job_pump_drop(run);
 	return how;
 }
 
