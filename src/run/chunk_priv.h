@@ -59,7 +59,7 @@ void chunks_release(struct chunks *c);
 struct sse_block *chunk_frame(struct chunks *c, const struct chunk_form *f,
     const struct llm_delta *d, int64_t id);
 
-/* Takes a delta in, for the accumulated form. */
+/* Adds a delta to the accumulated form. */
 void chunk_collect(struct chunks *c, const struct llm_delta *d);
 /* `messages/partial` of what came so far. */
 struct sse_block *chunk_partial(const struct chunks *c, int64_t id);

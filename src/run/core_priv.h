@@ -197,7 +197,7 @@ struct core_request {
 	                                        made, in the line of the head */
 	bool woken;                          /* it goes on where it was parked */
 	bool exit;                           /* durability: only the last state is kept */
-	bool hears;                          /* messages of other agents may come */
+	bool hears;                          /* messages of other agents may arrive */
 	struct val config, context;          /* for expressions */
 	struct uuid run_id;
 };

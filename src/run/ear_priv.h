@@ -4,7 +4,7 @@
  * thread protocol (subscribe.c).
  *
  * A thread that is read is pinned: it has one home for as long.  There an *ear*
- * hears for all readers of the thread that have the same owner; on each shard with
+ * receives for all readers of the thread that have the same owner; on each shard with
  * readers a *branch* of it hands on what comes.  An event is one parcel per shard,
  * however many read it there, and one block per wire.
  *

@@ -146,7 +146,7 @@ on_waits(void *ctx)
 	job_pump(j);
 }
 
-/* ---- what is told -------------------------------------------------------------------- */
+/* ---- events of a task ------------------------------------------------------------------ */
 
 static void
 on_emit(void *ctx, struct str name, struct val data)

@@ -88,7 +88,7 @@ was_there(const struct run *run, const struct uuid *id)
 	return rc != ERR_NOTFOUND;
 }
 
-/* Who asked for the run asks for the agent; no client can set that member. */
+/* The agent's subject is the run's; no client can set that member. */
 static struct str
 subject_of(const struct run *run)
 {

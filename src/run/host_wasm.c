@@ -225,7 +225,7 @@ host_wasm(void *ctx, struct task_wasm *w)
 	*x = (struct visit){ .w = w, .task = t, .run = run_hold(run), .look.fire = on_look,
 		.due = shard_wall(run->rs->shard) + LIMIT_WASM_BUILD_MS, .began = shard_now(run->rs->shard) };
 	w->host_data = x;
-	/* Its end is told later, never from inside. */
+	/* `done` is called in a later turn, never from inside. */
 	shard_timer_set(run->rs->shard, &x->look, 0);
 }
 

@@ -19,7 +19,7 @@ struct errand {
 	struct job_task *task;
 	struct run *run;
 	int64_t last;                        /* number of the last event of this attempt */
-	bool *gone;                          /* somebody on the stack wants to know */
+	bool *gone;                          /* set when it is freed, for a caller on the stack */
 	bool deciding, go;                   /* inside of taken: it is to begin */
 	bool again;                          /* its worker says that it may be done twice */
 	bool begun;
@@ -145,7 +145,7 @@ val_of(jnode n)
 }
 
 static int
-hear(struct errand *x, jnode event, size_t i, struct err *e)
+take_event(struct errand *x, jnode event, size_t i, struct err *e)
 {
 	struct str mode = json_str(json_get(event, S("mode")));
 	struct val data;
@@ -158,9 +158,9 @@ hear(struct errand *x, jnode event, size_t i, struct err *e)
 	    "updates with data in their form, got \"%.*s\"", i, FMT(str_cut(mode, 40)));
 }
 
-/* Those that were heard before are dropped. */
+/* Events with a number that was taken before are dropped. */
 static int
-hear_all(struct errand *x, jnode list, struct err *e)
+take_events(struct errand *x, jnode list, struct err *e)
 {
 	struct json_iter it = json_each(list);
 	bool gone = false;
@@ -176,7 +176,7 @@ hear_all(struct errand *x, jnode list, struct err *e)
 			    "a number from 1 on", i);
 		else if (json_int(n) > x->last) {
 			x->last = json_int(n);
-			rc = hear(x, it.value, i, e);
+			rc = take_event(x, it.value, i, e);
 		}
 	}
 	if (!gone)
@@ -196,7 +196,7 @@ on_events(struct errand *x, struct worker_call *c)
 		rc = err_set(&e, ERR_INVALID, "events: expected an array, got %s",
 		    json_kind(list));
 	else
-		rc = hear_all(x, list, &e);
+		rc = take_events(x, list, &e);
 	worker_call_answer(c, rc, STR_NONE, &e);
 	job_pump_drop(run);
 }

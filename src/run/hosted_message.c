@@ -5,8 +5,8 @@
  * it came, which the classic wire shows; other wires show the deltas.  A message ends with
  * its task: its whole is then in what the task gave, or is put together here.
  *
- * What is said is void if the lease is lost before the task's writes are saved, for then the
- * task says it again.
+ * Messages are void if the lease is lost before the task's writes are saved, because the task
+ * then sends them again.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -153,7 +153,7 @@ struct str host_http_hosts(void *ctx);
 /* job_tell.c: an event; one of a task. */
 void job_tell_event(struct job *j, struct run_event *ev);
 void job_tell(struct job_task *t, struct run_event *ev);
-/* Does anybody want to hear such events, of the root or of a graph below it? */
+/* Does any reader want such events, of the root or of a graph below it? */
 bool job_wants(const struct job *j, enum event_kind kind, bool root);
 /* It has failed: what is under way was stopped by the caller. */
 void job_end_failed(struct job *j, struct str name, struct str message);

@@ -3,7 +3,7 @@
  *
  * A watcher asks its own shard (away) where the run is.  On that same shard
  * it joins the run's list itself.  On another (home) a *relay* joins the list
- * for it, and sends on what it hears.
+ * for it, and forwards what it receives.
  *
  *   away                                home
  *     route  ---------- arrive ----------> attach    or   refuse ---> route again
@@ -141,7 +141,7 @@ parted_open(void *ctx, struct parcel *p)
 	free(n);
 }
 
-/* ---- what the proxy hears at home ---------------------------------------- */
+/* ---- what the proxy receives at home ------------------------------------- */
 
 static void
 proxy_started(struct run_watch *w, const struct uuid *thread_id,
@@ -248,7 +248,7 @@ relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch 
 
 /* ---- replay -------------------------------------------------------------- */
 
-/* A watcher on this shard may leave while it hears what it has missed; a proxy
+/* A watcher on this shard may leave while it gets what it has missed; a proxy
  * (no guard) cannot. */
 static bool
 has_left(const void *guard)

@@ -92,7 +92,7 @@ heard(const struct ear *ear, enum listen_mode mode)
 	return ear_wants(ear, WIRE_CLASSIC, mode);
 }
 
-/* To those who hear any of the modes; b is taken. */
+/* To readers of any of the modes; b is taken. */
 static void
 tell_all(struct ear *ear, unsigned modes, struct sse_block *b)
 {
@@ -136,7 +136,7 @@ tap_end(struct run_watch *w, int rc, const struct run_end *end, const struct err
 	tap_free(t);
 }
 
-/* Of frames that somebody hears; with none it is told that runs end. */
+/* Modes of frames that some reader wants; without any, ends of runs still come. */
 static unsigned
 tap_modes(const struct ear *ear)
 {

@@ -1,5 +1,5 @@
 /*
- * listen.h - one reader of a thread: it hears all runs of it, one after the other,
+ * listen.h - one reader of a thread: it gets all runs of it, one after the other,
  * and never an end unless the thread goes.
  *
  * Ids of events are RUN_ID:N, where N is the event's number in its run, or `end`.

@@ -2,7 +2,7 @@
  * mail.c - an agent that is a run on a thread (kind "run" of mail/host/office.h).
  *
  * Its id is the thread's.  It is spawned, and then the run is made here; or a run of the
- * LangGraph API hears or sends messages, and is an agent from then on.  Either way the
+ * LangGraph API receives or sends messages, and is an agent from then on.  Either way the
  * agent ends with its run: well (success, or it was cancelled), or with an error, after
  * which its supervisor may want another run on the same thread.
  *

@@ -42,7 +42,7 @@ void mail_open(struct runs *rs);             /* of the shard */
 void mail_close(struct runs *rs);
 /* May messages come to this run? */
 bool mail_is_possible(const struct run *run);
-/* It is about to begin, or goes on; its agent hears messages, or it was spawned. */
+/* It is about to begin, or goes on; its agent receives messages, or it was spawned. */
 void mail_begin(struct run *run, const struct agent *a);
 void mail_look(struct run *run);             /* letters may wait for it */
 void mail_left(struct run *run);             /* it is parked */

@@ -135,7 +135,7 @@ read_one(struct agent_mcp *m, struct val v, struct arena *a, struct err *e)
 	return OK;
 }
 
-/* How to talk is found out; a word about it is taken as long as it is HTTP. */
+/* The transport is detected; the member is accepted if it names one over HTTP. */
 static int
 check_transport(struct val v, struct str of, struct err *e)
 {

@@ -22,7 +22,7 @@
  * who reads the event can look them up. */
 void event_pack(struct buf *b, const struct run_event *ev, bool refer);
 
-/* Reads the events of one log in order, for a delta needs the start of its
+/* Reads the events of one log in order, because a delta needs the start of its
  * stream. */
 struct event_stream;
 

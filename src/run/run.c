@@ -516,7 +516,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		job_outcome(run->job, &waits, &end.usage);
 	end.interrupts_json = buf_str(&waits);
 	count_end(run, rc, status);
-	/* Readers of the thread hear its runs one after the other. */
+	/* Readers of the thread get its runs one after the other. */
 	if (rc == OK)
 		subscribe_ended(run, status, error_json);
 	else

@@ -74,7 +74,7 @@ void runs_allow_workers(struct runs *rs, struct worker_desk *d);
 /* Nodes may be guests in a sandbox, of this desk's modules; it outlives rs. */
 struct wasm_desk;
 void runs_allow_wasm(struct runs *rs, struct wasm_desk *d);
-/* Runs on this shard may be agents, which send and hear messages; o outlives rs. */
+/* Runs on this shard may be agents, which send and receive messages; o outlives rs. */
 struct office;
 void runs_allow_mail(struct runs *rs, struct office *o);
 /* A thread is gone: if it was an agent's, that ends. */
@@ -107,7 +107,7 @@ extern const char *const stream_mode_names[];    /* by bit; NULL-ended */
 
 /* ---- watching ------------------------------------------------------------ */
 
-/* The end of a run as a client hears it. */
+/* The end of a run as a client sees it. */
 struct run_end {
 	enum run_status status;
 	struct str values_json;              /* last values: {"messages":[...]} */
@@ -203,7 +203,7 @@ struct run_request {
 
 /* Checks what can be checked without the store (input's messages, config's
  * values, the model) and gives ERR_INVALID at once with the path; else OK and
- * w hears started and the rest.  w == NULL with `created`: a background run;
+ * w gets `started` and the rest.  w == NULL with `created`: a background run;
  * created(ctx, rc, run, e) is called once its row is committed. */
 int run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
     void (*created)(void *ctx, int rc, const struct store_run *run,

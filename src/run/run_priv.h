@@ -149,7 +149,7 @@ enum phase {
 	PHASE_GONE           /* waits for its last reference */
 };
 
-/* Who is to hear that a background run exists. */
+/* Called when a background run exists. */
 struct starter {
 	void (*created)(void *ctx, int rc, const struct store_run *run,
 	    const struct err *e);
@@ -228,9 +228,9 @@ void job_start(struct run *run, const struct store_run *row, struct plan *plan,
 void job_stop(struct run *run);
 void job_cancel(struct run *run);            /* the same, by a client */
 void job_free(struct job *j);
-/* Events that nobody has heard yet are dropped: what they say is not so. */
+/* Drops events that no reader has yet: they are no longer true. */
 void job_tell_lost(struct run *run);
-/* Its values for those who wait for its end; false: it has none. */
+/* Its values for waiters for its end; false: it has none. */
 bool job_values(const struct job *j, struct buf *out);
 /* Of its end: the questions that wait, nothing when there are none, and what its
  * calls of models took. */
@@ -280,7 +280,7 @@ void run_left(struct run *run);
 /* The same of one that is held, if nobody watches it. */
 void run_let_go(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it
- * hear that, and the run stays. */
+ * are told so, and the run stays. */
 void run_tell_unwritten(struct run *run, int rc, const struct err *e);
 void runs_busy(struct runs *rs, int change);
 void runs_count_usage(struct runs *rs, const struct llm_usage *u);
@@ -309,7 +309,7 @@ void create_drop(struct create *c);
 struct run *create_run(const struct create *c);
 
 /* resume.c: are these answers to what waits on the thread?  ERR_INVALID with words;
- * answers to what does not wait pass, for the run decides that. */
+ * answers to other interrupts pass, because the run decides about them. */
 int resume_check(struct runs *rs, owner_t owner, int64_t thread_seq, jnode resume,
     struct err *e);
 

@@ -131,7 +131,7 @@ void core_task_free(struct core_task *t);
 void tasks_free(struct scope *s);
 void tasks_drop(struct scope *s, size_t room);       /* those of the step; room for others */
 
-/* ---- tell.c: if somebody wants to hear it ---------------------------------------- */
+/* ---- tell.c: events, if a reader wants them -------------------------------------- */
 
 /* The event's place: namespace, step, checkpoint. */
 struct run_event scope_event(const struct scope *s, enum event_kind kind);

@@ -61,7 +61,7 @@ on_waits(void *ctx)
 	core_task_waits(leave(t), i, n);
 }
 
-/* ---- what is told -------------------------------------------------------------------- */
+/* ---- events of a task ------------------------------------------------------------------ */
 
 static void
 on_emit(void *ctx, struct str name, struct val data)

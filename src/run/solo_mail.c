@@ -212,7 +212,7 @@ only_listens(const struct solo *s)
 	return until == CORE_NEVER && (s->tasks != NULL || core_listens(s->core));
 }
 
-/* Is there anybody who would hear one? */
+/* Would the chart or a task take a message now? */
 static bool
 hears(const struct solo *s)
 {

@@ -30,7 +30,7 @@ struct create {
 	struct run *run;
 	struct plan *plan;
 	struct relay *relay;                 /* the watcher is on another shard */
-	/* a background run: who hears that it exists */
+	/* a background run: called when it exists */
 	void (*created)(void *ctx, int rc, const struct store_run *run,
 	    const struct err *e);
 	void *ctx;

@@ -94,7 +94,7 @@ on_path(void *ctx, const struct chart *c, struct str session, const struct effec
 
 /* ---- messages to other agents ------------------------------------------------------- */
 
-/* Who is there is asked with the whole message, when it is sent. */
+/* Receivers are looked up with the whole message, when it is sent. */
 static int
 on_reach(void *ctx, struct str target, struct str type, bool delayed)
 {

@@ -1,7 +1,7 @@
 /*
  * subscribe.h - readers of a thread in the thread protocol (docs/protocol.md).
  *
- * A reader hears all runs of a thread, one after the other: what is kept of those
+ * A reader gets all runs of a thread, one after the other: what is kept of those
  * before (the window: every event of unfinished runs, the last finished run, and
  * earlier ones while all of them take LIMIT_LOG_BYTES), then what happens, without
  * a gap or a repeat.
@@ -10,7 +10,7 @@
  * after a restart, and is never given twice.  It has gaps.  The event_id is
  * `<ms>-<seq>`, or `synth:<run id>:<seq>` of the root's lifecycle.
  *
- * The thread need not exist.  A reader hears runs of threads with this id that are
+ * The thread need not exist.  A reader gets runs of threads with this id that are
  * its owner's, whenever they come to be; another owner's are as none.
  *
  * Blocks are encoded once and shared by all readers of a wire form.

@@ -137,7 +137,7 @@ scope_tell_result(struct core_task *t, struct val error)
 	if (t->node == GRAPH_START || !wants(s, EVENT_TASK_RESULT))
 		return;
 	event_task_make(&x, t);
-	if (wants(s, EVENT_MODEL_START))     /* who traces hears the input again */
+	if (wants(s, EVENT_MODEL_START))     /* a trace has the input again */
 		x.input = input_of(t);
 	x.result = t->state == TASK_DONE ? t->update : VAL_UNDEF;
 	x.error = error;

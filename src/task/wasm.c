@@ -52,7 +52,7 @@ wasm_abandon(struct wasm_piece *w)
 /* ---- what it says ------------------------------------------------------------------- */
 
 static bool
-hear(struct wasm_piece *w, struct str json, bool reply, struct wasm_outgoing *out)
+read_said(struct wasm_piece *w, struct str json, bool reply, struct wasm_outgoing *out)
 {
 	struct err e;
 
@@ -73,7 +73,7 @@ on_send(struct task_wasm *tw, struct str json)
 	struct wasm_piece *w = CONTAINER_OF(tw, struct wasm_piece, w);
 	struct wasm_outgoing o;
 
-	if (!hear(w, json, false, &o))
+	if (!read_said(w, json, false, &o))
 		return;
 	mem_grow(w->sends, w->sends_n, w->sends_cap);
 	w->sends[w->sends_n++] = o;
@@ -86,7 +86,7 @@ on_reply(struct task_wasm *tw, struct str json)
 	struct wasm_piece *w = CONTAINER_OF(tw, struct wasm_piece, w);
 	struct wasm_outgoing o;
 
-	if (!hear(w, json, true, &o))
+	if (!read_said(w, json, true, &o))
 		return;
 	val_drop(w->reply);
 	val_drop(w->reply_act);
@@ -200,8 +200,8 @@ on_done(struct task_wasm *tw, enum task_wasm_end how, int32_t code, struct str w
 	if (how == TASK_WASM_LOST && w->lost < TRIES && !wasm_asks(w))
 		wasm_begin(w);
 	else if (how == TASK_WASM_LOST && w->lost < TRIES)
-		;                            /* the answer begins it: what is under way is not
-		                                done twice */
+		;                            /* the host call goes on; its answer starts the next
+		                                instance */
 	else if (how == TASK_WASM_LOST)
 		fail(w, "error.wasm.lost", "WasmError", words);
 	else if (how == TASK_WASM_TRAP)

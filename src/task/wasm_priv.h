@@ -21,7 +21,7 @@ struct wasm_piece {
 	struct wasm_outgoing *sends;
 	size_t sends_n, sends_cap, said_bytes;
 	struct val reply, reply_act;
-	struct err bad;                      /* a message that is none */
+	struct err bad;                      /* the first invalid message that it sent */
 	/* The host call under way, of number `asks`. */
 	unsigned asks;                       /* of this instance, from 1 */
 	enum wasm_import what;

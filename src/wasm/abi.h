@@ -78,7 +78,7 @@ struct wasm_object {
 	/* Export n of wasm_facts: arguments in, results out, from slot 0; f32 in the low half.
 	 * NULL where a type is a reference. */
 	void (*const *exports)(void *instance, uint64_t *slots);
-	/* The same, of a guest: straight.  NULL: it is none. */
+	/* The exports of a guest, called directly.  NULL: the module is not a guest. */
 	uint32_t (*alloc)(void *instance, uint32_t n);
 	uint32_t (*handle_message)(void *instance, uint32_t ptr, uint32_t n);
 	/* `_initialize`, once after instantiate and not before a restore.  NULL: none. */

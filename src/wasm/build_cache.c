@@ -37,7 +37,7 @@ object_path(char out[PATH_SIZE], const char *cache, const char *key, enum wasm_c
 	    wasm_compiler_names[compiler]) < PATH_SIZE;
 }
 
-/* What is loaded from here is code: nobody else may put it there. */
+/* Files of the cache are loaded as code, so only the server's user may write there. */
 int
 wasm_cache_open(const char *cache, struct err *e)
 {
@@ -135,7 +135,7 @@ folder_sync(const char *path)
 	}
 }
 
-/* A copy, for the compiler's own file could still be open somewhere. */
+/* A copy, because another process may still have the compiler's own file open. */
 static int
 put_from(int from, const char *cache, const char *path, struct err *e)
 {

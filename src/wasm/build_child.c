@@ -267,7 +267,7 @@ wasm_child_run(const struct wasm_child *c, struct buf *said, struct err *e)
 	return rc;
 }
 
-/* A descriptor that is in nobody's way when a child numbers its own; fd is closed. */
+/* A duplicate above the numbers that a child's own descriptors get; fd is closed. */
 int
 wasm_fd_move(int fd)
 {

@@ -43,7 +43,7 @@ static const struct {
 	[RATE] = { plain, 1, LIMIT_WASM_RATE_MAX, "a whole number from 1 to 1000000" },
 };
 
-/* A number and its unit, in the smallest one; -1: it is none. */
+/* A number and its unit, in the smallest one; -1: not an amount. */
 static int64_t
 amount(struct str text, const struct unit *units)
 {

@@ -29,7 +29,7 @@ extern const char *const wasm_limit_names[];
  * has that name. */
 int  wasm_limit_set(struct wasm_limits *l, uint32_t *rate, struct str name, struct str text,
     struct err *e);
-/* Adds names with commas or blanks between.  ERR_INVALID: what is none. */
+/* Adds names with commas or blanks between.  ERR_INVALID: an unknown name. */
 int  wasm_allow_read(uint32_t *mask, struct str names, struct err *e);
 
 /* What is in force: 'memory':N,'fuel':N,'cpu_us':N,'depth':N,'message':N,'rate':N as members

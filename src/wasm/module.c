@@ -215,7 +215,7 @@ static const struct section {
 	{ 12, "data count", data_count_section }, { 10, "code", code_section }, { 11, "data", wasm_data_read },
 };
 
-/* Its name is read, for a module with a broken one is refused by others; it is not kept. */
+/* Check its name as other decoders do; the section is not kept. */
 static void
 custom_section(struct wasm_reader *r)
 {
@@ -356,7 +356,7 @@ number_segments(struct wasm_module *m, struct wasm_segment *s, uint32_t n)
 		s[i].number = s[i].mode == SEGMENT_PASSIVE && s[i].dropped ? m->facts.drops_n++ : WASM_NONE;
 }
 
-/* What is told of the module beside what the sections said. */
+/* Facts that follow from all sections together. */
 static void
 gather(struct wasm_module *m, struct wasm_reader *r)
 {

@@ -162,7 +162,7 @@ offender_find(struct wasm_pool *p, int64_t owner, const struct wasm_code *code)
 	return NULL;
 }
 
-/* By owner and module: an instance does not live longer than its offence. */
+/* Counted by owner and module: the instance is freed after each trap. */
 void
 pool_offend(struct wasm_instance *i)
 {

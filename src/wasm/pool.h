@@ -10,7 +10,7 @@
  * in the quarantine process of the shard, which runs at SCHED_IDLE.
  *
  * A process that breaks the protocol, ends, or does not answer for LIMIT_WASM_WEDGED_MS
- * is killed: its instances are lost, each is told.
+ * is killed: its instances are lost, and each one's hooks report it.
  *
  *   wasm_instance_new --> started(OK) --> call --> done ... --> wasm_instance_free
  *        started(rc): it never was        '--> trapped, lost: it is gone; free it, or

@@ -20,7 +20,7 @@
 #define DELAY_MS    1
 #define RENEW_MS    200                      /* for better objects only */
 #define RETRY_MS    100                      /* then twice as long each time */
-#define FAILURES    3                        /* then what waits is told */
+#define FAILURES    3                        /* then waiting instances fail */
 
 static _Atomic unsigned open_groups;         /* of all shards */
 

@@ -26,8 +26,8 @@
 #define FILES     3                          /* rings and bells */
 #define SAID_MAX  400                        /* bytes of its stderr in one line of the log */
 #define NICE      5                          /* of the process: below the server */
-#define PATIENT   5                          /* times the bound, for who gets little time */
-#define PATIENT_IDLE 15                      /* and for who runs at SCHED_IDLE */
+#define PATIENT   5                          /* times the bound, if it gets little CPU time */
+#define PATIENT_IDLE 15                      /* the same at SCHED_IDLE */
 
 static void
 check_host(const struct host *h)
@@ -151,7 +151,7 @@ void
 host_owes(struct host *h, int more)
 {
 	if (h->owes == 0 && more > 0)
-		h->heard = shard_now(h->pool->shard);
+		h->last_frame = shard_now(h->pool->shard);
 	h->owes = h->owes + (uint32_t)more;
 }
 
@@ -174,15 +174,15 @@ host_cpu(const struct host *h)
 void
 host_look(struct host *h)
 {
-	nsec silent = shard_now(h->pool->shard) - h->heard, bound, used;
+	nsec silent = shard_now(h->pool->shard) - h->last_frame, bound, used;
 	bool idle_class = h->group->idle_class;
 	struct err e;
 
 	check_host(h);
 	if (h->state == HOST_DEAD || h->owes == 0)
 		return;
-	if (h->seen != h->heard) {
-		h->seen = h->heard;
+	if (h->seen != h->last_frame) {
+		h->seen = h->last_frame;
 		h->seen_cpu = host_cpu(h);
 		return;
 	}
@@ -213,7 +213,7 @@ read_frames(struct host *h, size_t frames, size_t bytes, bool *rung)
 	while (n < frames && took < bytes) {
 		rc = ring_take(&h->rings.in, &f, &p->body);
 		if (rc == ERR_AGAIN) {
-			*rung = *rung && !rings_heard(&h->rings);
+			*rung = *rung && !rings_silence(&h->rings);
 			if (ring_sleep(&h->rings.in))
 				break;
 			continue;
@@ -232,7 +232,7 @@ read_frames(struct host *h, size_t frames, size_t bytes, bool *rung)
 			break;
 	}
 	if (n > 0)
-		h->heard = shard_now(p->shard);
+		h->last_frame = shard_now(p->shard);
 	h->empty_wakes = n > 0 ? 0 : h->empty_wakes + 1;
 	if (h->empty_wakes > LIMIT_WASM_EMPTY_WAKES)
 		host_break(h, "it woke the server %d times for nothing", LIMIT_WASM_EMPTY_WAKES);

@@ -108,7 +108,8 @@ struct host {
 	struct buf queue;                    /* frames that found no room in the ring */
 	size_t queue_at;
 	uint32_t owes;                       /* answers: START, CALL, SAVE, STOP */
-	nsec heard, seen, seen_cpu, started; /* seen: heard, and its CPU time then, by host_look */
+	nsec last_frame, started;
+	nsec seen, seen_cpu;                 /* last_frame, and its CPU time, in host_look */
 	uint32_t empty_wakes;
 	struct err why;                      /* of its end */
 };
@@ -181,7 +182,7 @@ void instance_leave(struct wasm_instance *i, bool stop);
 /* must: as host_send. */
 int  instance_send_call(struct wasm_instance *i, struct str message, bool must);
 int  instance_send_save(struct wasm_instance *i, enum instance_state to, bool must);
-/* Of the caller, who drops it after instance_lose of those that share it. */
+/* The caller's, which drops it after instance_lose of all that share it. */
 struct loss *loss_new(const struct err *why);
 void loss_drop(struct loss *loss);                   /* NULL: nothing */
 void instance_lose(struct wasm_instance *i, struct loss *why);       /* told later; counted */

@@ -362,7 +362,7 @@ ring_sleep(struct ring_in *r)
 /* Bells. */
 
 bool
-rings_heard(struct rings *r)
+rings_silence(struct rings *r)
 {
 	uint64_t count;
 
@@ -384,7 +384,7 @@ rings_wait(struct rings *r, int other, int ms)
 	if (n == 0)
 		return ERR_TIMEOUT;
 	if (n > 0 && p[0].revents != 0)
-		rings_heard(r);
+		rings_silence(r);
 	if (n > 0 && (p[1].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
 		return ERR_CLOSED;
 	return OK;

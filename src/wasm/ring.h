@@ -83,7 +83,7 @@ int  ring_take(struct ring_in *r, struct wasm_frame *f, struct buf *body);
 bool ring_sleep(struct ring_in *r);
 
 /* Silences this side's bell; true if it had been rung. */
-bool rings_heard(struct rings *r);
+bool rings_silence(struct rings *r);
 void rings_ring(struct rings *r);            /* this side's own: it will not sleep */
 /* Sleeps until the bell rings (and silences it), at most ms (-1: for ever).  ERR_TIMEOUT;
  * ERR_CLOSED: the other end of `other`, a pipe, is closed (-1: not watched). */

@@ -6,8 +6,8 @@
  * 1,000 compiled agents on one shard get messages by a schedule, each timed from the moment
  * when it was due.  Windows of one second take turns: without guests at work (A), and with
  * guests of two owners that never return, started again as soon as they are stopped (B).
- * idle: every host process runs at SCHED_IDLE; usual: as in a server, where a module gets
- * there by its third offence.  FOLDER: absolute, for what is built.
+ * idle: every host process runs at SCHED_IDLE; usual: as in a server, where a module
+ * is moved there after its third stop by time or fuel.  FOLDER: absolute path, for builds.
  *
  * calls [GUESTS]: how many calls a second pass between a shard and its two host processes when
  * all guests (1,000), which answer at once, are called all the time; how long one of one guest

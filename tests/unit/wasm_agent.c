@@ -77,7 +77,7 @@ TEST(wasm_agent_counts_and_replies)
 
 	guest_bed_open();
 	CHECK_RC(guests_spawn("c", false, RESTART_NEVER), OK);
-	CHECK_INT(guests.live, 1);           /* at once: who spawns it hears what is wrong */
+	CHECK_INT(guests.live, 1);           /* at once: the spawner sees its error */
 	CHECK_STR(str_of(guests_ask("c", "add")), "{\"n\":1,\"v\":1}");
 	CHECK_STR(str_of(guests_ask("c", "add")), "{\"n\":2,\"v\":1}");
 	CHECK_STR(str_of(guests_ask("c", "tell ann")), "\"hi\"");

@@ -164,7 +164,7 @@ TEST(wasm_ring_rings_only_for_who_sleeps)
 	make(LIMIT_WASM_RING_BYTES);
 	CHECK_RC(put(&server.out, 1, S("x")), OK);
 	ring_flush(&server.out);
-	CHECK(!rings_heard(&host));
+	CHECK(!rings_silence(&host));
 	CHECK(!ring_sleep(&host.in));                /* something is there */
 	CHECK_RC(ring_peek(&host.in, &f, &body), OK);
 	ring_done(&host.in);
@@ -191,12 +191,12 @@ TEST(wasm_ring_rings_for_who_waits_for_room)
 		n++;
 	ring_flush(&host.out);
 	CHECK(n > 30 && ring_want(&host.out));
-	CHECK(!rings_heard(&host));
+	CHECK(!rings_silence(&host));
 	for (int i = 0; i < n / 2; i++) {
 		CHECK_RC(ring_peek(&server.in, &f, &body), OK);
 		ring_done(&server.in);
 	}
-	CHECK(rings_heard(&host));
+	CHECK(rings_silence(&host));
 	CHECK_RC(put(&host.out, 1, (struct str){ text, 100000 }), OK);
 	free(text);
 	unmake();

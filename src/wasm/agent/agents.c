@@ -36,7 +36,7 @@ agent_address(const struct wasm_agent *w)
 
 /* ---- its release ----------------------------------------------------------------------- */
 
-/* That which has saved it; it may be gone, then it begins anew with the current one. */
+/* The release that saved its image; if that is gone, the agent starts fresh on the current one. */
 static int
 find_saved(struct wasm_agent *w, struct wasm_release **out, struct err *e)
 {
@@ -128,7 +128,7 @@ agents_stop(void *self)
 
 	reload_left(w);
 	save_forget(w);
-	l = letter_lay_down(w);
+	l = letter_clear(w);
 	if (l != NULL)
 		office_agent_return(w->agent, l);
 	shard_timer_cancel(w->all->o.shard, &w->wake);
@@ -158,8 +158,8 @@ agent_new(struct wasm_agents *all, struct office_agent *a)
 	return w;
 }
 
-/* A new one starts at once, so that who spawns it learns soon what is wrong with it; one that
- * comes back with the server begins with its first letter. */
+/* A new one starts at once, so that the client that spawns it soon sees an error; one that
+ * is recovered with the server starts with its first letter. */
 static int
 agents_start(void *ctx, struct office_agent *a, void **self, enum office_start how,
     struct err *e)

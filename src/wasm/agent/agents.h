@@ -11,7 +11,7 @@
  *   its host process is lost: the same, but the letter has no failed try
  *
  * A durable agent is saved after each letter, in one transaction with that the letter was
- * taken and what was sent, and begins again with that; one in memory begins anew.  After a
+ * taken and what was sent, and restarts from that; one in memory restarts empty.  After a
  * failed call a durable one is as it was before it; one in memory keeps what the call changed.
  *
  * A release that takes over has instances of its own: what a guest is to know after that is

@@ -82,7 +82,7 @@ struct wasm_agent {
 	size_t sends_n, sends_cap, sends_bytes;
 	struct wasm_outgoing reply;
 	bool replied;
-	struct err bad;                      /* something that it said is no message */
+	struct err bad;                      /* the first invalid message that it sent */
 	struct asking *asking;
 	unsigned asked;
 	struct saving *saving;
@@ -125,7 +125,7 @@ enum mail_taken letter_take(void *self, struct letter *l);
 void letter_begin(struct wasm_agent *w);
 void letter_done(struct wasm_agent *w, int32_t result);
 void letter_handled(struct wasm_agent *w);
-/* It was not begun, or is begun again by somebody else. */
+/* It was not begun, or another guest is going to handle it. */
 void letter_back(struct wasm_agent *w);
 /* Handling it has failed.  w may be gone afterwards. */
 void letter_failed(struct wasm_agent *w, struct str words);
@@ -133,14 +133,15 @@ void letter_settled(struct wasm_agent *w);   /* it is IDLE */
 /* A trap, or (lost) its host process; the instance is gone.  w may be gone afterwards. */
 void letter_trapped(struct wasm_agent *w, bool lost, struct str words);
 /* Drops what was said and asked; the agent is IDLE.  Returns the letter, or NULL. */
-struct letter *letter_lay_down(struct wasm_agent *w);
+struct letter *letter_clear(struct wasm_agent *w);
 
 /* ---- say.c ------------------------------------------------------------------------ */
 
-void say_hear(struct wasm_agent *w, struct str json, bool reply);
+void say_add(struct wasm_agent *w, struct str json, bool reply);
 /* Of one in memory: all that it said leaves.  ERR_INVALID: nothing has left. */
 int  say_all(struct wasm_agent *w, struct err *e);
-/* Of a durable one: as rows, in a.  What goes to nobody is left out, and told to the guest. */
+/* Of a durable one: as rows, in a.  Messages without a receiver are left out, and reported to
+ * the guest. */
 int  say_prepare(struct wasm_agent *w, struct arena *a, struct store_mail **out, size_t *n,
     struct err *e);
 
@@ -154,7 +155,7 @@ void ask_forget(struct wasm_agent *w);
 void save_begin(struct wasm_agent *w);       /* after a letter */
 void save_image(struct wasm_agent *w, int rc, struct str body);      /* the pool has it */
 void save_forget(struct wasm_agent *w);
-void save_drop(struct wasm_agent *w);        /* another release begins anew */
+void save_drop(struct wasm_agent *w);        /* another release starts without it */
 /* What was saved, in a; its release is `name` and `number`.  ERR_NOTFOUND. */
 int  save_read(struct wasm_agent *w, struct arena *a, struct store_wasm_image *out);
 

@@ -16,9 +16,9 @@ is_passing(int rc)
 	return rc == ERR_LIMIT || rc == ERR_BUSY || rc == ERR_CLOSED || rc == ERR_IO;
 }
 
-/* Restored in vain, it begins anew; what it was is of another module, or no image. */
+/* The image cannot be restored (another module's, or damaged): start without it. */
 static void
-begin_anew(struct guest *g, const struct err *e)
+start_fresh(struct guest *g, const struct err *e)
 {
 	struct wasm_agent *w = g->w;
 	struct err again;
@@ -52,7 +52,7 @@ not_started(struct guest *g, int rc, const struct err *e)
 			letter_back(w);
 		agent_rest(w, LIMIT_MAIL_RETRY_MS);
 	} else if (restored) {
-		begin_anew(g, e);
+		start_fresh(g, e);
 	} else if (w->l != NULL && w->at == g) {
 		letter_trapped(w, false, str_of(e->text));
 	} else if (g == w->now) {
@@ -100,14 +100,14 @@ static void
 on_send(void *arg, struct str json)
 {
 	if (at_work(arg) != NULL)
-		say_hear(at_work(arg), json, false);
+		say_add(at_work(arg), json, false);
 }
 
 static void
 on_reply(void *arg, struct str json)
 {
 	if (at_work(arg) != NULL)
-		say_hear(at_work(arg), json, true);
+		say_add(at_work(arg), json, true);
 }
 
 static void

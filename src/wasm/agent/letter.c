@@ -113,7 +113,7 @@ letter_take(void *self, struct letter *l)
 		rc = guest_start(w->at, &e);
 	if (rc == OK)
 		return MAIL_HELD;
-	(void)letter_lay_down(w);
+	(void)letter_clear(w);
 	if (rc == ERR_TOOBIG || rc == ERR_INVALID)
 		return MAIL_REFUSED;
 	agent_rest(w, ready ? AGAIN_MS : LIMIT_MAIL_RETRY_MS);
@@ -123,7 +123,7 @@ letter_take(void *self, struct letter *l)
 /* ---- it is settled ---------------------------------------------------------------------------- */
 
 struct letter *
-letter_lay_down(struct wasm_agent *w)
+letter_clear(struct wasm_agent *w)
 {
 	struct letter *l = w->l;
 
@@ -145,7 +145,7 @@ letter_lay_down(struct wasm_agent *w)
 void
 letter_settled(struct wasm_agent *w)
 {
-	(void)letter_lay_down(w);
+	(void)letter_clear(w);
 	reload_counted(w);
 	office_agent_wake(w->agent);
 }
@@ -153,7 +153,7 @@ letter_settled(struct wasm_agent *w)
 void
 letter_back(struct wasm_agent *w)
 {
-	office_agent_return(w->agent, letter_lay_down(w));
+	office_agent_return(w->agent, letter_clear(w));
 	reload_look(w);
 }
 

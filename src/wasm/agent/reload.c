@@ -131,7 +131,7 @@ switched(struct wasm_agent *w, const struct wasm_reload *r)
 static void
 begin_again(struct wasm_agent *w)
 {
-	struct letter *l = letter_lay_down(w);
+	struct letter *l = letter_clear(w);
 	struct err e;
 
 	take_over(w);

@@ -1,8 +1,8 @@
 /*
  * say.c - what a guest sends and replies: kept until its call has ended well.
  *
- * A reply goes to whom the letter came from (reply_to, or the sender), in its conversation.
- * One to the server, or to a client that is no agent, goes nowhere: a guest that replies to
+ * A reply goes to the letter's reply_to, or else to its sender, in its conversation.  A reply
+ * to the server, or to a client that is not an agent, is dropped: a guest that replies to
  * everything would answer each failure to deliver with another message.
  *
  * SPDX-License-Identifier: MIT
@@ -14,7 +14,7 @@
 /* ---- while it works ---------------------------------------------------------------------- */
 
 void
-say_hear(struct wasm_agent *w, struct str json, bool reply)
+say_add(struct wasm_agent *w, struct str json, bool reply)
 {
 	struct wasm_outgoing o;
 	struct err e;
@@ -57,7 +57,7 @@ fill(struct str *member, struct str usual)
 		*member = usual;
 }
 
-/* asked: the letter, unpacked.  ERR_NOTFOUND: it goes to nobody. */
+/* asked: the letter, unpacked.  ERR_NOTFOUND: there is no receiver for a reply. */
 static int
 make_reply(struct wasm_agent *w, const struct acl *asked, struct made *x, struct err *e)
 {
@@ -167,7 +167,7 @@ prepare(struct wasm_agent *w, struct made *x, bool told, struct rows *out, struc
 	if (rc == OK)
 		out->n++;
 	else if (rc == ERR_NOTFOUND && told)
-		send(w, &x->m);              /* to hear that nobody is there */
+		send(w, &x->m);              /* the office reports the failure to the guest */
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 

@@ -6,9 +6,9 @@
  * is a *release* with a number; the last LIMIT_WASM_VERSIONS are kept, and one of them is
  * current.  A release is usable when tcc has built it; gcc's object follows by itself.
  *
- * Who runs guests (agents, tasks) asks for the current release, and is told of a *reload*:
- *   graceful   what waits for an agent is done by the old one first, at most `drain` ms
- *   immediate  the new one is next; a call under way is thrown away and done again by it
+ * Callers that run guests (agents, tasks) ask for the current release, and get a *reload*:
+ *   graceful   the old one first handles the agent's waiting letters, at most `drain` ms
+ *   immediate  the new one is next; a call under way is dropped and repeated by it
  *   parallel   the new ones start beside; when all are ready they take over at once
  *   split      so many per cent of the messages go to the new one; after `calls` of them,
  *              or `wait` ms, it takes over, or goes: when its errors are more than
@@ -102,7 +102,7 @@ struct wasm_pool *wasm_desk_pool(struct wasm_desk *k);
  * told by `reload` with from NULL; ERR_INVALID: it cannot be built (words). */
 int  wasm_desk_find(struct wasm_desk *k, owner_t owner, struct str name,
     struct wasm_release **out, struct err *e);
-/* That very release, for one who was made with it (a checkpoint).  ERR_NOTFOUND; the rest as
+/* That very release, for an agent whose checkpoint it made.  ERR_NOTFOUND; the rest as
  * above. */
 int  wasm_desk_find_number(struct wasm_desk *k, owner_t owner, struct str name, int64_t number,
     struct wasm_release **out, struct err *e);

@@ -1,7 +1,7 @@
 /*
  * deploy_priv.h - the registry of modules, and what its files ask of each other.
  *
- *   deploy.c   modules and releases      desk.c     a shard's door; who is told of what
+ *   deploy.c   modules and releases      desk.c     a shard's interface; notices
  *   usable.c   from bytes to code        move.c     a release on its way to be current
  *   contest.c  an old and a new release  folder.c   modules of the folder
  *              side by side              policy.c   policies as JSON
@@ -134,7 +134,7 @@ struct module *module_get(struct wasm_deploy *d, owner_t owner, bool folder, str
 struct module *module_for(struct wasm_deploy *d, owner_t owner, struct str name);
 struct module *module_make(struct wasm_deploy *d, owner_t owner, bool folder, struct str name);
 void module_remove(struct wasm_deploy *d, struct module *m);
-/* Sets e: there is none of that name for him. */
+/* Sets e: the owner has no module of that name. */
 int  module_missing(struct wasm_deploy *d, owner_t owner, struct str name, struct err *e);
 void module_add(struct module *m, struct release *x);        /* keeps another reference */
 struct release *module_number(const struct module *m, int64_t number);
@@ -222,7 +222,7 @@ struct move {
 	bool commands;                       /* the store has it */
 	struct arena arena;
 	struct buf policy;
-	/* Who asked. */
+	/* The requester. */
 	struct wasm_put *asked;
 	void (*done)(void *ctx, int rc, int64_t number, const struct err *e);
 	void (*deleted)(void *ctx, int rc, const struct err *e);

@@ -1,8 +1,9 @@
 /*
- * desk.c - a shard's door to the registry: who runs what, who is told of what.
+ * desk.c - a shard's interface to the registry: which releases its guests run, and notices of
+ * reloads for its listeners.
  *
- * What is told travels as a job a desk, posted under the registry's lock, so that all desks
- * hear of reloads in the same order.
+ * A notice is one job for each desk, posted under the registry's lock, so that all desks see
+ * reloads in the same order.
  *
  * SPDX-License-Identifier: MIT
  */

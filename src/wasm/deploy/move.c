@@ -6,8 +6,8 @@
  *   BACK     (build) - first start - the store makes it current -----'
  *   DELETE   the store lets it go - it is no more
  *
- * A step that fails ends the move: what was current stays so.  The first start is of an
- * instance that nobody uses.
+ * A step that fails ends the move: what was current stays so.  The first start is a trial:
+ * its instance is freed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -92,7 +92,7 @@ move_fail(struct move *v, int rc, const struct err *e)
 		v->x->why = why;
 		v->x->why.code = ERR_INVALID;
 	}
-	/* Who was told that it is being built hears that it is not. */
+	/* Listeners know that it is being built; tell them that the build failed. */
 	if (v->kind == MOVE_FOLDER && v->m != NULL && v->m->current == NULL)
 		desks_tell(v->k->d, &(struct wasm_reload){ .to = &v->x->r }, NULL);
 	pthread_mutex_unlock(&v->k->d->lock);
@@ -297,7 +297,7 @@ trial_log(void *arg, int level, struct str text)
 static void
 trial_says(void *arg, struct str json)
 {
-	(void)arg, (void)json;               /* to nobody */
+	(void)arg, (void)json;               /* a trial's output is dropped */
 }
 
 /* A start function that asks gets nothing. */

@@ -35,7 +35,7 @@ release_code_set(struct wasm_deploy *d, struct release *x, struct wasm_code *cod
 		d->ops->code_drop(code);
 		return;
 	}
-	/* It stays: who has just read it holds it in a moment. */
+	/* It stays: the caller that read it is about to take a reference. */
 	assert(x->first == NULL);
 	x->first = old;
 	atomic_store(&x->r.code, code);

@@ -3,7 +3,7 @@
  * include/cohort_guest.h.
  *
  * All run on the guest's stack.  Pointers are checked with sums of 64 bits against the
- * memory as it is; while a guest waits its memory cannot change, for nothing calls into it.
+ * memory's size; while a guest waits its memory cannot change, because nothing calls into it.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -84,8 +84,8 @@ engine_setup(const struct engine_options *o, struct err *e)
 	assert(agents == NULL && o->put != NULL && o->instances_max > 0);
 	options = *o;
 	rc = run_setup(LIMIT_WASM_PARKED, e);
-	/* Beside the instances a fresh one of each object may be kept; last, for it takes what
-	 * addresses there are. */
+	/* One more for each object, whose fresh instance may be kept.  After run_setup: this
+	 * reserves all the address space that is left. */
 	if (rc == OK)
 		rc = memories_setup(o->instances_max + OBJECTS_MAX / 16, o->memory_max, e);
 	if (rc != OK)

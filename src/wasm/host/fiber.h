@@ -1,7 +1,7 @@
 /*
  * fiber.h - the stacks that guests run on.
  *
- * All are reserved at once, each 8 MB above 16 MB that nobody may touch: more than the
+ * All are reserved at once, each 8 MB above 16 MB of guard pages: more than the
  * largest frame that a compiler without stack probes makes of a function within the limits.
  *
  * A fiber runs one job at a time, until the job returns, waits or is left.  One that is left

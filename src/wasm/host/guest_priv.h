@@ -19,7 +19,7 @@ struct guest {
 	uint8_t *data;                       /* its memory; NULL: none yet */
 	bool started;
 	bool denied;                         /* the account, not its limits, refused it memory */
-	bool open;                           /* more than log and now_ms is to be had */
+	bool open;                           /* host calls other than log and now_ms are possible */
 	uint32_t host_calls;                 /* of this call */
 	int64_t now_ms;                      /* of this call; 0: not asked yet */
 	struct str message;                  /* of this call, until it was copied in */
