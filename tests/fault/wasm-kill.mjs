@@ -170,4 +170,32 @@ await scenario("nodes of a graph, kill -9", async () => {
   await server.stop();
 });
 
+// A letter that is handled again calls its tools again, with the keys of the first time; so an
+// agent of which each message makes one work item makes as many as there are messages.
+await scenario("tools of an agent, kill -9", async () => {
+  const at = scratch(), rounds = Math.max(4, kills), batch = 20, titles = [];
+  const begin = async () => { server = await startServer({ dir: at, port, args: ["--shards", "2"] }); };
+  await begin();
+  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call&tools=work_create`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
+  equal(put.status, 200, "the module");
+  await must("POST", "/agents", { kind: "wasm", graph_id: "hand", name: "maker", durable: true });
+  let waiting = 0;
+  for (let round = 0; round < rounds; round++) {
+    const messages = Array.from({ length: batch }, (_, k) => ({ message_id: `01890000-0000-7000-9000-${hex(titles.length + k, 12)}`, performative: "request", receiver: "maker",
+      content: { do: "tool", name: "work_create", args: { title: `item ${titles.length + k}` } }, delivery: { durable: true } }));
+    await must("POST", "/messages", { messages });
+    titles.push(...messages.map((m) => m.content.args.title));
+    await until(async () => (await must("GET", "/agents/maker")).books.pending < batch, "a letter to be handled");
+    waiting += (await must("GET", "/agents/maker")).books.pending > 0;
+    if (random(3) === 0) for (const pid of hosts()) { try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
+    else { server.dying = true; await server.stop("SIGKILL"); await begin(); }
+    const a = await until(async () => { const x = await must("GET", "/agents/maker"); return x.books.pending === 0 && x; }, "all letters to be handled", 60000);
+    equal(a.books.dead, 0, "nothing is dead");
+  }
+  const items = await must("GET", `/work/items?limit=${titles.length * 2}`);
+  console.log(`${titles.length} messages, ${rounds} kills, ${waiting} of them with letters waiting`);
+  equal(items.map((x) => x.title).sort(), [...titles].sort(), "a work item for each message");
+  await server.stop();
+});
+
 finish();

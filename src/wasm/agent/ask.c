@@ -1,11 +1,14 @@
 /*
  * ask.c - host calls of a guest that the server answers: its store, and tools.
  *
- * A call outlives its agent when that is stopped meanwhile.  Tools act as the agent, for its
- * owner; a letter that is handled again after a crash calls them with the same `once`.
+ * A call outlives its agent if that is stopped meanwhile.  Tools act as the agent, for its
+ * owner.  Nothing is journalled: a letter that is handled again makes its calls again.  A tool
+ * call that is the same as before has the same `once`, for tools that keep their answer; the
+ * others of struct tools may be called again (`idempotent`), or refuse to work outside of a run.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/hmac.h"
 #include "store/items.h"
 #include "wasm/agent/agents_priv.h"
 
@@ -169,20 +172,23 @@ on_tool(void *ctx, const struct tool_result *r)
 	asking_ends(ctx, r->ok ? WASM_OK : WASM_EFAIL, r->content);
 }
 
-/* "AGENT/MESSAGE/N", MESSAGE being its id, or its number here. */
+/* AGENT/MESSAGE/N/DIGEST of the arguments, because another try may ask for something else as its
+ * Nth call.  Empty for a letter without an id, which is none of an office. */
 static void
 once_make(struct asking *x)
 {
 	struct wasm_agent *w = x->w;
+	uint8_t digest[SHA256_SIZE];
 	struct uuid id;
 
+	if (!acl_peek_id(letter_packed(w->l), &id))
+		return;
 	uuid_add(&x->key, &w->id);
 	buf_add_char(&x->key, '/');
-	if (acl_peek_id(letter_packed(w->l), &id))
-		uuid_add(&x->key, &id);
-	else
-		buf_add_u64(&x->key, w->l->number);
-	buf_add_fmt(&x->key, "/%u", w->asked);
+	uuid_add(&x->key, &id);
+	buf_add_fmt(&x->key, "/%u/", w->asked);
+	sha256(buf_str(&x->value), digest);
+	hex_add(&x->key, digest, sizeof digest / 2);
 }
 
 static void
