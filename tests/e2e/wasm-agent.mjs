@@ -119,28 +119,36 @@ await scenario("a lost host process", async () => {
   equal(server.exit, null, "the server lives");
 });
 
-// COUNT messages to agents while a new version comes: each is replied to, once.
+// Messages to agents while a new version of their module comes: at least COUNT, and until the
+// change is over, however long it takes; each is replied to, once.  Gives the versions that replied,
+// in order of the messages, and the module as it is then.
+const settled = (server, what) => until(async () => { const m = (await call(server, "GET", "/wasm/modules/hand")).json; return m.reload === null && m; }, `${what} to be over`, 30000);
 async function load(names, count, change) {
   const name = names[0];
   const got = new Map();
-  let sent = 0;
-  const changes = (async () => { await until(() => sent > count / 4, "some messages"); return change(); })();
+  let sent = 0, over = false, end = Infinity;
+  const changes = (async () => {
+    await until(() => sent > count / 4, "some messages");
+    await change();
+    return settled(server, `${name}: the reload`);
+  })().finally(() => { over = true; });
+  changes.catch(() => {});                 // it is awaited below, after the messages
   const receiver = (async () => {
-    for (const end = Date.now() + 60000; got.size < count && Date.now() < end;) {
-      const list = await poll(server, "ann", { wait: 2000, max: 100 });
-      for (const m of list) { got.set(m.in_reply_to, (got.get(m.in_reply_to) ?? []).concat(m.content.version)); }
-    }
+    while (Date.now() < end && (end === Infinity || got.size < sent))
+      for (const m of await poll(server, "ann", { wait: 200, max: 100 })) got.set(m.in_reply_to, (got.get(m.in_reply_to) ?? []).concat(m.content.version));
   })();
-  for (; sent < count; sent++) {
+  receiver.catch(() => {});
+  for (; sent < count || !over; sent++) {
     const r = await sendAs(server, "ann", names[sent % names.length], { do: "add" }, { performative: "request", reply_with: `${name}-${sent}`, delivery: { max_retries: 10 } });
     if (r.status === 429) { sent--; await new Promise((ok) => setTimeout(ok, 20)); }
     else if (r.status !== 200) throw new Error(`${name}: ${r.status} ${r.text}`);
   }
-  const changed = await changes;
+  end = Date.now() + 60000;
+  const module = await changes;
   await receiver;
-  equal([got.size, [...got.values()].filter((v) => v.length !== 1).length], [count, 0], `${name}: each message has one reply`);
+  equal([got.size, [...got.values()].filter((v) => v.length !== 1).length], [sent, 0], `${name}: each message has one reply`);
   for (const n of names) equal((await idle(server, n)).books.dead, 0, `${n}: nothing is dead`);
-  return { changed, versions: Array.from({ length: count }, (_, i) => got.get(`${name}-${i}`)?.[0]) };
+  return { module, versions: Array.from({ length: sent }, (_, i) => got.get(`${name}-${i}`)?.[0]) };
 }
 
 for (const [strategy, more] of [["graceful", ""], ["immediate", ""], ["parallel", ""], ["split", "&percent=30&calls=60"]])
@@ -150,7 +158,6 @@ for (const [strategy, more] of [["graceful", ""], ["immediate", ""], ["parallel"
     await poll(server, "ann");
     const { versions } = await load([`r-${strategy}`], 400, async () => { await must(server, "hand", three, `${every}&strategy=${strategy}${more}`); });
     equal(versions[0], 2, `${strategy}: begins with the old one`);
-    await until(async () => { const m = (await call(server, "GET", "/wasm/modules/hand")).json; return m.reload === null && m; }, `${strategy} to be over`, 30000);
     equal((await ask(server, `r-${strategy}`, { do: "add" })).version, 3, `${strategy}: ends with the new one`);
     if (strategy === "graceful" || strategy === "parallel") check(versions.every((v, i) => i === 0 || v >= versions[i - 1]), `${strategy}: no letter goes back to the old one`);
     if (strategy === "split") check(versions.includes(2) && versions.includes(3), "split: both answer for a while");
@@ -160,8 +167,7 @@ await scenario("a failing version rolls back by itself", async () => {
   await must(server, "hand", three);
   const names = Array.from({ length: 25 }, (_, i) => `bad-${i}`);
   await Promise.all(names.map((n) => spawn(server, n)));
-  await load(names, 400, async () => { await must(server, "hand", bad, `${every}&strategy=split&percent=20&calls=40&error_percent=5`); });
-  const m = await until(async () => { const x = (await call(server, "GET", "/wasm/modules/hand")).json; return x.reload === null && x; }, "the split to be over", 30000);
+  const { module: m } = await load(names, 400, async () => { await must(server, "hand", bad, `${every}&strategy=split&percent=20&calls=40&error_percent=5`); });
   check(/^rolled_back/.test(m.outcome ?? ""), "it was rolled back", m.outcome);
   equal((await ask(server, "bad-1", { do: "add" })).version, 3, "the old one answers");
 });
