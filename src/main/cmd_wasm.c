@@ -102,7 +102,7 @@ print_facts(struct str path, struct str bytes, const struct wasm_facts *f)
 		buf_add_fmt(&b, "%s%.*s", i > 0 ? ", " : "", FMT(f->exports[i].name));
 	buf_add_fmt(&b, "\n  memory   %u KB at the start", f->pages * 64);
 	if (f->pages_max != UINT32_MAX)
-		buf_add_fmt(&b, ", at most %u KB by itself", f->pages_max * 64);
+		buf_add_fmt(&b, ", at most %u KB by its own declaration", f->pages_max * 64);
 	buf_add_fmt(&b, "\n  code     %u functions%s\n", f->functions_n,
 	    f->has_start ? ", a start function" : "");
 	if (f->pages > LIMIT_WASM_PAGES)

@@ -18,13 +18,13 @@ static const char *const strategies[] = { "graceful", "immediate", "parallel", "
 
 const struct flag cmd_wasm_deploy_flags[] = {
 	{ "allow", .kind = FLAG_TEXT, .value = "LIST", .help = "host calls that it may make: "
-	    "log, now_ms, send, reply, store_get, store_put, tool_call, all; by itself log, "
+	    "log, now_ms, send, reply, store_get, store_put, tool_call, all; default: log, "
 	    "now_ms, reply" },
 	{ "tools", .kind = FLAG_TEXT, .value = "LIST", .help = "that tool_call may name" },
 	WASM_LIMIT_FLAGS,
 	{ "strategy", .kind = FLAG_TEXT, .value = "NAME", .words = strategies,
 	  .help = "how it takes over from the version before: graceful, immediate, parallel, "
-	  "split; by itself graceful" },
+	  "split; default: graceful" },
 	{ "drain", .kind = FLAG_TEXT, .value = "TIME", .help = "graceful: at most so long; 30s" },
 	{ "percent", .kind = FLAG_TEXT, .value = "N", .help = "split: of the messages; 10" },
 	{ "calls", .kind = FLAG_TEXT, .value = "N", .help = "split: judged after so many; 1000" },
@@ -44,7 +44,7 @@ const struct flag cmd_wasm_flags[] = {
 };
 const struct flag cmd_wasm_rollback_flags[] = {
 	{ "number", .kind = FLAG_INT, .value = "N", .min = 1, .max = INT64_MAX,
-	  .help = "to this version; by itself the one before the current" },
+	  .help = "to this version; default: the one before the current" },
 	{ "json", .help = "the answer as a line of JSON" },
 	REMOTE_FLAGS,
 	{ NULL }

@@ -30,15 +30,15 @@ const struct flag cmd_wasm_run_flags[] = {
 	    "object with `performative`), or the content of a request; other text is a string; "
 	    "repeatable; - reads lines of stdin" },
 	{ "repeat", .kind = FLAG_INT, .value = "N", .min = 1, .max = 1000000000,
-	    .fallback = "1", .help = "so many times; what it says is printed the first time" },
+	    .fallback = "1", .help = "repeats the calls; output is printed for the first one" },
 	{ "allow", .kind = FLAG_TEXT, .value = "LIST", .help = "host calls that it may make: "
-	    "log, now_ms, send, reply, store_get, store_put, tool_call, all; by itself log, "
+	    "log, now_ms, send, reply, store_get, store_put, tool_call, all; default: log, "
 	    "now_ms, reply" },
 	{ "tool", .kind = FLAG_TEXT, .value = "NAME=JSON", .help = "what tool_call NAME answers; "
 	    "repeatable" },
 	WASM_LIMIT_FLAGS,
 	{ "compiler", .kind = FLAG_TEXT, .value = "NAME", .fallback = "gcc",
-	    .words = (const char *const[]){ "tcc", "gcc", NULL }, .help = "that its code is of" },
+	    .words = (const char *const[]){ "tcc", "gcc", NULL }, .help = "of its code" },
 	{ "quiet", .help = "no costs" },
 	WASM_CACHE_FLAG,
 	{ NULL }
@@ -218,7 +218,7 @@ call_ended(struct runner *r, bool ok, const struct wasm_cost *cost)
 	if (ok && r->said.n > 0)
 		fwrite(r->said.p, 1, r->said.n, stdout);
 	else if (r->said.n > 0)
-		fprintf(stderr, "what it said does not leave:\n%.*s", FMT(str_cut(buf_str(
+		fprintf(stderr, "its output is dropped:\n%.*s", FMT(str_cut(buf_str(
 		    &r->said), SHOWN)));
 	fflush(stdout);
 	if (shows(r) && !r->quiet)
@@ -234,8 +234,8 @@ on_done(void *arg, int32_t result, const struct wasm_cost *cost)
 	struct runner *r = arg;
 
 	if (result != 0 && shows(r))
-		fprintf(stderr, "handle_message returned %d: a server would give the message "
-		    "again later\n", result);
+		fprintf(stderr, "handle_message returned %d: a server tries the message again "
+		    "later\n", result);
 	call_ended(r, result == 0, cost);
 	call_next(r);
 }

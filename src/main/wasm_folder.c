@@ -108,8 +108,8 @@ file_read(struct guest_files *g, struct guest_file *f, const struct agent *a, st
 		return f->module.n > 0 || f->said == NULL ? OK : ERR_AGAIN;
 	}
 	if (rc == OK && source.n > 0 && wasm_is_text(buf_str(&source)))
-		rc = g->cache == NULL ? err_set(&why, ERR_NOTFOUND, "a text is made a module in "
-		    "the folder wasm.cache, which is not there") :
+		rc = g->cache == NULL ? err_set(&why, ERR_NOTFOUND, "a .wat file is compiled in "
+		    "the folder wasm.cache, which does not exist") :
 		    wasm_text_read(g->cache, buf_str(&source), &module, &why);
 	else if (rc == OK)
 		buf_add(&module, buf_str(&source));

@@ -13,7 +13,7 @@
 /* --cache, or the user's own: $XDG_CACHE_HOME/cohort/wasm, ~/.cache/cohort/wasm. */
 #define WASM_CACHE_FLAG                                                           \
 	{ "cache", .kind = FLAG_TEXT, .value = "DIR", .help = "where compiled modules are " \
-	  "kept; a server's is wasm.cache; by itself that of the user" }
+	  "kept; a server's is wasm.cache; default: that of the user" }
 int  wasm_local_cache_user(char *out, size_t size, struct err *e);
 int  wasm_local_cache(const struct flag_line *l, char *out, size_t size, struct err *e);
 

@@ -79,8 +79,8 @@ give(struct visit *x)
 	if (rc == ERR_BUSY)
 		shard_timer_set(x->run->rs->shard, &x->look, LOOK_MS);
 	else if (rc == ERR_TOOBIG)
-		visit_ends(x, TASK_WASM_REFUSED, 0, S("its input is larger than a message to it "
-		    "may be"));
+		visit_ends(x, TASK_WASM_REFUSED, 0, S("the input is larger than the module's "
+		    "limit `message`"));
 	else if (rc != OK)
 		visit_ends(x, TASK_WASM_LOST, 0, S("its host process ended"));
 }

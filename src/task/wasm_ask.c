@@ -62,10 +62,10 @@ fail_other(struct wasm_piece *w)
 	struct piece *p = &w->p;
 
 	wasm_abandon(w);
-	piece_fail(p, "error.wasm.failure", "WasmError", "line %u: the module '%.*s' runs again, "
-	    "and its host call %s is not the one that it made before: what it asks must follow "
-	    "from its message and the answers to its calls", p->spec->line, FMT(w->w.module),
-	    w->part);
+	piece_fail(p, "error.wasm.failure", "WasmError", "line %u: the module '%.*s' was run "
+	    "again, and its host call %s differs from the recorded one: a guest's host calls "
+	    "must depend only on its message and on earlier answers", p->spec->line,
+	    FMT(w->w.module), w->part);
 }
 
 /* In this attempt of the task, by an instance that was lost. */

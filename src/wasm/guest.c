@@ -45,7 +45,8 @@ read_members(struct wasm_outgoing *out, struct val v, bool reply, struct err *e)
 		return err_set(e, ERR_INVALID, "expected an object, as in {\"content\": 1}, got %s",
 		    val_kind_name(v));
 	if (reply && to.kind != VAL_UNDEFINED)
-		return err_set(e, ERR_INVALID, "to: a reply goes to whom it answers");
+		return err_set(e, ERR_INVALID, "to: not accepted here: a reply goes to the "
+		    "sender of the message");
 	if (act.kind != VAL_UNDEFINED && act.kind != VAL_STRING)
 		return err_set(e, ERR_INVALID, "performative: expected a text, got %s",
 		    val_kind_name(act));

@@ -250,7 +250,7 @@ read_known(struct wasm_module *m, struct wasm_reader *r, uint8_t id, size_t at, 
 	}
 	r->section = sections[i].name;
 	if (i < *next)
-		wasm_fail(r, ERR_INVALID, at, "a section twice, or not in its place");
+		wasm_fail(r, ERR_INVALID, at, "a section is repeated or out of order");
 	*next = i + 1;
 	if (id > 3)
 		marks_new(m, r);
@@ -294,7 +294,7 @@ read_all(struct wasm_module *m, struct wasm_reader *r)
 	if (r->end < 8 || memcmp(r->p, "\0asm", 4) != 0)
 		wasm_fail(r, ERR_INVALID, 0, "not a WebAssembly module: it does not begin with \\0asm");
 	else if (memcmp(r->p + 4, "\1\0\0\0", 4) != 0)
-		wasm_fail(r, ERR_INVALID, 4, "version 1 of a module is accepted, no component and no other version");
+		wasm_fail(r, ERR_INVALID, 4, "not version 1 of a module; components are not accepted");
 	else
 		r->at = 8;
 	while (r->rc == OK && r->at < r->end)

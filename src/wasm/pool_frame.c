@@ -117,7 +117,7 @@ on_started(const struct said *s)
 		return OK;
 	}
 	if (i->state != STARTS || i->host != s->h)
-		return breach(s, "the instance was not to start");
+		return breach(s, "the instance is not starting");
 	instance_become(i, IDLE);
 	if (i->started) {
 		move_resume(i);
@@ -292,10 +292,10 @@ on_saved(const struct said *s)
 	bool last = s->f->a == 1 || s->f->b == 1;
 
 	if ((i->state != SAVES && i->state != LEAVES) || i->host != s->h)
-		return breach(s, "nothing was to be saved");
+		return breach(s, "no SAVE is under way");
 	if (s->f->a < 0 || s->f->a > 1 || s->f->b > 1 || (s->body.n == 0 && !last) ||
 	    s->body.n > PART_BYTES)
-		return breach(s, "such a part cannot be");
+		return breach(s, "a part of a checkpoint with an invalid position or size");
 	if (s->f->b == 0 && s->body.n > LIMIT_WASM_IMAGE_BYTES - i->image.n)
 		return breach(s, "a checkpoint over the limit");
 	if (s->f->b == 0) {
@@ -335,7 +335,7 @@ on_stopping(const struct said *s)
 static int
 on_gone(const struct said *s)
 {
-	return breach(s, "the instance was not to stop");
+	return breach(s, "the instance is not stopping");
 }
 
 static int (*const rows[WASM_FRAMES])(const struct said *s) = {

@@ -193,7 +193,7 @@ host_look(struct host *h)
 	if (used < bound * 5 / 8 && silent < (idle_class ? PATIENT_IDLE : PATIENT) * bound &&
 	    (idle_class || used > bound / 20))
 		return;
-	err_set(&e, ERR_TIMEOUT, "it has said nothing for %lld ms, with work to do",
+	err_set(&e, ERR_TIMEOUT, "it sent nothing for %lld ms, with work under way",
 	    (long long)(silent / NS_PER_MS));
 	host_end(h, &e);
 }
@@ -223,7 +223,7 @@ read_frames(struct host *h, size_t frames, size_t bytes, bool *rung)
 		if (rc == OK)
 			rc = frame_take(h, &f, buf_str(&p->body), &e);
 		else
-			err_set(&e, rc, "it wrote a frame into its ring that cannot be");
+			err_set(&e, rc, "it wrote an invalid frame into its ring");
 		if (rc != OK) {
 			host_break(h, "%s", e.text);
 			break;
@@ -278,7 +278,7 @@ static void
 on_out(void *ctx, struct str bytes)
 {
 	(void)bytes;
-	host_break(ctx, "it wrote to its stdout, which it has no use for");
+	host_break(ctx, "it wrote to its stdout, which the protocol does not use");
 }
 
 /* What it had written before its end counts. */
@@ -338,7 +338,7 @@ start(struct host *h, struct err *e)
 	snprintf(instances, sizeof instances, "--instances=%d", LIMIT_WASM_SLOTS);
 	rc = process_start(&h->process, h->pool->shard, &options, &hooks, e);
 	if (rc == OK && tell_objects(h) != OK)
-		rc = err_set(e, ERR_LIMIT, "a host process cannot be told its modules");
+		rc = err_set(e, ERR_LIMIT, "the list of modules cannot be sent to a host process");
 	return rc;
 }
 

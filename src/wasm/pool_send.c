@@ -66,7 +66,7 @@ host_send(struct host *h, const struct wasm_frame *f, const struct str *parts, s
 	if (rc == ERR_AGAIN)
 		rc = enqueue(h, f, parts, n, must);
 	if (rc == ERR_INVALID) {
-		host_break(h, "it wrote a position into its ring that cannot be");
+		host_break(h, "it wrote an invalid position into its ring");
 		return ERR_CLOSED;
 	}
 	if (rc == OK)
@@ -116,7 +116,7 @@ host_flush(struct host *h)
 	while (rc == ERR_AGAIN && !ring_want(&h->rings.out));
 	ring_flush(&h->rings.out);
 	if (rc == ERR_INVALID)
-		host_break(h, "it wrote a position into its ring that cannot be");
+		host_break(h, "it wrote an invalid position into its ring");
 	else if (rc == ERR_AGAIN)
 		compact(h);
 }

@@ -56,7 +56,7 @@ await scenario("letters", async () => {
   await sendAs(server, "ann", "h", { do: "tell-and-fail", to: "ann" }, once);
   const b = await idle(server, "h");
   equal([b.books.delivered, b.books.dead, b.waiting], [3, 1, 0], "what fails is tried again, then dead");
-  equal((await poll(server, "ann")).filter((m) => m.content?.count !== undefined), [], "what a failed call sent does not leave");
+  equal((await poll(server, "ann")).filter((m) => m.content?.count !== undefined), [], "what a failed call sent is dropped");
   equal((await ask(server, "h", { do: "grow" })).pages > 0, true, "memory grows");
   equal((await ask(server, "h", { do: "add" })).count, 3, "and is as it was");
 });

@@ -368,8 +368,8 @@ TEST(wasm_node_that_asks_something_else_when_it_runs_again_fails)
 	bed_start(&b, "n");
 	ask(&b, WASM_TOOL_CALL, "note", "{\"n\":2}");
 	CHECK_INT(b.end, BED_FAILED);
-	CHECK(str_contains(bed_text(&b), S("its host call tool/1 is not the one that it made "
-	    "before")));
+	CHECK(str_contains(bed_text(&b), S("its host call tool/1 differs from the "
+	    "recorded one")));
 	CHECK_INT(b.notes, 1);
 	close_for(&b);
 }

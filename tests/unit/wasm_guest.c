@@ -35,7 +35,7 @@ TEST(wasm_guest_message_is_read)
 	    "1024 bytes");
 	check_said("{\"to\":[1]}", false, "to: expected an address or a list of at most 64, each "
 	    "at most 1024 bytes");
-	check_said("{\"to\":\"a\"}", true, "to: a reply goes to whom it answers");
+	check_said("{\"to\":\"a\"}", true, "to: not accepted here: a reply goes to the sender of the message");
 	check_said("{\"to\":\"a\",\"performative\":1}", false, "performative: expected a text, got "
 	    "a number");
 	check_said("[1]", true, "expected an object, as in {\"content\": 1}, got an array");

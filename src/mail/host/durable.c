@@ -151,7 +151,7 @@ submit(struct durable *d, struct store_cmd *c, enum store_op op,
 	rc = store_submit(d->store, d->shard, c, false);
 	if (rc == OK)
 		return;
-	c->rc = err_set(&c->err, rc, "the server has more to write than it can; try again");
+	c->rc = err_set(&c->err, rc, "the store is busy; try again");
 	came(c);
 }
 

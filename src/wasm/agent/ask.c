@@ -146,7 +146,7 @@ put_submit(struct asking *x)
 	rc = o->submit != NULL ? o->submit(o->submit_ctx, &x->put.cmd) :
 	    store_submit(o->store, o->shard, &x->put.cmd, false);
 	if (rc != OK)
-		asking_ends(x, WASM_EAGAIN, S("the store takes no more now"));
+		asking_ends(x, WASM_EAGAIN, S("the store is busy: try again later"));
 }
 
 static void

@@ -87,8 +87,8 @@ letter_begin(struct wasm_agent *w)
 		letter_back(w);
 		agent_rest(w, AGAIN_MS);
 	} else if (rc != OK) {
-		letter_failed(w, rc == ERR_TOOBIG ? S("the message is larger than one to it may "
-		    "be") : S("the message cannot be read"));
+		letter_failed(w, rc == ERR_TOOBIG ? S("the message is larger than the module's "
+		    "limit `message`") : S("the message cannot be read"));
 	}
 }
 

@@ -91,7 +91,7 @@ submit(struct wasm_agent *w, struct saving *x)
 	rc = store_submit(o->store, o->shard, &x->cmd.cmd, false);
 	if (rc == OK)
 		return;
-	x->cmd.cmd.rc = err_set(&x->cmd.cmd.err, rc, "the server has more to write than it can");
+	x->cmd.cmd.rc = err_set(&x->cmd.cmd.err, rc, "the store is busy");
 	saving_came(&x->cmd.cmd);
 }
 
@@ -135,7 +135,8 @@ save_image(struct wasm_agent *w, int rc, struct str body)
 	else if (rc == ERR_CLOSED)
 		letter_trapped(w, true, S("its host process ended"));
 	else
-		letter_failed(w, S("what the guest has in memory is more than can be saved, or cannot be"));
+		letter_failed(w, S("the guest's state is too large to be saved, or holds "
+		    "references that cannot be"));
 }
 
 void

@@ -322,7 +322,7 @@ contest_begin(struct wasm_desk *k, struct module *m, struct release *x,
 	    LIMIT_WASM_READY_MS);
 	c->awaited = desks_tell(k->d, &c->r, NULL);
 	if (how->strategy == WASM_PARALLEL && c->awaited == 0) {
-		err_set(&m->outcome, OK, "promoted: version %lld, nobody uses it",
+		err_set(&m->outcome, OK, "promoted: version %lld, no agent uses it",
 		    (long long)x->r.number);
 		contest_over(c, true, OK);
 	}

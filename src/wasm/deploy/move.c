@@ -216,7 +216,7 @@ move_command(struct move *v, enum store_op op)
 		k->commands++;
 		return;
 	}
-	err_set(&e, rc, "the store has too much to do: try again in a moment");
+	err_set(&e, rc, "the store is busy: try again in a moment");
 	move_fail(v, rc, &e);
 }
 
@@ -493,8 +493,8 @@ old_take(struct move *v, bool *over, struct err *e)
 	if (v->kind == MOVE_BACK && m->contest != NULL && !m->busy) {
 		v->number = m->current->r.number;
 		*over = contest_stop(m->contest, "asked for");
-		return *over ? OK : err_set(e, ERR_CONFLICT, "a reload of module '%.*s' ends just "
-		    "now: try again in a moment", FMT(v->name));
+		return *over ? OK : err_set(e, ERR_CONFLICT, "a reload of module '%.*s' is "
+		    "ending: try again in a moment", FMT(v->name));
 	}
 	rc = v->kind == MOVE_DELETE ? delete_check(v, m, e) : back_find(v, m, e);
 	return rc == OK ? module_take(v, m, e) : rc;

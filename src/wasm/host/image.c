@@ -274,7 +274,7 @@ restore_table(struct work *w, uint32_t k)
 	if (!take(w, &n, sizeof n))
 		return;
 	if (n > LIMIT_WASM_TABLE || n < t->table_size(w->g->instance, k)) {
-		w->wrong = "a table's size cannot be";
+		w->wrong = "a table has an invalid size";
 		return;
 	}
 	run_in();
@@ -345,11 +345,11 @@ static const char *
 header_wrong(const struct header *h, const struct object *o)
 {
 	if (memcmp(h->magic, magic, sizeof magic) != 0)
-		return "it is no image of a guest";
+		return "not a checkpoint of a guest";
 	if (h->version != VERSION || h->based > 1)
-		return "it is of another version of Cohort";
+		return "a checkpoint of another version of Cohort";
 	if (memcmp(h->hash, o->hash, sizeof h->hash) != 0)
-		return "it is of another module";
+		return "a checkpoint of another module";
 	if (h->globals != o->table->globals_n || h->tables != (tables_change(o->table) ? o->table->tables_n : 0))
 		return "its globals or tables are not the module's";
 	if (h->based && o->table->has_start)

@@ -186,7 +186,7 @@ serve(int argc, char **argv, struct err *e)
 		else if (str_starts(arg, S("--instances=")) && str_to_u64(str_sub(arg, 12, arg.n), &n) && n <= UINT32_MAX)
 			o.instances_max = (uint32_t)n;
 		else
-			return err_set(e, ERR_INVALID, "`%s`: --memory=BYTES, --instances=N or --idle is known", argv[i]);
+			return err_set(e, ERR_INVALID, "unknown option `%s`: expected --memory=BYTES, --instances=N or --idle", argv[i]);
 	}
 	if (o.memory_max == 0 || o.instances_max == 0)
 		return err_set(e, ERR_INVALID, "--memory and --instances are needed");
