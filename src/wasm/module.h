@@ -21,11 +21,12 @@
  *                 (only those that the module needs are there: struct wasm_facts)
  * Its imports are of module "h": i0, i1, ... by enum wasm_import, of those that are used, and
  *   f (i64)                    what comes costs so much fuel
- *   b (i32 n, i32 shift) -> i32   n; it costs n << shift, or n >> -shift, more
+ *   b (i32 n, i32 shift) -> i32   n; it costs n >> shift more
  *   Fuel is charged at the start of a function and at the head of each loop, for the
  *   instructions up to the next such place, one each; and by length for memory.fill,
- *   memory.copy, memory.init (1 a 16 bytes), table.fill, table.copy, table.init, table.grow
- *   (1 an entry) and memory.grow (64 a page).
+ *   memory.copy, memory.init (1 a 16 bytes), table.fill, table.copy, table.init (1 an
+ *   entry).  The runtime charges table.grow (1 an entry) and memory.grow (64 a page), unless
+ *   the growth is over the maximum and so denied.
  *
  * Pure.  Threads: any.
  *

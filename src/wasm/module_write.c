@@ -8,7 +8,8 @@
  * calls and for what is put in:
  *
  *   begin of a body, head of a loop   i64.const COST  call f
- *   before memory.fill, ...           i32.const SHIFT call b      (the length is on top)
+ *   before memory.fill, ...           i32.const SHIFT call b      (the length is on top;
+ *                                     memory.grow and table.grow charge in wasm-rt.h)
  *   behind data.drop, elem.drop       i32.const 1     global.set of its mark
  *   for f32.neg, f64.neg              the sign bit is changed as an integer's: C's minus of a
  *                                     NaN keeps the sign under tcc, and results of tcc's and
@@ -429,9 +430,8 @@ static bool
 length_shift(uint32_t op, int32_t *shift)
 {
 	switch (op) {
-	case OP_MEMORY_INIT: case OP_MEMORY_COPY: case OP_MEMORY_FILL: *shift = -4; return true;
-	case OP_TABLE_INIT: case OP_TABLE_COPY: case OP_TABLE_FILL: case OP_TABLE_GROW: *shift = 0; return true;
-	case OP_MEMORY_GROW: *shift = 6; return true;
+	case OP_MEMORY_INIT: case OP_MEMORY_COPY: case OP_MEMORY_FILL: *shift = 4; return true;
+	case OP_TABLE_INIT: case OP_TABLE_COPY: case OP_TABLE_FILL: *shift = 0; return true;
 	default: return false;
 	}
 }

@@ -56,7 +56,7 @@ cohort_memory_grow(void *i, uint32_t to)
 {
 	wasm_rt_memory_t *m = M(m)(i);
 
-	return to <= m->pages || wasm_rt_grow_memory(m, to - m->pages) != UINT32_MAX ? 0 : -1;
+	return to <= m->pages || cohort_grow_memory(m, to - m->pages) != UINT32_MAX ? 0 : -1;
 }
 #endif
 
@@ -178,8 +178,8 @@ cohort_table_grow(void *i, uint32_t k, uint32_t to)
 	if (!cohort_table(i, k, &t, &functions) || to < t->size)
 		return -1;
 	if ((functions ?
-	    wasm_rt_grow_funcref_table(t, to - t->size, wasm_rt_funcref_null_value) :
-	    wasm_rt_grow_externref_table((wasm_rt_externref_table_t *)t, to - t->size, NULL)) ==
+	    cohort_grow_funcref_table(t, to - t->size, wasm_rt_funcref_null_value) :
+	    cohort_grow_externref_table((wasm_rt_externref_table_t *)t, to - t->size, NULL)) ==
 	    UINT32_MAX)
 		return -1;
 	return 0;

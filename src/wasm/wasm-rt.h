@@ -100,6 +100,23 @@ wasm_rt_trap(wasm_rt_trap_t why)
 		;
 }
 
+/* It does not return, so a loop may keep its fuel in a register until it ends. */
+static WASM_RT_NO_RETURN void
+cohort_fuel_out(void)
+{
+	cohort_env.trap(WASM_TRAP_FUEL);
+	for (;;)
+		;
+}
+
+/* A macro: tcc inlines no functions, and this runs in every loop. */
+#define COHORT_CHARGE(cost)                                                             \
+	do {                                                                            \
+		cohort_fuel -= (int64_t)(cost);                                         \
+		if (UNLIKELY(cohort_fuel < 0))                                          \
+			cohort_fuel_out();                                              \
+	} while (0)
+
 /* wasm2c's C counts at the start of a function, before it touches its locals. */
 #define wasm_rt_call_stack_depth cohort_depth
 #if defined(__TINYC__) && defined(__x86_64__)
@@ -233,19 +250,35 @@ cohort_memory_new(wasm_rt_memory_t *m, u32 pages, u32 pages_max)
 	cohort_memory_new(m, (u32)(pages), (u32)COHORT_FIRST(__VA_ARGS__, 0))
 #define COHORT_FIRST(a, ...) (a)
 
+static bool
+cohort_memory_may(const wasm_rt_memory_t *m, u64 more)
+{
+	return m->pages <= m->max_pages && more <= m->max_pages - m->pages;
+}
+
 static u32
-wasm_rt_grow_memory(wasm_rt_memory_t *m, u64 more)
+cohort_grow_memory(wasm_rt_memory_t *m, u64 more)
 {
 	u32 old = (u32)m->pages;
 
 	if (more == 0)
 		return old;
-	if (m->pages > m->max_pages || more > m->max_pages - m->pages ||
-	    cohort_env.memory_grow(m->data, old, (u32)more) != 0)
+	if (!cohort_memory_may(m, more))
+		return UINT32_MAX;
+	if (cohort_env.memory_grow(m->data, old, (u32)more) != 0)
 		return UINT32_MAX;
 	m->pages += more;
 	m->size = m->pages << 16;
 	return old;
+}
+
+/* memory.grow.  Growth over the maximum is denied and not charged. */
+static u32
+wasm_rt_grow_memory(wasm_rt_memory_t *m, u64 more)
+{
+	if (cohort_memory_may(m, more))
+		COHORT_CHARGE(more << 6);
+	return cohort_grow_memory(m, more);
 }
 
 static void
@@ -274,7 +307,7 @@ cohort_table_room(u32 n)
 
 #define COHORT_TABLE(KIND)                                                              \
 static u32                                                                              \
-wasm_rt_grow_##KIND##_table(wasm_rt_##KIND##_table_t *t, u32 more, wasm_rt_##KIND##_t init) \
+cohort_grow_##KIND##_table(wasm_rt_##KIND##_table_t *t, u32 more, wasm_rt_##KIND##_t init) \
 {                                                                                       \
 	u32 old = t->size;                                                              \
 	u64 to = (u64)old + more;                                                       \
@@ -293,13 +326,20 @@ wasm_rt_grow_##KIND##_table(wasm_rt_##KIND##_table_t *t, u32 more, wasm_rt_##KIN
 	t->size = (u32)to;                                                              \
 	return old;                                                                     \
 }                                                                                       \
+static u32                                                                              \
+wasm_rt_grow_##KIND##_table(wasm_rt_##KIND##_table_t *t, u32 more, wasm_rt_##KIND##_t init) \
+{                                                                                       \
+	if ((u64)t->size + more <= t->max_size)                                         \
+		COHORT_CHARGE(more);                                                    \
+	return cohort_grow_##KIND##_table(t, more, init);                               \
+}                                                                                       \
 static void                                                                             \
 wasm_rt_allocate_##KIND##_table(wasm_rt_##KIND##_table_t *t, u32 n, u32 max)            \
 {                                                                                       \
 	t->data = NULL;                                                                 \
 	t->size = 0;                                                                    \
 	t->max_size = max;                                                              \
-	if (wasm_rt_grow_##KIND##_table(t, n, wasm_rt_##KIND##_null_value) != 0)        \
+	if (cohort_grow_##KIND##_table(t, n, wasm_rt_##KIND##_null_value) != 0)         \
 		cohort_env.trap(WASM_TRAP_MEMORY_START);                                \
 }                                                                                       \
 static void                                                                             \
@@ -315,30 +355,18 @@ COHORT_TABLE(externref)
 
 /* -- what a module imports of "h" (module.h): fuel, and enum wasm_import by number -- */
 
-/* It does not return, so a loop may keep its fuel in a register until it ends. */
-static WASM_RT_NO_RETURN void
-cohort_fuel_out(void)
-{
-	cohort_env.trap(WASM_TRAP_FUEL);
-	for (;;)
-		;
-}
-
 ALWAYS_INLINE void
 H(f)(H_INSTANCE *h, u64 cost)
 {
 	(void)h;
-	cohort_fuel -= (int64_t)cost;
-	if (UNLIKELY(cohort_fuel < 0))
-		cohort_fuel_out();
+	COHORT_CHARGE(cost);
 }
 
 ALWAYS_INLINE u32
 H(b)(H_INSTANCE *h, u32 n, u32 shift)
 {
-	s32 by = (s32)shift;
-
-	H(f)(h, by >= 0 ? (u64)n << (by & 31) : n >> (-by & 31));
+	(void)h;
+	COHORT_CHARGE(n >> shift);
 	return n;
 }
 

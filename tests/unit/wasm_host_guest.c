@@ -242,15 +242,22 @@ TEST(wasm_host_call_without_stack)
 	guest_free(g);
 }
 
-/* Goal: growth over a limit is denied, and the guest goes on. */
+/* Goal: growth is charged by the page; growth over a limit is denied and not charged, and the
+ * guest goes on. */
 TEST(wasm_host_growth_is_denied)
 {
 	struct guest *g = guest(), *other;
 	struct guest_limits few = fix_limits();
+	struct guest_cost cost;
 	uint64_t r;
 
 	CHECK(INVOKE(g, "grow", &r, 1) == GUEST_DONE && r == 1);
+	guest_cost(g, &cost);
+	CHECK(cost.fuel > 64 && cost.fuel < 70);
 	CHECK(INVOKE(g, "store", NULL, END, 7) == GUEST_DONE);
+	CHECK(INVOKE(g, "grow", &r, MINUS(1)) == GUEST_DONE && r == UINT32_MAX);
+	guest_cost(g, &cost);
+	CHECK(cost.fuel > 0 && cost.fuel < 6);
 	CHECK(INVOKE(g, "grow", &r, 3) == GUEST_DONE && r == UINT32_MAX);
 	CHECK(INVOKE(g, "grow", &r, 65535) == GUEST_DONE && r == UINT32_MAX);
 	CHECK(INVOKE(g, "load", &r, END) == GUEST_DONE && r == 7);
@@ -260,6 +267,26 @@ TEST(wasm_host_growth_is_denied)
 	CHECK(INVOKE(other, "grow", &r, 2) == GUEST_DONE && r == 1);
 	CHECK(INVOKE(other, "grow", &r, 1) == GUEST_DONE && r == UINT32_MAX);
 	guest_free(other);
+	guest_free(g);
+}
+
+/* Goal: the same for a table, by the entry. */
+TEST(wasm_host_growth_of_a_table)
+{
+	struct guest_cost cost;
+	struct guest *g;
+	uint64_t r;
+
+	fix_guests(64 * MB);
+	g = fix_started(fix_load("(module (table $t 1 20 funcref)"
+	    " (func (export \"grow\") (param i32) (result i32)"
+	    "  (table.grow $t (ref.null func) (local.get 0))))", "tcc"));
+	CHECK(INVOKE(g, "grow", &r, 19) == GUEST_DONE && r == 1);
+	guest_cost(g, &cost);
+	CHECK(cost.fuel > 19 && cost.fuel < 26);
+	CHECK(INVOKE(g, "grow", &r, MINUS(1)) == GUEST_DONE && r == UINT32_MAX);
+	guest_cost(g, &cost);
+	CHECK(cost.fuel > 0 && cost.fuel < 7);
 	guest_free(g);
 }
 

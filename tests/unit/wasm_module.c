@@ -342,7 +342,7 @@ TEST(wasm_module_is_written_without_names_and_with_its_fuel)
 	CHECK(!str_contains(buf_str(&out), S("*/")));
 	/* f is function 0, b function 1: six instructions outside of loops, three in each. */
 	CHECK(contains_hex(&out, "00 42 06 10 00 03 40 42 03 10 00 20 00 03 40 42 02 10 00 20 01 0d 00 0b 0d 00 0b"));
-	CHECK(contains_hex(&out, "41 01 41 02 41 03 41 7c 10 01 fc 0b 00 41 00 0b"));
+	CHECK(contains_hex(&out, "41 01 41 02 41 03 41 04 10 01 fc 0b 00 41 00 0b"));
 	arena_release(&a);
 	buf_release(&b);
 	buf_release(&out);

@@ -168,7 +168,7 @@ TEST(wasm_real_guest_answers_asks_traps_and_is_stopped)
 	UNTIL(g.trapped == 1);
 	CHECK(g.why == WASM_TRAP_UNREACHABLE);
 	wasm_instance_free(g.i);
-	g.limits = (struct wasm_limits){ .fuel = 1000000 };
+	g.limits = (struct wasm_limits){ .fuel = 1000000, .cpu_us = LIMIT_WASM_CPU_MAX_US };
 	start_one(&g, code);
 	fix_call(&g, "l");
 	UNTIL(g.trapped == 1);
