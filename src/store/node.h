@@ -1,0 +1,114 @@
+/*
+ * node.h - several nodes on one database: who is there, until when, and whose the
+ * runs of a thread are.
+ *
+ * A *node* is one start of a server: a row with a number that no other start gets.
+ * It holds a lease, which it renews (store_pulse) by the database's clock.  When the
+ * lease is over any other node may mark the row, and then take the threads.  Each
+ * transaction of a node's writer holds its row, so it either commits before the row
+ * is marked or finds it marked: then commands of runs fail with ERR_CANCELLED, and the
+ * others go on.
+ *
+ * A thread belongs to a node while one of its runs is under way there.  Runs that are
+ * parked or held, and threads without runs, belong to nobody: whoever claims has them.
+ *
+ * On SQLite the node is 0 and nothing of this costs anything.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_NODE_H
+#define STORE_NODE_H
+
+#include "store/store.h"
+
+enum { NODE_ALONE = 0, NODE_NONE = -1 };
+
+/* Who writes here; NODE_ALONE at first.  NODE_NONE: nobody now, since the lease is
+ * lost; commands of runs fail with ERR_CANCELLED.  Any thread. */
+void store_set_node(struct store *st, int64_t node);
+int64_t store_node(const struct store *st);
+/* Was it submitted by a node that this process is no more? */
+bool store_is_late(const struct store *st, const struct store_cmd *c);
+
+/* Whose the thread's runs are, whatever its owner; 0: nobody's, or there is no such
+ * thread. */
+int store_thread_node(struct store_reader *r, const struct uuid *thread_id, int64_t *node);
+
+/* ---- the lease ------------------------------------------------------------ */
+
+/* A connection of its own, on a thread of its own: a busy writer delays no beat. */
+struct store_pulse;
+int  store_pulse_open(struct store *st, struct store_pulse **out, struct err *e);
+void store_pulse_close(struct store_pulse *p);       /* accepts NULL */
+/* From now for `lease` ms.  A lease that is over is renewed too if nobody has marked
+ * it.  ERR_NOTFOUND: it is lost.  ERR_IO, ERR_BUSY: the database cannot be reached;
+ * open another pulse. */
+int  store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, struct err *e);
+
+/* ---- commands -------------------------------------------------------------- */
+
+/* A new row.  `before` (0: none), which this process was, is marked as one that left. */
+struct store_node_join {
+	struct store_cmd cmd;
+	struct str name, address, info;      /* for people, and for other nodes */
+	msec lease;
+	int64_t before;
+	int64_t node;                        /* out */
+};
+
+/* It takes no work any more: what it has may be taken at once, and counts as no
+ * attempt. */
+struct store_node_leave {
+	struct store_cmd cmd;
+	int64_t node;
+};
+
+/* Marks nodes whose lease is over, and takes threads of those that are marked, `limit`
+ * at most: runs that were running become pending, with one more attempt unless their
+ * node had left.  Several nodes share the work.  Then the rows go. */
+struct store_node_take {
+	struct store_cmd cmd;
+	int64_t limit;
+	msec now;
+	struct store_taken {
+		owner_t owner;
+		int64_t thread_seq;
+		struct uuid thread_id;
+	} *taken;                            /* out: those with runs to claim */
+	size_t taken_n;
+	int64_t marked;                      /* out: nodes whose lease was found over */
+	int64_t from;                        /* out: one of them, or one that left; or 0 */
+	bool more;                           /* out: there may be others */
+};
+
+/* All that are there. */
+enum node_state { NODE_LIVE, NODE_LEFT, NODE_LOST };
+struct store_node_row {
+	int64_t node;
+	struct str name, address, info;
+	enum node_state state;
+	msec started, left;                  /* left: of the lease; < 0: it is over */
+	int64_t threads;                     /* that are its */
+};
+struct store_node_list {
+	struct store_cmd cmd;
+	struct store_node_row *nodes;        /* out, by number */
+	size_t nodes_n;
+};
+
+/* What other nodes have written that concerns this one: runs that are to be
+ * cancelled, and threads of ours with pending runs and none that runs. */
+struct store_node_wanted {
+	struct store_cmd cmd;
+	struct store_wanted_run {
+		owner_t owner;
+		struct uuid thread_id, run_id;
+		bool rollback;
+		struct str why;
+	} *cancels;                          /* out */
+	size_t cancels_n;
+	struct store_taken *threads;         /* out */
+	size_t threads_n;
+};
+
+#endif
