@@ -289,54 +289,15 @@ do_restore(struct str rest)
 		buf_add_fmt(&out, "error %s\n", e.text);
 }
 
-/* Limits, from the next call or `new` on. */
-
-static void
-set_fuel(uint64_t n)
-{
-	bounds.fuel = (int64_t)n;
-}
-
-static void
-set_cpu(uint64_t us)
-{
-	bounds.cpu = (nsec)us * 1000;
-}
-
-static void
-set_depth(uint64_t n)
-{
-	bounds.depth = (uint32_t)n;
-}
-
-static void
-set_pages(uint64_t n)
-{
-	bounds.pages = (uint32_t)n;
-}
-
-static void
-set_calls(uint64_t n)
-{
-	bounds.host_calls = (uint32_t)n;
-}
-
-static void
-set_message(uint64_t n)
-{
-	bounds.message_bytes = (uint32_t)n;
-}
-
-static void
-set_allow(uint64_t mask)
-{
-	bounds.allow = (uint32_t)mask;
-}
-
-static const struct { const char *word; void (*set)(uint64_t n); uint64_t max; } settings[] = {
-	{ "fuel", set_fuel, INT64_MAX }, { "cpu", set_cpu, 1000 * (uint64_t)LIMIT_WASM_CPU_MAX_US },
-	{ "depth", set_depth, LIMIT_WASM_DEPTH_MAX }, { "pages", set_pages, 65536 }, { "calls", set_calls, UINT32_MAX },
-	{ "message", set_message, LIMIT_WASM_MESSAGE_BYTES }, { "allow", set_allow, UINT32_MAX },
+/* Limits, from the next call or `new` on; each is in one of two types. */
+static const struct { const char *word; uint64_t max; uint32_t *u32; int64_t *i64, unit; } settings[] = {
+	{ "fuel", INT64_MAX, NULL, &bounds.fuel, 1 },
+	{ "cpu", 1000 * (uint64_t)LIMIT_WASM_CPU_MAX_US, NULL, &bounds.cpu, 1000 },    /* microseconds */
+	{ "depth", LIMIT_WASM_DEPTH_MAX, &bounds.depth, NULL, 1 },
+	{ "pages", 65536, &bounds.pages, NULL, 1 },
+	{ "calls", UINT32_MAX, &bounds.host_calls, NULL, 1 },
+	{ "message", LIMIT_WASM_MESSAGE_BYTES, &bounds.message_bytes, NULL, 1 },
+	{ "allow", UINT32_MAX, &bounds.allow, NULL, 1 },
 };
 
 static bool
@@ -347,12 +308,16 @@ setting(struct str word, struct str rest)
 	for (size_t i = 0; i < COUNT(settings); i++) {
 		if (!str_eq(word, str_of(settings[i].word)))
 			continue;
-		if (str_to_u64(rest, &n) && n <= settings[i].max) {
-			settings[i].set(n);
-			buf_lit(&out, "=\n");
-		} else
-			buf_add_fmt(&out, "error %s: a number up to %llu is wanted\n", settings[i].word,
+		if (!str_to_u64(rest, &n) || n > settings[i].max) {
+			buf_add_fmt(&out, "error %s: expected a number of at most %llu\n", settings[i].word,
 			    (unsigned long long)settings[i].max);
+			return true;
+		}
+		if (settings[i].u32 != NULL)
+			*settings[i].u32 = (uint32_t)n;
+		else
+			*settings[i].i64 = (int64_t)n * settings[i].unit;
+		buf_lit(&out, "=\n");
 		return true;
 	}
 	return false;
@@ -380,8 +345,8 @@ obey(struct str text)
 		return;
 	}
 	if (!setting(word, rest))
-		buf_add_fmt(&out, "error `%.*s`: invoke, call, new, state, save, restore, fuel, cpu, depth, pages, calls, "
-		    "message or allow is known\n", FMT(str_cut(word, 40)));
+		buf_add_fmt(&out, "error unknown command `%.*s`: expected invoke, call, new, state, save, restore, fuel, "
+		    "cpu, depth, pages, calls, message or allow\n", FMT(str_cut(word, 40)));
 }
 
 static int
