@@ -53,6 +53,8 @@ struct http_req {
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */
 	void *held;                          /* the same: what `done` gives back */
+	void *through;                       /* the port it came by (http_port.h), which may
+	                                        be gone; NULL: a socket */
 	/* private */
 	struct http_conn *conn;              /* NULL when the client is gone */
 	void (*gone)(struct http_req *r);
