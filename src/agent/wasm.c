@@ -29,7 +29,7 @@ load_is_wasm(struct load *l, const struct tree_node *root)
 	return root->kind == TREE_MAP && tree_get(l->t, root, S("wasm")) != NULL;
 }
 
-/* Words of another room begin with the name of what was wrong, which the path has already. */
+/* Errors of wasm/limits.h begin with a name, which the path has already. */
 static const char *
 without_name(const struct err *e)
 {
@@ -159,7 +159,7 @@ own_text(struct load *l, const struct tree_node *root, const char *key)
 	return n == NULL ? STR_NONE : load_str(l, load_string(l, n, "a text"));
 }
 
-/* As if the file had said so.  at: what its one node is told to be. */
+/* Steps that the file does not write: a graph of one node.  at: the node's place. */
 static void
 load_steps_of_guest(struct load *l, struct tree_place at)
 {

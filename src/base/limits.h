@@ -442,8 +442,8 @@
 	X(WASM_INSTANCES,      10000,     "instances", "in one host process") \
 	X(WASM_HOST_MB,        4096,      "MB",     "that all guests of one host process may touch; what they do touch is mostly far less") \
 	X(WASM_PARKED,         256,       "calls",  "in one host process that wait for the server") \
-	X(WASM_WEDGED_MS,      2000,      "ms",     "that a host process with work says nothing; then it is killed") \
-	X(WASM_OFFENCES,       3,         "calls",  "stopped by time or fuel in a minute; then the agent goes to the quarantine") \
+	X(WASM_WEDGED_MS,      2000,      "ms",     "without a frame from a host process with work under way; then it is killed") \
+	X(WASM_OFFENCES,       3,         "calls",  "stopped by time or fuel in a minute; then the module's agents of that owner go to the quarantine") \
 	X(WASM_IMAGE_BYTES,    33554432,  "bytes",  "what is saved of a guest: memory that it changed, globals, tables") \
 	X(WASM_BUILDS,         2,         "builds", "of modules at once") \
 	X(WASM_BUILDS_WAITING, 64,        "builds", "that wait for their turn; more are refused") \
@@ -487,10 +487,10 @@
 	X(WASM_START_MS,       10000,     "ms",     "that a host process may take to load its modules") \
 	X(WASM_STUCK_MS,       10000,     "ms",     "that a module waits for a process when all generations are in use; then the oldest is killed") \
 	X(WASM_IDLE_MS,        300000,    "ms",     "without guests a host process ends; an unused module is not loaded again") \
-	X(WASM_QUARANTINE_MS,  600000,    "ms",     "that a module of an owner stays in the quarantine after its last offence") \
+	X(WASM_QUARANTINE_MS,  600000,    "ms",     "that a module of an owner stays in the quarantine after its last stop") \
 	X(WASM_TURN_FRAMES,    1024,      "frames", "of one host process that are read in one turn of the loop") \
 	X(WASM_TURN_BYTES,     4194304,   "bytes",  "of them") \
-	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process that has nothing to say; then it is killed")
+	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 
 enum {
 	/* One below 0: gcc 13 and later give each of them the type that all fit in, and an

@@ -83,7 +83,7 @@ path_add(struct buf *path, const struct agent *a)
 	buf_add_char(path, '\0');
 }
 
-/* A breach in the module, told at the place in the file that names it. */
+/* An error in the module, reported at the place in the file that names it. */
 static int
 at_module(const struct agent *a, struct err *e, int rc, const struct err *why)
 {

@@ -114,7 +114,7 @@ wasm_local_read(struct buf *out, struct str path, struct err *e)
 	rc = file_add(name, out, e);
 	start = str_trim(str_sub(buf_str(out), 0, START));
 	if (rc < 0 || start.n == 0 || (start.p[0] != '(' && start.p[0] != ';'))
-		return rc;               /* what is no module either is refused as one */
+		return rc;               /* the check of modules refuses anything else */
 	text = *out;
 	*out = BUF(LIMIT_WASM_MODULE_BYTES);
 	rc = wasm_local_cache_user(cache, sizeof cache, e);

@@ -17,7 +17,7 @@
 int  wasm_local_cache_user(char *out, size_t size, struct err *e);
 int  wasm_local_cache(const struct flag_line *l, char *out, size_t size, struct err *e);
 
-/* The flags of what a guest may have, and what was given of them. */
+/* The flags of a guest's limits, and their values. */
 #define WASM_LIMIT_FLAGS                                                          \
 	{ "memory", .kind = FLAG_TEXT, .value = "BYTES", .help = "memory, as in 16MB; that is " \
 	  "the usual" },                                                          \

@@ -1,8 +1,8 @@
 /*
  * wasm.c - WebAssembly modules by owner, name and number, and images of agents; see wasm.h.
  *
- * Bytes of a module are a row under their hash, whoever put them; who names them by a release
- * of his own sees them, nobody else.
+ * Bytes of a module are one row under their hash, shared by all owners; an owner reads them only
+ * through a release of its own.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,7 +59,7 @@ is_used(const struct store_wasm_put *x, int64_t number)
 	return false;
 }
 
-/* After a new one has come: old ones that nobody needs go. */
+/* After a put: deletes old releases that are not used. */
 static int
 versions_trim(struct store *st, struct store_wasm_put *x)
 {

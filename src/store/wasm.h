@@ -84,7 +84,7 @@ struct store_wasm_save {
 	struct store_cmd cmd;
 	struct uuid agent;
 	struct str name;                     /* the release that made the image */
-	int64_t number;                      /* 0: of the folder, kept by nobody */
+	int64_t number;                      /* 0: of the folder, which the store does not keep */
 	bool keeps;                          /* the image is as it was: body is not read */
 	struct str body;                     /* empty: it goes */
 	struct store_mail *mails;

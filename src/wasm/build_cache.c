@@ -184,7 +184,7 @@ wasm_cache_put(const char *cache, const struct wasm_unit *u, enum wasm_compiler 
 	return rc;
 }
 
-/* -- what goes -- */
+/* -- eviction -- */
 
 struct object { char name[96]; time_t used; off_t bytes; };
 

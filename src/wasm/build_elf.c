@@ -5,7 +5,7 @@
  * glibc 2.40 it makes the process's one, from 2.41 on it refuses the object.  The table of
  * program headers is written again, with one more, behind the file's end.
  *
- * What is read here a compiler wrote that read what a stranger wrote.
+ * The object is untrusted: a compiler made it from untrusted input.
  *
  * SPDX-License-Identifier: MIT
  */

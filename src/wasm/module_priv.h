@@ -56,7 +56,7 @@ enum wasm_op {
 	OP_TABLE_INIT, OP_ELEM_DROP, OP_TABLE_COPY, OP_TABLE_GROW, OP_TABLE_SIZE, OP_TABLE_FILL
 };
 
-/* What an instruction's immediate is, for those who check it. */
+/* The kind of an instruction's immediate, for its check. */
 enum wasm_shape {
 	SHAPE_REFUSED, SHAPE_PLAIN, SHAPE_BLOCK, SHAPE_LABEL, SHAPE_LABELS, SHAPE_CALL,
 	SHAPE_CALL_INDIRECT, SHAPE_TYPES, SHAPE_LOCAL, SHAPE_GLOBAL, SHAPE_TABLE, SHAPE_ACCESS,

@@ -114,7 +114,7 @@ pool_drop(struct wasm_pool *p)
 	free(p);
 }
 
-/* Its instances are told nothing; each holds the pool until it is freed. */
+/* Calls no hooks of its instances; each holds the pool until it is freed. */
 void
 wasm_pool_free(struct wasm_pool *p)
 {

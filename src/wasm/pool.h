@@ -43,7 +43,7 @@ struct wasm_pool_options {
 };
 int  wasm_pool_new(struct wasm_pool **out, struct shard *s, const struct wasm_pool_options *o,
     struct err *e);
-/* Kills its processes; NULL is fine.  Instances are told nothing and may be freed later. */
+/* Kills its processes; NULL is fine.  No hooks are called; instances may be freed later. */
 void wasm_pool_free(struct wasm_pool *p);
 
 struct wasm_limits {                         /* 0: the usual (base/limits.h) */

@@ -46,7 +46,7 @@ breach(const struct said *s, const char *what)
 	    frame_names[s->f->type], what);
 }
 
-/* Costs: numbers of the host's, kept within what can be. */
+/* Costs as the host reports them, clamped to possible values. */
 
 static bool
 read_cost(const struct said *s, struct wasm_cost *out)
@@ -271,7 +271,7 @@ on_ask(const struct said *s)
 	return OK;
 }
 
-/* The whole checkpoint is there, or there is none. */
+/* The whole checkpoint has arrived, or it failed. */
 static void
 tell_saved(struct wasm_instance *i, bool possible)
 {
@@ -312,7 +312,7 @@ on_saved(const struct said *s)
 	return OK;
 }
 
-/* Of a number that stops.  What was on its way is dropped. */
+/* Of a number that stops.  Its frames under way are dropped. */
 static int
 on_stopping(const struct said *s)
 {

@@ -212,7 +212,7 @@ group_add(struct group *g, struct wasm_instance *i)
 		want(g, DELAY_MS);
 }
 
-/* Those that cannot be served by the current process are told why. */
+/* Fails waiting instances that the current process cannot serve. */
 static void
 give_up_waiting(struct group *g, const struct unit *only, const struct err *why)
 {

@@ -2,8 +2,8 @@
  * pool_host.c - one host process: how it starts, what its bell brings, how it ends.
  *
  * The process gets nothing but its arguments, an empty environment, the rings and two bells
- * as descriptors 3, 4, 5, and its modules as texts on its stdin, which stays open: that it
- * closes tells the process that the server is gone.
+ * as descriptors 3, 4, 5, and its modules as texts on its stdin, which stays open: when it
+ * closes, the process knows that the server is gone.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -198,9 +198,9 @@ host_look(struct host *h)
 	host_end(h, &e);
 }
 
-/* What it says. */
+/* Frames from it. */
 
-/* Up to so many frames; false: there are more. */
+/* At most that many frames; false: there are more. */
 static bool
 read_frames(struct host *h, size_t frames, size_t bytes, bool *rung)
 {
@@ -239,7 +239,7 @@ read_frames(struct host *h, size_t frames, size_t bytes, bool *rung)
 	return n < frames && took < bytes;
 }
 
-/* What is left for the next turn finds the bell rung: it was not silenced, or is rung by us. */
+/* Frames may be left for the next turn: the bell was not silenced, or is rung here again. */
 static void
 on_bell(uv_poll_t *bell, int status, int events)
 {
@@ -281,7 +281,7 @@ on_out(void *ctx, struct str bytes)
 	host_break(ctx, "it wrote to its stdout, which the protocol does not use");
 }
 
-/* What it had written before its end counts. */
+/* Frames that it wrote before its end count. */
 static void
 on_gone(void *ctx, const struct err *e)
 {

@@ -166,8 +166,7 @@ report(struct wasm_agent *w, bool ok)
 	    offsetof(struct wasm_agents_stats, failed), 1);
 }
 
-/* A durable one is as it was before: its next instance begins with what was saved, which knows
- * nothing of this letter. */
+/* A durable agent is as before the letter: its next instance restores the last saved image. */
 void
 letter_failed(struct wasm_agent *w, struct str words)
 {
@@ -196,7 +195,7 @@ letter_trapped(struct wasm_agent *w, bool lost, struct str words)
 	bool ends = w->supervised;
 
 	if (w->saving != NULL)
-		return;                      /* it was handled; what is being saved is what counts */
+		return;                      /* it was handled: the save decides */
 	if (!lost || is_to_blame(w)) {
 		letter_failed(w, words);
 	} else {
@@ -207,7 +206,7 @@ letter_trapped(struct wasm_agent *w, bool lost, struct str words)
 		office_ended(w->agent, ERR_CLOSED, words);
 }
 
-/* A durable one is taken with what was saved; of others the office writes it. */
+/* A durable agent's save has taken the letter; for others the office writes it. */
 void
 letter_handled(struct wasm_agent *w)
 {

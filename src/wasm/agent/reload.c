@@ -87,7 +87,7 @@ on_drained(struct wheel_timer *t)
 
 /* ---- the strategies -------------------------------------------------------------------------- */
 
-/* Is r->to what it has already?  Then a split has ended so, and the other one goes. */
+/* Is r->to its current release?  Then a split ended without a change; drop the other one. */
 static bool
 stays(struct wasm_agent *w, const struct wasm_reload *r)
 {
@@ -218,7 +218,7 @@ parallel(struct wasm_agents *all, const struct wasm_reload *r)
 	free(x);
 }
 
-/* ---- what the desk tells ------------------------------------------------------------------------ */
+/* ---- notices of the desk --------------------------------------------------------------------- */
 
 static void (*const strategies[])(struct wasm_agent *w, const struct wasm_reload *r) = {
 	[WASM_GRACEFUL] = graceful, [WASM_IMMEDIATE] = immediate, [WASM_SPLIT] = split,

@@ -173,7 +173,7 @@ percent(const struct side *s)
 	return s->n == 0 ? 0 : 100.0 * (double)s->errors / (double)s->n;
 }
 
-/* What stands for the p99 of both. */
+/* The percentile that is compared: p99, or a lower one. */
 static double
 judged(const struct contest *c)
 {

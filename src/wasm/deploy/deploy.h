@@ -98,8 +98,8 @@ void wasm_desk_free(struct wasm_desk *k);
 struct wasm_pool *wasm_desk_pool(struct wasm_desk *k);
 
 /* The current release of that name that the owner may use, held, with code.  ERR_NOTFOUND (near
- * names in words, or the program that is missing); ERR_BUSY: it is being built, and its end is
- * told by `reload` with from NULL; ERR_INVALID: it cannot be built (words). */
+ * names in words, or the program that is missing); ERR_BUSY: it is being built, and
+ * `reload` with from NULL follows; ERR_INVALID: it cannot be built (words). */
 int  wasm_desk_find(struct wasm_desk *k, owner_t owner, struct str name,
     struct wasm_release **out, struct err *e);
 /* That very release, for an agent whose checkpoint it made.  ERR_NOTFOUND; the rest as
@@ -112,9 +112,9 @@ bool wasm_desk_split(struct wasm_desk *k, struct wasm_release *from, struct wasm
 /* How a call of the release ended; what a split is judged by. */
 void wasm_desk_report(struct wasm_desk *k, struct wasm_release *r, bool ok, nsec took);
 
-/* Told on this shard, in a later turn, in order.  from NULL: the module has its first release,
- * or one that was asked for is built, or cannot be: find says which.  A split comes as
- * itself, and as `graceful` with the winner as `to`, the loser as `from`, when it is over. */
+/* Called on this shard, in a later turn, in order.  from NULL: the module has its first release,
+ * or a build that `find` waited for has ended: find says how.  A split is one notice when it
+ * begins, and `graceful` with the winner as `to`, the loser as `from`, when it is over. */
 struct wasm_listener {
 	void (*reload)(void *ctx, const struct wasm_reload *r);
 	/* A parallel reload is over.  rc OK: r->to takes over at once; else its instances go. */
@@ -123,9 +123,9 @@ struct wasm_listener {
 	struct wasm_listener *next;
 };
 void wasm_desk_listen(struct wasm_desk *k, struct wasm_listener *l);
-/* Of a parallel reload, once by each listener that was told: its new instances on this shard are
- * ready (or it has none), or cannot be started (rc).  When all have said so, or after
- * LIMIT_WASM_READY_MS, all are told by `switched`. */
+/* Of a parallel reload, once by each listener that got it: its new instances on this shard are
+ * ready (or it has none), or cannot be started (rc).  When all have called it, or after
+ * LIMIT_WASM_READY_MS, `switched` of all is called. */
 void wasm_desk_ready(struct wasm_desk *k, const struct wasm_release *to, int rc);
 
 /* ---- for clients; done comes on this shard, once, later ----------------------------- */

@@ -1,5 +1,5 @@
 /*
- * show.c - what there is, for clients.
+ * show.c - modules and their releases, for clients.
  *
  * What is shown lies in the desk's arena, and the releases are kept, until the next call.
  *

@@ -101,7 +101,7 @@ on_ask(void *arg, enum wasm_import what, struct str name, struct str body)
 
 static const struct guest_host hooks = { .log = on_log, .send = on_send, .reply = on_reply, .ask = on_ask };
 
-/* There is no server here: what it would be asked is not there. */
+/* There is no server here: the store is empty and there are no tools. */
 static enum guest_end
 finished(enum guest_end end)
 {

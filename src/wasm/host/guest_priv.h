@@ -39,8 +39,8 @@ extern struct guest_host guest_hooks;
 
 /* job runs on the guest's stack, with these limits of fuel and time. */
 enum guest_end guest_run(struct guest *g, void (*job)(void *arg), void *arg, int64_t fuel, nsec cpu);
-/* Runs the job of a start: beside the time of its code, what it takes to put the data of the
- * largest module in place. */
+/* Runs the job of a start: the CPU limit, plus the time to copy the data of the largest
+ * module. */
 enum guest_end guest_run_start(struct guest *g, void (*job)(void *arg), void *arg);
 /* Bytes of the guest's memory; p NULL: they are not all in it. */
 uint8_t *guest_bytes(const struct guest *g, uint32_t at, uint32_t n);

@@ -38,7 +38,7 @@ __asan_default_options(void)
 
 static struct rings rings;
 
-/* Nobody reads any more, or what is read cannot be. */
+/* The server is gone, or its ring is invalid. */
 static _Noreturn void
 give_up(const char *text)
 {

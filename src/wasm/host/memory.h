@@ -22,7 +22,7 @@
 #define MEMORY_PAGE  (64 * KB)
 #define MEMORY_PLACE (((size_t)8 << 30) + MEMORY_PAGE)
 
-/* Fewer places, where there are no addresses for so many. */
+/* Reserves fewer places if the address space has no room for all. */
 int  memories_setup(uint32_t places, size_t account_max, struct err *e);
 
 bool account_take(size_t bytes);             /* false: too much */
