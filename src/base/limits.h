@@ -148,6 +148,11 @@
 	X(WORDS_RANKED,        2048,      "items",  "that match a query of words and are ranked together; beyond these, the newest of all, come as many older ones") \
 	X(ITEM_TTL_MS,         3153600000000, "ms", "longest ttl of a store item: a hundred years") \
 	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
+	X(PG_WAIT_MS,          2000,      "ms",     "PostgreSQL says nothing or cannot be reached: then 503, and at once while it stays so") \
+	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
+	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
+	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \
+	X(PG_IDLE_MS,          2000,      "ms",     "that a transaction is open there and nothing comes; then PostgreSQL ends it, so that a node that stopped holds no locks") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \
 	X(WRITER_OPS,          20000,     "operations", "queued writes; past it 503 with Retry-After") \
 	X(WRITER_BATCH,        512,       "operations", "in one transaction, so that readers see progress") \

@@ -32,7 +32,7 @@ db_open(struct db *db, const char *path, const char *layer,
 	struct db_conn *on = mem_new(struct db_conn);
 	int rc;
 
-	on->driver = &db_sqlite;
+	on->driver = pg_is_url(path) ? &db_pg : &db_sqlite;
 	statements_make(db, on, sql);
 	rc = on->driver->open(on, path, layer, use);
 	if (rc == OK)
@@ -40,6 +40,18 @@ db_open(struct db *db, const char *path, const char *layer,
 	err_set(e, rc, "%s", on->err.text);
 	db_close(db);
 	return rc;
+}
+
+const char *
+db_path(const struct db *db)
+{
+	return db->on->driver->path(db->on);
+}
+
+bool
+db_is_server(const struct db *db)
+{
+	return db->on->driver == &db_pg;
 }
 
 void
@@ -110,6 +122,8 @@ tx_run(struct db *db, int which)
 	int rc;
 
 	check_db(db);
+	if (c->driver->tx_run != NULL)
+		return c->driver->tx_run(c, which);
 	if (c->tx[which] == NULL)
 		c->tx[which] = c->driver->prepare(c, c->driver->tx[which]);
 	rc = c->driver->step(c, c->tx[which]);
@@ -160,7 +174,8 @@ db_changes_all(const struct db *db)
 int
 db_failed(const struct db *db, struct err *e)
 {
-	return err_set(e, db->on->fault == DB_DAMAGED ? ERR_INVALID : ERR_IO,
+	return err_set(e, db->on->fault == DB_DAMAGED ? ERR_INVALID :
+	    db->on->fault == DB_LOST ? ERR_BUSY : ERR_IO,
 	    "%s: %s", db_path(db), db->on->err.text);
 }
 
@@ -186,6 +201,15 @@ db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e)
 
 /* ---- statements --------------------------------------------------------------- */
 
+static const char *
+text_of(const struct db *db, int sql)
+{
+	const char *pg = db->sql->pg == NULL || !db_is_server(db) ? NULL :
+	    db->sql->pg[sql];
+
+	return pg != NULL ? pg : db->sql->text[sql];
+}
+
 /* A statement that cannot be prepared shows at query_row. */
 struct query
 query_open(struct db *db, int sql, const struct db_value *values)
@@ -195,11 +219,30 @@ query_open(struct db *db, int sql, const struct db_value *values)
 	check_db(db);
 	assert(sql >= 0 && sql < db->sql->n);
 	if (db->stmt[sql] == NULL)
-		db->stmt[sql] = db->on->driver->prepare(db->on, db->sql->text[sql]);
+		db->stmt[sql] = db->on->driver->prepare(db->on, text_of(db, sql));
 	q.s = db->stmt[sql];
 	for (int i = 0; values[i].kind != DB_END; i++)
 		db->on->driver->bind(q.s, i + 1, &values[i]);
 	return q;
+}
+
+int
+db_ready(struct db *db, int sql)
+{
+	struct query q = query_open(db, sql, DB_VALUES());
+	struct db_conn *c = db->on;
+
+	return q.s == NULL ? ERR_IO : c->driver->ready == NULL ? OK :
+	    c->driver->ready(c, q.s);
+}
+
+void
+query_start(struct query *q)
+{
+	const struct db_driver *d = q->db->on->driver;
+
+	if (d->start != NULL)
+		d->start(q->db->on, q->s);
 }
 
 int

@@ -36,14 +36,22 @@ enum db_use {
 	DB_SLOW                              /* DB_READ, with a deadline */
 };
 
-/* A room's statements, by number. */
+/* A room's statements, by number, as SQLite knows them.  pg: those that PostgreSQL needs in
+ * other words; no table, or none there: they are translated (pg_text.c). */
 struct db_sql {
 	const char *const *text;
 	int n;
+	const char *const *pg;
 };
 
 /* How the medium failed. */
-enum db_fault { DB_SOUND, DB_BROKEN, DB_BUSY, DB_FULL, DB_DAMAGED };
+enum db_fault {
+	DB_SOUND, DB_BROKEN, DB_BUSY, DB_FULL, DB_DAMAGED,
+	/* of a database server: */
+	DB_AGAIN,                            /* run the transaction again */
+	DB_ABORTED,                          /* one of its statements was to blame */
+	DB_LOST                              /* there is no connection */
+};
 
 struct db_conn {
 	const struct db_driver *driver;
@@ -69,13 +77,18 @@ struct db {
 	bool shared;                 /* `on` is closed by somebody else */
 };
 
-/* layer NULL: the default file layer, or the name of another.  ERR_IO. */
+/* path: of a file, or the URL of a PostgreSQL server.  layer NULL: the default file
+ * layer, or the name of another.  ERR_IO; ERR_BUSY: the server cannot be reached;
+ * ERR_NOTFOUND: its library is not installed. */
 int  db_open(struct db *db, const char *path, const char *layer,
     const struct db_sql *sql, enum db_use use, struct err *e);
 /* Another room's statements on an open connection; closed before it. */
 void db_share(struct db *db, const struct db *of, const struct db_sql *sql);
 void db_close(struct db *db);                /* accepts a closed one */
 const char *db_path(const struct db *db);    /* absolute */
+/* Is its data in a database server?  Then there is no file, no log, and no version in the
+ * sense of sqlite_version.c: the functions about them do nothing. */
+bool db_is_server(const struct db *db);
 bool db_is_read_only(const struct db *db);
 /* Is another file, or none, under the path by now? */
 bool db_has_moved(const struct db *db);
@@ -97,7 +110,9 @@ int  db_begin(struct db *db, enum db_use use);       /* DB_WRITE or DB_READ */
 int  db_commit(struct db *db);
 void db_rollback(struct db *db);             /* nothing if none is open */
 int64_t db_changes(const struct db *db);     /* rows of the last statement */
-int64_t db_changes_all(const struct db *db); /* since it was opened */
+/* Since it was opened; with a database server it counts statements, with those that
+ * changed nothing. */
+int64_t db_changes_all(const struct db *db);
 
 /* Words of the last failure, with the path.  ERR_INVALID: the file is damaged or
  * no database; else ERR_IO. */
@@ -221,7 +236,11 @@ struct query {
 /* query_of(db, sql, values...): in the order of its parameters. */
 #define query_of(db, sql, ...) query_open((db), (sql), DB_VALUES(__VA_ARGS__))
 struct query query_open(struct db *db, int sql, const struct db_value *values);
+int  db_ready(struct db *db, int sql);       /* prepares it now; the connection's err */
 int  query_row(struct query *q);
+/* Sends the statement and does not wait: those that follow are sent along, and the first
+ * query_row waits for all.  A failure shows there.  Nothing with a file. */
+void query_start(struct query *q);
 void query_end(struct query *q);
 int  query_run(struct query q);      /* without rows, to its end */
 #define db_run(db, sql, ...) query_run(query_of(db, sql, __VA_ARGS__))

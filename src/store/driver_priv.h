@@ -17,12 +17,14 @@
 enum { DB_TX_READ, DB_TX_WRITE, DB_TX_COMMIT, DB_TX_ROLLBACK, DB_TX_N };
 
 struct db_driver {
-	const char *tx[DB_TX_N];             /* statements, kept in db_conn.tx */
+	const char *tx[DB_TX_N];             /* statements, kept in db_conn.tx; */
+	int  (*tx_run)(struct db_conn *c, int which);        /* or, not NULL, this */
 
 	/* c->h is set even after an error, if there is something to close. */
 	int  (*open)(struct db_conn *c, const char *path, const char *layer,
 	    enum db_use use);
 	void (*close)(struct db_conn *c);
+	const char *(*path)(const struct db_conn *c);        /* for people */
 	int  (*exec)(struct db_conn *c, const char *text);
 	bool (*in_tx)(const struct db_conn *c);
 	int64_t (*last_id)(const struct db_conn *c);
@@ -32,6 +34,10 @@ struct db_driver {
 	struct db_stmt *(*prepare)(struct db_conn *c, const char *text);
 	void (*finalize)(struct db_stmt *s);
 	void (*bind)(struct db_stmt *s, int at, const struct db_value *v); /* from 1 */
+	/* Prepares it at once.  NULL: prepare has done so. */
+	int  (*ready)(struct db_conn *c, struct db_stmt *s);
+	/* Sends it and does not wait for its rows.  NULL: there is nobody to wait for. */
+	int  (*start)(struct db_conn *c, struct db_stmt *s);
 	int  (*step)(struct db_conn *c, struct db_stmt *s);  /* ERR_NOTFOUND: done */
 	void (*reset)(struct db_stmt *s);
 	/* A column of the row that step gave, from 0. */
@@ -40,7 +46,8 @@ struct db_driver {
 	struct str (*str)(struct db_stmt *s, int col);       /* p NULL: NULL */
 };
 
-extern const struct db_driver db_sqlite;
+extern const struct db_driver db_sqlite, db_pg;
+bool pg_is_url(const char *path);            /* or a text `host=... dbname=...` */
 
 /* Called by a driver now and then during a statement of a DB_SLOW; true: stop,
  * with ERR_TIMEOUT. */

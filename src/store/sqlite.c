@@ -154,6 +154,14 @@ conn_close(struct db_conn *c)
 	sqlite3_close(c->h);
 }
 
+static const char *
+conn_path(const struct db_conn *c)
+{
+	const char *path = sqlite3_db_filename(c->h, "main");
+
+	return path == NULL ? "" : path;
+}
+
 static int
 conn_exec(struct db_conn *c, const char *text)
 {
@@ -271,7 +279,7 @@ stmt_str(struct db_stmt *s, int col)
 const struct db_driver db_sqlite = {
 	.tx = { [DB_TX_READ] = "BEGIN", [DB_TX_WRITE] = "BEGIN IMMEDIATE",
 	    [DB_TX_COMMIT] = "COMMIT", [DB_TX_ROLLBACK] = "ROLLBACK" },
-	.open = conn_open, .close = conn_close,
+	.open = conn_open, .close = conn_close, .path = conn_path,
 	.exec = conn_exec, .in_tx = conn_in_tx, .changes = conn_changes,
 	.last_id = conn_last_id,
 	.prepare = stmt_prepare, .finalize = stmt_finalize, .bind = stmt_bind,
@@ -281,18 +289,10 @@ const struct db_driver db_sqlite = {
 
 /* ---- its file ------------------------------------------------------------------ */
 
-const char *
-db_path(const struct db *db)
-{
-	const char *path = sqlite3_db_filename(sqlite_of(db), "main");
-
-	return path == NULL ? "" : path;
-}
-
 bool
 db_is_read_only(const struct db *db)
 {
-	return sqlite3_db_readonly(sqlite_of(db), "main") != 0;
+	return !db_is_server(db) && sqlite3_db_readonly(sqlite_of(db), "main") != 0;
 }
 
 bool
@@ -300,6 +300,8 @@ db_has_moved(const struct db *db)
 {
 	int moved = 0;
 
+	if (db_is_server(db))
+		return false;
 	sqlite3_file_control(sqlite_of(db), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
 	return moved != 0;
 }
@@ -307,11 +309,13 @@ db_has_moved(const struct db *db)
 void
 db_trim(struct db *db)
 {
-	sqlite3_db_release_memory(sqlite_of(db));
+	if (!db_is_server(db))
+		sqlite3_db_release_memory(sqlite_of(db));
 }
 
 void
 db_on_busy(struct db *db, int (*wait)(void *ctx, int n), void *ctx)
 {
-	sqlite3_busy_handler(sqlite_of(db), wait, ctx);
+	if (!db_is_server(db))
+		sqlite3_busy_handler(sqlite_of(db), wait, ctx);
 }

@@ -33,11 +33,13 @@
 int
 db_log_enable(struct db *db, struct err *e)
 {
-	sqlite3 *h = sqlite_of(db);
+	sqlite3 *h = db_is_server(db) ? NULL : sqlite_of(db);
 	sqlite3_stmt *s = NULL;
 	const char *mode = NULL;
 	int rc = OK;
 
+	if (h == NULL)
+		return OK;
 	sqlite3_prepare_v2(h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
 	if (sqlite3_step(s) == SQLITE_ROW)
 		mode = (const char *)sqlite3_column_text(s, 0);
@@ -51,10 +53,13 @@ db_log_enable(struct db *db, struct err *e)
 int
 db_log_move(struct db *db, bool empty)
 {
-	sqlite3 *h = sqlite_of(db);
-	int rc = sqlite3_wal_checkpoint_v2(h, NULL, empty ?
-	    SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	sqlite3 *h = db_is_server(db) ? NULL : sqlite_of(db);
+	int rc;
 
+	if (h == NULL)
+		return OK;
+	rc = sqlite3_wal_checkpoint_v2(h, NULL, empty ? SQLITE_CHECKPOINT_TRUNCATE :
+	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	db->on->log_frames = 0;
 	return rc == SQLITE_OK ? OK :
 	    err_set(&db->on->err, ERR_IO, "%s", sqlite3_errmsg(h));
@@ -63,8 +68,9 @@ db_log_move(struct db *db, bool empty)
 void
 db_log_keep(struct db *db, bool keep)
 {
-	sqlite3_db_config(sqlite_of(db), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-	    (int)keep, NULL);
+	if (!db_is_server(db))
+		sqlite3_db_config(sqlite_of(db), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+		    (int)keep, NULL);
 }
 
 /* ---- its length --------------------------------------------------------------- */
@@ -76,6 +82,8 @@ log_of(const struct db *db, int64_t *size)
 	sqlite3_file *log = NULL;
 	sqlite3_int64 n = 0;
 
+	if (db_is_server(db))
+		return NULL;
 	sqlite3_file_control(sqlite_of(db), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
 	if (log == NULL || log->pMethods == NULL ||
 	    log->pMethods->xFileSize(log, &n) != SQLITE_OK)

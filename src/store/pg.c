@@ -1,0 +1,406 @@
+/*
+ * pg.c - the driver for PostgreSQL: statements, transactions, its table.
+ *
+ * A statement is prepared when it first runs: with bigint for what is bound as a
+ * number, and with the server's own choice for the rest, which it tells.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/pg_priv.h"
+
+#define TEXT_BYTES  (64 * KB)
+#define CONNECT_MS  100                      /* of a statement's time; a connect that takes
+	                                        longer goes on beside */
+#define INT8        20
+
+static struct pg_stmt *
+stmt_of(struct db_stmt *s)
+{
+	return (struct pg_stmt *)s;
+}
+
+static nsec
+soon(void)
+{
+	return clock_mono() + CONNECT_MS * NS_PER_MS;
+}
+
+/* ---- connections ----------------------------------------------------------- */
+
+static int
+conn_open(struct db_conn *c, const char *path, const char *layer, enum db_use use)
+{
+	struct pg *p = NULL;
+	int rc;
+
+	(void)layer;
+	rc = pg_open(&p, c, path, use);
+	c->h = p;
+	return rc;
+}
+
+static void
+conn_close(struct db_conn *c)
+{
+	if (c->h != NULL)
+		pg_close(c->h);
+}
+
+static int
+conn_exec(struct db_conn *c, const char *text)
+{
+	return pg_exec(c->h, text);
+}
+
+static bool
+conn_in_tx(const struct db_conn *c)
+{
+	return ((struct pg *)c->h)->in_tx;
+}
+
+static int64_t
+conn_last_id(const struct db_conn *c)
+{
+	char text[32] = "";
+	int64_t id = 0;
+
+	if (pg_ask(c->h, "SELECT lastval()", NULL, text, sizeof text) == OK)
+		str_to_i64(str_of(text), &id);
+	return id;
+}
+
+static int64_t
+conn_changes(const struct db_conn *c, bool all)
+{
+	struct pg *p = c->h;
+	PGresult *res;
+
+	if (all)
+		return p->writes;
+	if (p->state != PG_UP || p->aborted || pg_wait(p, &res) != OK)
+		return 0;
+	pq.clear(res);
+	return p->changes;
+}
+
+/* ---- transactions ------------------------------------------------------------ */
+
+static int
+send_text(struct pg *p, const char *text)
+{
+	if (pq.sendQueryParams(p->c, text, 0, NULL, NULL, NULL, NULL, 1) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	p->sent++;
+	return OK;
+}
+
+static int
+begin(struct pg *p, const char *text)
+{
+	int rc = pg_up(p, soon());
+
+	assert(!p->in_tx);
+	if (rc == OK)
+		rc = send_text(p, text);
+	p->in_tx = rc == OK;
+	return rc;
+}
+
+/* The answer may say ROLLBACK, of a transaction that had failed. */
+static int
+commit(struct pg *p)
+{
+	PGresult *res = NULL;
+	int rc;
+
+	if (p->state != PG_UP || p->aborted || !p->in_tx)
+		return p->on->err.code != OK ? p->on->err.code : ERR_IO;
+	p->committing = true;
+	rc = send_text(p, "COMMIT");
+	if (rc == OK)
+		rc = pg_wait(p, &res);
+	if (p->state == PG_UP)
+		p->committing = false;
+	if (rc != OK)
+		return rc;
+	p->in_tx = false;
+	if (strcmp(pq.cmdStatus(res), "COMMIT") != 0) {
+		p->on->fault = DB_BROKEN;
+		rc = err_set(&p->on->err, ERR_IO, "PostgreSQL rolled back what was to "
+		    "be committed");
+	}
+	pq.clear(res);
+	return rc;
+}
+
+/* What nobody waited for may have failed: it is read first, for the server takes no
+ * ROLLBACK behind a failure. */
+static int
+rollback(struct pg *p)
+{
+	int rc = p->state == PG_UP ? pg_settle(p) : OK;
+
+	p->in_tx = p->aborted = false;
+	if (p->state == PG_UP && rc == OK)
+		rc = send_text(p, "ROLLBACK");
+	if (p->state == PG_UP && rc == OK)
+		pg_push(p);
+	return rc;
+}
+
+static int
+conn_tx(struct db_conn *c, int which)
+{
+	switch (which) {
+	case DB_TX_READ:
+		return begin(c->h, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+	case DB_TX_WRITE:
+		return begin(c->h, "BEGIN");
+	case DB_TX_COMMIT:
+		return commit(c->h);
+	default:
+		return rollback(c->h);
+	}
+}
+
+/* ---- statements --------------------------------------------------------------- */
+
+static struct db_stmt *
+stmt_prepare(struct db_conn *c, const char *text)
+{
+	struct buf b = BUF(TEXT_BYTES);
+	struct pg_stmt *s = mem_new(struct pg_stmt);
+
+	s->p = c->h;
+	pg_translate(str_of(text), &b, &s->params);
+	assert(!b.failed && s->params <= PG_PARAMS);
+	s->text = mem_cstr(buf_str(&b));
+	s->writes = strncmp(s->text, "SELECT", 6) != 0;
+	s->value = mem_zero(((size_t)s->params + 1) * sizeof *s->value);
+	s->type = mem_zero(((size_t)s->params + 1) * sizeof *s->type);
+	buf_release(&b);
+	return (struct db_stmt *)s;
+}
+
+static void
+stmt_reset(struct db_stmt *db)
+{
+	struct pg_stmt *s = stmt_of(db), **at;
+
+	if (s->no != 0) {
+		for (at = &s->p->keeps; *at != NULL; at = &(*at)->next) {
+			if (*at == s) {
+				*at = s->next;
+				break;
+			}
+		}
+	}
+	pq.clear(s->res);
+	s->res = NULL;
+	s->no = 0;
+	for (int i = 0; i < s->params; i++)
+		s->value[i] = db_null();
+}
+
+/* It stays prepared on the server until the connection ends. */
+static void
+stmt_finalize(struct db_stmt *db)
+{
+	struct pg_stmt *s = stmt_of(db);
+
+	if (s == NULL)
+		return;
+	stmt_reset(db);
+	free(s->text);
+	free(s->value);
+	free(s->type);
+	free(s);
+}
+
+static void
+stmt_bind(struct db_stmt *db, int at, const struct db_value *v)
+{
+	struct pg_stmt *s = stmt_of(db);
+
+	assert(at >= 1 && at <= s->params && s->no == 0);
+	s->value[at - 1] = *v;
+}
+
+/* The server says what it makes of the text. */
+static int
+describe(struct pg *p, struct pg_stmt *s)
+{
+	PGresult *res = NULL;
+	int rc;
+
+	snprintf(s->name, sizeof s->name, "s%llu", (unsigned long long)++p->named);
+	for (int i = 0; i < s->params; i++)
+		s->type[i] = s->value[i].kind == DB_I64 ? INT8 : 0;
+	if (pq.sendPrepare(p->c, s->name, s->text, s->params, s->type) != 1 ||
+	    pq.sendDescribePrepared(p->c, s->name) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	p->sent += 2;
+	rc = pg_wait(p, &res);
+	if (rc != OK)
+		return rc;
+	assert(pq.nparams(res) == s->params);
+	for (int i = 0; i < s->params; i++)
+		s->type[i] = pq.paramtype(res, i);
+	s->columns = pq.nfields(res);
+	s->life = p->life;
+	pq.clear(res);
+	return OK;
+}
+
+static int
+execute(struct pg *p, struct pg_stmt *s)
+{
+	struct pg_params x;
+	int rc = pg_params_make(&x, s, &p->on->err), ok = 1;
+
+	if (rc == OK)
+		ok = pq.sendQueryPrepared(p->c, s->name, s->params, x.at, x.n, x.binary, 1);
+	pg_params_free(&x, s->params);
+	if (rc != OK)
+		return rc;
+	if (ok != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	s->no = ++p->sent;
+	p->writes += s->writes;
+	if (s->columns > 0) {
+		s->next = p->keeps;
+		p->keeps = s;
+	}
+	return OK;
+}
+
+static int
+start(struct pg *p, struct pg_stmt *s)
+{
+	int rc = OK;
+
+	if (p->aborted)
+		return p->on->err.code;
+	if (!p->in_tx)
+		rc = pg_up(p, soon());
+	else if (p->state != PG_UP)
+		rc = ERR_BUSY;
+	if (rc == OK && s->life != p->life)
+		rc = describe(p, s);
+	if (rc == OK)
+		rc = execute(p, s);
+	return rc;
+}
+
+static int
+finish(struct pg *p, struct pg_stmt *s)
+{
+	PGresult *res = NULL;
+	int rc;
+
+	if (s->columns == 0 && p->in_tx && p->use == DB_WRITE)
+		return ERR_NOTFOUND;         /* its failure would be the transaction's */
+	if (s->res == NULL) {
+		rc = pg_wait(p, &res);
+		pq.clear(res);
+		if (rc != OK)
+			return rc;
+	}
+	if (s->columns == 0 || s->res == NULL)
+		return ERR_NOTFOUND;
+	return ++s->row < s->rows ? OK : ERR_NOTFOUND;
+}
+
+/* A read outside a transaction runs again if the connection turns out to be lost. */
+static int
+stmt_step(struct db_conn *c, struct db_stmt *db)
+{
+	struct pg *p = c->h;
+	struct pg_stmt *s = stmt_of(db);
+	bool again = s->no == 0 && !p->in_tx && !s->writes && p->state == PG_UP;
+	int rc = s->no == 0 ? start(p, s) : OK;
+
+	if (rc == OK)
+		rc = finish(p, s);
+	if (again && p->state == PG_DOWN) {
+		c->fault = DB_SOUND;
+		s->no = 0;
+		rc = start(p, s);
+		if (rc == OK)
+			rc = finish(p, s);
+	}
+	return rc;
+}
+
+static int
+stmt_start(struct db_conn *c, struct db_stmt *db)
+{
+	return stmt_of(db)->no == 0 ? start(c->h, stmt_of(db)) : OK;
+}
+
+static int
+stmt_ready(struct db_conn *c, struct db_stmt *db)
+{
+	int rc = pg_up(c->h, soon());
+
+	return rc == OK ? describe(c->h, stmt_of(db)) : rc;
+}
+
+static bool
+stmt_null(struct db_stmt *db, int col)
+{
+	struct pg_stmt *s = stmt_of(db);
+
+	assert(s->res != NULL && col >= 0 && col < s->columns && s->row < s->rows);
+	return pq.getisnull(s->res, s->row, col);
+}
+
+static int64_t
+stmt_i64(struct db_stmt *db, int col)
+{
+	struct pg_stmt *s = stmt_of(db);
+
+	assert(s->res != NULL && col >= 0 && col < s->columns && s->row < s->rows);
+	return pg_number(s->res, s->row, col);
+}
+
+static struct str
+stmt_str(struct db_stmt *db, int col)
+{
+	struct pg_stmt *s = stmt_of(db);
+
+	if (stmt_null(db, col))
+		return STR_NONE;
+	return (struct str){ pq.getvalue(s->res, s->row, col),
+	    (size_t)pq.getlength(s->res, s->row, col) };
+}
+
+static const char *
+conn_path(const struct db_conn *c)
+{
+	(void)c;
+	return "PostgreSQL";                 /* its URL may have a password */
+}
+
+const struct db_driver db_pg = {
+	.open = conn_open, .close = conn_close, .path = conn_path,
+	.exec = conn_exec, .in_tx = conn_in_tx, .changes = conn_changes,
+	.last_id = conn_last_id, .tx_run = conn_tx,
+	.prepare = stmt_prepare, .finalize = stmt_finalize, .bind = stmt_bind,
+	.start = stmt_start, .ready = stmt_ready,
+	.step = stmt_step, .reset = stmt_reset,
+	.null = stmt_null, .i64 = stmt_i64, .str = stmt_str,
+};
+
+bool
+pg_is_url(const char *path)
+{
+	return strncmp(path, "postgres://", 11) == 0 ||
+	    strncmp(path, "postgresql://", 13) == 0 ||
+	    (path[0] != '/' && (strstr(path, "host=") != NULL ||
+	    strstr(path, "dbname=") != NULL));
+}

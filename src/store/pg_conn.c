@@ -1,0 +1,532 @@
+/*
+ * pg_conn.c - a connection to PostgreSQL: see pg_priv.h.
+ *
+ * Whatever waits has an end: the server ends a statement itself (statement_timeout), and
+ * a server that says nothing for LIMIT_PG_WAIT_MS is lost.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/pg_priv.h"
+
+#define LOOK_MS      20                      /* between two looks at a slow read */
+
+static int wait_for(struct pg *p);
+
+/* ---- failures --------------------------------------------------------------- */
+
+int
+pg_lose(struct pg *p, const char *why)
+{
+	size_t n = strcspn(why, "\n");
+
+	err_set(&p->on->err, ERR_BUSY, "PostgreSQL cannot be reached: %.*s",
+	    n == 0 ? 4 : (int)n, n == 0 ? "lost" : why);
+	p->on->fault = DB_LOST;
+	if (p->state == PG_UP)
+		log_warn("store", "pg_lost", "use=%d reason=%s", (int)p->use,
+		    p->on->err.text);
+	if (p->c != NULL)
+		pq.finish(p->c);
+	p->c = NULL;
+	p->state = PG_DOWN;
+	p->retry_at = clock_mono();
+	p->in_tx = p->aborted = false;
+	p->sent = p->got = p->asked = 0;
+	p->syncs = 0;
+	p->keeps = NULL;
+	return ERR_BUSY;
+}
+
+/* The first two characters of a code are its class. */
+static bool
+is(const char *code, const char *start)
+{
+	return strncmp(code, start, strlen(start)) == 0;
+}
+
+/* fault DB_SOUND: the statement is to blame. */
+static int
+judge(const char *code, enum db_fault *fault)
+{
+	static const struct {
+		const char *code;
+		int rc;
+		enum db_fault fault;
+	} codes[] = {
+		{ "23", ERR_CONFLICT, DB_SOUND },    /* a constraint */
+		{ "22", ERR_INVALID, DB_SOUND },     /* a value */
+		{ "54", ERR_TOOBIG, DB_SOUND },      /* a limit of the program */
+		{ "57014", ERR_TIMEOUT, DB_SOUND },  /* cancelled, or statement_timeout */
+		{ "40", ERR_BUSY, DB_AGAIN },        /* a deadlock, no order */
+		{ "55P03", ERR_BUSY, DB_AGAIN },     /* lock_timeout */
+		{ "53100", ERR_BUSY, DB_FULL },      /* the disk */
+		{ "53", ERR_BUSY, DB_BUSY },         /* memory, connections */
+		{ "57P", ERR_BUSY, DB_LOST },        /* it stops, or starts */
+		{ "25006", ERR_BUSY, DB_LOST },      /* a server that only reads now */
+		{ "25P03", ERR_BUSY, DB_LOST },      /* idle_in_transaction_session_timeout */
+		{ "08", ERR_BUSY, DB_LOST },
+		{ "42", ERR_IO, DB_SOUND },          /* a bad text */
+	};
+
+	for (size_t i = 0; i < COUNT(codes); i++) {
+		if (is(code, codes[i].code)) {
+			*fault = codes[i].fault;
+			return codes[i].rc;
+		}
+	}
+	*fault = DB_BROKEN;
+	return ERR_IO;
+}
+
+static bool
+is_failure(const PGresult *res)
+{
+	switch (pq.resultStatus(res)) {
+	case PGRES_FATAL_ERROR: case PGRES_BAD_RESPONSE: case PGRES_NONFATAL_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The next result, without a wait beyond the server's patience.  OK, *out NULL: the end
+ * of a statement's. */
+static int
+next_result(struct pg *p, PGresult **out)
+{
+	int rc = wait_for(p);
+
+	*out = NULL;
+	if (rc != OK)
+		return rc;
+	*out = pq.getResult(p->c);
+	if (*out == NULL)
+		p->got++;
+	else if (pq.resultStatus(*out) == PGRES_PIPELINE_SYNC)
+		p->syncs--;
+	return OK;
+}
+
+/* Past what else is under way, so that the pipeline works again. */
+static int
+drain(struct pg *p)
+{
+	PGresult *res;
+
+	if (p->syncs == 0) {
+		if (pq.pipelineSync(p->c) != 1)
+			return pg_lose(p, pq.errorMessage(p->c));
+		p->syncs++;
+	}
+	while (p->syncs > 0) {
+		int rc = next_result(p, &res);
+
+		if (rc != OK)
+			return rc;
+		pq.clear(res);
+	}
+	p->got = p->asked = p->sent;
+	p->keeps = NULL;
+	return OK;
+}
+
+int
+pg_settle(struct pg *p)
+{
+	return p->got == p->sent && p->syncs == 0 ? OK : drain(p);
+}
+
+int
+pg_failed(struct pg *p, const PGresult *res)
+{
+	const char *code = pq.resultErrorField(res, PG_DIAG_SQLSTATE);
+	const char *words = pq.resultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	enum db_fault fault;
+	int rc = judge(code == NULL ? "08" : code, &fault);
+	struct err e;
+
+	err_set(&e, rc, "%s%s%s", words == NULL ? "the connection failed" : words,
+	    code == NULL ? "" : " SQLSTATE ", code == NULL ? "" : code);
+	if (fault == DB_LOST)
+		return pg_lose(p, e.text);
+	if (drain(p) != OK)
+		return ERR_BUSY;
+	p->on->err = e;
+	p->aborted = p->in_tx;
+	if (fault == DB_SOUND && p->in_tx && p->use == DB_WRITE)
+		fault = DB_ABORTED;
+	if (fault != DB_SOUND)
+		p->on->fault = fault;
+	return rc;
+}
+
+/* ---- waiting ------------------------------------------------------------------ */
+
+/* A slow read is over: the server is asked to stop it, which it answers as it
+ * would any failure. */
+static void
+cancel(struct pg *p)
+{
+	char words[256];
+	PGcancel *c = pq.getCancel(p->c);
+
+	if (c != NULL)
+		pq.cancel(c, words, sizeof words);
+	pq.freeCancel(c);
+}
+
+static nsec
+patience(const struct pg *p)
+{
+	return (p->use == DB_SLOW ? 2 * LIMIT_SCAN_MS : LIMIT_PG_WAIT_MS) * NS_PER_MS;
+}
+
+/* Waits for the socket, `ms` at most; reads what has come. */
+static int
+turn(struct pg *p, int ms)
+{
+	struct pollfd fd = { .fd = pq.socket(p->c), .events = POLLIN };
+	int left = pq.flush(p->c);
+
+	if (left < 0)
+		return pg_lose(p, pq.errorMessage(p->c));
+	if (left > 0)
+		fd.events |= POLLOUT;
+	if (poll(&fd, 1, ms) > 0 && (fd.revents & ~POLLOUT) != 0 &&
+	    pq.consumeInput(p->c) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	return OK;
+}
+
+/* Until a result can be taken. */
+static int
+wait_for(struct pg *p)
+{
+	nsec now, until = 0;
+	bool slow = p->use == DB_SLOW, cancelled = false;
+	int rc = OK;
+
+	while (rc == OK && pq.isBusy(p->c)) {
+		now = clock_mono();
+		if (until == 0) {
+			until = now + patience(p);
+			p->waits++;
+		}
+		if (now >= until)
+			return pg_lose(p, "it did not answer in time");
+		if (slow && !cancelled && db_interrupt(p->on)) {
+			cancel(p);
+			cancelled = true;
+		}
+		rc = turn(p, slow ? LOOK_MS : (int)((until - now) / NS_PER_MS) + 1);
+	}
+	return rc;
+}
+
+/* Asks the server to answer what it has.  Outside a transaction each statement is one of
+ * its own, which ends here. */
+static int
+ask_for_answers(struct pg *p)
+{
+	bool inside = p->in_tx && !p->committing;
+	int ok;
+
+	if (p->asked == p->sent)
+		return OK;
+	p->asked = p->sent;
+	ok = inside ? pq.sendFlushRequest(p->c) : pq.pipelineSync(p->c);
+	if (ok == 1 && !inside)
+		p->syncs++;
+	return ok == 1 ? OK : pg_lose(p, pq.errorMessage(p->c));
+}
+
+static void
+note_changes(struct pg *p, const PGresult *res)
+{
+	const char *tag = pq.cmdStatus((PGresult *)res);
+
+	if (is(tag, "INSERT") || is(tag, "UPDATE") || is(tag, "DELETE"))
+		str_to_i64(str_of(pq.cmdTuples((PGresult *)res)), &p->changes);
+}
+
+/* The rows of the statement that is next to end, to it if they are kept for it; else
+ * they are the last ones' or nobody's. */
+static void
+hand_over(struct pg *p, PGresult *res, PGresult **last)
+{
+	struct pg_stmt **at = &p->keeps;
+
+	note_changes(p, res);
+	while (*at != NULL && (*at)->no != p->got + 1)
+		at = &(*at)->next;
+	if (*at != NULL) {
+		struct pg_stmt *s = *at;
+
+		*at = s->next;
+		s->res = res;
+		s->rows = pq.ntuples(res);
+		s->row = -1;
+	} else if (p->got + 1 == p->sent) {
+		pq.clear(*last);
+		*last = res;
+	} else {
+		pq.clear(res);
+	}
+}
+
+int
+pg_wait(struct pg *p, PGresult **out)
+{
+	PGresult *res = NULL, *last = NULL;
+	int rc = OK;
+
+	*out = NULL;
+	if (p->got == p->sent && p->syncs == 0)
+		return OK;
+	rc = ask_for_answers(p);
+	while (rc == OK && (p->got < p->sent || p->syncs > 0)) {
+		rc = next_result(p, &res);
+		if (rc != OK || res == NULL)
+			continue;
+		if (is_failure(res)) {
+			rc = pg_failed(p, res);
+			pq.clear(res);
+		} else if (pq.resultStatus(res) == PGRES_PIPELINE_SYNC) {
+			pq.clear(res);
+		} else {
+			hand_over(p, res, &last);
+		}
+	}
+	if (rc != OK)
+		pq.clear(last);
+	else
+		*out = last;
+	return rc;
+}
+
+void
+pg_push(struct pg *p)
+{
+	if (p->c != NULL && ask_for_answers(p) == OK && pq.flush(p->c) < 0)
+		pg_lose(p, pq.errorMessage(p->c));
+}
+
+int
+pg_exec(struct pg *p, const char *text)
+{
+	PGresult *res, *bad = NULL;
+	int rc = pg_up(p, 0);
+
+	if (rc == OK)
+		rc = pg_wait(p, &res);
+	if (rc != OK)
+		return rc;
+	pq.clear(res);
+	if (drain(p) != OK)
+		return ERR_BUSY;
+	/* Several statements in a text are only possible outside the pipeline. */
+	if (pq.exitPipelineMode(p->c) != 1 || pq.sendQuery(p->c, text) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	for (rc = wait_for(p); rc == OK; rc = wait_for(p)) {
+		res = pq.getResult(p->c);
+		if (res == NULL)
+			break;
+		if (bad == NULL && is_failure(res))
+			bad = res;
+		else
+			pq.clear(res);
+	}
+	if (rc == OK) {
+		p->in_tx = pq.transactionStatus(p->c) != PQTRANS_IDLE;
+		if (pq.enterPipelineMode(p->c) != 1)
+			rc = pg_lose(p, pq.errorMessage(p->c));
+	}
+	if (rc == OK && bad != NULL)
+		rc = pg_failed(p, bad);
+	pq.clear(bad);
+	return rc;
+}
+
+int
+pg_ask(struct pg *p, const char *text, const char *value, char *out, size_t size)
+{
+	PGresult *res;
+	int rc;
+
+	if (pq.sendQueryParams(p->c, text, value != NULL, NULL, &value, NULL, NULL, 0) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	p->sent++;
+	rc = pg_wait(p, &res);
+	if (rc == OK && out != NULL)
+		snprintf(out, size, "%s", pq.ntuples(res) > 0 ?
+		    pq.getvalue(res, 0, 0) : "");
+	if (rc == OK)
+		pq.clear(res);
+	return rc;
+}
+
+/* ---- life ----------------------------------------------------------------------- */
+
+static void
+no_notice(void *arg, const char *text)
+{
+	(void)arg, (void)text;
+}
+
+/* Statements of one row find it by an index, in the order in which they name the tables,
+ * as on SQLite; a plan is made once.  Slow reads are planned with their values. */
+static int
+session(struct pg *p)
+{
+	const char *options = pq.options(p->c);
+	bool slow = p->use == DB_SLOW;
+	char text[1024];
+
+	snprintf(text, sizeof text, "SET client_min_messages = error; SET jit = off;"
+	    "SET join_collapse_limit = 1; SET bytea_output = hex;"
+	    "SET statement_timeout = %lld; SET lock_timeout = %lld;"
+	    "SET idle_in_transaction_session_timeout = %lld;"
+	    "SET default_transaction_isolation = 'read committed';%s%s%s",
+	    (long long)(slow ? LIMIT_SCAN_MS : LIMIT_PG_STATEMENT_MS),
+	    (long long)LIMIT_PG_LOCK_MS, (long long)LIMIT_PG_IDLE_MS,
+	    slow ? "" : "SET enable_seqscan = off; SET enable_hashjoin = off;"
+	    "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;",
+	    p->use == DB_WRITE ? "SET synchronous_commit = on;" :
+	    "SET default_transaction_read_only = on;",
+	    options != NULL && strstr(options, "search_path") != NULL ? "" :
+	    "SET search_path = cohort;");
+	return pg_exec(p, text);
+}
+
+static int
+greet(struct pg *p)
+{
+	int rc;
+
+	p->life++;
+	p->state = PG_UP;
+	p->sent = p->got = p->asked = 0;
+	p->syncs = 0;
+	pq.setNoticeProcessor(p->c, no_notice, NULL);
+	if (pq.setnonblocking(p->c, 1) != 0 || pq.enterPipelineMode(p->c) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	rc = session(p);
+	if (rc == OK && p->use == DB_WRITE)
+		rc = pg_ask(p, "SELECT backend_start FROM pg_stat_activity"
+		    " WHERE pid = pg_backend_pid()", NULL, p->started, sizeof p->started);
+	p->pid = rc == OK ? pq.backendPID(p->c) : 0;
+	return rc;
+}
+
+static void
+connect_begin(struct pg *p)
+{
+	char wait[24], name[64];
+	const char *const keys[] = { "fallback_application_name", "tcp_user_timeout",
+	    "keepalives_idle", "keepalives_interval", "client_encoding", "dbname", NULL };
+	const char *const values[] = { name, wait, "1", "1", "UTF8", p->url, NULL };
+
+	snprintf(wait, sizeof wait, "%d", LIMIT_PG_WAIT_MS);
+	snprintf(name, sizeof name, "cohort %d", (int)getpid());
+	p->since = clock_mono();
+	p->retry_at = p->since + LIMIT_PG_RETRY_MS * NS_PER_MS;
+	p->c = pq.connectStartParams(keys, values, 1);
+	p->state = PG_CONNECTING;
+}
+
+static int
+connect_failed(struct pg *p, const char *why)
+{
+	nsec again = p->retry_at;
+	int rc = pg_lose(p, why);
+
+	p->retry_at = again;
+	return rc;
+}
+
+/* One look.  ERR_AGAIN: it is under way. */
+static int
+connect_look(struct pg *p, nsec until, PostgresPollingStatusType *want)
+{
+	struct pollfd fd = { .fd = pq.socket(p->c),
+	    .events = *want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	nsec left = until - clock_mono();
+
+	if (pq.status(p->c) == CONNECTION_BAD)
+		return connect_failed(p, pq.errorMessage(p->c));
+	if (poll(&fd, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) == 0) {
+		if (clock_mono() - p->since > LIMIT_PG_WAIT_MS * NS_PER_MS)
+			return connect_failed(p, "it did not answer in time");
+		return ERR_AGAIN;
+	}
+	*want = pq.connectPoll(p->c);
+	if (*want == PGRES_POLLING_FAILED)
+		return connect_failed(p, pq.errorMessage(p->c));
+	return *want == PGRES_POLLING_OK ? OK : ERR_AGAIN;
+}
+
+static int
+unreachable(struct pg *p)
+{
+	p->on->fault = DB_LOST;
+	if (p->on->err.text[0] == '\0')
+		err_set(&p->on->err, ERR_BUSY, "PostgreSQL cannot be reached");
+	return ERR_BUSY;
+}
+
+int
+pg_up(struct pg *p, nsec until)
+{
+	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+	int rc = ERR_AGAIN;
+
+	if (p->state == PG_UP)
+		return OK;
+	do {
+		nsec now = clock_mono();
+
+		if (p->state == PG_DOWN && now < p->retry_at) {
+			if (until <= p->retry_at)
+				break;
+			poll(NULL, 0, (int)((p->retry_at - now) / NS_PER_MS) + 1);
+		}
+		if (p->state == PG_DOWN)
+			connect_begin(p);
+		if (p->state == PG_CONNECTING)
+			rc = connect_look(p, until, &want);
+		if (rc == OK)
+			return greet(p);
+	} while (clock_mono() < until);
+	return unreachable(p);
+}
+
+int
+pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
+{
+	struct pg *p;
+	int rc = pg_lib_load(&on->err);
+
+	if (rc != OK)
+		return rc;
+	p = *out = mem_new(struct pg);
+	p->on = on;
+	p->use = use;
+	p->url = mem_cstr(str_of(url));
+	return pg_up(p, clock_mono() + LIMIT_PG_WAIT_MS * NS_PER_MS);
+}
+
+void
+pg_close(struct pg *p)
+{
+	if (p->c != NULL)
+		pq.finish(p->c);
+	free(p->url);
+	free(p);
+}

@@ -1,0 +1,144 @@
+/*
+ * pg_priv.h - the driver for PostgreSQL, inside.
+ *
+ *   pg_lib.c    the library: libpq, loaded when the first connection needs it
+ *   pg_text.c   SQL of SQLite's dialect into PostgreSQL's; pure
+ *   pg_value.c  values to parameters, columns to values
+ *   pg_conn.c   a connection: made, lost, made again; what is sent and awaited
+ *   pg.c        statements and transactions, and the table of the driver
+ *
+ * All connections are in libpq's pipeline mode.  What is sent has a number; its
+ * result comes in the same order.  A statement without rows inside a transaction
+ * is sent and not awaited: its failure is that of the transaction.
+ *
+ *   DOWN --connect--> CONNECTING --answer--> UP --lost--> DOWN
+ *
+ * Each UP is a new `life` of the connection: statements are prepared again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_PG_PRIV_H
+#define STORE_PG_PRIV_H
+
+#include <assert.h>
+#include <libpq-fe.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "store/driver_priv.h"
+
+/* ---- the library ----------------------------------------------------------- */
+
+#define PG_LIB_MAP(X)                                                          \
+	X(cancel) X(clear) X(cmdStatus) X(cmdTuples) X(connectPoll)            \
+	X(connectStartParams) X(consumeInput) X(enterPipelineMode)             \
+	X(errorMessage) X(exitPipelineMode) X(finish) X(flush) X(freeCancel)   \
+	X(ftype) X(getCancel) X(getResult) X(getisnull) X(getlength)           \
+	X(getvalue) X(isBusy) X(nfields) X(nparams) X(ntuples) X(options)      \
+	X(paramtype) X(pipelineSync) X(resultErrorField) X(resultStatus)       \
+	X(sendDescribePrepared) X(sendFlushRequest) X(sendPrepare)             \
+	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
+	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
+	X(backendPID) X(transactionStatus)
+
+struct pg_lib {
+#define X(name) __typeof__(PQ##name) *name;
+	PG_LIB_MAP(X)
+#undef X
+};
+extern struct pg_lib pq;
+/* ERR_NOTFOUND: it is not installed; e names the package. */
+int pg_lib_load(struct err *e);
+
+/* ---- texts ------------------------------------------------------------------ */
+
+/* *params: how many it has. */
+void pg_translate(struct str sqlite, struct buf *out, int *params);
+
+/* ---- connections ------------------------------------------------------------ */
+
+enum pg_state { PG_DOWN, PG_CONNECTING, PG_UP };
+
+struct pg {
+	struct db_conn *on;
+	char *url;
+	enum db_use use;
+	enum pg_state state;
+	PGconn *c;                           /* NULL: DOWN */
+	nsec since;                          /* it has been CONNECTING */
+	nsec retry_at;                       /* DOWN: not before */
+	uint64_t life;
+	int pid;                             /* of the last life's backend */
+	char started[48];                    /* and since when it ran */
+
+	uint64_t sent, got, asked;           /* statements, in this life */
+	struct pg_stmt *keeps;               /* whose rows are still to come */
+	int syncs;                           /* sent, and not come back */
+	bool in_tx, aborted;
+	bool committing;                     /* COMMIT was sent, and nothing came back:
+	                                        nobody knows */
+	uint64_t named;                      /* statements that got a name */
+	int64_t changes;                     /* rows, by the last that writes */
+	int64_t writes;                      /* statements that were sent */
+	uint64_t waits;                      /* for the server, ever */
+};
+
+struct pg_stmt {
+	struct pg *p;
+	char *text;
+	char name[24];
+	uint64_t life;                       /* it is prepared in; 0: nowhere */
+	int params, columns;                 /* columns 0: it has no rows */
+	bool writes;
+	struct db_value *value;              /* params */
+	Oid *type;
+	struct pg_stmt *next;                /* in keeps */
+	uint64_t no;                         /* as sent; 0: not */
+	PGresult *res;
+	int row, rows;
+};
+
+int  pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use);
+void pg_close(struct pg *p);
+/* UP, or ERR_BUSY: it is tried again each LIMIT_PG_RETRY_MS.  Waits until then at
+ * most; 0: takes one look. */
+int  pg_up(struct pg *p, nsec until);
+/* The connection is of no use any more. */
+int  pg_lose(struct pg *p, const char *why);
+/* Sets err and fault by a result.  Drains the pipeline: other statements work. */
+int  pg_failed(struct pg *p, const PGresult *res);
+/* For all that was sent.  *out: the last one's result, unless it is kept for it; NULL
+ * after a failure. */
+int  pg_wait(struct pg *p, PGresult **out);
+/* For all that was sent, whatever comes of it. */
+int  pg_settle(struct pg *p);
+/* Sends what is queued, and does not wait. */
+void pg_push(struct pg *p);
+/* A text without values, awaited. */
+int  pg_exec(struct pg *p, const char *text);
+/* The same, with one value and one column of the first row, as texts; out may be NULL. */
+int  pg_ask(struct pg *p, const char *text, const char *value, char *out, size_t size);
+
+/* ---- values ------------------------------------------------------------------- */
+
+/* The parameters of one statement, as libpq wants them. */
+#define PG_PARAMS 64
+struct pg_params {
+	const char *at[PG_PARAMS];
+	int n[PG_PARAMS], binary[PG_PARAMS];
+	char room[PG_PARAMS][24];
+	char *copy[PG_PARAMS];
+};
+/* ERR_INVALID: a text with a NUL byte, or a number that the type cannot hold. */
+int  pg_params_make(struct pg_params *x, const struct pg_stmt *s, struct err *e);
+void pg_params_free(struct pg_params *x, int n);
+int64_t pg_number(const PGresult *res, int row, int col);
+
+static inline struct pg *
+pg_of(const struct db *db)
+{
+	assert(db->on != NULL && db->on->driver == &db_pg);
+	return db->on->h;
+}
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * pg_driver.c - the driver for PostgreSQL, with a real server.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "store/pg_priv.h"
+#include "unit/pg_fix.h"
+
+enum { INSERT, INSERT_ANY, GET, COUNT_ALL, UPDATE, BAD, SUM, ALL_TYPES, ADD_NULL, SLEEP, SQL_N };
+
+static const char *const texts[SQL_N] = {
+	[INSERT] = "INSERT INTO t(k, name, body) VALUES (?, ?, ?)",
+	[INSERT_ANY] = "INSERT INTO t(k, name, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[GET] = "SELECT k, name, body FROM t WHERE k = ?",
+	[COUNT_ALL] = "SELECT count(*) FROM t",
+	[UPDATE] = "UPDATE t SET name = ?2 WHERE k >= ?1",
+	[BAD] = "SELECT nothing FROM t",
+	[SUM] = "SELECT sum(k), max(k), min(k) > 0, 1, nullif(?, 0) FROM t",
+	[ADD_NULL] = "UPDATE t SET k = k + coalesce(?, 0)",
+	[SLEEP] = "SELECT pg_sleep(5)",
+	[ALL_TYPES] = "SELECT CAST(? AS TEXT), CAST(?2 AS INTEGER)",
+};
+static const struct db_sql sql = { texts, SQL_N, NULL };
+
+struct pf {
+	char url[PG_URL_MAX];
+	struct db w, r;
+	struct err e;
+};
+
+static void
+pf_open(struct pf *f)
+{
+	memset(f, 0, sizeof *f);
+	pg_fresh(f->url);
+	pg_do(f->url, "CREATE TABLE t(k bigint PRIMARY KEY, name text COLLATE \"C\", body bytea)");
+	CHECK_RC(db_open(&f->w, f->url, NULL, &sql, DB_WRITE, &f->e), OK);
+	CHECK_RC(db_open(&f->r, f->url, NULL, &sql, DB_READ, &f->e), OK);
+}
+
+static void
+pf_close(struct pf *f)
+{
+	db_close(&f->w);
+	db_close(&f->r);
+}
+
+static struct pg *
+pg(struct db *db)
+{
+	return db->on->h;
+}
+
+static int
+put(struct pf *f, int64_t k, struct str name)
+{
+	return db_run(&f->w, INSERT, db_i64(k), db_str(name), db_blob(S("\0\1\xff")));
+}
+
+static int64_t
+count(struct pf *f)
+{
+	int64_t n = -1;
+
+	CHECK_RC(query_one_i64(query_of(&f->r, COUNT_ALL), &n), OK);
+	return n;
+}
+
+TEST(pg_values_come_back_as_they_went)
+{
+	struct pf f;
+	struct query q;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, INT64_MIN, S("a \xc3\xa9")), OK);
+	CHECK_RC(db_run(&f.w, INSERT, db_i64(2), db_null(), db_null()), OK);
+	q = query_of(&f.r, GET, db_i64(INT64_MIN));
+	CHECK_RC(query_row(&q), OK);
+	CHECK(query_i64(&q, 0) == INT64_MIN);
+	CHECK_STR(query_borrow(&q, 1), "a \xc3\xa9");
+	CHECK(str_eq(query_borrow(&q, 2), S("\0\1\xff")));
+	CHECK_RC(query_row(&q), ERR_NOTFOUND);
+	query_end(&q);
+	q = query_of(&f.r, GET, db_i64(2));
+	CHECK_RC(query_row(&q), OK);
+	CHECK(query_null(&q, 1) && query_borrow(&q, 2).p == NULL);
+	query_end(&q);
+	q = query_of(&f.r, GET, db_i64(3));
+	CHECK_RC(query_row(&q), ERR_NOTFOUND);
+	query_end(&q);
+	pf_close(&f);
+}
+
+TEST(pg_numbers_of_every_type_are_read)
+{
+	struct pf f;
+	struct query q;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 123456789012345, S("a")), OK);
+	CHECK_RC(put(&f, 2, S("b")), OK);
+	q = query_of(&f.r, SUM, db_i64(5000000000));
+	CHECK_RC(query_row(&q), OK);
+	CHECK(query_i64(&q, 0) == 123456789012347);
+	CHECK(query_i64(&q, 1) == 123456789012345);
+	CHECK(query_i64(&q, 2) == 1 && query_i64(&q, 3) == 1);
+	CHECK(query_i64(&q, 4) == 5000000000);
+	query_end(&q);
+	CHECK_RC(db_run(&f.w, ADD_NULL, db_null()), OK);
+	CHECK_RC(db_run(&f.w, ADD_NULL, db_i64(1)), OK);
+	CHECK(count(&f) == 2);
+	pf_close(&f);
+}
+
+/* Goal: many writes of a transaction cost one wait, at its commit. */
+TEST(pg_writes_of_a_transaction_are_not_awaited)
+{
+	struct pf f;
+	uint64_t waits;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, -1, S("x")), OK);           /* prepared */
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	waits = pg(&f.w)->waits;
+	for (int i = 0; i < 2000; i++)
+		CHECK_RC(put(&f, i, S("name")), OK);
+	CHECK(pg(&f.w)->waits <= waits + 1);
+	CHECK(count(&f) == 1);
+	CHECK_RC(db_commit(&f.w), OK);
+	CHECK(count(&f) == 2001);
+	CHECK_RC(db_run(&f.w, UPDATE, db_i64(1000), db_str(S("n"))), OK);
+	CHECK(db_changes(&f.w) == 1000);
+	CHECK_RC(db_run(&f.w, INSERT_ANY, db_i64(5), db_null(), db_null()), OK);
+	CHECK(db_changes(&f.w) == 0);
+	pf_close(&f);
+}
+
+TEST(pg_rollback_takes_all_back)
+{
+	struct pf f;
+
+	pf_open(&f);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	db_rollback(&f.w);
+	CHECK(count(&f) == 0);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	CHECK_RC(db_commit(&f.w), OK);
+	CHECK(count(&f) == 1);
+	CHECK(f.w.on->fault == DB_SOUND);
+	pf_close(&f);
+}
+
+/* Goal: the failure of a write that nobody waited for is the transaction's. */
+TEST(pg_a_late_failure_is_that_of_the_transaction)
+{
+	struct pf f;
+	int64_t n;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 2, S("y")), OK);
+	CHECK_RC(put(&f, 1, S("again")), OK);
+	CHECK_RC(put(&f, 3, S("z")), OK);
+	CHECK_RC(query_one_i64(query_of(&f.w, COUNT_ALL), &n), ERR_CONFLICT);
+	CHECK(f.w.on->fault == DB_ABORTED);
+	CHECK_RC(query_one_i64(query_of(&f.w, COUNT_ALL), &n), ERR_CONFLICT);
+	CHECK_RC(db_commit(&f.w), ERR_CONFLICT);
+	db_rollback(&f.w);
+	CHECK(count(&f) == 1);
+
+	f.w.on->fault = DB_SOUND;
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 1, S("again")), OK);
+	CHECK_RC(db_commit(&f.w), ERR_CONFLICT);
+	CHECK(f.w.on->fault == DB_ABORTED);
+	db_rollback(&f.w);
+	f.w.on->fault = DB_SOUND;
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 4, S("x")), OK);
+	CHECK_RC(db_commit(&f.w), OK);
+	CHECK(count(&f) == 2);
+	pf_close(&f);
+}
+
+TEST(pg_outside_a_transaction_a_failure_shows_at_once)
+{
+	struct pf f;
+	int64_t n;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	CHECK_RC(put(&f, 1, S("x")), ERR_CONFLICT);
+	CHECK(f.w.on->fault == DB_SOUND);
+	CHECK_RC(put(&f, 2, S("a\0b")), ERR_INVALID);
+	CHECK_RC(put(&f, 2, S("a\xff")), ERR_INVALID);
+	CHECK_RC(query_one_i64(query_of(&f.w, BAD), &n), ERR_IO);
+	CHECK(strstr(f.w.on->err.text, "nothing") != NULL);
+	CHECK_RC(db_ready(&f.w, BAD), ERR_IO);
+	CHECK_RC(db_ready(&f.w, GET), OK);
+	CHECK_RC(put(&f, 2, S("ok")), OK);
+	CHECK(count(&f) == 2);
+	pf_close(&f);
+}
+
+/* Goal: statements with rows that are started together cost one wait. */
+TEST(pg_started_statements_share_a_wait)
+{
+	struct pf f;
+	struct query a, b;
+	uint64_t waits;
+
+	pf_open(&f);
+	CHECK_RC(db_ready(&f.w, COUNT_ALL), OK);
+	CHECK_RC(put(&f, 7, S("x")), OK);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	a = query_of(&f.w, COUNT_ALL);
+	b = query_of(&f.w, GET, db_i64(7));
+	CHECK_RC(db_ready(&f.w, GET), OK);
+	b = query_of(&f.w, GET, db_i64(7));
+	waits = pg(&f.w)->waits;
+	query_start(&a);
+	query_start(&b);
+	CHECK_RC(query_row(&a), OK);
+	CHECK(query_i64(&a, 0) == 1);
+	CHECK_RC(query_row(&b), OK);
+	CHECK_STR(query_borrow(&b, 1), "x");
+	CHECK(pg(&f.w)->waits <= waits + 1);
+	query_end(&a);
+	query_end(&b);
+	db_rollback(&f.w);
+	pf_close(&f);
+}
+
+/* Goal: a read that finds its connection gone makes another. */
+TEST(pg_a_read_survives_the_end_of_its_backend)
+{
+	struct pf f;
+	char text[128];
+
+	pf_open(&f);
+	CHECK(count(&f) == 0);
+	snprintf(text, sizeof text, "SELECT pg_terminate_backend(%d, 5000)",
+	    pg(&f.r)->pid != 0 ? pg(&f.r)->pid : 0);
+	CHECK(pg(&f.r)->pid != 0);
+	pg_do(f.url, text);
+	CHECK(count(&f) == 0);
+	CHECK(pg(&f.r)->life == 2);
+	pf_close(&f);
+}
+
+TEST(pg_the_server_ends_a_statement_that_takes_too_long)
+{
+	struct pf f;
+
+	pf_open(&f);
+	CHECK_RC(query_any(query_of(&f.r, SLEEP)), ERR_TIMEOUT);
+	CHECK(count(&f) == 0 && pg(&f.r)->life == 1);
+	pf_close(&f);
+}
+
+/* Goal: a slow read stops at its deadline, and its connection stays. */
+TEST(pg_a_slow_read_is_cancelled_at_its_deadline)
+{
+	struct pf f;
+	struct db slow;
+	int64_t n;
+
+	pf_open(&f);
+	CHECK_RC(db_open(&slow, f.url, NULL, &sql, DB_SLOW, &f.e), OK);
+	slow.on->deadline = clock_mono() + 50 * NS_PER_MS;
+	CHECK_RC(db_begin(&slow, DB_READ), OK);
+	CHECK_RC(query_any(query_of(&slow, SLEEP)), ERR_TIMEOUT);
+	db_rollback(&slow);
+	slow.on->deadline = 0;
+	CHECK_RC(db_begin(&slow, DB_READ), OK);
+	CHECK_RC(query_one_i64(query_of(&slow, COUNT_ALL), &n), OK);
+	CHECK(n == 0 && pg(&slow)->life == 1);
+	db_rollback(&slow);
+	db_close(&slow);
+	pf_close(&f);
+}
+
+TEST(pg_an_unknown_host_is_told)
+{
+	struct db db;
+	struct err e;
+
+	CHECK_RC(db_open(&db, "postgresql://cohort@/cohort?host=%2Fnowhere", NULL, &sql,
+	    DB_WRITE, &e), ERR_BUSY);
+	CHECK(strstr(e.text, "/nowhere") != NULL);
+}
