@@ -8,10 +8,9 @@
 
 #include "bench/agents.h"
 #include "bench/farm.h"
+#include "bench/parts.h"
 
 /* A part fills r.  ERR_INVALID: a flag it cannot do. */
-typedef int part_run(const struct agents_options *o, struct report *r, struct err *e);
-
 part_run part_pool, part_request, part_response;   /* agents_flow.c */
 part_run part_rate, part_burst;                                  /* agents_rate.c */
 part_run part_batches;                                           /* agents_batch.c */

@@ -5,12 +5,9 @@
  */
 #include "bench/wasm_priv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 
 #define AT(field) offsetof(struct wasm_bench_options, field)
 
@@ -27,32 +24,28 @@ const struct flag bench_wasm_flags[] = {
 	{ NULL }
 };
 
-static const struct part {
-	const char *name, *what;
-	wasm_part_run *run;
-	const char *loop, *measures, *not_measures;
-} parts[] = {
+static const struct bench_part parts[] = {
 	{ "overhead", "a hash loop and a sort against native code; an instance; a call",
-	    wasm_part_overhead, "closed",
+	    { .wasm = wasm_part_overhead }, "closed",
 	    "CPU time of the same work in C and as a guest, with and without metering",
 	    "work that waits for the server: storage, tools." },
-	{ "memory", "limits of 1, 10, 100 and 1,000 MB", wasm_part_memory, "closed",
+	{ "memory", "limits of 1, 10, 100 and 1,000 MB", { .wasm = wasm_part_memory }, "closed",
 	    "what a guest gets before growth is denied, and how fast it writes it",
 	    "paging, other guests." },
-	{ "endless", "how soon an endless loop is stopped", wasm_part_endless, "closed",
+	{ "endless", "how soon an endless loop is stopped", { .wasm = wasm_part_endless }, "closed",
 	    "CPU time from the call to the trap, against the limit", "loops in host calls." },
 	{ "neighbours", "p99 of native agents and of another guest beside endless loops",
-	    wasm_part_neighbours, "open",
+	    { .wasm = wasm_part_neighbours }, "open",
 	    "1,000 native agents with 200,000 messages a second, and a guest in another process, "
 	    "in slices with and without two guests that loop without end",
 	    "sockets, storage, charts." },
-	{ "scale", "1 to 9,999 instances", wasm_part_scale, "closed",
+	{ "scale", "1 to 9,999 instances", { .wasm = wasm_part_scale }, "closed",
 	    "spawn, memory and throughput by the number of instances", "messages as JSON, agents." },
-	{ "checkpoint", "memory of an instance; saving, restoring", wasm_part_checkpoint, "closed",
+	{ "checkpoint", "memory of an instance; saving, restoring", { .wasm = wasm_part_checkpoint }, "closed",
 	    "resident memory of 1,000 instances, and an image after 1,000 messages each",
 	    "the store." },
 	{ "reload", "a new version under load, by four strategies, and one that fails",
-	    wasm_part_reload, "closed",
+	    { .wasm = wasm_part_reload }, "closed",
 	    "a server over HTTP: each message to its agents has one reply while a new version of "
 	    "their module takes over", "agents that are durable, a server that is killed." },
 };
@@ -60,40 +53,21 @@ static const struct part {
 void
 bench_wasm_add_parts(struct buf *out)
 {
-	for (size_t i = 0; i < COUNT(parts); i++)
-		buf_add_fmt(out, "  %-14s %s\n", parts[i].name, parts[i].what);
-}
-
-static const struct part *
-part_find(const char *name, struct err *e)
-{
-	for (size_t i = 0; i < COUNT(parts); i++)
-		if (strcmp(parts[i].name, name) == 0)
-			return &parts[i];
-	err_set(e, ERR_INVALID, "--part: there is no \"%s\"; `cohort bench wasm --help` lists them",
-	    name);
-	return NULL;
+	bench_parts_add(parts, COUNT(parts), out);
 }
 
 int
 bench_wasm(const struct wasm_bench_options *o, int argc, char *const *argv, struct err *e)
 {
-	const struct part *p = part_find(o->part, e);
+	const struct bench_part *p = bench_part_find(parts, COUNT(parts), "wasm", o->part, e);
 	struct report *r;
 	int rc;
 
 	if (p == NULL)
 		return ERR_INVALID;
 	log_threshold = LOG_ERROR;           /* guests that are stopped are what is measured */
-	r = mem_new(struct report);
-	r->workload = "wasm";
-	r->measures = p->measures;
-	r->not_measures = p->not_measures;
-	r->loop = p->loop;
-	r->argc = argc;
-	r->argv = argv;
-	r->started = clock_wall_ms();
-	rc = p->run(o, r, e);
+	r = bench_part_report(p, "wasm", argc, argv);
+	rc = p->run.wasm(o, r, e);
 	if (rc == OK)
 		rc = report_finish(r, o->json, o->markdown, e);
 	free(r);

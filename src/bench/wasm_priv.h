@@ -7,6 +7,7 @@
 #ifndef BENCH_WASM_PRIV_H
 #define BENCH_WASM_PRIV_H
 
+#include "bench/parts.h"
 #include "bench/report.h"
 #include "bench/scratch.h"
 #include "bench/wasm.h"
@@ -67,7 +68,6 @@ extern const char wasm_text_small[], wasm_text_work[];
 /* The same in C, of this program's compiler. */
 uint32_t wasm_native_hash(uint32_t rounds), wasm_native_sort(uint32_t n);
 
-typedef int wasm_part_run(const struct wasm_bench_options *o, struct report *r, struct err *e);
 wasm_part_run wasm_part_overhead;                                /* wasm_overhead.c */
 wasm_part_run wasm_part_memory, wasm_part_scale, wasm_part_checkpoint;   /* wasm_cost.c */
 wasm_part_run wasm_part_endless, wasm_part_neighbours;           /* wasm_endless.c */
