@@ -19,6 +19,7 @@ import path from "node:path";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
 import { agentFolder } from "../e2e/core-lib.mjs";
+import { numbers, pause } from "./kill-lib.mjs";
 
 const kills = Number(process.argv[2] ?? 10), seed = Number(process.argv[3] ?? Date.now() % 100000), shards = process.argv[4] ?? "1";
 const dir = scratch(), port = await freePort(), agents = agentFolder(["kill"]);
@@ -28,15 +29,8 @@ const alive = 24, items = ["x", "y", "z"];
 const attempts = 3, patience = 60000;
 
 // What is done next is of the seed; when it is done is not.
-let state32 = seed;
-function random() {
-  state32 = (state32 + 0x6d2b79f5) | 0;
-  let t = Math.imul(state32 ^ (state32 >>> 15), 1 | state32);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-}
+const next = numbers(seed), random = () => next() / 4294967296;
 const upTo = (from, to) => from + Math.floor(random() * (to - from));
-const pause = (ms) => new Promise((r) => setTimeout(r, ms));
 
 // ---- the world: a model, pages, and tools -----------------------------------
 

@@ -7,50 +7,14 @@
 // last number, in order, once; an agent has noted each request once; nothing is dead.  At
 // last QUEUED messages wait in one mailbox when the server dies: they are there again at once.  The order of choices follows from the seed.  20 kills, and 100000 messages.
 import { readFileSync } from "node:fs";
-import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
+import { check, equal, finish, freePort, scenario, scratch, until } from "../e2e/lib.mjs";
 import { agentFolder } from "../e2e/core-lib.mjs";
+import { killable, messageId, pause, random } from "./kill-lib.mjs";
 
 const kills = Number(process.argv[2] ?? 20), seed = Number(process.argv[3] ?? Date.now() % 1000000), queued = Number(process.argv[4] ?? 100000);
-const dir = scratch(), port = await freePort(), agents = agentFolder(["kill"]);
 console.log(`seed ${seed}`);
 
-// mulberry32; each actor has its own
-function random(k) {
-  let a = (seed * 1000 + k) >>> 0;
-  return (n) => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
-const hex = (n, digits) => n.toString(16).padStart(digits, "0");
-const pause = (ms) => new Promise((r) => setTimeout(r, ms));
-
-// ---- the server, which is killed ------------------------------------------------------
-
-let server, up, starts = [];
-async function start() {
-  server = await startServer({ dir, port, args: ["--agents", agents] });
-  starts.push(server.startMs);
-}
-// What the server answers; undefined when it dies meanwhile, after it is up again.
-async function ask(method, target, body) {
-  const to = server;
-  try {
-    const r = await call(to, method, target, body);
-    if (r.status !== 503) return r;
-  } catch (e) {
-    if (to === server && to.exit === null && !to.dying) throw e;
-  }
-  await up;
-  return undefined;
-}
-async function must(method, target, body) {
-  const r = await call(server, method, target, body);
-  if (r.status >= 300) throw new Error(`${method} ${target}: ${r.status} ${r.text}`);
-  return r.json;
-}
+const at = killable({ dir: scratch(), port: await freePort(), args: ["--agents", agentFolder(["kill"])] }), { ask, must } = at;
 
 // ---- conversations ------------------------------------------------------------------------
 
@@ -59,12 +23,12 @@ const conversations = [];
 for (let i = 0; i < 6; i++) conversations.push({ id: `c-${i}`, i, receiver: receivers[i % 3], performative: "inform", sent: 0, got: [] });
 for (let i = 6; i < 10; i++) conversations.push({ id: `e-${i}`, i, receiver: echoes[i % 2], performative: "request", reply_to: receivers[i % 3], sent: 0, got: [] });
 
-const message = (c, n) => ({ message_id: `01890000-0000-7000-8${hex(c.i, 3)}-${hex(n, 12)}`, performative: c.performative, receiver: c.receiver, conversation_id: c.id,
+const message = (c, n) => ({ message_id: messageId(c.i, n), performative: c.performative, receiver: c.receiver, conversation_id: c.id,
   ...(c.reply_to ? { reply_to: c.reply_to, reply_with: `${c.id}-${n}` } : {}), content: { n }, delivery: { durable: true } });
 
 let ending = false, again = 0, acks = 0;
 async function sender(c) {
-  const r = random(c.i);
+  const r = random(seed * 1000 + c.i);  // each actor has its own
   while (!ending) {
     const messages = Array.from({ length: 1 + r(4) }, (_, k) => message(c, c.sent + k));
     for (;;) {
@@ -83,7 +47,7 @@ async function sender(c) {
 const seen = new Set();
 let over = false;
 async function receiver(name, k) {
-  const r = random(100 + k);
+  const r = random(seed * 1000 + 100 + k);
   while (!over) {
     const a = await ask("GET", `/agents/${name}/mailbox?wait=100&max=${1 + r(60)}`);
     if (a === undefined) continue;
@@ -98,25 +62,18 @@ async function receiver(name, k) {
   }
 }
 
-function books(text) {
-  const value = (name) => Number(new RegExp(`^cohort_mail_${name} (\\d+)`, "m").exec(text)[1]);
-  return { sent: value("sent_total"), delivered: value("delivered_total"), dead: value("dead"), expired: value("expired_total"), pending: value("pending") };
-}
-
 await scenario("messages under kills", async () => {
-  await start();
+  await at.start();
   for (const name of receivers) await must("POST", "/agents", { kind: "external", name, durable: true, mailbox_max: 100000 });
   // a run that is cut off LIMIT_RUN_ATTEMPTS times before it got anywhere fails, and is made again
   const supervision = { restart: "on_failure", max_restarts: 100, window: 3600000, backoff: 1 };
   for (const name of echoes) await must("POST", "/agents", { graph_id: "kill_echo", name, supervision });
   const ids = Object.fromEntries(await Promise.all(echoes.map(async (n) => [n, (await must("GET", `/agents/${n}`)).agent_id])));
-  const r = random(999), actors = [...conversations.map(sender)], hearers = receivers.map(receiver);
+  const r = random(seed * 1000 + 999), actors = [...conversations.map(sender)], hearers = receivers.map(receiver);
   const all = Promise.all([...actors, ...hearers]).catch((e) => { ending = over = true; check(false, "an actor", e); });
   for (let k = 0; k < kills && !over; k++) {
     await pause(20 + r(400));
-    server.dying = true;
-    up = (async () => { await server.stop("SIGKILL"); await start(); })();
-    await up;
+    await at.kill();
   }
   ending = true;
   await Promise.all(actors);
@@ -129,13 +86,13 @@ await scenario("messages under kills", async () => {
     const of = conversations.filter((c) => c.receiver === name);
     equal((await must("GET", `/threads/${ids[name]}/state`)).values.noted, of.reduce((sum, c) => sum + c.sent, 0), `${name} has noted each request once`);
   }
-  await until(async () => books((await call(server, "GET", "/metrics")).text).pending === 0, "nothing to wait", 30000).catch(() => {});
+  await until(async () => (await at.books()).pending === 0, "nothing to wait", 30000).catch(() => {});
   over = true;
   await all;
-  const b = books((await call(server, "GET", "/metrics")).text);
+  const b = await at.books();
   check(b.sent === b.delivered + b.dead + b.expired + b.pending && b.pending === 0 && b.dead === 0, "the books balance, nothing waits, nothing is dead", b);
   equal((await must("GET", "/messages/dead")).length, 0, "no dead letter");
-  starts.sort((x, y) => x - y);
+  const starts = at.starts.sort((x, y) => x - y);
   console.log(`${kills} kills: ${conversations.reduce((sum, c) => sum + c.sent, 0)} messages, ${seen.size} received, ${again} times again, ${acks} acks; up again after ${Math.round(starts[starts.length >> 1])} ms (most ${Math.round(starts.at(-1))})`);
 });
 
@@ -147,17 +104,17 @@ await scenario(`${queued} that wait`, async () => {
     if (a.results.some((x) => x.error)) throw new Error(JSON.stringify(a.results.find((x) => x.error)));
   }
   equal((await must("GET", "/agents/box")).waiting, queued, "all wait");
-  await server.stop("SIGKILL");
+  await at.server.stop("SIGKILL");
   const began = performance.now();
-  await start();
+  await at.start();
   const ok = performance.now() - began;
   await until(async () => (await must("GET", "/agents/box")).waiting === queued, `${queued} to wait again`);
   const took = performance.now() - began;
   // time of the processor: what other processes take does not count
-  const stat = readFileSync(`/proc/${server.child.pid}/stat`, "utf8").split(") ")[1].split(" "), cpu = 10 * (Number(stat[11]) + Number(stat[12]));
+  const stat = readFileSync(`/proc/${at.server.child.pid}/stat`, "utf8").split(") ")[1].split(" "), cpu = 10 * (Number(stat[11]) + Number(stat[12]));
   console.log(`${queued} recovered: /ok after ${Math.round(ok)} ms, all of them after ${Math.round(took)} ms, ${cpu} ms of the processor`);
   check(cpu < 1000, `${queued} are there within a second of the processor`, cpu);
   equal((await must("GET", "/agents/box/mailbox?max=3")).map((m) => m.content.n), [0, 1, 2], "in order");
-  await server.stop();
+  await at.server.stop();
 });
 finish();

@@ -9,61 +9,43 @@
 // together.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
+import { call, check, equal, finish, freePort, scenario, scratch, until } from "../e2e/lib.mjs";
 import { hand } from "../wasm/guests.mjs";
+import { killable, messageId, pause, random as choices } from "./kill-lib.mjs";
 
 const kills = Number(process.argv[2] ?? 12), seed = Number(process.argv[3] ?? Date.now() % 1000000);
-const dir = scratch(), port = await freePort();
+const port = await freePort(), random = choices(seed);
 console.log(`seed ${seed}`);
 
-// mulberry32
-let state = seed >>> 0;
-function random(n) {
-  state = (state + 0x6d2b79f5) >>> 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) % n;
-}
-const pause = (ms) => new Promise((r) => setTimeout(r, ms));
-const hex = (n, digits) => n.toString(16).padStart(digits, "0");
-
-let server, up;
-async function start() { server = await startServer({ dir, port, args: ["--shards", "2"] }); }
-// What the server answers; undefined when it dies meanwhile, after it is up again.
-async function ask(method, target, body) {
-  const to = server;
-  try {
-    const r = await call(to, method, target, body);
-    if (r.status !== 503) return r;
-  } catch (e) {
-    if (to === server && to.exit === null && !to.dying) throw e;
-  }
-  await up;
-  return undefined;
-}
-async function must(method, target, body) {
-  for (;;) {
-    const r = await ask(method, target, body);
-    if (r === undefined) continue;
-    if (r.status >= 300) throw new Error(`${method} ${target}: ${r.status} ${r.text}`);
-    return r.json;
-  }
-}
-function hosts() {
+function hosts(k) {
   return readdirSync("/proc").filter((p) => /^\d+$/.test(p)).filter((p) => {
-    try { return readFileSync(`/proc/${p}/stat`, "utf8").match(/\) \S (\d+)/)[1] === String(server.child.pid) && readFileSync(`/proc/${p}/cmdline`, "utf8").includes("cohort-wasm-host"); } catch { return false; }
+    try { return readFileSync(`/proc/${p}/stat`, "utf8").match(/\) \S (\d+)/)[1] === String(k.server.child.pid) && readFileSync(`/proc/${p}/cmdline`, "utf8").includes("cohort-wasm-host"); } catch { return false; }
   }).map(Number);
+}
+// How many there were.
+function killHosts(k) {
+  const list = hosts(k);
+  for (const pid of list) try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ }
+  return list.length;
+}
+// A server with the module of guests.
+async function begin(args, tools) {
+  const k = killable({ dir: scratch(), port, args: [...args, "--shards", "2"] });
+  await k.start();
+  const put = await fetch(`${k.server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call${tools ? `&tools=${tools}` : ""}`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
+  equal(put.status, 200, "the module");
+  return k;
 }
 
 // ---- load ------------------------------------------------------------------------------
 
 const counters = Array.from({ length: 6 }, (_, i) => ({ name: `count-${i}`, i, sent: 0, got: [] }));
-let ending = false, again = 0, serverKills = 0, hostKills = 0;
+let ending = false, allSent = false, again = 0, serverKills = 0, hostKills = 0;
 
-async function sender(c) {
+async function sender(c, { ask }) {
   while (!ending) {
     const n = 1 + random(4);
-    const messages = Array.from({ length: n }, (_, k) => ({ message_id: `01890000-0000-7000-8${hex(c.i, 3)}-${hex(c.sent + k, 12)}`, performative: "request", receiver: c.name,
+    const messages = Array.from({ length: n }, (_, k) => ({ message_id: messageId(c.i, c.sent + k), performative: "request", receiver: c.name,
       reply_to: "ann", reply_with: `${c.i}-${c.sent + k}`, content: { do: "add" }, delivery: { durable: true } }));
     for (;;) {
       const r = await ask("POST", "/messages", { messages });
@@ -77,9 +59,9 @@ async function sender(c) {
 }
 
 // A reply is noted once, then acked; what was not acked comes again.
-async function receiver() {
+async function receiver({ ask }) {
   const seen = new Set();
-  while (!ending || counters.some((c) => c.got.length < c.sent)) {
+  while (!allSent || counters.some((c) => c.got.length < c.sent)) {
     const r = await ask("GET", "/agents/ann/mailbox?wait=500&max=100");
     if (r === undefined || r.status !== 200) { await pause(10); continue; }
     for (const m of r.json) {
@@ -94,30 +76,29 @@ async function receiver() {
   }
 }
 
-async function killer() {
-  for (let k = 0; k < kills; k++) {
+async function killer(k) {
+  for (let n = 0; n < kills; n++) {
     await pause(200 + random(500));
     if (random(2) === 0) {
       serverKills++;
-      up = (async () => { server.dying = true; await server.stop("SIGKILL"); await start(); })();
-      await up;
+      await k.kill();
     } else {
-      for (const pid of hosts()) { hostKills++; try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
+      hostKills += killHosts(k);
     }
   }
 }
 
 await scenario("kill -9 under load", async () => {
-  await start();
-  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
-  equal(put.status, 200, "the module");
+  const k = await begin([]), { must } = k;
   await must("POST", "/agents", { kind: "external", name: "ann", durable: true, mailbox_max: 10000 });
   for (const c of counters) await must("POST", "/agents", { kind: "wasm", graph_id: "hand", name: c.name, durable: true, supervision: { restart: c.i % 2 ? "never" : "on_failure", ...(c.i % 2 ? {} : { max_restarts: 100, window: 600000, backoff: 20 }) } });
-  const load = [...counters.map(sender), receiver()];
+  const senders = counters.map((c) => sender(c, k)), load = [...senders, receiver(k)];
   receiver.end = Infinity;
-  await Promise.race([killer(), Promise.all(load)]);
+  await Promise.race([killer(k), Promise.all(load)]);
   ending = true;
   receiver.end = Date.now() + 60000;
+  await Promise.all(senders);
+  allSent = true;
   await Promise.all(load);
   for (const c of counters) {
     const a = await until(async () => { const x = await must("GET", `/agents/${c.name}`); return x.books.pending === 0 && x; }, `${c.name} to be done`);
@@ -137,21 +118,17 @@ await scenario("kill -9 under load", async () => {
   const total = counters.reduce((n, c) => n + c.sent, 0);
   console.log(`${total} messages, ${serverKills} kills of the server, ${hostKills} of host processes, ${again} batches sent again`);
   check(total > 50 && serverKills + hostKills > 0, "there was something to kill", { total, serverKills, hostKills });
-  const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  const figure = (name) => Number(metrics.match(new RegExp(`^${name} (\\S+)$`, "m"))?.[1]);
-  equal(figure("cohort_mail_sent_total"), figure("cohort_mail_delivered_total") + figure("cohort_mail_dead") + figure("cohort_mail_expired_total") + figure("cohort_mail_pending"), "the books balance");
-  await server.stop();
+  const b = await k.books();
+  equal(b.sent, b.delivered + b.dead + b.expired + b.pending, "the books balance");
+  await k.server.stop();
 });
 
 // A node that is made again runs its guest from the start, but what the guest has read and
 // written is not done again: so a number in its store grows by one for each node, no more.
 await scenario("nodes of a graph, kill -9", async () => {
-  const agents = scratch(), at = scratch(), steps = 40;
+  const agents = scratch(), steps = 40;
   writeFileSync(path.join(agents, "up.yaml"), `id: up\nstate: {value: {}}\nnodes:\n  a:\n    repeat: {times: ${steps}, do: [{wasm: hand, input: {do: "'up'"}}, {wait: {ms: 20}}]}\nedges: [[START, a], [a, END]]\n`);
-  const begin = async () => { server = await startServer({ dir: at, port, args: ["--agents", agents, "--shards", "2"] }); };
-  await begin();
-  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
-  equal(put.status, 200, "the module");
+  const k = await begin(["--agents", agents]), { must } = k;
   // A run is given up when the server has stopped three times under it.
   const rounds = Math.max(2, Math.ceil(kills / 4));
   for (let round = 1; round <= rounds; round++) {
@@ -159,43 +136,40 @@ await scenario("nodes of a graph, kill -9", async () => {
     const run = await must("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "up", input: {} });
     for (let n = 0; n < 4; n++) {
       await pause(50 + random(250));
-      if (n % 2 === 0) for (const pid of hosts()) { try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
-      else { server.dying = true; await server.stop("SIGKILL"); await begin(); }
+      if (n % 2 === 0) killHosts(k);
+      else await k.kill();
     }
     const end = await until(async () => { const r = await must("GET", `/threads/${thread.thread_id}/runs/${run.run_id}`); return !["pending", "running"].includes(r.status) && r; }, "the run to end", 60000);
-    if (!equal(end.status, "success", `run ${round} succeeds`)) console.log((await call(server, "GET", `/threads/${thread.thread_id}`)).text);
+    if (!equal(end.status, "success", `run ${round} succeeds`)) console.log((await call(k.server, "GET", `/threads/${thread.thread_id}`)).text);
     const item = (await must("POST", "/store/items/search", { namespace_prefix: ["wasm"] })).items[0];
     if (!equal(item?.value, { value: round * steps }, `after run ${round} the number is that of the nodes`)) break;
   }
-  await server.stop();
+  await k.server.stop();
 });
 
 // A letter that is handled again calls its tools again, with the keys of the first time; so an
 // agent of which each message makes one work item makes as many as there are messages.
 await scenario("tools of an agent, kill -9", async () => {
-  const at = scratch(), rounds = Math.max(4, kills), batch = 20, titles = [];
-  const begin = async () => { server = await startServer({ dir: at, port, args: ["--shards", "2"] }); };
-  await begin();
-  const put = await fetch(`${server.url}/wasm/modules/hand?allow=log,reply,send,store_get,store_put,tool_call&tools=work_create`, { method: "PUT", headers: { "content-type": "application/wasm" }, body: hand() });
-  equal(put.status, 200, "the module");
+  const rounds = Math.max(4, kills), batch = 20, titles = [];
+  const k = await begin([], "work_create"), { must } = k;
   await must("POST", "/agents", { kind: "wasm", graph_id: "hand", name: "maker", durable: true });
   let waiting = 0;
   for (let round = 0; round < rounds; round++) {
-    const messages = Array.from({ length: batch }, (_, k) => ({ message_id: `01890000-0000-7000-9000-${hex(titles.length + k, 12)}`, performative: "request", receiver: "maker",
+    const messages = Array.from({ length: batch }, (_, k) => ({ message_id: messageId(0, titles.length + k), performative: "request", receiver: "maker",
       content: { do: "tool", name: "work_create", args: { title: `item ${titles.length + k}` } }, delivery: { durable: true } }));
     await must("POST", "/messages", { messages });
     titles.push(...messages.map((m) => m.content.args.title));
     await until(async () => (await must("GET", "/agents/maker")).books.pending < batch, "a letter to be handled");
     waiting += (await must("GET", "/agents/maker")).books.pending > 0;
-    if (random(3) === 0) for (const pid of hosts()) { try { process.kill(pid, "SIGKILL"); } catch { /* it has ended */ } }
-    else { server.dying = true; await server.stop("SIGKILL"); await begin(); }
+    if (random(3) === 0) killHosts(k);
+    else await k.kill();
     const a = await until(async () => { const x = await must("GET", "/agents/maker"); return x.books.pending === 0 && x; }, "all letters to be handled", 60000);
     equal(a.books.dead, 0, "nothing is dead");
   }
   const items = await must("GET", `/work/items?limit=${titles.length * 2}`);
   console.log(`${titles.length} messages, ${rounds} kills, ${waiting} of them with letters waiting`);
   equal(items.map((x) => x.title).sort(), [...titles].sort(), "a work item for each message");
-  await server.stop();
+  await k.server.stop();
 });
 
 finish();
