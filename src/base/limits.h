@@ -481,6 +481,16 @@
 	X(WORK_TIMEOUT_MS,     3600000,   "ms",     "longest deadline of a request") \
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
+	X(BUS_MESSAGE_BYTES,   262144,    "bytes",  "of one message between nodes; larger ones are cut by who sends them") \
+	X(BUS_WAITING_BYTES,   33554432,  "bytes",  "that wait to be sent to other nodes; then senders are told that the bus is busy") \
+	X(BUS_UNSENT_BYTES,    1048576,   "bytes",  "of them handed to the library of NATS; the rest waits in our queue") \
+	X(BUS_BEHIND_BYTES,    67108864,  "bytes",  "heard from other nodes and not yet handled by an event loop; more is dropped, and it is told of an outage") \
+	X(BUS_SUBJECT_BYTES,   512,       "bytes",  "subject of a message between nodes") \
+	X(BUS_CONNECT_MS,      2000,      "ms",     "that a NATS server may take to accept a connection") \
+	X(BUS_RETRY_MS,        250,       "ms",     "between two attempts to connect to NATS, and up to half of it more") \
+	X(BUS_PING_MS,         1000,      "ms",     "between two pings of the NATS server") \
+	X(BUS_PINGS,           2,         "pings",  "without an answer: the connection is lost") \
+	X(BUS_CLOSE_MS,        500,       "ms",     "that a node which ends takes to send what waits") \
 	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
 	X(WASM_LOG_BYTES,      1000,      "bytes",  "of one line that a guest logs; the rest is cut off") \
 	X(WASM_KEY_BYTES,      1024,      "bytes",  "key of a guest's store, or name of a tool that it calls") \

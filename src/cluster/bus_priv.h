@@ -7,8 +7,13 @@
 #define CLUSTER_BUS_PRIV_H
 
 #include <nats/nats.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
-#include "base/rc.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "cluster/bus.h"
 
 /* What is used of libnats, which is loaded when a server is first told of NATS. */
 #define NATS_LIB_MAP(X) \
@@ -59,5 +64,116 @@ extern struct nats_lib nats;
 
 /* Loads it once; ERR_NOTFOUND with words that name the package. */
 int nats_lib_load(struct err *e);
+
+/* What waits to be sent: the subject and the reply as C strings, then the body. */
+struct bus_out {
+	struct bus_out *next;
+	size_t subject, reply, body;         /* lengths without the NULs */
+	char text[];
+};
+
+/* A message that was heard, shared by the ears it is for. */
+struct bus_copy {
+	atomic_uint refs;
+	size_t bytes;
+	struct bus_message m;
+	char text[];
+};
+void bus_copy_drop(struct bus_copy *c);
+
+/* What a shard is told, in order. */
+struct bus_news {
+	enum bus_news_kind {
+		NEWS_HEARD,                  /* copy, for ear */
+		NEWS_GONE,                   /* nothing follows for ear: freed */
+		NEWS_UP, NEWS_DOWN,          /* all watchers */
+	} kind;
+	struct bus_ear *ear;
+	struct bus_copy *copy;
+};
+
+struct bus_row {
+	struct bus_news *at;
+	size_t n, cap;
+};
+
+/* A shard's side of the bus. */
+struct bus_place {
+	struct shard *shard;
+	struct shard_job job;
+	struct list watchers;                /* the shard's own */
+	pthread_mutex_t lock;                /* of what follows */
+	struct bus_row coming, spare;        /* spare: empty, kept for its memory */
+	size_t bytes;                        /* of the copies that are coming */
+	bool posted, up;                     /* up: as the last of `coming` says */
+	bool behind;                         /* messages are dropped until it has caught up */
+};
+
+struct bus_watcher {
+	struct list in;                      /* bus_place.watchers */
+	void (*changed)(void *ctx, bool up);
+	void *ctx;
+	bool up;
+};
+
+struct bus_ear {
+	struct list in;                      /* bus.arrivals, then bus_subject.ears */
+	struct list leaving;                 /* bus.leavers */
+	struct list all;                     /* bus.ears */
+	struct bus *bus;
+	struct bus_place *place;
+	char *subject;                       /* with the prefix */
+	bool stopped;                        /* the shard's own */
+	void (*heard)(void *ctx, const struct bus_message *m);
+	void *ctx;
+};
+
+/* The bus's thread owns them. */
+struct bus_subject {
+	struct list in;                      /* bus.subjects */
+	struct list ears;
+	char *name;
+	natsSubscription *sub;               /* NULL: not connected */
+};
+
+#define BUS_MARK 0x62757331u
+
+struct bus {
+	unsigned mark;
+	natsOptions *opts;
+	char *prefix;                        /* "cluster." */
+	size_t prefix_n;
+	pthread_t thread;
+	int bell;                            /* eventfd: there is something to do */
+	atomic_bool up, closing;
+	_Atomic(struct bus_out *) outbox;    /* a stack */
+	_Atomic uint64_t waiting, sent, sent_bytes, heard, heard_bytes, dropped, refused,
+	    connects;
+
+	pthread_mutex_t lock;                /* of what follows */
+	struct list arrivals, leavers, ears;
+	struct bus_place *places[LIMIT_SHARDS];
+	char server[128];
+
+	/* The thread's own. */
+	struct list subjects;
+	natsConnection *nc;
+	struct bus_out *queue, **queue_tail; /* taken from the outbox, oldest first */
+	int fd;
+	atomic_bool want_write;              /* libnats asks from its own threads too */
+	bool told_down;                      /* why it cannot connect was logged */
+};
+
+void bus_ring(struct bus *b);
+void *bus_thread(void *arg);
+natsStatus bus_thread_drives(struct bus *b);     /* its option of libnats */
+
+/* Place. */
+struct bus_place *bus_place_new(struct shard *s, bool up);
+void bus_place_free(struct bus_place *p);
+/* False: the shard is behind, the copy was not taken. */
+bool bus_place_add(struct bus_place *p, struct bus_news news);
+void bus_place_tell(struct bus_place *p);    /* posts what was added */
+void bus_place_watch(struct bus_place *p, struct bus_watcher *w);
 
 #endif
