@@ -10,7 +10,7 @@
  *                  closed <--- linger <--- sent, not kept ------------+
  *
  * An upgrade makes socket of serving: bytes go to ws.c then, and its close frame is the
- * answer's end.
+ * answer's end.  A tunnel (http_tunnel.c) makes tunnel of it.
  *
  * The hook `head` may answer before the body has come: then a small one is
  * read over (skipping) and the connection is kept, any other ends in linger.
@@ -34,8 +34,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct conn_state {
 	const char *name;
@@ -50,11 +48,12 @@ static void feed_bytes(struct http_conn *c, const char *at, size_t n);
 static void keep_bytes(struct http_conn *c, const char *at, size_t n);
 static void drop_bytes(struct http_conn *c, const char *at, size_t n);
 static void socket_bytes(struct http_conn *c, const char *at, size_t n);
+static void tunnel_bytes(struct http_conn *c, const char *at, size_t n);
+static void tunnel_eof(struct http_conn *c);
 static void serving_eof(struct http_conn *c);
 static void note_eof(struct http_conn *c);
 static void request_timeout(struct http_conn *c);
 static void resume_reading(struct http_conn *c);
-static void on_closed(uv_handle_t *h);
 
 #define MOVED_BYTES (16 * KB)
 #define GAP_COUNTS  (10000 * NS_PER_MS)
@@ -71,15 +70,10 @@ body = { "body", true, LIMIT(body), feed_bytes, http_conn_lost, request_timeout 
 skipping = { "skipping", true, LIMIT(body), feed_bytes, http_conn_drop, http_conn_drop },
 serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, http_conn_write_timeout },
 socket_open = { "socket", false, NO_LIMIT, socket_bytes, serving_eof, http_conn_write_timeout },
+tunnel = { "tunnel", false, NO_LIMIT, tunnel_bytes, tunnel_eof, http_conn_write_timeout },
 flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, http_conn_write_timeout },
 linger = { "linger", false, LIMIT(linger), drop_bytes, http_conn_drop, http_conn_drop },
 closed = { "closed", false, NO_LIMIT, drop_bytes, note_eof, note_eof };
-
-static uv_stream_t *
-stream_of(struct http_conn *c)
-{
-	return (uv_stream_t *)&c->tcp;
-}
 
 static void
 check_conn(const struct http_conn *c)
@@ -165,10 +159,8 @@ conn_close(struct http_conn *c, bool reset)
 	c->state = &closed;
 	c->deadline = NEVER;
 	shard_timer_cancel(c->l->shard, &c->timer);
-	/* A reset gives the kernel's copy of the bytes back at once. */
-	if (!reset || uv_tcp_close_reset(&c->tcp, on_closed) != 0)
-		uv_close((uv_handle_t *)&c->tcp, on_closed);
-	/* libuv writes no more, only calls back. */
+	c->wire->close(c, reset);
+	/* It writes no more, only calls back. */
 	http_out_release(&c->out);
 	http_room_give_kept(c);
 }
@@ -181,11 +173,9 @@ conn_free(struct http_conn *c)
 	free(c);
 }
 
-static void
-on_closed(uv_handle_t *h)
+void
+http_conn_closed(struct http_conn *c)
 {
-	struct http_conn *c = h->data;
-
 	check_conn(c);
 	c->closed = true;
 	http_listener_conn_closed(c->l, c);
@@ -222,7 +212,7 @@ void
 http_conn_lost(struct http_conn *c)
 {
 	struct request *q = c->req;
-	bool owned = c->state == &serving || c->state == &socket_open;
+	bool owned = c->state == &serving || c->state == &socket_open || c->state == &tunnel;
 
 	check_conn(c);
 	c->req = NULL;
@@ -275,10 +265,7 @@ http_conn_drain(struct http_conn *c)
 static void
 conn_linger(struct http_conn *c)
 {
-	uv_os_fd_t fd;
-
-	if (c->eof || uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
-	    shutdown(fd, SHUT_WR) != 0) {
+	if (c->eof || !c->wire->shut(c)) {
 		http_conn_drop(c);
 		return;
 	}
@@ -304,6 +291,11 @@ http_conn_sent(struct http_conn *c)
 	http_request_end(q);
 	if (c->state == &closed)
 		return;
+	if (http_conn_is_port(c)) {
+		c->port.how = ends ? HTTP_PORT_ENDS : HTTP_PORT_KEEPS;
+		http_conn_drop(c);
+		return;
+	}
 	if (ends && unread) {
 		conn_linger(c);
 		return;
@@ -340,9 +332,18 @@ http_conn_upgrade(struct http_conn *c)
 }
 
 void
+http_conn_tunnel(struct http_conn *c)
+{
+	assert(c->state == &serving && c->req != NULL);
+	become(c, &tunnel);
+	if (c->eof)
+		http_conn_schedule(c);
+}
+
+void
 http_conn_hold(struct http_conn *c, bool held)
 {
-	assert(c->state == &socket_open);
+	assert(c->state == &socket_open || c->state == &tunnel);
 	if (c->held == held)
 		return;
 	c->held = held;
@@ -350,7 +351,7 @@ http_conn_hold(struct http_conn *c, bool held)
 		http_conn_schedule(c);
 	} else if (!c->stopped) {
 		c->stopped = true;
-		uv_read_stop(stream_of(c));
+		c->wire->read(c, false);
 	}
 }
 
@@ -366,6 +367,7 @@ start_request(struct http_conn *c)
 	q->r.started = shard_now(c->l->shard);
 	memcpy(q->peer, c->peer, sizeof q->peer);
 	q->r.peer = str_of(q->peer);
+	q->r.through = http_conn_is_port(c) ? c->port.ctx : NULL;
 	c->req = q;
 	http_parse_begin(&c->parse, q);
 }
@@ -554,7 +556,7 @@ keep_bytes(struct http_conn *c, const char *at, size_t n)
 	http_room_for_kept(c);
 	if (c->kept.n >= KEPT_MAX && !c->stopped) {
 		c->stopped = true;
-		uv_read_stop(stream_of(c));
+		c->wire->read(c, false);
 	}
 }
 
@@ -574,6 +576,15 @@ socket_bytes(struct http_conn *c, const char *at, size_t n)
 	if (c->state != &socket_open)
 		return;
 	note_moved(c);
+	if (taken < n)
+		keep_bytes(c, at + taken, n - taken);
+}
+
+static void
+tunnel_bytes(struct http_conn *c, const char *at, size_t n)
+{
+	size_t taken = c->kept.n == 0 ? http_tunnel_bytes(c, at, n) : 0;
+
 	if (taken < n)
 		keep_bytes(c, at + taken, n - taken);
 }
@@ -599,37 +610,37 @@ serving_eof(struct http_conn *c)
 }
 
 static void
+tunnel_eof(struct http_conn *c)
+{
+	c->eof = true;
+	http_tunnel_eof(c);
+}
+
+static void
 request_timeout(struct http_conn *c)
 {
 	refuse(c, 408, c->state == &head ? "the headers took too long" :
 	    "the body took too long");
 }
 
-static void
-on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+void
+http_conn_bytes(struct http_conn *c, const char *at, size_t n)
 {
-	struct http_conn *c = h->data;
-
-	(void)suggested;
-	*buf = uv_buf_init(c->l->read, sizeof c->l->read);
+	check_conn(c);
+	if (c->state != &closed)
+		c->state->bytes(c, at, n);
 }
 
-static void
-on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+void
+http_conn_eof(struct http_conn *c)
 {
-	struct http_conn *c = s->data;
-
 	check_conn(c);
-	if (c->state == &closed || n == 0)
+	if (c->state == &closed)
 		return;
-	if (n > 0)
-		c->state->bytes(c, buf->base, (size_t)n);
-	else if (n == UV_EOF && c->kept.n == 0)
+	if (c->kept.n == 0)
 		c->state->eof(c);
-	else if (n == UV_EOF)
-		c->eof = true;
 	else
-		http_conn_lost(c);
+		c->eof = true;
 }
 
 static void
@@ -638,7 +649,7 @@ resume_reading(struct http_conn *c)
 	if (!c->stopped || c->held || c->kept.n >= KEPT_MAX || c->eof)
 		return;
 	c->stopped = false;
-	uv_read_start(stream_of(c), on_alloc, on_read);
+	c->wire->read(c, true);
 }
 
 /* What came while it was held, and what wslay has read ahead. */
@@ -655,6 +666,20 @@ feed_socket(struct http_conn *c)
 	http_room_for_kept(c);
 	if (c->state == &socket_open && !c->held && c->eof)
 		serving_eof(c);
+}
+
+/* What came before the tunnel was open, or while it was held. */
+static void
+feed_tunnel(struct http_conn *c)
+{
+	size_t taken = http_tunnel_bytes(c, c->kept.p, c->kept.n);
+
+	if (taken > 0) {
+		buf_release(&c->kept);
+		http_room_for_kept(c);
+	}
+	if (c->state == &tunnel && c->eof && c->kept.n == 0)
+		http_tunnel_eof(c);
 }
 
 /* Requests that were read ahead. */
@@ -713,6 +738,8 @@ conn_turn(struct shard_job *job)
 	tell_empty(c);
 	if (c->state == &socket_open)
 		feed_socket(c);
+	else if (c->state == &tunnel)
+		feed_tunnel(c);
 	else
 		feed_kept(c);
 	if (c->state != &closed)
@@ -727,32 +754,21 @@ http_conn_schedule(struct http_conn *c)
 
 /* Begin. */
 
-void
-http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
+struct http_conn *
+http_conn_new(struct http_listener *l, const struct wire *wire)
 {
 	struct http_conn *c = mem_new(struct http_conn);
-	int rc;
 
 	c->mark = CONN_MARK;
+	c->wire = wire;
 	c->l = l;
 	c->turn.run = conn_turn;
 	c->timer.fire = on_deadline;
 	c->kept = BUF(KEPT_MAX + READ_SIZE);
 	c->out.waits = true;
-	uv_tcp_init(shard_loop(l->shard), &c->tcp);
-	c->tcp.data = c;
 	list_append(&l->conns, &c->all);
 	c->state = &idle;
 	http_listener_idle(l, c);
-	http_conn_name_peer(c, peer);
 	http_conn_limit(c);
-	rc = uv_tcp_open(&c->tcp, fd);
-	if (rc != 0)
-		close(fd);
-	else
-		rc = uv_read_start(stream_of(c), on_alloc, on_read);
-	if (rc != 0) {
-		log_warn("net", "accept_failed", "error=%s", uv_err_name(rc));
-		http_conn_drop(c);
-	}
+	return c;
 }

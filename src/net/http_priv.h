@@ -5,7 +5,10 @@
  *   http_out.c     bytes that wait for the kernel
  *   http_turn.c    shared blocks that are sent in one turn, and slow readers
  *   http_conn.c    one connection: its states, deadlines, order of requests
- *   http_send.c    its bytes to the kernel
+ *   http_send.c    its bytes to its wire
+ *   http_socket.c  a wire that is a socket
+ *   http_port.c    a wire that is functions
+ *   http_tunnel.c  an answer that somebody else gives byte for byte
  *   http_room.c    what connections hold of the process's accounts, and who goes
  *   http_reply.c   answers: head, body, stream
  *   http_server.c  addresses, listeners, accepting, draining
@@ -30,6 +33,8 @@
 #include "base/mem.h"
 #include "net/files_priv.h"
 #include "net/http.h"
+#include "net/http_port.h"
+#include "net/http_tunnel.h"
 #include "net/sse.h"
 #include "net/ws.h"
 #include "net/ws_priv.h"
@@ -102,6 +107,14 @@ struct ws {
 	bool held;                           /* see ws_hold */
 };
 
+struct http_tunnel {
+	struct http_req *r;
+	const struct http_tunnel_ops *ops;
+	void *ctx;
+	bool open;                           /* the client's bytes come too */
+	bool ended;                          /* their end was told */
+};
+
 struct http_listener;
 
 /* One request and its answer.  Lives in the listener's pool. */
@@ -130,6 +143,7 @@ struct request {
 	union {
 		struct sse sse;
 		struct ws ws;                /* of an upgraded one */
+		struct http_tunnel tunnel;
 	};
 	char peer[PEER_MAX];
 };
@@ -229,10 +243,35 @@ void http_turn_when_empty(struct request *q, void (*empty)(void *ctx), void *ctx
 
 struct conn_state;
 
+/* What bytes go through.  Nothing of it calls back from inside, but for what is given
+ * by http_port_* in a call of the port's user. */
+struct wire {
+	/* Bytes that were taken at once; or an error of libuv's, UV_EAGAIN too. */
+	int (*send)(struct http_conn *c, const uv_buf_t *iov, unsigned n);
+	/* Calls http_conn_written when they, or some, were taken. */
+	int (*wait)(struct http_conn *c, const uv_buf_t *iov, unsigned n);
+	size_t (*waiting)(const struct http_conn *c);        /* of them, not taken yet */
+	void (*read)(struct http_conn *c, bool on);
+	bool (*shut)(struct http_conn *c);   /* ends our sending side; false: it cannot */
+	bool (*silent)(const struct http_conn *c);   /* nothing of the client waits */
+	void (*close)(struct http_conn *c, bool reset);      /* http_conn_closed follows */
+	bool descriptor;                     /* it is an open file */
+};
+
+struct http_port {
+	const struct http_port_ops *ops;     /* NULL: nobody is told any more */
+	void *ctx;
+	struct shard_job closing;
+	enum http_port_end how;
+};
+
 struct http_conn {
 	unsigned mark;
-	uv_tcp_t tcp;
-	uv_write_t write;
+	const struct wire *wire;
+	union {
+		struct { uv_tcp_t tcp; uv_write_t write; };
+		struct http_port port;
+	};
 	struct http_listener *l;
 	struct list all;                     /* of the listener's */
 	struct list idle;                    /* while it is idle */
@@ -268,6 +307,14 @@ conn_of(struct list *all)
 	return CONTAINER_OF(all, struct http_conn, all);
 }
 
+/* Idle, and not read yet. */
+struct http_conn *http_conn_new(struct http_listener *l, const struct wire *wire);
+/* From the wire. */
+void http_conn_bytes(struct http_conn *c, const char *at, size_t n);
+void http_conn_eof(struct http_conn *c);
+void http_conn_closed(struct http_conn *c);
+/* n bytes of those under way were taken; error < 0: no more will be. */
+void http_conn_written(struct http_conn *c, size_t n, int error);
 /* Takes fd, also when it fails. */
 void http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
 void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
@@ -279,7 +326,8 @@ void http_conn_reset(struct http_conn *c);        /* as http_conn_drop; not in g
 void http_conn_drain(struct http_conn *c);
 void http_conn_answering(struct http_conn *c);    /* the answer is queued whole */
 void http_conn_upgrade(struct http_conn *c);      /* from here on bytes are ws.c's */
-/* Stops reading, or goes on at the end of the turn.  Of an upgraded one. */
+void http_conn_tunnel(struct http_conn *c);       /* http_tunnel.c's */
+/* Stops reading, or goes on at the end of the turn.  Of an upgraded one or a tunnel. */
 void http_conn_hold(struct http_conn *c, bool held);
 /* Refuses a body or a message that has not moved since, unless it is being fed: its feeder
  * refuses it.  False: there is none. */
@@ -337,7 +385,20 @@ void ws_conn_shed(struct http_conn *c);
  * was held or has ended. */
 size_t ws_conn_bytes(struct http_conn *c, const char *at, size_t n);
 
+/* http_port.c */
+
+bool http_conn_is_port(const struct http_conn *c);
+
+/* http_tunnel.c */
+
+/* Of a tunnel; how many it took.  Fewer: it was held or has ended. */
+size_t http_tunnel_bytes(struct http_conn *c, const char *at, size_t n);
+void http_tunnel_eof(struct http_conn *c);
+
 /* http_server.c */
+
+/* Its listener on this shard; NULL: it has none. */
+struct http_listener *http_listener_find(struct http_server *hs, const struct shard *s);
 
 struct http_listener {
 	unsigned mark;

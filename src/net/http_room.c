@@ -69,8 +69,7 @@ shed_bodies(struct http_listener *l)
 size_t
 http_conn_taken(const struct http_conn *c)
 {
-	size_t left = c->writing == 0 ? 0 :
-	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+	size_t left = c->writing == 0 ? 0 : c->wire->waiting(c);
 
 	return c->taken + c->writing - left;
 }

@@ -1,8 +1,8 @@
 /*
- * http_send.c - a connection's bytes to the kernel.
+ * http_send.c - a connection's bytes to its wire.
  *
- * The socket is tried first; what it does not take waits in `out` and is
- * written when it can be.
+ * The wire is tried first; what it does not take waits in `out` and is written
+ * when it can be.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,23 +13,15 @@
 
 #define WAITING_MAX 4                        /* pieces that libuv holds on to */
 
-static uv_stream_t *
-stream_of(struct http_conn *c)
+void
+http_conn_written(struct http_conn *c, size_t n, int error)
 {
-	return (uv_stream_t *)&c->tcp;
-}
-
-static void
-on_written(uv_write_t *w, int status)
-{
-	struct http_conn *c = CONTAINER_OF(w, struct http_conn, write);
-	size_t n = c->writing;
-
 	CHECK_MARK(c, CONN_MARK);
+	assert(n <= c->writing);
 	c->writing = 0;
 	if (http_conn_is_closed(c))
 		return;
-	if (status < 0) {
+	if (error < 0) {
 		http_conn_lost(c);
 		return;
 	}
@@ -60,7 +52,7 @@ http_conn_flush(struct http_conn *c)
 
 	while (c->out.bytes > 0 && c->writing == 0 && !c->failed) {
 		n = http_out_iov(&c->out, iov, PIECES_MAX, &bytes);
-		rc = uv_try_write(stream_of(c), iov, n);
+		rc = c->wire->send(c, iov, n);
 		if (rc < 0 && rc != UV_EAGAIN) {
 			write_error(c, rc);
 			return;
@@ -72,7 +64,7 @@ http_conn_flush(struct http_conn *c)
 		if (rc > 0 && (size_t)rc == bytes)
 			continue;
 		n = http_out_iov(&c->out, iov, WAITING_MAX, &c->writing);
-		rc = uv_write(&c->write, stream_of(c), iov, n, on_written);
+		rc = c->wire->wait(c, iov, n);
 		if (rc < 0) {
 			c->writing = 0;
 			write_error(c, rc);
@@ -89,7 +81,7 @@ http_conn_flush(struct http_conn *c)
 void
 http_conn_write_timeout(struct http_conn *c)
 {
-	size_t left = uv_stream_get_write_queue_size(stream_of(c));
+	size_t left = c->wire->waiting(c);
 
 	assert(c->writing > 0);              /* or there was no deadline */
 	if (left >= c->unsent) {
@@ -111,7 +103,7 @@ http_conn_queue(struct http_conn *c, struct str bytes)
 	http_conn_schedule(c);
 }
 
-/* Tries the socket without copying; the bytes it took. */
+/* Tries the wire without copying; the bytes it took. */
 static size_t
 try_pieces(struct http_conn *c, const struct piece *pieces, size_t n)
 {
@@ -121,7 +113,7 @@ try_pieces(struct http_conn *c, const struct piece *pieces, size_t n)
 	for (size_t i = 0; i < n; i++)
 		iov[i] = (uv_buf_t){ .base = (char *)(uintptr_t)pieces[i].p,
 		    .len = pieces[i].n };
-	rc = uv_try_write(stream_of(c), iov, (unsigned)n);
+	rc = c->wire->send(c, iov, (unsigned)n);
 	if (rc < 0 && rc != UV_EAGAIN)
 		write_error(c, rc);
 	return rc < 0 ? 0 : (size_t)rc;

@@ -416,12 +416,9 @@ static bool
 may_close(struct http_listener *l, const struct http_conn *c)
 {
 	nsec began = c->deadline - l->hs->limits.idle * NS_PER_MS;
-	uv_os_fd_t fd;
-	char byte;
 
 	return shard_now(l->shard) - began >= l->hs->limits.idle_min * NS_PER_MS &&
-	    c->kept.n == 0 && uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
-	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+	    c->kept.n == 0 && c->wire->silent(c);
 }
 
 /* Oldest first: after one that stays, the others were idle for less. */
@@ -531,7 +528,8 @@ http_listener_conn_closed(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
 	list_remove(&c->all);
-	uncount_one(l);
+	if (c->wire->descriptor)
+		uncount_one(l);
 	http_room_listener_ended(l);
 	resume_accepting(l);
 	if (l->draining)
@@ -560,8 +558,8 @@ on_drain_end(struct wheel_timer *t)
 		http_conn_lost(conn_of(i));
 }
 
-static struct http_listener *
-find_listener(struct http_server *hs, const struct shard *s)
+struct http_listener *
+http_listener_find(struct http_server *hs, const struct shard *s)
 {
 	struct http_listener *l;
 
@@ -576,7 +574,7 @@ void
 http_server_drain(struct http_server *hs, struct shard *s,
     void (*done)(void *ctx), void *ctx)
 {
-	struct http_listener *l = find_listener(hs, s);
+	struct http_listener *l = http_listener_find(hs, s);
 
 	assert(l != NULL && !l->draining);
 	l->draining = true;
