@@ -37,7 +37,7 @@ static int
 members_run(struct commit *c, const struct commit_group *g)
 {
 	for (c->ran = 0; c->ran < g->n; c->ran++) {
-		int64_t before = db_changes_all(c->db);
+		int64_t before = db_mark(c->db);
 		size_t i = c->ran;
 		bool kept;
 
@@ -48,7 +48,7 @@ members_run(struct commit *c, const struct commit_group *g)
 		kept = g->run(g->ctx, i);
 		if (db_broken(c->db))
 			return ERR_IO;
-		c->left_out[i] = !kept && db_changes_all(c->db) != before;
+		c->left_out[i] = !kept && db_wrote(c->db, before);
 		if (c->left_out[i])
 			return ERR_AGAIN;
 	}
@@ -79,7 +79,7 @@ commit(struct commit *c)
 static int
 group_run(struct commit *c, const struct commit_group *g)
 {
-	int64_t before = db_changes_all(c->db);
+	int64_t before = db_mark(c->db);
 	int rc;
 
 	c->db->on->fault = DB_SOUND;
@@ -88,8 +88,8 @@ group_run(struct commit *c, const struct commit_group *g)
 	if (rc == OK)
 		rc = members_run(c, g);
 	if (rc == OK && g->finish != NULL)
-		rc = g->finish(g->ctx, db_changes_all(c->db) != before);
-	if (rc == OK && db_changes_all(c->db) != before)
+		rc = g->finish(g->ctx, db_wrote(c->db, before));
+	if (rc == OK && db_wrote(c->db, before))
 		rc = commit(c);
 	if (!c->held)
 		db_rollback(c->db);

@@ -166,9 +166,17 @@ db_changes(const struct db *db)
 }
 
 int64_t
-db_changes_all(const struct db *db)
+db_mark(const struct db *db)
 {
 	return db->on->driver->changes(db->on, true);
+}
+
+bool
+db_wrote(const struct db *db, int64_t mark)
+{
+	const struct db_driver *d = db->on->driver;
+
+	return d->wrote != NULL ? d->wrote(db->on, mark) : d->changes(db->on, true) != mark;
 }
 
 int

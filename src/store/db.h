@@ -61,6 +61,7 @@ struct db_conn {
 	struct err err;              /* words of the last failure */
 	int log_frames;              /* in the log, after the last commit */
 	int64_t log_bytes;           /* its file is at least that long */
+	msec patience;               /* with a server that says nothing; 0: LIMIT_PG_WAIT_MS */
 	/* DB_SLOW: */
 	bool by_cpu;                 /* the two are times of the thread's CPU */
 	nsec deadline;               /* statements stop past it; 0: never */
@@ -89,6 +90,9 @@ const char *db_path(const struct db *db);    /* absolute */
 /* Is its data in a database server?  Then there is no file, no log, and no version in the
  * sense of sqlite_version.c: the functions about them do nothing. */
 bool db_is_server(const struct db *db);
+/* Before connections are opened: how long a node may say nothing and is still taken for
+ * alive.  No wait for the server takes longer than half of it. */
+void db_server_lease(msec lease);
 bool db_is_read_only(const struct db *db);
 /* Is another file, or none, under the path by now? */
 bool db_has_moved(const struct db *db);
@@ -110,9 +114,10 @@ int  db_begin(struct db *db, enum db_use use);       /* DB_WRITE or DB_READ */
 int  db_commit(struct db *db);
 void db_rollback(struct db *db);             /* nothing if none is open */
 int64_t db_changes(const struct db *db);     /* rows of the last statement */
-/* Since it was opened; with a database server it counts statements, with those that
- * changed nothing. */
-int64_t db_changes_all(const struct db *db);
+/* Has a statement since the mark changed a row?  Also true of one whose result is not
+ * there yet. */
+int64_t db_mark(const struct db *db);
+bool db_wrote(const struct db *db, int64_t mark);
 
 /* Words of the last failure, with the path.  ERR_INVALID: the file is damaged or
  * no database; else ERR_IO. */

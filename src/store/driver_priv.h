@@ -29,6 +29,9 @@ struct db_driver {
 	bool (*in_tx)(const struct db_conn *c);
 	int64_t (*last_id)(const struct db_conn *c);
 	int64_t (*changes)(const struct db_conn *c, bool all);
+	/* Has a row been written, as far as is known, since changes(all) gave mark?  NULL:
+	 * if it gives another number now. */
+	bool (*wrote)(const struct db_conn *c, int64_t mark);
 
 	/* NULL: failed.  The other functions accept that, and step fails. */
 	struct db_stmt *(*prepare)(struct db_conn *c, const char *text);

@@ -80,17 +80,27 @@ conn_changes(const struct db_conn *c, bool all)
 	PGresult *res;
 
 	if (all)
-		return p->writes;
+		return (int64_t)p->sent;
 	if (p->state != PG_UP || p->aborted || pg_wait(p, &res) != OK)
 		return 0;
 	pq.clear(res);
 	return p->changes;
 }
 
+/* Results say which statements wrote; those that are to come may have. */
+static bool
+conn_wrote(const struct db_conn *c, int64_t mark)
+{
+	const struct pg *p = c->h;
+	uint64_t since = (uint64_t)mark > p->got ? (uint64_t)mark : p->got;
+
+	return p->wrote > (uint64_t)mark || p->may_write > since;
+}
+
 /* ---- transactions ------------------------------------------------------------ */
 
-static int
-send_text(struct pg *p, const char *text)
+int
+pg_send_text(struct pg *p, const char *text)
 {
 	if (pq.sendQueryParams(p->c, text, 0, NULL, NULL, NULL, NULL, 1) != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
@@ -98,14 +108,15 @@ send_text(struct pg *p, const char *text)
 	return OK;
 }
 
-static int
-begin(struct pg *p, const char *text)
+int
+pg_begin(struct pg *p, const char *text)
 {
 	int rc = pg_up(p, soon());
 
 	assert(!p->in_tx);
+	p->committing = false;
 	if (rc == OK)
-		rc = send_text(p, text);
+		rc = pg_send_text(p, text);
 	p->in_tx = rc == OK;
 	return rc;
 }
@@ -120,7 +131,7 @@ commit(struct pg *p)
 	if (p->state != PG_UP || p->aborted || !p->in_tx)
 		return p->on->err.code != OK ? p->on->err.code : ERR_IO;
 	p->committing = true;
-	rc = send_text(p, "COMMIT");
+	rc = pg_send_text(p, "COMMIT");
 	if (rc == OK)
 		rc = pg_wait(p, &res);
 	if (p->state == PG_UP)
@@ -139,14 +150,15 @@ commit(struct pg *p)
 
 /* What nobody waited for may have failed: it is read first, for the server takes no
  * ROLLBACK behind a failure. */
-static int
-rollback(struct pg *p)
+int
+pg_rollback(struct pg *p)
 {
 	int rc = p->state == PG_UP ? pg_settle(p) : OK;
 
-	p->in_tx = p->aborted = false;
+	p->in_tx = p->aborted = p->own_tx = false;
+	p->cursors = 0;
 	if (p->state == PG_UP && rc == OK)
-		rc = send_text(p, "ROLLBACK");
+		rc = pg_send_text(p, "ROLLBACK");
 	if (p->state == PG_UP && rc == OK)
 		pg_push(p);
 	return rc;
@@ -157,17 +169,32 @@ conn_tx(struct db_conn *c, int which)
 {
 	switch (which) {
 	case DB_TX_READ:
-		return begin(c->h, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+		return pg_begin(c->h, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 	case DB_TX_WRITE:
-		return begin(c->h, "BEGIN");
+		return pg_begin(c->h, "BEGIN");
 	case DB_TX_COMMIT:
 		return commit(c->h);
 	default:
-		return rollback(c->h);
+		return pg_rollback(c->h);
 	}
 }
 
 /* ---- statements --------------------------------------------------------------- */
+
+static bool
+writes(const char *text)
+{
+	static const char *const words[] = { "INSERT INTO", "UPDATE ", "DELETE FROM" };
+	bool anywhere = strncmp(text, "WITH", 4) == 0;
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		const char *at = strstr(text, words[i]);
+
+		if (at == text || (anywhere && at != NULL))
+			return true;
+	}
+	return false;
+}
 
 static struct db_stmt *
 stmt_prepare(struct db_conn *c, const char *text)
@@ -179,7 +206,8 @@ stmt_prepare(struct db_conn *c, const char *text)
 	pg_translate(str_of(text), &b, &s->params);
 	assert(!b.failed && s->params <= PG_PARAMS);
 	s->text = mem_cstr(buf_str(&b));
-	s->writes = strncmp(s->text, "SELECT", 6) != 0;
+	s->writes = writes(s->text);
+	s->many = s->p->use != DB_WRITE && pg_rows_are_many(s->text);
 	s->value = mem_zero(((size_t)s->params + 1) * sizeof *s->value);
 	s->type = mem_zero(((size_t)s->params + 1) * sizeof *s->type);
 	buf_release(&b);
@@ -202,6 +230,8 @@ stmt_reset(struct db_stmt *db)
 	pq.clear(s->res);
 	s->res = NULL;
 	s->no = 0;
+	if (s->cursor != 0)
+		pg_rows_close(s->p, s);
 	for (int i = 0; i < s->params; i++)
 		s->value[i] = db_null();
 }
@@ -262,15 +292,20 @@ execute(struct pg *p, struct pg_stmt *s)
 	struct pg_params x;
 	int rc = pg_params_make(&x, s, &p->on->err), ok = 1;
 
-	if (rc == OK)
+	if (rc == OK && s->many)
+		rc = pg_rows_open(p, s, &x);
+	else if (rc == OK)
 		ok = pq.sendQueryPrepared(p->c, s->name, s->params, x.at, x.n, x.binary, 1);
 	pg_params_free(&x, s->params);
 	if (rc != OK)
 		return rc;
 	if (ok != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
+	if (s->many)
+		return OK;
 	s->no = ++p->sent;
-	p->writes += s->writes;
+	if (s->writes)
+		p->may_write = s->no;
 	if (s->columns > 0) {
 		s->next = p->keeps;
 		p->keeps = s;
@@ -312,6 +347,8 @@ finish(struct pg *p, struct pg_stmt *s)
 	}
 	if (s->columns == 0 || s->res == NULL)
 		return ERR_NOTFOUND;
+	if (s->cursor != 0)
+		return pg_rows_next(p, s);
 	return ++s->row < s->rows ? OK : ERR_NOTFOUND;
 }
 
@@ -328,7 +365,7 @@ stmt_step(struct db_conn *c, struct db_stmt *db)
 		rc = finish(p, s);
 	if (again && p->state == PG_DOWN) {
 		c->fault = DB_SOUND;
-		s->no = 0;
+		s->no = s->cursor = 0;
 		rc = start(p, s);
 		if (rc == OK)
 			rc = finish(p, s);
@@ -389,6 +426,7 @@ conn_path(const struct db_conn *c)
 const struct db_driver db_pg = {
 	.open = conn_open, .close = conn_close, .path = conn_path,
 	.exec = conn_exec, .in_tx = conn_in_tx, .changes = conn_changes,
+	.wrote = conn_wrote,
 	.last_id = conn_last_id, .tx_run = conn_tx,
 	.prepare = stmt_prepare, .finalize = stmt_finalize, .bind = stmt_bind,
 	.start = stmt_start, .ready = stmt_ready,

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,9 +38,9 @@ pg_lose(struct pg *p, const char *why)
 	p->c = NULL;
 	p->state = PG_DOWN;
 	p->retry_at = clock_mono();
-	p->in_tx = p->aborted = false;
-	p->sent = p->got = p->asked = 0;
-	p->syncs = 0;
+	p->in_tx = p->aborted = p->own_tx = false;
+	p->got = p->asked = p->sent;
+	p->syncs = p->cursors = 0;
 	p->keeps = NULL;
 	return ERR_BUSY;
 }
@@ -182,10 +183,31 @@ cancel(struct pg *p)
 	pq.freeCancel(c);
 }
 
-static nsec
-patience(const struct pg *p)
+/* Of all connections, at most. */
+static _Atomic int64_t wait_ms = LIMIT_PG_WAIT_MS;
+
+void
+db_server_lease(msec lease)
 {
-	return (p->use == DB_SLOW ? 2 * LIMIT_SCAN_MS : LIMIT_PG_WAIT_MS) * NS_PER_MS;
+	int64_t half = lease / 2;
+
+	atomic_store(&wait_ms, lease > 0 && half < LIMIT_PG_WAIT_MS ?
+	    half : LIMIT_PG_WAIT_MS);
+}
+
+/* A part of what the wait for an answer may be. */
+static int64_t
+of_wait(int64_t ms)
+{
+	return ms * atomic_load(&wait_ms) / LIMIT_PG_WAIT_MS;
+}
+
+nsec
+pg_patience(const struct pg *p)
+{
+	int64_t ms = p->on->patience > 0 ? p->on->patience : of_wait(LIMIT_PG_WAIT_MS);
+
+	return (p->use == DB_SLOW ? 2 * LIMIT_SCAN_MS : ms) * NS_PER_MS;
 }
 
 /* Waits for the socket, `ms` at most; reads what has come. */
@@ -216,7 +238,7 @@ wait_for(struct pg *p)
 	while (rc == OK && pq.isBusy(p->c)) {
 		now = clock_mono();
 		if (until == 0) {
-			until = now + patience(p);
+			until = now + pg_patience(p);
 			p->waits++;
 		}
 		if (now >= until)
@@ -248,12 +270,15 @@ ask_for_answers(struct pg *p)
 }
 
 static void
-note_changes(struct pg *p, const PGresult *res)
+note_changes(struct pg *p, PGresult *res)
 {
-	const char *tag = pq.cmdStatus((PGresult *)res);
+	const char *tag = pq.cmdStatus(res);
 
-	if (is(tag, "INSERT") || is(tag, "UPDATE") || is(tag, "DELETE"))
-		str_to_i64(str_of(pq.cmdTuples((PGresult *)res)), &p->changes);
+	if (!is(tag, "INSERT") && !is(tag, "UPDATE") && !is(tag, "DELETE"))
+		return;
+	str_to_i64(str_of(pq.cmdTuples(res)), &p->changes);
+	if (p->changes > 0)
+		p->wrote = p->got + 1;
 }
 
 /* The rows of the statement that is next to end, to it if they are kept for it; else
@@ -394,8 +419,9 @@ session(struct pg *p)
 	    "SET statement_timeout = %lld; SET lock_timeout = %lld;"
 	    "SET idle_in_transaction_session_timeout = %lld;"
 	    "SET default_transaction_isolation = 'read committed';%s%s%s",
-	    (long long)(slow ? LIMIT_SCAN_MS : LIMIT_PG_STATEMENT_MS),
-	    (long long)LIMIT_PG_LOCK_MS, (long long)LIMIT_PG_IDLE_MS,
+	    (long long)(slow ? LIMIT_SCAN_MS : of_wait(LIMIT_PG_STATEMENT_MS)),
+	    (long long)of_wait(LIMIT_PG_LOCK_MS),
+	    (long long)(slow ? LIMIT_SCAN_MS : of_wait(LIMIT_PG_IDLE_MS)),
 	    slow ? "" : "SET enable_seqscan = off; SET enable_hashjoin = off;"
 	    "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;",
 	    p->use == DB_WRITE ? "SET synchronous_commit = on;" :
@@ -405,6 +431,31 @@ session(struct pg *p)
 	return pg_exec(p, text);
 }
 
+/* COMMIT may still be under way in it, and its locks are held until it has ended.  After
+ * that its process is no more among those of the server. */
+int
+pg_end_backend(struct pg *p)
+{
+	char text[256], there[24] = "1";
+	nsec until = clock_mono() + pg_patience(p);
+	int rc = OK;
+
+	if (p->pid == 0)
+		return OK;
+	snprintf(text, sizeof text, "SELECT count(pg_terminate_backend(pid)) FROM"
+	    " pg_stat_activity WHERE pid = %d AND backend_start = $1::timestamptz", p->pid);
+	while (rc == OK && strcmp(there, "0") != 0) {
+		rc = pg_ask(p, text, p->started, there, sizeof there);
+		if (rc == OK && strcmp(there, "0") != 0)
+			poll(NULL, 0, 2);
+		if (rc == OK && clock_mono() > until)
+			rc = pg_lose(p, "the connection of before does not end");
+	}
+	if (rc == OK)
+		p->pid = 0;
+	return rc;
+}
+
 static int
 greet(struct pg *p)
 {
@@ -412,16 +463,17 @@ greet(struct pg *p)
 
 	p->life++;
 	p->state = PG_UP;
-	p->sent = p->got = p->asked = 0;
-	p->syncs = 0;
 	pq.setNoticeProcessor(p->c, no_notice, NULL);
 	if (pq.setnonblocking(p->c, 1) != 0 || pq.enterPipelineMode(p->c) != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
 	rc = session(p);
 	if (rc == OK && p->use == DB_WRITE)
+		rc = pg_end_backend(p);
+	if (rc == OK && p->use == DB_WRITE)
 		rc = pg_ask(p, "SELECT backend_start FROM pg_stat_activity"
 		    " WHERE pid = pg_backend_pid()", NULL, p->started, sizeof p->started);
-	p->pid = rc == OK ? pq.backendPID(p->c) : 0;
+	if (rc == OK)
+		p->pid = pq.backendPID(p->c);
 	return rc;
 }
 
@@ -433,7 +485,7 @@ connect_begin(struct pg *p)
 	    "keepalives_idle", "keepalives_interval", "client_encoding", "dbname", NULL };
 	const char *const values[] = { name, wait, "1", "1", "UTF8", p->url, NULL };
 
-	snprintf(wait, sizeof wait, "%d", LIMIT_PG_WAIT_MS);
+	snprintf(wait, sizeof wait, "%lld", (long long)of_wait(LIMIT_PG_WAIT_MS));
 	snprintf(name, sizeof name, "cohort %d", (int)getpid());
 	p->since = clock_mono();
 	p->retry_at = p->since + LIMIT_PG_RETRY_MS * NS_PER_MS;
@@ -462,7 +514,7 @@ connect_look(struct pg *p, nsec until, PostgresPollingStatusType *want)
 	if (pq.status(p->c) == CONNECTION_BAD)
 		return connect_failed(p, pq.errorMessage(p->c));
 	if (poll(&fd, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) == 0) {
-		if (clock_mono() - p->since > LIMIT_PG_WAIT_MS * NS_PER_MS)
+		if (clock_mono() - p->since > pg_patience(p))
 			return connect_failed(p, "it did not answer in time");
 		return ERR_AGAIN;
 	}
@@ -519,7 +571,7 @@ pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 	p->on = on;
 	p->use = use;
 	p->url = mem_cstr(str_of(url));
-	return pg_up(p, clock_mono() + LIMIT_PG_WAIT_MS * NS_PER_MS);
+	return pg_up(p, clock_mono() + pg_patience(p));
 }
 
 void

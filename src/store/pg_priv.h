@@ -5,6 +5,7 @@
  *   pg_text.c   SQL of SQLite's dialect into PostgreSQL's; pure
  *   pg_value.c  values to parameters, columns to values
  *   pg_conn.c   a connection: made, lost, made again; what is sent and awaited
+ *   pg_rows.c   cursors, for rows of which there may be many
  *   pg.c        statements and transactions, and the table of the driver
  *
  * All connections are in libpq's pipeline mode.  What is sent has a number; its
@@ -39,7 +40,7 @@
 	X(sendDescribePrepared) X(sendFlushRequest) X(sendPrepare)             \
 	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
 	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
-	X(backendPID) X(transactionStatus)
+	X(backendPID) X(transactionStatus) X(resultMemorySize)
 
 struct pg_lib {
 #define X(name) __typeof__(PQ##name) *name;
@@ -75,11 +76,14 @@ struct pg {
 	struct pg_stmt *keeps;               /* whose rows are still to come */
 	int syncs;                           /* sent, and not come back */
 	bool in_tx, aborted;
+	int cursors;                         /* open */
+	bool own_tx;                         /* in_tx for them only */
 	bool committing;                     /* COMMIT was sent, and nothing came back:
 	                                        nobody knows */
 	uint64_t named;                      /* statements that got a name */
 	int64_t changes;                     /* rows, by the last that writes */
-	int64_t writes;                      /* statements that were sent */
+	uint64_t wrote, may_write;           /* the last statement that did; that may, when
+	                                        its result comes */
 	uint64_t waits;                      /* for the server, ever */
 };
 
@@ -89,7 +93,9 @@ struct pg_stmt {
 	char name[24];
 	uint64_t life;                       /* it is prepared in; 0: nowhere */
 	int params, columns;                 /* columns 0: it has no rows */
-	bool writes;
+	bool writes, many;                   /* many: by a cursor, where nobody writes */
+	uint64_t cursor;                     /* its number, while it is open; or 0 */
+	int wanted;                          /* rows of the last FETCH */
 	struct db_value *value;              /* params */
 	Oid *type;
 	struct pg_stmt *next;                /* in keeps */
@@ -118,6 +124,25 @@ void pg_push(struct pg *p);
 int  pg_exec(struct pg *p, const char *text);
 /* The same, with one value and one column of the first row, as texts; out may be NULL. */
 int  pg_ask(struct pg *p, const char *text, const char *value, char *out, size_t size);
+
+/* Of the last life's backend nothing comes any more.  ERR_BUSY: try again. */
+int  pg_end_backend(struct pg *p);
+int  pg_send_text(struct pg *p, const char *text);
+int  pg_begin(struct pg *p, const char *text);
+int  pg_rollback(struct pg *p);
+/* How long the server may say nothing, in ns. */
+nsec pg_patience(const struct pg *p);
+
+struct pg_params;
+
+/* ---- rows in pieces ----------------------------------------------------------- */
+
+bool pg_rows_are_many(const char *text);
+/* Begins to read the rows of a described statement. */
+int  pg_rows_open(struct pg *p, struct pg_stmt *s, const struct pg_params *x);
+/* OK: s->row is one of them; ERR_NOTFOUND: that was all. */
+int  pg_rows_next(struct pg *p, struct pg_stmt *s);
+void pg_rows_close(struct pg *p, struct pg_stmt *s);
 
 /* ---- values ------------------------------------------------------------------- */
 

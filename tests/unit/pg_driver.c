@@ -8,7 +8,8 @@
 #include "store/pg_priv.h"
 #include "unit/pg_fix.h"
 
-enum { INSERT, INSERT_ANY, GET, COUNT_ALL, UPDATE, BAD, SUM, ALL_TYPES, ADD_NULL, SLEEP, SQL_N };
+enum { INSERT, INSERT_ANY, GET, COUNT_ALL, UPDATE, BAD, SUM, ALL_TYPES, ADD_NULL, SLEEP, ALL,
+	SQL_N };
 
 static const char *const texts[SQL_N] = {
 	[INSERT] = "INSERT INTO t(k, name, body) VALUES (?, ?, ?)",
@@ -20,6 +21,7 @@ static const char *const texts[SQL_N] = {
 	[SUM] = "SELECT sum(k), max(k), min(k) > 0, 1, nullif(?, 0) FROM t",
 	[ADD_NULL] = "UPDATE t SET k = k + coalesce(?, 0)",
 	[SLEEP] = "SELECT pg_sleep(5)",
+	[ALL] = "SELECT k, name FROM t WHERE k >= ? ORDER BY k",
 	[ALL_TYPES] = "SELECT CAST(? AS TEXT), CAST(?2 AS INTEGER)",
 };
 static const struct db_sql sql = { texts, SQL_N, NULL };
@@ -233,6 +235,76 @@ TEST(pg_started_statements_share_a_wait)
 	query_end(&a);
 	query_end(&b);
 	db_rollback(&f.w);
+	pf_close(&f);
+}
+
+static void
+step_through(struct db *db, int64_t from, int64_t rows)
+{
+	struct query q = query_of(db, ALL, db_i64(from));
+
+	for (int64_t k = from; k < from + rows; k++) {
+		int64_t n;
+
+		CHECK_RC(query_row(&q), OK);
+		CHECK_INT(query_i64(&q, 0), k);
+		if (k == from + 3)           /* another one between */
+			CHECK_RC(query_one_i64(query_of(db, COUNT_ALL), &n), OK);
+	}
+	if (from + rows == 5000)
+		CHECK_RC(query_row(&q), ERR_NOTFOUND);
+	query_end(&q);
+}
+
+/* Goal: rows come in pieces; whoever has seen enough stops; nothing stays open. */
+TEST(pg_many_rows_come_in_pieces)
+{
+	struct pf f;
+	struct db slow;
+
+	pf_open(&f);
+	pg_do(f.url, "INSERT INTO t SELECT k, repeat('x', 500) FROM generate_series(0, 4999) k");
+	CHECK_RC(db_open(&slow, f.url, NULL, &sql, DB_SLOW, &f.e), OK);
+	for (int i = 0; i < 2; i++) {
+		step_through(&f.r, 0, 5000);
+		step_through(&f.r, 10, 20);
+		step_through(&f.r, 4990, 10);
+		CHECK(pg(&f.r)->cursors == 0 && !pg(&f.r)->in_tx);
+		CHECK_RC(db_begin(&slow, DB_READ), OK);
+		step_through(&slow, 0, 5000);
+		step_through(&slow, 10, 20);
+		CHECK(pg(&slow)->cursors == 0 && pg(&slow)->in_tx);
+		db_rollback(&slow);
+	}
+	CHECK(count(&f) == 5000);
+	CHECK(pg_number_of(f.url, "SELECT count(*) FROM pg_stat_activity WHERE state"
+	    " LIKE 'idle in tr%' AND wait_event <> 'x' AND xact_start < now() - interval '1 s'") == 0);
+	db_close(&slow);
+	pf_close(&f);
+}
+
+/* Goal: a mark tells whether rows were written since, not whether somebody tried. */
+TEST(pg_a_mark_tells_of_written_rows)
+{
+	struct pf f;
+	int64_t mark;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	mark = db_mark(&f.w);
+	CHECK(!db_wrote(&f.w, mark));
+	CHECK_RC(db_run(&f.w, INSERT_ANY, db_i64(1), db_null(), db_null()), OK);
+	CHECK(db_wrote(&f.w, mark));
+	CHECK(db_changes(&f.w) == 0);
+	CHECK(!db_wrote(&f.w, mark));
+	CHECK_RC(put(&f, 2, S("x")), OK);
+	CHECK(db_wrote(&f.w, mark));
+	CHECK(db_changes(&f.w) == 1);
+	CHECK(db_wrote(&f.w, mark));
+	mark = db_mark(&f.w);
+	CHECK(!db_wrote(&f.w, mark));
+	CHECK_RC(db_commit(&f.w), OK);
 	pf_close(&f);
 }
 
