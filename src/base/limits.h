@@ -489,7 +489,7 @@
 	X(BUS_CONNECT_MS,      2000,      "ms",     "that a NATS server may take to accept a connection") \
 	X(BUS_RETRY_MS,        250,       "ms",     "between two attempts to connect to NATS, and up to half of it more") \
 	X(BUS_PING_MS,         1000,      "ms",     "between two pings of the NATS server") \
-	X(BUS_PINGS,           2,         "pings",  "without an answer: the connection is lost") \
+	X(BUS_PINGS,           3,         "pings",  "in a row after which nothing at all was heard: the connection is lost") \
 	X(BUS_CLOSE_MS,        500,       "ms",     "that a node which ends takes to send what waits") \
 	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
 	X(WASM_LOG_BYTES,      1000,      "bytes",  "of one line that a guest logs; the rest is cut off") \

@@ -6,6 +6,7 @@
 #include "cluster/bus_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -142,7 +143,7 @@ set_ways(struct bus *b, bool tls, struct err *e)
 	if (st == NATS_OK)
 		st = nats.natsOptions_SetPingInterval(o, LIMIT_BUS_PING_MS);
 	if (st == NATS_OK)
-		st = nats.natsOptions_SetMaxPingsOut(o, LIMIT_BUS_PINGS);
+		st = nats.natsOptions_SetMaxPingsOut(o, INT_MAX);       /* feel_pulse */
 	if (st == NATS_OK)
 		st = nats.natsOptions_SetIOBufSize(o, 65536);
 	if (st == NATS_OK && tls)
@@ -209,6 +210,7 @@ release(struct bus *b)
 	if (b->opts != NULL)
 		nats.natsOptions_Destroy(b->opts);
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->sending);
 	free(b->prefix);
 	CHECK_END(b);
 	free(b);
@@ -239,6 +241,7 @@ bus_open(struct bus **out, const struct bus_options *o, struct err *e)
 	list_init(&b->ears);
 	list_init(&b->subjects);
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->sending, NULL);
 	rc = set_options(b, o, e);
 	if (rc == OK)
 		rc = start(b, e);
@@ -271,6 +274,8 @@ bus_is_up(const struct bus *b)
 
 /* Ears and watchers. */
 
+static _Thread_local struct bus_place *mine;         /* this shard's, of its last bus */
+
 static struct bus_place *
 place_of(struct bus *b, struct shard *s)
 {
@@ -279,9 +284,10 @@ place_of(struct bus *b, struct shard *s)
 	assert(shard_is_current(s));
 	pthread_mutex_lock(&b->lock);
 	if (*p == NULL)
-		*p = bus_place_new(s, atomic_load(&b->up));
+		*p = bus_place_new(b, s, atomic_load(&b->up));
 	pthread_mutex_unlock(&b->lock);
 	assert((*p)->shard == s);
+	mine = *p;
 	return *p;
 }
 
@@ -397,7 +403,10 @@ bus_send(struct bus *b, struct str subject, struct str reply, const struct str *
 		o->next = top;
 	while (!atomic_compare_exchange_weak_explicit(&b->outbox, &top, o,
 	    memory_order_release, memory_order_relaxed));
-	if (top == NULL)
+	/* Who puts in the first sees to it that all leave. */
+	if (top == NULL && mine != NULL && mine->bus == b && shard_is_current(mine->shard))
+		shard_at_turn_end(mine->shard, &mine->turn_end);
+	else if (top == NULL)
 		bus_ring(b);
 	return OK;
 }

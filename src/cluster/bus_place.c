@@ -171,13 +171,21 @@ bus_place_watch(struct bus_place *p, struct bus_watcher *w)
 		shard_post(p->shard, &p->job);
 }
 
+static void
+send_at_turn_end(struct shard_job *job)
+{
+	bus_send_now(CONTAINER_OF(job, struct bus_place, turn_end)->bus);
+}
+
 struct bus_place *
-bus_place_new(struct shard *s, bool up)
+bus_place_new(struct bus *b, struct shard *s, bool up)
 {
 	struct bus_place *p = mem_new(struct bus_place);
 
+	p->bus = b;
 	p->shard = s;
 	p->job.run = run;
+	p->turn_end.run = send_at_turn_end;
 	p->up = up;
 	list_init(&p->watchers);
 	pthread_mutex_init(&p->lock, NULL);

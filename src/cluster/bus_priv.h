@@ -99,8 +99,10 @@ struct bus_row {
 
 /* A shard's side of the bus. */
 struct bus_place {
+	struct bus *bus;
 	struct shard *shard;
-	struct shard_job job;
+	struct shard_job job;                /* what is coming */
+	struct shard_job turn_end;           /* sends what this turn said */
 	struct list watchers;                /* the shard's own */
 	pthread_mutex_t lock;                /* of what follows */
 	struct bus_row coming, spare;        /* spare: empty, kept for its memory */
@@ -155,21 +157,28 @@ struct bus {
 	struct bus_place *places[LIMIT_SHARDS];
 	char server[128];
 
+	/* Who sends holds it: a shard at the end of its turn, or the thread. */
+	pthread_mutex_t sending;
+	natsConnection *nc;                  /* changed by the thread only */
+	struct bus_out *queue, **queue_tail; /* taken from the outbox, oldest first */
+
 	/* The thread's own. */
 	struct list subjects;
-	natsConnection *nc;
-	struct bus_out *queue, **queue_tail; /* taken from the outbox, oldest first */
 	int fd;
 	atomic_bool want_write;              /* libnats asks from its own threads too */
+	nsec next_beat;
+	int silent;                          /* beats since something was heard */
 	bool told_down;                      /* why it cannot connect was logged */
 };
 
 void bus_ring(struct bus *b);
+/* Sends what waits, unless another thread is at it: then that one is woken. */
+void bus_send_now(struct bus *b);
 void *bus_thread(void *arg);
 natsStatus bus_thread_drives(struct bus *b);     /* its option of libnats */
 
 /* Place. */
-struct bus_place *bus_place_new(struct shard *s, bool up);
+struct bus_place *bus_place_new(struct bus *b, struct shard *s, bool up);
 void bus_place_free(struct bus_place *p);
 /* False: the shard is behind, the copy was not taken. */
 bool bus_place_add(struct bus_place *p, struct bus_news news);
