@@ -404,6 +404,9 @@
 	X(WORKER_NAME_BYTES,   200,       "bytes",  "name, build or language of a worker, name of what it serves") \
 	X(WORKER_SLOTS,        10000,     "tasks",  "of one kind that one worker takes at once") \
 	X(WORKER_OFFERS,       100000,    "tasks",  "that wait for workers, of one server; more are refused") \
+	X(LEASE_MIN_MS,        1000,      "ms",     "shortest lease of a node of a cluster (cluster.lease)") \
+	X(LEASE_MS,            60000,     "ms",     "longest: so long its runs stand still when it dies") \
+	X(CLUSTER_NAME_BYTES,  64,        "bytes",  "name of a node, and the prefix of a cluster's subjects") \
 	X(WORKER_LEASE_MS,     3600000,   "ms",     "longest lease of a worker's task: its loss is noticed as late") \
 	X(WORKER_LEASE_MIN_MS, 200,       "ms",     "shortest; a worker beats four times in it") \
 	X(WORKER_POLL_MS,      25000,     "ms",     "a poll of a worker waits; shorter than the idle time of most proxies") \

@@ -1,5 +1,5 @@
 /*
- * config.c - the table of settings and how a value is chosen; see config.h.
+ * config.c - how the value of a setting is chosen; see config.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,239 +14,9 @@
 #include "auth/auth.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 #define DEFAULT_FILE "cohort.yaml"
-
-static const char *const store_words[] = { "sqlite", "memory", NULL };
-static const char *const level_words[] = {
-	"error", "warn", "info", "debug", NULL
-};
-
-static const char *const ttl_words[] = { "delete", "keep_latest", NULL };
-static const char *const scope_words[] = { "user", "org", NULL };
-static const char *const switch_words[] = { "on", "off", NULL };
-static const char *const format_words[] = { "text", "json", NULL };
-
-const struct setting config_settings[SETTINGS] = {
-	[SETTING_CONFIG] = { "config", TYPE_TEXT, "FILE", "",
-	    .help = "settings file (cohort.yaml if it is there)" },
-	[SETTING_LANGGRAPH] = { "langgraph", TYPE_TEXT, "FILE", "",
-	    .help = "a langgraph.json with more settings (docs/langgraph-json.md); serve takes it "
-	    "as its operand too" },
-	[SETTING_HOST] = { "host", TYPE_TEXT, "ADDRESS", "127.0.0.1",
-	    .help = "address to listen on" },
-	[SETTING_PORT] = { "port", TYPE_INT, "N", "2024", 0, 65535,
-	    .aliases = { "PORT" }, .help = "port to listen on; 0: any free one" },
-	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
-	    .help = "database file" },
-	[SETTING_STORE] = { "store", TYPE_WORD, "KIND", "sqlite",
-	    .words = store_words, .help = "where state lives: sqlite or memory" },
-	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, LIMIT_SHARDS,
-	    .help = "event loops; 0: one a core, at most 4" },
-	[SETTING_JWT_SECRET] = { "jwt.secret", TYPE_SECRET, "SECRET", "",
-	    .aliases = { "SUPABASE_JWT_SECRET" }, .filled = true,
-	    .help = "accept HS256 tokens signed with this" },
-	[SETTING_JWT_ISSUER] = { "jwt.issuer", TYPE_TEXT, "NAME", "",
-	    .filled = true, .help = "require this iss of tokens" },
-	[SETTING_JWT_AUDIENCE] = { "jwt.audience", TYPE_TEXT, "NAME", "",
-	    .filled = true, .help = "require this aud of tokens" },
-	[SETTING_API_KEYS] = { "api-keys", TYPE_TEXT, "FILE", "",
-	    .filled = true, .help = "accept the API keys of this file" },
-	[SETTING_AUTH_JWKS] = { "auth.jwks", TYPE_TEXT, "FILE|URL", "", .filled = true,
-	    .help = "accept tokens signed with the keys of this JWK set" },
-	[SETTING_AUTH_REMOTE_URL] = { "auth.remote-url", TYPE_TEXT, "URL", "", .filled = true,
-	    .help = "verify credentials by asking this address, as GoTrue's /auth/v1/user" },
-	[SETTING_AUTH_REMOTE_KEY] = { "auth.remote-key", TYPE_SECRET, "KEY", "",
-	    .help = "sent to it as the header apikey" },
-	[SETTING_AUTH_CACHE_KEYS] = { "auth.cache-keys", TYPE_TEXT, "LIST", "authorization",
-	    .filled = true, .help = "headers that it is sent; answers are cached by their values" },
-	[SETTING_AUTH_CACHE_TTL_SECONDS] = { "auth.cache-ttl-seconds", TYPE_INT, "N", "60", 1,
-	    86400, "s", .help = "its answers are cached for so long" },
-	[SETTING_AUTH_CACHE_MAX_SIZE] = { "auth.cache-max-size", TYPE_INT, "N", "10000", 100,
-	    1000000, "answers", .help = "that are cached, and verified tokens" },
-	[SETTING_AUTH_ORG_CLAIM] = { "auth.org-claim", TYPE_TEXT, "NAME", "org_id",
-	    .help = "the claim with the caller's organisation, as in app_metadata.org_id" },
-	[SETTING_AUTH_SCOPE] = { "auth.scope", TYPE_WORD, "WHO", "user", .words = scope_words,
-	    .help = "who owns what callers make: user, or their organisation: org" },
-	[SETTING_AUTH_LIMITS_CONCURRENCY] = { "auth.limits.concurrency", TYPE_INT, "N", "0", 0,
-	    LIMIT_KEY_NUMBER, "requests", .help = "at once, of a user, and of a key without "
-	    "limits of its own; 0: any" },
-	[SETTING_AUTH_LIMITS_REQUESTS] = { "auth.limits.requests-per-second", TYPE_INT, "N", "0",
-	    0, LIMIT_KEY_NUMBER, "requests", .help = "the same, in a second" },
-	[SETTING_AUTH_LIMITS_TOKENS] = { "auth.limits.tokens-per-day", TYPE_INT, "N", "0", 0,
-	    LIMIT_KEY_NUMBER, "tokens", .help = "the same, of models in a day (UTC)" },
-	[SETTING_AUTH_POLICY] = { "auth.policy", TYPE_TEXT, "FILE", "",
-	    .filled = true, .help = "rules of who may do what (docs/policy.md)" },
-	[SETTING_AUTH_OPENAPI] = { "auth.openapi", TYPE_TEXT, "JSON", "",
-	    .help = "what /openapi.json says of credentials: {\"securitySchemes\": {}, \"security\": []}" },
-	[SETTING_AUDIT_FILE] = { "audit.file", TYPE_TEXT, "FILE", "",
-	    .filled = true, .help = "append a line for each change of what others rely on, and for each refusal" },
-	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
-	    .help = "allow other addresses than loopback without auth" },
-	[SETTING_ALLOWED_HOSTS] = { "allowed-hosts", TYPE_TEXT, "LIST", "",
-	    .help = "without auth: names beside localhost that clients may use" },
-	[SETTING_CORS_ORIGINS] = { "cors-origins", TYPE_TEXT, "LIST", "",
-	    .help = "pages that may call, beside those on localhost; *: any" },
-	[SETTING_HTTP_CORS_ALLOW_ORIGIN_REGEX] = { "http.cors.allow-origin-regex", TYPE_TEXT,
-	    "REGEX", "", .help = "and these: a POSIX extended expression for the whole origin" },
-	[SETTING_HTTP_CORS_ALLOW_METHODS] = { "http.cors.allow-methods", TYPE_TEXT, "LIST", "",
-	    .help = "methods that a preflight is told; empty: those of the API" },
-	[SETTING_HTTP_CORS_ALLOW_HEADERS] = { "http.cors.allow-headers", TYPE_TEXT, "LIST", "",
-	    .help = "request headers that a preflight is told; empty: what it asks for" },
-	[SETTING_HTTP_CORS_ALLOW_CREDENTIALS] = { "http.cors.allow-credentials", TYPE_BOOL, NULL,
-	    "false", .help = "pages of cors-origins and the expression may send cookies" },
-	[SETTING_HTTP_CORS_EXPOSE_HEADERS] = { "http.cors.expose-headers", TYPE_TEXT, "LIST", "",
-	    .help = "answer headers that pages may read, beside those of the API" },
-	[SETTING_HTTP_CORS_MAX_AGE] = { "http.cors.max-age", TYPE_INT, "N", "86400", 0, 31536000,
-	    "s", .help = "a browser keeps a preflight's answer" },
-	[SETTING_HTTP_CONFIGURABLE_HEADERS_INCLUDES] = { "http.configurable-headers.includes",
-	    TYPE_TEXT, "LIST", "", .help = "request headers that runs see, as in x-user-id,x-app-*; "
-	    "empty: x-* and user-agent" },
-	[SETTING_HTTP_CONFIGURABLE_HEADERS_EXCLUDES] = { "http.configurable-headers.excludes",
-	    TYPE_TEXT, "LIST", "", .help = "but not these" },
-	[SETTING_HTTP_LOGGING_HEADERS_INCLUDES] = { "http.logging-headers.includes", TYPE_TEXT,
-	    "LIST", "", .help = "request headers in the log's line of a request; empty: none" },
-	[SETTING_HTTP_LOGGING_HEADERS_EXCLUDES] = { "http.logging-headers.excludes", TYPE_TEXT,
-	    "LIST", "", .help = "but not these" },
-	[SETTING_HTTP_MOUNT_PREFIX] = { "http.mount-prefix", TYPE_TEXT, "PATH", "",
-	    .help = "all paths begin with this, as in /api" },
-#define DISABLE(id, name, what) [SETTING_HTTP_DISABLE_##id] = { "http.disable-" name,          \
-	    TYPE_BOOL, NULL, "false", .help = what }
-	DISABLE(ASSISTANTS, "assistants", "/assistants answers 404"),
-	DISABLE(THREADS, "threads", "/threads answers 404, but for the runs of threads"),
-	DISABLE(RUNS, "runs", "/runs and the runs and streams of threads answer 404"),
-	DISABLE(STORE, "store", "/store answers 404"),
-	DISABLE(META, "meta", "/info, /metrics, /docs and /openapi.json answer 404"),
-	DISABLE(MCP, "mcp", "/mcp answers 404"),
-	DISABLE(A2A, "a2a", "/a2a and its cards answer 404"),
-	DISABLE(UI, "ui", "/ui answers 404: there is no console"),
-	DISABLE(WEBHOOKS, "webhooks", "runs with a webhook are refused, and none is sent"),
-#undef DISABLE
-	[SETTING_PLAIN_ERRORS] = { "plain-errors", TYPE_BOOL, NULL, "false",
-	    .help = "errors as bare text instead of JSON" },
-	[SETTING_STREAMS_END_EVENT] = { "streams.end-event", TYPE_BOOL, NULL,
-	    "true", .help = "streams of runs end with an event `end`" },
-	[SETTING_KEEP_PARTIAL] = { "keep-partial", TYPE_BOOL, NULL, "true",
-	    .help = "what a model had said when its run was cancelled or failed stays in the thread" },
-	[SETTING_TRANSCRIPT] = { "transcript", TYPE_WORD, "WHEN", "on",
-	    .words = switch_words, .help = "runs keep a transcript: on or off" },
-	[SETTING_THREADS_TTL_STRATEGY] = { "threads.ttl.strategy", TYPE_WORD, "WHAT",
-	    "delete", .words = ttl_words, .help = "what happens to a thread when "
-	    "threads.ttl.default-ttl is over: delete, or keep_latest: only its newest state stays" },
-	[SETTING_THREADS_TTL_DEFAULT_TTL] = { "threads.ttl.default-ttl", TYPE_INT, "N", "0", 0,
-	    LIMIT_THREAD_TTL_MINUTES, "minutes", .help = "a thread that is made without a ttl "
-	    "lives so long; 0: until it is deleted" },
-	[SETTING_THREADS_TTL_SWEEP_INTERVAL] = { "threads.ttl.sweep-interval-minutes", TYPE_INT,
-	    "N", "5", 1, LIMIT_SWEEP_MINUTES, "minutes", .help = "between two looks for threads "
-	    "whose time is over" },
-	[SETTING_THREADS_TTL_SWEEP_LIMIT] = { "threads.ttl.sweep-limit", TYPE_INT, "N", "1000", 1,
-	    LIMIT_SWEEP_ROWS, "threads", .help = "that one look takes, at most" },
-	[SETTING_MAIL_SOCKET] = { "mail.socket", TYPE_TEXT, "PATH", "",
-	    .help = "Unix socket for agents that are programs on this machine; none if empty" },
-	[SETTING_MAIL_BATCH_SIZE] = { "mail.batch-size", TYPE_INT, "N", "100", 1, LIMIT_MAIL_BATCH,
-	    "letters", .help = "handed to a reader of a mailbox at once, at most" },
-	[SETTING_MAIL_BATCH_TIMEOUT] = { "mail.batch-timeout", TYPE_INT, "N", "0", 0,
-	    LIMIT_MAIL_BATCH_MS, "ms", .help = "a letter waits until batch-size of them are there; "
-	    "0: until the end of the turn" },
-	[SETTING_WORKERS_LEASE] = { "workers.lease", TYPE_INT, "N", "20000", LIMIT_WORKER_LEASE_MIN_MS,
-	    LIMIT_WORKER_LEASE_MS, "ms", .help = "a worker outside that is silent for so long loses "
-	    "its tasks" },
-	[SETTING_WASM_ENABLED] = { "wasm.enabled", TYPE_BOOL, NULL, "true",
-	    .help = "agents may be modules of WebAssembly, which clients deploy" },
-	[SETTING_WASM_CACHE] = { "wasm.cache", TYPE_TEXT, "DIR", "", .help = "where compiled "
-	    "modules are kept; empty: the folder wasm beside the database" },
-	[SETTING_WASM_HOSTS] = { "wasm.hosts", TYPE_INT, "N", "0", 0, LIMIT_WASM_HOSTS,
-	    "processes", .help = "that run guests, at most; 0: twice the cores" },
-	[SETTING_WASM_MEMORY] = { "wasm.memory", TYPE_INT, "N", "4096", 16,
-	    LIMIT_WASM_MEMORY_MB, "MB", .help = "of all guests in one host process" },
-	[SETTING_STORE_TTL_DEFAULT_TTL] = { "store.ttl.default-ttl", TYPE_TEXT, "MINUTES", "",
-	    .help = "store items without a ttl live so long, as in 90 or 0.5; empty: they do not end" },
-	[SETTING_STORE_TTL_REFRESH_ON_READ] = { "store.ttl.refresh-on-read", TYPE_BOOL, NULL,
-	    "true", .help = "reading a store item begins its ttl anew, where the request says nothing" },
-	[SETTING_STORE_TTL_SWEEP_INTERVAL_MINUTES] = { "store.ttl.sweep-interval-minutes",
-	    TYPE_TEXT, "MINUTES", "5", .help = "items whose time is over are removed so often; nobody "
-	    "finds them before" },
-	[SETTING_STORE_INDEX_EMBED] = { "store.index.embed", TYPE_TEXT, "MODEL", "",
-	    .help = "embedding model of store items, as in openai:text-embedding-3-small; empty: "
-	    "queries look for words" },
-	[SETTING_STORE_INDEX_DIMS] = { "store.index.dims", TYPE_INT, "N", "0", 0,
-	    LIMIT_VECTOR_DIMS, "dims", .help = "numbers of one of its vectors" },
-	[SETTING_STORE_INDEX_FIELDS] = { "store.index.fields", TYPE_TEXT, "LIST", "$",
-	    .help = "paths of what store items are found by, as in text,notes[*].title; $: all" },
-	[SETTING_STORE_INDEX_RESET] = { "store.index.reset", TYPE_BOOL, NULL, "false",
-	    .help = "drop the vectors of another model at the start; items get new ones when "
-	    "they are put" },
-	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
-	    .aliases = { "MODEL_NAME" },
-	    .help = "default model, as in openai:gpt-4o" },
-	[SETTING_OPENAI_BASE_URL] = { "openai.base-url", TYPE_TEXT, "URL",
-	    "https://api.openai.com/v1", .aliases = { "OPENAI_BASE_URL" },
-	    .help = "where the OpenAI interface is" },
-	[SETTING_OPENAI_API_KEY] = { "openai.api-key", TYPE_SECRET, "KEY", "",
-	    .aliases = { "OPENAI_API_KEY" }, .help = "its key" },
-	[SETTING_LLM_SCRIPT] = { "llm.script", TYPE_TEXT, "FILE", "",
-	    .help = "what the scripted model says" },
-	[SETTING_AGENTS] = { "agents", TYPE_TEXT, "DIR", "",
-	    .help = "folder of agents as files" },
-	[SETTING_ASSISTANTS_CONFIG] = { "assistants.config", TYPE_TEXT, "JSON", "",
-	    .aliases = { "LANGGRAPH_CONFIG" }, .help = "config and context of the assistants that "
-	    "agents get when they are new, as in {\"agent\": {\"configurable\": {}, \"context\": {}}}" },
-	[SETTING_HTTP_HOSTS] = { "http-hosts", TYPE_TEXT, "LIST", "",
-	    .help = "hosts that agents may read with http_get, as in "
-	    "a.example,*.b.example:8080" },
-	[SETTING_HTTP_PRIVATE] = { "http-private", TYPE_BOOL, NULL, "false",
-	    .help = "let names in http-hosts and mcp-hosts have private addresses" },
-	[SETTING_MCP_HOSTS] = { "mcp-hosts", TYPE_TEXT, "LIST", "",
-	    .help = "hosts of MCP servers that clients may name in mcp_config, as in "
-	    "mcp.example.com,127.0.0.1:8080" },
-	[SETTING_WEBHOOKS_SECRET] = { "webhooks.secret", TYPE_SECRET, "SECRET", "",
-	    .filled = true, .help = "sign webhooks with this" },
-	[SETTING_WEBHOOKS_ALLOWED_DOMAINS] = { "webhooks.allowed-domains", TYPE_TEXT,
-	    "LIST", "", .help = "hosts that webhooks may go to, as in a.example,*.b.example; "
-	    "empty: any public one" },
-	[SETTING_WEBHOOKS_ALLOWED_PORTS] = { "webhooks.allowed-ports", TYPE_TEXT, "LIST", "",
-	    .help = "their ports; empty: any" },
-	[SETTING_WEBHOOKS_REQUIRE_HTTPS] = { "webhooks.require-https", TYPE_BOOL, NULL,
-	    "false", .help = "refuse http: URLs of webhooks" },
-	[SETTING_WEBHOOKS_DISABLE_LOOPBACK] = { "webhooks.disable-loopback", TYPE_BOOL, NULL,
-	    "true", .help = "refuse webhooks to this machine: 127.0.0.0/8, ::1, localhost" },
-	[SETTING_WEBHOOKS_ALLOW_PRIVATE] = { "webhooks.allow-private", TYPE_BOOL, NULL,
-	    "false", .help = "let webhooks go to private networks: 10.0.0.0/8, fc00::/7, ..." },
-	[SETTING_WEBHOOKS_MAX_URL_LENGTH] = { "webhooks.max-url-length", TYPE_INT, "N", "2048",
-	    16, LIMIT_HOOK_URL_BYTES, "bytes", .help = "of a webhook" },
-	[SETTING_WEBHOOKS_HEADERS] = { "webhooks.headers", TYPE_SECRET, "JSON", "",
-	    .help = "sent with webhooks: {\"Authorization\": \"Bearer ${{ env.LG_WEBHOOK_X }}\"}" },
-	[SETTING_WEBHOOKS_ENV_PREFIX] = { "webhooks.env-prefix", TYPE_TEXT, "PREFIX",
-	    "LG_WEBHOOK_", .filled = true,
-	    .help = "only variables that begin so may be used in webhooks.headers" },
-	[SETTING_WEBHOOKS_PAYLOAD_FIELDS] = { "webhooks.payload-fields", TYPE_TEXT, "LIST", "",
-	    .help = "members of a webhook's body, as in run_id,status; empty: all" },
-	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
-	    .help = "let a run name its own model server" },
-	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",
-	    .words = level_words, .help = "error, warn, info or debug" },
-	[SETTING_LOG_FORMAT] = { "log.format", TYPE_WORD, "FORM", "text",
-	    .words = format_words, .help = "lines of text, or JSON objects" },
-	[SETTING_LOG_ACCESS] = { "log.access", TYPE_BOOL, NULL, "false",
-	    .help = "log each request with its status and time" },
-	[SETTING_TEST_HOOKS] = { "test-hooks", TYPE_BOOL, NULL, "false",
-	    .help = "allow the test.* settings; loopback only" },
-	[SETTING_TEST_FSYNC_DELAY_MS] = { "test.fsync-delay-ms", TYPE_INT, "N",
-	    "0", 0, 10000, "ms", .help = "added to every commit" },
-	[SETTING_TEST_SCAN_MS] = { "test.scan-ms", TYPE_INT, "N",
-	    "0", 0, 10000, "ms", .help = "a search is cut so soon; 0: as the limits say" },
-	[SETTING_TEST_SWEEP_MS] = { "test.sweep-ms", TYPE_INT, "N",
-	    "0", 0, 100000, "ms", .help = "sweeps come so often; 0: as their settings say" },
-	[SETTING_TEST_FAIL_STORE_AT] = { "test.fail-store-at", TYPE_INT, "N",
-	    "0", 0, INT64_MAX, .help = "the nth write fails" },
-	[SETTING_TEST_CLOCK_MS] = { "test.clock-ms", TYPE_INT, "N", "0",
-	    -INT64_C(3155760000000), INT64_C(3155760000000), "ms",
-	    .help = "the wall clock is so far ahead; negative: behind" },
-	[SETTING_TEST_ID_SEED] = { "test.id-seed", TYPE_INT, "N", "0", 0,
-	    INT64_MAX, .help = "makes ids repeatable" },
-	[SETTING_TEST_MEMORY_BYTES] = { "test.memory-bytes", TYPE_INT, "N", "0", 0,
-	    INT64_MAX, .help = "the memory that accounts are sized by" },
-};
 
 /* ---- names --------------------------------------------------------------- */
 
@@ -317,6 +87,8 @@ config_set(struct config *c, enum setting_id id, struct str text, int rank,
 		return err_set(e, ERR_INVALID,
 		    "%s: empty; leave it out to do without", origin);
 	rc = flag_check(&config_rows()[id], text, origin, e);
+	if (rc == OK && rank != RANK_DEFAULT && config_settings[id].check != NULL)
+		rc = config_settings[id].check(text, origin, e);
 	if (rc < 0 || (v->text != NULL && rank < v->rank))
 		return rc;
 	free(v->text);
@@ -387,7 +159,7 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 
 		snprintf(origin, sizeof origin, "--%s", cmd.own[id].name);
 		rc = config_set(c, id, l.given[i].value, RANK_FLAG, origin, e);
-		if (rc == OK && config_settings[id].type == TYPE_SECRET)
+		if (rc == OK && config_has_secret(c, id))
 			warn_visible(c, id);
 	}
 	if (rc == OK && l.operands_n > 0 && !str_ends(l.operand[0], S(".json")))
@@ -400,8 +172,8 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 	return rc;
 }
 
-static const char *
-env_find(char **env, const char *name)
+const char *
+config_env_find(char **env, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -419,7 +191,7 @@ static int
 read_env_name(struct config *c, enum setting_id id, const struct env_source *from,
     const char *name, int rank, struct err *e)
 {
-	const char *text = env_find(from->env, name);
+	const char *text = config_env_find(from->env, name);
 	char origin[300];
 
 	/* Empty means unset, as in every shell script. */
@@ -586,8 +358,6 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 		const char *name, *why;
 		bool auth;                   /* jwt.secret or --insecure settles it */
 	} rows[] = {
-		{ "DATABASE_URL", "this version keeps its state in a file of its own "
-		    "(--db) and would not use that database; unset it to go on", false },
 		{ "SUPABASE_URL", "tokens of that project are checked with its JWT "
 		    "secret, its JWK set or by itself: set SUPABASE_JWT_SECRET, "
 		    "auth.jwks or auth.remote-url, or say --insecure to serve without "
@@ -601,7 +371,7 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const char *value = env_find(env, rows[i].name);
+		const char *value = config_env_find(env, rows[i].name);
 
 		if (value == NULL || value[0] == '\0' || (rows[i].auth &&
 		    (config_str(c, SETTING_JWT_SECRET).n > 0 ||
@@ -652,6 +422,7 @@ check_together(const struct config *c, struct err *e)
 	static const enum setting_id claims[] = {
 		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE
 	};
+	int rc;
 
 	for (size_t i = 0; i < COUNT(hooks); i++) {
 		if (config_int(c, hooks[i]) != 0 &&
@@ -667,7 +438,8 @@ check_together(const struct config *c, struct err *e)
 			    "auth.jwks: without them no token is read",
 			    c->at[claims[i]].origin, config_settings[claims[i]].key);
 	}
-	return check_auth(c, e);
+	rc = check_auth(c, e);
+	return rc == OK ? config_check_cluster(c, e) : rc;
 }
 
 int
@@ -693,6 +465,10 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 {
 	int rc = config_read(c, argc, argv, env, e);
 
+	if (rc == OK)
+		rc = config_take_database(c, env, "$", RANK_ALIAS, e);
+	if (rc == OK && c->langgraph.env.at != NULL)
+		rc = config_take_database(c, c->langgraph.env.at, "env.", RANK_LANGGRAPH_ALIAS, e);
 	if (rc == OK)
 		rc = check_foreign_env(c, env, e);
 	if (rc == OK && c->langgraph.env.at != NULL)
@@ -750,9 +526,15 @@ config_add_text(struct buf *b, const struct config *c)
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct config_value *v = &c->at[i];
 		bool hidden = config_settings[i].type == TYPE_SECRET && v->text[0] != '\0';
+		struct buf shown = BUF(2 * strlen(v->text) + 64);
 
-		buf_add_fmt(b, "%-20s = %-28s # %s\n", config_settings[i].key,
-		    hidden ? "(set)" : v->text, v->origin);
+		if (config_settings[i].type == TYPE_URL)
+			url_add_shown(&shown, str_of(v->text));
+		else
+			buf_add(&shown, str_of(hidden ? "(set)" : v->text));
+		buf_add_fmt(b, "%-20s = %-28.*s # %s\n", config_settings[i].key,
+		    FMT(buf_str(&shown)), v->origin);
+		buf_release(&shown);
 	}
 }
 

@@ -50,6 +50,8 @@
 	X(WEBHOOKS_ENV_PREFIX) X(WEBHOOKS_PAYLOAD_FIELDS)                     \
 	X(TRANSCRIPT) X(THREADS_TTL_STRATEGY) X(THREADS_TTL_DEFAULT_TTL) \
 	X(THREADS_TTL_SWEEP_INTERVAL) X(THREADS_TTL_SWEEP_LIMIT) X(TEST_SWEEP_MS) X(MAIL_SOCKET) X(MAIL_BATCH_SIZE) X(MAIL_BATCH_TIMEOUT) \
+	X(CLUSTER_NATS) X(CLUSTER_NATS_CREDS) X(CLUSTER_NATS_CA) X(CLUSTER_NATS_CERT) X(CLUSTER_NATS_KEY) \
+	X(CLUSTER_PREFIX) X(CLUSTER_NAME) X(CLUSTER_LEASE) X(WORK_PATH)         \
 	X(WORKERS_LEASE) X(WASM_ENABLED) X(WASM_CACHE) X(WASM_HOSTS) X(WASM_MEMORY)
 
 enum setting_id {
@@ -60,7 +62,8 @@ enum setting_id {
 };
 
 enum setting_type {
-	TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_WORD, TYPE_SECRET
+	TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_WORD, TYPE_SECRET,
+	TYPE_URL                             /* shown without its passwords */
 };
 
 struct setting {
@@ -74,6 +77,8 @@ struct setting {
 	const char *aliases[2];              /* environment variables */
 	bool filled;                         /* given, it is not empty: "$UNSET"
 	                                        must not turn a check off */
+	/* What the type does not say; or NULL.  ERR_INVALID, with the origin in words. */
+	int (*check)(struct str text, const char *origin, struct err *e);
 	const char *help;
 };
 
@@ -103,6 +108,21 @@ int  config_load(struct config *c, int argc, char **argv, char **env,
 int  config_read(struct config *c, int argc, char **argv, char **env,
     struct err *e);
 void config_release(struct config *c);
+
+/* PostgreSQL, by what the setting `store` says. */
+bool config_store_is_server(const struct config *c);
+/* config_store.c: checks of rows, and of them together. */
+int  config_check_store(struct str text, const char *origin, struct err *e);
+int  config_check_nats(struct str text, const char *origin, struct err *e);
+int  config_check_prefix(struct str text, const char *origin, struct err *e);
+int  config_check_name(struct str text, const char *origin, struct err *e);
+int  config_check_cluster(const struct config *c, struct err *e);
+/* `store` from the variables of other programs that name a PostgreSQL, if it is not set.
+ * prefix: of the origin; rank: RANK_ALIAS, or that of a langgraph.json. */
+int  config_take_database(struct config *c, char **env, const char *prefix, int rank,
+    struct err *e);
+const char *config_env_find(char **env, const char *name);   /* or NULL */
+bool config_has_secret(const struct config *c, enum setting_id id);
 
 struct str config_str(const struct config *c, enum setting_id id);
 int64_t config_int(const struct config *c, enum setting_id id);

@@ -280,8 +280,8 @@ warn_readable(struct config *c, const char *path)
 	bool secret = false;
 
 	for (size_t i = 0; i < SETTINGS; i++)
-		secret = secret || (config_settings[i].type == TYPE_SECRET &&
-		    c->at[i].rank == RANK_FILE && c->at[i].text[0] != '\0');
+		secret = secret || (c->at[i].rank == RANK_FILE &&
+		    config_has_secret(c, (enum setting_id)i));
 	if (secret && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0)
 		buf_add_fmt(&c->warnings, "%s holds a secret, and other users can "
 		    "read it: chmod 600 %s\n", path, path);

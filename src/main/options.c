@@ -17,21 +17,20 @@
 /* The folder of the database must exist: a misspelt path would put the data
  * somewhere else. */
 static int
-check_folder(const struct config *c, struct err *e)
+check_folder(const struct config *c, enum setting_id file, struct err *e)
 {
-	char *path = mem_cstr(config_str(c, SETTING_DB)), *slash = strrchr(path, '/');
+	char *path = mem_cstr(config_str(c, file)), *slash = strrchr(path, '/');
 	struct stat st;
 	int rc = OK;
 
-	if (slash != NULL && slash != path &&
-	    !str_eq(config_str(c, SETTING_STORE), S("memory"))) {
+	if (slash != NULL && slash != path) {
 		*slash = '\0';
 		if (stat(path, &st) < 0)
 			rc = err_set(e, ERR_NOTFOUND, "%s: the folder %s: %s",
-			    c->at[SETTING_DB].origin, path, strerror(errno));
+			    c->at[file].origin, path, strerror(errno));
 		else if (!S_ISDIR(st.st_mode))
 			rc = err_set(e, ERR_INVALID, "%s: %s is not a folder",
-			    c->at[SETTING_DB].origin, path);
+			    c->at[file].origin, path);
 	}
 	free(path);
 	return rc;
@@ -40,9 +39,11 @@ check_folder(const struct config *c, struct err *e)
 int
 options_store(const struct config *c, struct store_options *o, struct err *e)
 {
+	bool server = config_store_is_server(c);
+
 	*o = (struct store_options){
-		.driver = config_str(c, SETTING_STORE),
-		.path = config_str(c, SETTING_DB),
+		.driver = server ? S("postgres") : config_str(c, SETTING_STORE),
+		.path = config_str(c, server ? SETTING_STORE : SETTING_DB),
 		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
 		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
@@ -50,7 +51,15 @@ options_store(const struct config *c, struct store_options *o, struct err *e)
 		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?
 		    TTL_KEEP_LATEST : TTL_DELETE },
 	};
-	return check_folder(c, e);
+	return str_eq(o->driver, S("sqlite")) ? check_folder(c, SETTING_DB, e) : OK;
+}
+
+int
+options_guest_house(const struct config *c, struct store_options *o, struct err *e)
+{
+	*o = (struct store_options){ .driver = S("sqlite"),
+		.path = config_str(c, SETTING_WORK_PATH) };
+	return check_folder(c, SETTING_WORK_PATH, e);
 }
 
 struct auth_options

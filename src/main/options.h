@@ -16,6 +16,8 @@
 
 /* ERR_NOTFOUND, ERR_INVALID: the folder of the database is none. */
 int  options_store(const struct config *c, struct store_options *o, struct err *e);
+/* Of the tracker's file, where the store is no file.  ERR_* as above. */
+int  options_guest_house(const struct config *c, struct store_options *o, struct err *e);
 struct auth_options options_auth(const struct config *c);
 /* headers: gets the header lines, to which the rules point.  ERR_INVALID. */
 int  options_hooks(const struct config *c, struct hook_rules *rules, struct buf *headers,

@@ -36,7 +36,8 @@ absolute(struct str path)
 static char *
 cache_of(const struct config *c)
 {
-	struct str given = config_str(c, SETTING_WASM_CACHE), db = config_str(c, SETTING_DB);
+	struct str given = config_str(c, SETTING_WASM_CACHE), db = config_str(c,
+	    config_store_is_server(c) ? SETTING_WORK_PATH : SETTING_DB);
 	struct buf b = BUF(2 * PATH_MAX);
 	char path[PATH_MAX];
 	size_t n = db.n;

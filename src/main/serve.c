@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "main/cmd.h"
 #include "main/config.h"
 #include "main/models.h"
@@ -33,6 +34,24 @@ struct serving {
 
 extern char **environ;
 
+/* Where its state is, without passwords. */
+static void
+add_database(struct buf *b, const struct config *c)
+{
+	struct str store = config_str(c, SETTING_STORE), nats = config_str(c, SETTING_CLUSTER_NATS);
+
+	if (str_eq(store, S("memory")))
+		buf_lit(b, "memory (gone when it stops)");
+	else if (!config_store_is_server(c))
+		buf_add_fmt(b, "%s (sqlite)", c->at[SETTING_DB].text);
+	else
+		url_add_shown(b, store);
+	if (nats.n > 0) {
+		buf_lit(b, "\n  nats         ");
+		url_add_shown(b, nats);
+	}
+}
+
 static void
 print_status(void *ctx)
 {
@@ -40,16 +59,16 @@ print_status(void *ctx)
 	const struct config *c = s->config;
 	struct str host = config_str(c, SETTING_HOST);
 	const struct node_status n = node_status(s->node);
-	bool memory = str_eq(config_str(c, SETTING_STORE), S("memory"));
+	struct buf db = BUF(8 * KB);
 	bool v6 = str_index(host, ':') >= 0;
 
+	add_database(&db, c);
 	printf("Cohort " COHORT_VERSION "\n"
 	    "  url          http://%s%.*s%s:%u%s\n"
-	    "  database     %s%s\n"
+	    "  database     %.*s\n"
 	    "  shards       %u\n", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
-	    n.port, c->at[SETTING_HTTP_MOUNT_PREFIX].text, memory ? "memory (gone when it stops)" :
-	    c->at[SETTING_DB].text, memory ? "" : " (sqlite)",
-	    n.shards);
+	    n.port, c->at[SETTING_HTTP_MOUNT_PREFIX].text, FMT(buf_str(&db)), n.shards);
+	buf_release(&db);
 	printf("  model        %.*s%s\n", FMT(n.model),
 	    !n.scripted ? "" :
 	    " (canned answers; for a real model set OPENAI_API_KEY, or "

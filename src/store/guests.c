@@ -46,6 +46,13 @@ store_guest(const struct store *st, const char *name)
 	return NULL;
 }
 
+struct store *
+store_guest_home(struct store *st, const char *name)
+{
+	return store_guest(st, name) != NULL || st->guest_house == NULL ? st :
+	    st->guest_house;
+}
+
 static const struct store_seat *
 seat_of(const struct store *st, const struct store_guest *g)
 {

@@ -152,6 +152,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	st->once_keys = o->once_keys > 0 ? o->once_keys : LIMIT_ONCE_KEYS;
 	st->scan_cpu = o->scan_cpu;
 	st->thread_ttl = o->thread_ttl;
+	st->guest_house = o->guest_house;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	st->map = BUF(LIMIT_CHANNELS * (8 * LIMIT_NAME_BYTES + 64));

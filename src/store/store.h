@@ -74,10 +74,12 @@ struct store_ttl {
 /* ---- life ---------------------------------------------------------------- */
 
 struct store_options {
-	struct str driver;                   /* "sqlite" or "memory" */
-	struct str path;                     /* of the file, for sqlite */
+	struct str driver;                   /* "sqlite", "memory" or "postgres" */
+	struct str path;                     /* of the file, for sqlite; a URL for postgres */
 	/* NULL-ended, or NULL.  The guests outlive the store. */
 	const struct store_guest *const *guests;
+	/* Guests that are not here are there; it outlives this one.  Or NULL. */
+	struct store *guest_house;
 	/* Test hooks (all 0 in production). */
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
@@ -96,6 +98,9 @@ void store_close(struct store *st);          /* commits what is queued; joins */
 const char *store_driver(const struct store *st);
 /* By its name, or NULL. */
 const struct store_guest *store_guest(const struct store *st, const char *name);
+/* The store that has it as a guest: this one, or its guest house.  It takes the guest's
+ * commands. */
+struct store *store_guest_home(struct store *st, const char *name);
 /* A trivial read works, and so did the last write.  ERR_BUSY: nothing can be
  * written now (disk full, file gone).  Any thread. */
 int  store_check(struct store *st, struct err *e);

@@ -147,6 +147,7 @@ struct store {
 		void *w, *slow;      /* what it keeps for each of the two */
 	} seats[STORE_GUESTS];
 	size_t seats_n;
+	struct store *guest_house;
 
 	pthread_mutex_t check_lock;
 	struct db check;

@@ -112,11 +112,89 @@ TEST(config_errors_say_where_and_what_would_be_right)
 	    "--test-id-seed needs --test-hooks");
 }
 
+static void
+check_store(char **argv, char **env, const char *store, const char *origin)
+{
+	struct config c;
+	struct err e = { 0 };
+
+	CHECK_RC(load(&c, argv, env, &e), OK);
+	CHECK_STR(config_str(&c, SETTING_STORE), store);
+	CHECK_STR(str_of(c.at[SETTING_STORE].origin), origin);
+	config_release(&c);
+}
+
+/* Goal: a database that the environment names for other programs is used when nothing
+ * else is said, and nothing else. */
+TEST(config_store_may_come_from_the_variables_of_other_programs)
+{
+	check_store(ARGS(), ARGS("DATABASE_URL=postgres://h/a"), "postgres://h/a",
+	    "$DATABASE_URL");
+	check_store(ARGS(), ARGS("POSTGRES_URI=postgresql://h/b"), "postgresql://h/b",
+	    "$POSTGRES_URI");
+	check_store(ARGS(), ARGS("DATABASE_URI=host=h dbname=c", "POSTGRES_URI=postgres://h/b"),
+	    "host=h dbname=c", "$DATABASE_URI");
+	check_store(ARGS("--store", "sqlite"), ARGS("DATABASE_URL=postgres://h/a"), "sqlite",
+	    "--store");
+	write_file("cohort.yaml", "store: memory\n");
+	check_store(ARGS(), ARGS("DATABASE_URL=postgres://h/a"), "memory", "cohort.yaml:1");
+	remove("cohort.yaml");
+}
+
+TEST(config_cluster_settings_need_each_other)
+{
+	check_refused(ARGS("--store", "sqlit"), ARGS(), "--store: expected sqlite, memory or "
+	    "postgres://USER:PASSWORD@HOST/DATABASE, got \"sqlit\"");
+	check_refused(ARGS("--store", "mysql://ann:s3@h/d"), ARGS(), "--store: expected sqlite, "
+	    "memory or postgres://USER:PASSWORD@HOST/DATABASE, got \"mysql://***@h/d\"");
+	check_refused(ARGS("--store=postgresql+asyncpg://h/d"), ARGS(), "--store: expected "
+	    "postgresql:// without the name of a driver, got \"postgresql+asyncpg://h/d\"");
+	check_refused(ARGS("--cluster-nats", "nats://h"), ARGS(), "--cluster-nats: cluster.nats "
+	    "needs a store that nodes can share: with --store sqlite there is one node; set "
+	    "store to postgres://USER@HOST/DATABASE");
+	check_refused(ARGS("--store", "memory"), ARGS("COHORT_CLUSTER_NATS=nats://h"),
+	    "$COHORT_CLUSTER_NATS: cluster.nats needs a store that nodes can share: with "
+	    "--store memory there is one node; set store to postgres://USER@HOST/DATABASE");
+	check_refused(ARGS("--store", "postgres://h/d", "--cluster-nats-ca", "f"), ARGS(),
+	    "--cluster-nats-ca: cluster.nats-ca needs cluster.nats");
+	check_refused(ARGS("--store", "postgres://h/d", "--cluster-nats", "http://h"), ARGS(),
+	    "--cluster-nats: expected addresses as in nats://a:4222,tls://b:4222, got "
+	    "\"http://h\"");
+	check_refused(ARGS("--cluster-lease", "999"), ARGS(),
+	    "--cluster-lease: expected a whole number from 1000 to 60000 ms, got \"999\"");
+	check_refused(ARGS("--cluster-prefix", "a..b"), ARGS(), "--cluster-prefix: expected "
+	    "letters, digits, - and _, in parts with a dot between them, at most 64 in all; "
+	    "got \"a..b\"");
+	check_refused(ARGS("--store", "postgres://h/d", "--db", "f"), ARGS(), "--db: with "
+	    "PostgreSQL there is no database file: leave out db (work.path is the tracker's "
+	    "file)");
+}
+
+/* Goal: passwords are in no output, and a warning says where others could read them. */
+TEST(config_passwords_of_addresses_are_not_shown)
+{
+	struct config c;
+	struct buf b = BUF(100000);
+	struct err e = { 0 };
+
+	CHECK_RC(load(&c, ARGS("--store", "postgres://ann:s3cret@h/d"),
+	    ARGS("COHORT_CLUSTER_NATS=nats://t0ken@h"), &e), OK);
+	config_add_text(&b, &c);
+	CHECK(str_contains(buf_str(&b), S("postgres://ann:***@h/d")));
+	CHECK(!str_contains(buf_str(&b), S("s3cret")));
+	CHECK(!str_contains(buf_str(&b), S("t0ken")));
+	CHECK(str_contains(buf_str(&c.warnings), S("better $COHORT_STORE")));
+	buf_release(&b);
+	config_release(&c);
+}
+
 /* Goal: nobody believes in a database, an auth or a trace that is not there. */
 TEST(config_foreign_variables_are_not_silently_ignored)
 {
 	static const struct { const char *variable, *other, *flag; bool refused; } rows[] = {
-		{ "DATABASE_URL=postgres://x", "A=1", "--insecure", true },
+		{ "DATABASE_URL=mysql://x", "A=1", "--insecure", true },
+		{ "DATABASE_URL=mysql://x", "COHORT_STORE=memory", "--insecure", false },
+		{ "DATABASE_URL=postgres://x/y", "COHORT_DB=z", "--insecure", true },
 		{ "SUPABASE_URL=https://x", "A=1", "--plain-errors", true },
 		{ "SUPABASE_KEY=x", "A=1", "--plain-errors", true },
 		{ "SUPABASE_KEY=x", "A=1", "--insecure", false },

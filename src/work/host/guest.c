@@ -237,7 +237,7 @@ may_only_read(const struct work_cmd *c)
 static struct work_board *
 board_of(struct store *st)
 {
-	const struct store_guest *g = store_guest(st, NAME);
+	const struct store_guest *g = store_guest(store_guest_home(st, NAME), NAME);
 
 	assert(g != NULL && g->run == seat_run);
 	return CONTAINER_OF(g, struct work_board, guest);
@@ -248,12 +248,12 @@ work_submit(struct store *st, struct shard *s, struct work_cmd *c)
 {
 	assert(c->project.n > 0 && (c->operation.n == 0 || c->actor.n > 0));
 	c->board = board_of(st);
-	c->store = st;
+	c->store = store_guest_home(st, NAME);
 	c->done = c->cmd.done;
 	c->cmd.done = returned;
 	c->cmd.guest = &c->board->guest;
 	c->cmd.op = may_only_read(c) ? STORE_GUEST_READ : STORE_GUEST_WRITE;
-	return store_submit(st, s, &c->cmd, false);
+	return store_submit(c->store, s, &c->cmd, false);
 }
 
 /* ---- the board ------------------------------------------------------------------- */

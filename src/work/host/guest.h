@@ -1,7 +1,8 @@
 /*
  * guest.h - the tracker inside a server: a guest of the server's store.
  *
- * A *board* is made before the store and is its guest (store_options.guests).
+ * A *board* is made before the store and is its guest (store_options.guests), or that of
+ * its guest house: the store that is given below may be either.
  * Operations are store commands: what writes shares the writer's group
  * transactions, what reads runs on the reader thread.  Each owner has its own
  * trackers, one a project, made when it is first asked for.

@@ -1,0 +1,361 @@
+/*
+ * wire_open.c - the node is made: the store, the shards, what all of them share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/wire_priv.h"
+
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "llm/script.h"
+#include "mail/host/external.h"
+#include "mail/host/socket.h"
+#include "main/agents.h"
+#include "main/catalog.h"
+#include "main/items.h"
+#include "main/models.h"
+#include "main/options.h"
+#include "main/work_tools.h"
+#include "net/host.h"
+#include "run/sweep.h"
+#include "work/host/guest.h"
+#include "worker/desk.h"
+
+#define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
+#define SCRIPT_MAX     (16 * MB)
+
+static int
+read_script(struct node *n, struct err *e)
+{
+	const char *path = n->config->at[SETTING_LLM_SCRIPT].text;
+	struct buf text = BUF(SCRIPT_MAX);
+	int rc = OK;
+
+	if (path[0] != '\0')
+		rc = file_add(path, &text, e);
+	else
+		buf_add(&text, str_of(script_first_steps));
+	if (rc == OK)
+		rc = script_new(&n->script, buf_str(&text), e);
+	buf_release(&text);
+	return rc;
+}
+
+/* The tracker's tables are in the store's file, or in a file of this node. */
+static int
+open_store(struct node *n, struct err *e)
+{
+	bool server = config_store_is_server(n->config);
+	struct store_options o, house;
+	int rc = options_store(n->config, &o, e);
+
+	if (rc == OK && server)
+		rc = options_guest_house(n->config, &house, e);
+	if (rc < 0)
+		return rc;
+	n->board = work_board_new();
+	*(server ? &house.guests : &o.guests) = (const struct store_guest *const[]){
+	    work_board_guest(n->board), NULL };
+	if (server)
+		rc = store_open(&n->guest_house, &house, e);
+	o.guest_house = n->guest_house;
+	return rc == OK ? store_open(&n->store, &o, e) : rc;
+}
+
+static int
+open_auth(struct node *n, struct err *e)
+{
+	struct auth_options o = options_auth(n->config);
+
+	return auth_new(&n->auth, &o, e);
+}
+
+static int
+check_exposure(const struct node *n, struct err *e)
+{
+	const struct config *c = n->config;
+	struct str host = config_str(c, SETTING_HOST);
+
+	if (!host_is_literal(host) && !str_eq(host, S("localhost")))
+		return err_set(e, ERR_INVALID, "%s: expected an IP address or "
+		    "localhost, got \"%.*s\"", c->at[SETTING_HOST].origin, FMT(host));
+	if (host_is_loopback(host))
+		return OK;
+	if (config_bool(c, SETTING_TEST_HOOKS))
+		return err_set(e, ERR_INVALID, "--test-hooks works on loopback "
+		    "only, not on %.*s", FMT(host));
+	if (auth_enabled(n->auth) || config_bool(c, SETTING_INSECURE))
+		return OK;
+	return err_set(e, ERR_INVALID, "refusing to serve %.*s to anyone: set "
+	    "--jwt-secret or --api-keys, or say --insecure", FMT(host));
+}
+
+static void
+note_pending(void *ctx, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id)
+{
+	struct node *n = ctx;
+
+	mem_grow(n->pending, n->pending_n, n->pending_cap);
+	n->pending[n->pending_n++] = (struct pending){ owner, thread_seq, *thread_id };
+}
+
+/* The number of shards that open files allow.  Called before any file is
+ * opened. */
+static int
+plan_files(struct node *n, struct err *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t asked = config_int(n->config, SETTING_SHARDS);
+	int rc;
+
+	if (asked == 0)
+		asked = cores < 1 ? 1 : cores < SHARDS_DEFAULT ? cores : SHARDS_DEFAULT;
+	n->shards_asked = (unsigned)asked;
+	rc = files_plan_make(&n->files, n->shards_asked, e);
+	if (rc == OK && n->files.shards < n->shards_asked)
+		log_warn("main", "shards_lowered", "asked=%u shards=%u files=%zu",
+		    n->shards_asked, n->files.shards, n->files.allowed);
+	return rc;
+}
+
+static int
+workers_make(struct node *n, struct err *e)
+{
+	int rc = OK;
+
+	n->workers_n = n->files.shards;
+	n->workers = mem_zero(n->workers_n * sizeof *n->workers);
+	n->shards = mem_zero(n->workers_n * sizeof *n->shards);
+	for (unsigned i = 0; rc == OK && i < n->workers_n; i++) {
+		struct worker *w = &n->workers[i];
+
+		w->node = n;
+		w->id = i;
+		rc = shard_new(&w->shard, i, e);
+		n->shards[i] = w->shard;
+	}
+	return rc;
+}
+
+static int
+make_api(struct node *n, struct err *e)
+{
+	int rc = origin_pattern_new(&n->pages, config_str(n->config,
+	    SETTING_HTTP_CORS_ALLOW_ORIGIN_REGEX), e);
+	struct api_options o = {
+		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
+		.audit = n->oversight.audit,
+		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
+		.forget_graph = catalog_forget,
+		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
+		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
+		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
+		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
+		.shards = n->workers_n, .model = buf_str(&n->model),
+		.origin = {
+			.allowed_hosts = config_str(n->config, SETTING_ALLOWED_HOSTS),
+			.cors_origins = config_str(n->config, SETTING_CORS_ORIGINS),
+			.pattern = n->pages,
+			.auth = auth_enabled(n->auth),
+			.check_host = host_is_loopback(config_str(n->config, SETTING_HOST)) &&
+			    !config_bool(n->config, SETTING_INSECURE),
+		},
+	};
+
+	options_http(n->config, &o);
+	if (rc == OK)
+		rc = api_options_check(&o, e);
+	if (rc == OK)
+		n->api = api_shared_new(&o);
+	if (rc == OK)
+		rc = api_seed(n->api, n->workers[0].shard,
+		    catalog_agents(n->catalog), clock_wall_ms(), e);
+	return rc;
+}
+
+static void
+set_sweeps(struct node *n)
+{
+	const struct config *c = n->config;
+	msec test = config_int(c, SETTING_TEST_SWEEP_MS);
+
+	sweep_set(n->shared, SWEEP_THREADS, test > 0 ? test :
+	    config_int(c, SETTING_THREADS_TTL_SWEEP_INTERVAL) * 60 * 1000,
+	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
+}
+
+static int
+node_items(struct node *n, struct err *e)
+{
+	struct items_rules rules;
+	msec sweep = 0;
+	int rc;
+
+	n->fields = BUF(LIMIT_FILTER_BYTES * 2);
+	rc = items_read(n->config, &rules, &sweep, &n->fields, e);
+	if (rc == OK && rules.embed.n > 0)
+		rc = store_vectors_are(n->store, n->workers[0].shard, rules.embed, rules.dims,
+		    config_bool(n->config, SETTING_STORE_INDEX_RESET), e);
+	if (rc != OK)
+		return rc;
+	runs_shared_set_items(n->shared, &rules);
+	sweep_set(n->shared, SWEEP_ITEMS, sweep, INT64_MAX);
+	return OK;
+}
+
+static bool
+key_is_valid(void *ctx, const uint8_t key[SHA256_SIZE])
+{
+	struct node *n = ctx;
+
+	return auth_key_valid(n->auth, key);
+}
+
+/* Those that serve agents from outside, and their graphs. */
+static int
+open_catalog(struct node *n, struct err *e)
+{
+	struct catalog_options o = { .store = n->store, .tools = n->tools, .shards = n->shards,
+	    .shards_n = n->workers_n };
+
+	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
+	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
+	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
+	workers_set_keys(n->desk, key_is_valid, n);
+	o.workers = n->desk;
+	return catalog_open(&n->catalog, &o, folder_agents(n->folder), e);
+}
+
+static int
+node_open(struct node *n, struct err *e)
+{
+	int64_t seed = config_int(n->config, SETTING_TEST_ID_SEED);
+	int rc;
+
+	if (seed != 0)
+		id_seed_random((uint64_t)seed);
+	clock_set_ahead(config_int(n->config, SETTING_TEST_CLOCK_MS));
+	options_set_accounts(n->config);
+	models_default(&n->model, n->models, n->config);
+	rc = plan_files(n, e);
+	if (rc == OK)
+		mem_setup(n->files.shards);
+	if (rc == OK)
+		rc = open_auth(n, e);
+	if (rc == OK)
+		rc = oversight_open(&n->oversight, n->config, auth_enabled(n->auth), e);
+	if (rc == OK)
+		rc = check_exposure(n, e);
+	if (rc == OK)
+		rc = read_script(n, e);
+	if (rc == OK)
+		rc = options_hooks(n->config, &n->hooks, &n->hook_headers, e);
+	if (rc == OK)
+		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
+		    &n->config->langgraph, n->models, buf_str(&n->model), e);
+	if (rc == OK)
+		rc = client_global_init(e);
+	/* Before the store: if the port is taken, no file is created. */
+	if (rc == OK)
+		rc = http_server_new(&n->http, config_str(n->config, SETTING_HOST),
+		    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
+	if (rc == OK)
+		rc = open_store(n, e);
+	if (rc == OK)
+		rc = workers_make(n, e);
+	if (rc == OK)
+		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
+		    note_pending, n, e);
+	if (rc < 0)
+		return rc;
+	n->tools = tools_new();
+	work_tools_add(n->tools);
+	rc = open_catalog(n, e);
+	if (rc == OK)
+		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
+	if (rc < 0)
+		return rc;
+	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
+	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	set_sweeps(n);
+	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
+		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
+	n->offices = offices_new(n->store, catalog_agents(n->catalog));
+	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
+	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
+	rc = node_items(n, e);
+	runs_shared_set_transcript(n->shared,
+	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
+	if (rc == OK && config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
+		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
+		    n->auth, n->oversight.policy, n->store, n->workers_n, e);
+	if (rc == OK)
+		rc = make_api(n, e);
+	if (rc == OK)
+		catalog_serve(n->catalog, n->api, n->shared, n->offices);
+	if (rc == OK)
+		http_server_hook(n->http, api_hooks(n->api));
+	return rc;
+}
+
+int
+node_new(struct node **out, const struct config *c, const struct models *m,
+    struct err *e)
+{
+	struct node *n = mem_new(struct node);
+	int rc;
+
+	*out = NULL;
+	n->config = c;
+	n->models = m;
+	pthread_mutex_init(&n->lock, NULL);
+	rc = node_open(n, e);
+	if (rc < 0) {
+		node_free(n);
+		return rc;
+	}
+	*out = n;
+	return OK;
+}
+
+void
+node_free(struct node *n)
+{
+	if (n == NULL)
+		return;
+	http_server_free(n->http);
+	/* Queued writes are committed; their callbacks are not called. */
+	store_close(n->store);
+	store_close(n->guest_house);
+	work_board_free(n->board);
+	for (unsigned i = 0; i < n->workers_n; i++)
+		shard_free(n->workers[i].shard);
+	api_shared_free(n->api);
+	origin_pattern_free(n->pages);
+	runs_shared_free(n->shared);
+	sandbox_close(&n->sandbox);
+	mail_socket_free(n->socket);
+	offices_free(n->offices);
+	catalog_free(n->catalog);
+	workers_free(n->desk);
+	folder_free(n->folder);
+	tools_free(n->tools);
+	script_free(n->script);
+	oversight_close(&n->oversight);
+	auth_free(n->auth);
+	buf_release(&n->model);
+	buf_release(&n->fields);
+	buf_release(&n->hook_headers);
+	free(n->workers);
+	free(n->shards);
+	free(n->pending);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}

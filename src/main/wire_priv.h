@@ -1,0 +1,83 @@
+/*
+ * wire_priv.h - what the files of the node share: wire.c is its life, wire_open.c how it
+ * is made.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WIRE_PRIV_H
+#define MAIN_WIRE_PRIV_H
+
+#include <pthread.h>
+
+#include "main/oversight.h"
+#include "main/sandbox.h"
+#include "main/wire.h"
+#include "run/hook.h"
+
+/* A thread with pending runs, found at start. */
+struct pending {
+	owner_t owner;
+	int64_t thread_seq;
+	struct uuid thread_id;
+};
+
+/* One shard and what runs on it. */
+struct worker {
+	struct node *node;
+	unsigned id;
+	struct shard *shard;
+	bool started;                        /* a thread of its own runs */
+	struct store_reader *reader;
+	struct client *client;
+	struct mcp *mcp;
+	struct llm *llm;
+	struct runs *runs;
+	struct office *office;
+	struct worker_desk *desk;            /* of workers outside */
+	struct sandbox_shard guests;
+	struct work_agent *work;             /* the agent `work` */
+	struct api *api;
+	struct shard_job job;                /* this phase */
+};
+
+struct node {
+	const struct config *config;
+	const struct models *models;
+	struct buf model, fields, hook_headers;      /* the default; paths of store items */
+	struct work_board *board;            /* the tracker, the store's guest */
+	struct store *store;
+	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
+	struct auth *auth;
+	struct oversight oversight;
+	struct tools *tools;
+	struct llm_script *script;
+	struct hook_rules hooks;
+	struct folder *folder;               /* of agents */
+	struct reload *reload;               /* of it; NULL: it has no folder */
+	struct catalog *catalog;               /* those of workers, with the folder's */
+	struct runs_shared *shared;
+	struct offices *offices;
+	struct workers *desk;                /* that are outside */
+	struct sandbox sandbox;
+	struct mail_socket *socket;          /* NULL: off */
+	struct api_shared *api;
+	struct http_server *http;
+	struct worker *workers;
+	struct shard **shards;               /* theirs */
+	unsigned workers_n, shards_asked;
+	struct origin_pattern *pages;        /* http.cors.allow-origin-regex */
+	struct files_plan files;
+	struct pending *pending;
+	size_t pending_n, pending_cap;
+	size_t phase;                        /* of phases */
+	_Atomic unsigned left;               /* shards that have not finished it */
+	struct shard_job next;               /* on shard 0 when all have */
+	bool draining;
+	pthread_mutex_t lock;                /* of rc and err */
+	int rc;
+	struct err err;
+	void (*listening)(void *ctx);
+	void *ctx;
+};
+
+#endif
