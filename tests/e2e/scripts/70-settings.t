@@ -27,5 +27,6 @@ cohort  serve --config nowhere.yaml -> 2, has "nowhere.yaml"
 file    cohort.yaml
         |
 cohort  serve --shrads 3 -> 2, has "unknown flag: --shrads; did you mean --shards?"
+env     COHORT_STORE ""
 env     DATABASE_URL mysql://ann:s3cret@db/x
 cohort  serve -> 2, has "$DATABASE_URL: expected a PostgreSQL", has "mysql://***@db/x"
