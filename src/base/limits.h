@@ -152,6 +152,7 @@
 	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
 	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
 	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \
+	X(PG_DOUBT_MS,         10000,     "ms",     "that commands wait for PostgreSQL to come back when it went away during their commit; then 503, and nobody knows") \
 	X(PG_IDLE_MS,          2000,      "ms",     "that a transaction is open there and nothing comes; then PostgreSQL ends it, so that a node that stopped holds no locks") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \
 	X(WRITER_OPS,          20000,     "operations", "queued writes; past it 503 with Retry-After") \

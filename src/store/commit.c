@@ -6,11 +6,13 @@
 #include "store/commit.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <string.h>
 
 #define LOG_FRAMES_MAX  4096                 /* of 4 KB: 16 MB */
 #define LOG_FRAMES_MORE 1024                 /* and again, if it did not restart */
 #define LOG_IDLE        (1 * NS_PER_S)       /* after the last commit */
+#define TRIES           5                    /* of a group that met a deadlock */
 
 /* True at every door. */
 static void
@@ -47,7 +49,7 @@ members_run(struct commit *c, const struct commit_group *g)
 			continue;
 		kept = g->run(g->ctx, i);
 		if (db_broken(c->db))
-			return ERR_IO;
+			return c->db->on->err.code;
 		c->left_out[i] = !kept && db_wrote(c->db, before);
 		if (c->left_out[i])
 			return ERR_AGAIN;
@@ -96,17 +98,91 @@ group_run(struct commit *c, const struct commit_group *g)
 	return rc;
 }
 
+/* ---- with a database server ------------------------------------------------ */
+
+#define EVERY SIZE_MAX
+
+/* Nobody is left out; or all but one are. */
+static void
+members_choose(struct commit *c, const struct commit_group *g, size_t only)
+{
+	for (size_t i = 0; i < g->n; i++)
+		c->left_out[i] = only != EVERY && i != only;
+}
+
+/* Two that met in a deadlock come back at different times. */
+static void
+pause_before(int try)
+{
+	poll(NULL, 0, (2 << try) + (int)(clock_mono() / 1000 % (2 << try)));
+}
+
+static int
+lost(struct commit *c, const struct commit_group *g)
+{
+	int rc = g->settle == NULL ? ERR_BUSY : g->settle(g->ctx);
+
+	if (rc == OK) {
+		c->last = clock_mono();
+		c->commits++;
+	}
+	return rc;
+}
+
+static int
+group_try(struct commit *c, const struct commit_group *g, size_t only)
+{
+	int rc = ERR_AGAIN;
+
+	for (int try = 0; try < TRIES; try++) {
+		members_choose(c, g, only);
+		do
+			rc = group_run(c, g);
+		while (rc == ERR_AGAIN);
+		if (rc == OK)
+			return OK;
+		if (c->db->on->fault == DB_LOST) {
+			rc = lost(c, g);
+			if (rc != ERR_AGAIN)
+				return rc;
+		} else if (c->db->on->fault == DB_AGAIN) {
+			pause_before(try);
+		} else {
+			return rc;
+		}
+		c->again++;
+	}
+	return rc == ERR_AGAIN ? ERR_BUSY : rc;
+}
+
+static void
+one_by_one(struct commit *c, const struct commit_group *g)
+{
+	int rc = OK;
+
+	for (size_t i = 0; i < g->n; i++) {
+		c->single++;
+		if (c->db->on->fault != DB_LOST)
+			rc = group_try(c, g, i);
+		if (rc != OK)
+			g->failed(g->ctx, i, rc);
+	}
+}
+
 int
 commit_run(struct commit *c, const struct commit_group *g)
 {
+	enum db_fault fault;
 	int rc;
 
 	check_commit(c);
 	assert(g->n <= COMMIT_MEMBERS);
-	memset(c->left_out, 0, g->n);
-	do
-		rc = group_run(c, g);
-	while (rc == ERR_AGAIN);
+	rc = group_try(c, g, EVERY);
+	fault = c->db->on->fault;
+	if (rc != OK && g->n > 0 && (fault == DB_AGAIN || fault == DB_ABORTED)) {
+		one_by_one(c, g);
+		rc = OK;
+	}
 	if (rc != OK)
 		c->ran = g->n;
 	check_commit(c);

@@ -12,6 +12,15 @@
  * To run a member twice is safe: nobody has seen the first time, and members
  * before the one left out find what they found.
  *
+ * With a database server (db.h) members run without a wait for what they write, so:
+ *
+ *   - a failed statement is the whole group's.  After a deadlock, or when there is
+ *     no order of the transactions (DB_AGAIN), the group runs again, some times with
+ *     a growing pause; then, and after other failures (DB_ABORTED), its members run
+ *     again one by one, each in a transaction of its own;
+ *   - when the connection is lost (DB_LOST) the owner of the group says what became of
+ *     it, and it runs again if it is not committed.
+ *
  * The engine also decides when the log (WAL) is made longer ahead of a commit,
  * and when it is moved into the database.
  *
@@ -45,6 +54,7 @@ struct commit {
 	size_t ran;                          /* members of the last group that had
 	                                        their turn, also if all failed */
 	bool held;                           /* see commit_hold */
+	uint64_t again, single;              /* groups run again; members run alone */
 	/* private */
 	int log_limit;                       /* frames; longer, it is moved at once */
 	bool left_out[COMMIT_MEMBERS];
@@ -64,6 +74,12 @@ struct commit_group {
 	/* After the members, before the commit; may write.  wrote: a member has.
 	 * OK or the failure.  NULL: nothing. */
 	int (*finish)(void *ctx, bool wrote);
+	/* Of a database server; may be NULL for a group without members.
+	 * The connection was lost.  OK: the group is committed; ERR_AGAIN: it is not, and
+	 * there is a connection; ERR_BUSY: there is none. */
+	int (*settle)(void *ctx);
+	/* The member ran alone, and nothing of it is kept. */
+	void (*failed)(void *ctx, size_t i, int rc);
 };
 
 /* db is open and stays so.  Its log is left alone until the first commit. */

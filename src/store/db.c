@@ -54,6 +54,22 @@ db_is_server(const struct db *db)
 	return db->on->driver == &db_pg;
 }
 
+int
+db_revive(struct db *db, nsec until)
+{
+	const struct db_driver *d = db->on->driver;
+
+	return d->revive == NULL ? OK : d->revive(db->on, until);
+}
+
+bool
+db_in_doubt(const struct db *db)
+{
+	const struct db_driver *d = db->on->driver;
+
+	return d->in_doubt != NULL && d->in_doubt(db->on);
+}
+
 void
 db_share(struct db *db, const struct db *of, const struct db_sql *sql)
 {

@@ -93,6 +93,11 @@ bool db_is_server(const struct db *db);
 /* Before connections are opened: how long a node may say nothing and is still taken for
  * alive.  No wait for the server takes longer than half of it. */
 void db_server_lease(msec lease);
+/* A lost connection is made again: waits until then at most (0: takes a look), and for
+ * the end of the old one at the server.  ERR_BUSY. */
+int  db_revive(struct db *db, nsec until);
+/* Was the connection lost behind a COMMIT, so that nobody knows?  Until the next begin. */
+bool db_in_doubt(const struct db *db);
 bool db_is_read_only(const struct db *db);
 /* Is another file, or none, under the path by now? */
 bool db_has_moved(const struct db *db);

@@ -27,6 +27,9 @@ struct db_driver {
 	const char *(*path)(const struct db_conn *c);        /* for people */
 	int  (*exec)(struct db_conn *c, const char *text);
 	bool (*in_tx)(const struct db_conn *c);
+	/* Of a server, else NULL: db_revive, db_in_doubt. */
+	int  (*revive)(struct db_conn *c, nsec until);
+	bool (*in_doubt)(const struct db_conn *c);
 	int64_t (*last_id)(const struct db_conn *c);
 	int64_t (*changes)(const struct db_conn *c, bool all);
 	/* Has a row been written, as far as is known, since changes(all) gave mark?  NULL:

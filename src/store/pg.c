@@ -62,6 +62,18 @@ conn_in_tx(const struct db_conn *c)
 	return ((struct pg *)c->h)->in_tx;
 }
 
+static int
+conn_revive(struct db_conn *c, nsec until)
+{
+	return pg_up(c->h, until);
+}
+
+static bool
+conn_in_doubt(const struct db_conn *c)
+{
+	return ((struct pg *)c->h)->committing;
+}
+
 static int64_t
 conn_last_id(const struct db_conn *c)
 {
@@ -426,7 +438,7 @@ conn_path(const struct db_conn *c)
 const struct db_driver db_pg = {
 	.open = conn_open, .close = conn_close, .path = conn_path,
 	.exec = conn_exec, .in_tx = conn_in_tx, .changes = conn_changes,
-	.wrote = conn_wrote,
+	.wrote = conn_wrote, .revive = conn_revive, .in_doubt = conn_in_doubt,
 	.last_id = conn_last_id, .tx_run = conn_tx,
 	.prepare = stmt_prepare, .finalize = stmt_finalize, .bind = stmt_bind,
 	.start = stmt_start, .ready = stmt_ready,

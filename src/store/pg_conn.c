@@ -488,19 +488,8 @@ connect_begin(struct pg *p)
 	snprintf(wait, sizeof wait, "%lld", (long long)of_wait(LIMIT_PG_WAIT_MS));
 	snprintf(name, sizeof name, "cohort %d", (int)getpid());
 	p->since = clock_mono();
-	p->retry_at = p->since + LIMIT_PG_RETRY_MS * NS_PER_MS;
 	p->c = pq.connectStartParams(keys, values, 1);
 	p->state = PG_CONNECTING;
-}
-
-static int
-connect_failed(struct pg *p, const char *why)
-{
-	nsec again = p->retry_at;
-	int rc = pg_lose(p, why);
-
-	p->retry_at = again;
-	return rc;
 }
 
 /* One look.  ERR_AGAIN: it is under way. */
@@ -512,15 +501,15 @@ connect_look(struct pg *p, nsec until, PostgresPollingStatusType *want)
 	nsec left = until - clock_mono();
 
 	if (pq.status(p->c) == CONNECTION_BAD)
-		return connect_failed(p, pq.errorMessage(p->c));
+		return pg_lose(p, pq.errorMessage(p->c));
 	if (poll(&fd, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) == 0) {
 		if (clock_mono() - p->since > pg_patience(p))
-			return connect_failed(p, "it did not answer in time");
+			return pg_lose(p, "it did not answer in time");
 		return ERR_AGAIN;
 	}
 	*want = pq.connectPoll(p->c);
 	if (*want == PGRES_POLLING_FAILED)
-		return connect_failed(p, pq.errorMessage(p->c));
+		return pg_lose(p, pq.errorMessage(p->c));
 	return *want == PGRES_POLLING_OK ? OK : ERR_AGAIN;
 }
 
@@ -554,7 +543,11 @@ pg_up(struct pg *p, nsec until)
 		if (p->state == PG_CONNECTING)
 			rc = connect_look(p, until, &want);
 		if (rc == OK)
-			return greet(p);
+			rc = greet(p);
+		if (rc == OK)
+			return OK;
+		if (p->state == PG_DOWN)
+			p->retry_at = p->since + LIMIT_PG_RETRY_MS * NS_PER_MS;
 	} while (clock_mono() < until);
 	return unreachable(p);
 }

@@ -135,6 +135,12 @@ struct store {
 	struct buf pack, map;
 	struct tally tally;
 
+	/* pg_group.c; the writer's, too. */
+	struct db marks;             /* statements on w */
+	int64_t batch;               /* number of the group that runs */
+	struct batch *held;          /* nobody knows whether it is committed; or NULL */
+	nsec held_until;
+
 	struct db slow, quick;       /* the reader thread's */
 	struct matrix *matrices;             /* the same; the last asked for first */
 	msec scan_ms;
@@ -152,6 +158,7 @@ struct store {
 	pthread_mutex_t check_lock;
 	struct db check;
 
+	_Atomic int64_t node;        /* node.h */
 	_Atomic bool full;           /* a write found no room; until one finds it */
 	_Atomic bool lost;           /* the file is not where it was */
 
@@ -163,6 +170,17 @@ struct store {
 struct store_reader {
 	struct db db;
 };
+
+/* pg_group.c: what becomes of groups when the server goes away. */
+void group_marks_open(struct store *st);
+void group_marks_close(struct store *st);
+/* ERR_BUSY: the server is away; then it takes one look.  Logs each change of it. */
+int  group_server_look(struct store *st);
+bool group_server_is_away(const struct store *st);
+int  group_mark(struct store *st);           /* in each group that writes */
+/* As commit_group.settle; waits for the server until then. */
+int  group_settle(struct store *st, nsec until);
+void group_probe(struct store *st);          /* is there room again on its disk? */
 
 /* ops.c: an operation.  Adding one: a row in STORE_OP_MAP, and a file that
  * defines store_op_NAME. */

@@ -7,6 +7,10 @@
  * ERR_IO, or ERR_BUSY when the disk is full.  Before each batch the file's
  * presence is checked; without it the batch comes back with ERR_BUSY.
  *
+ * On a database server (pg_group.c) a batch whose commit is in doubt is held until there
+ * is a connection again, for LIMIT_PG_DOUBT_MS at most; meanwhile others come back with
+ * ERR_BUSY at once.
+ *
  * When nothing is queued it removes what is buried (erase.c), moves the log
  * into the database once, and looks after the file once a second.
  *
@@ -19,6 +23,7 @@
 #include "store/store_priv.h"
 
 #define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
+#define AWAY_LOOK        (20 * NS_PER_MS)    /* at a server that is away */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
 #define FREE_PAGES       1024                /* kept for what comes next */
@@ -28,6 +33,7 @@ struct batch {
 	struct store *st;
 	struct store_cmd *cmd[LIMIT_WRITER_BATCH];
 	size_t n, seen;                      /* seen: started at least once */
+	nsec until;                          /* it waits for a lost server */
 };
 _Static_assert(LIMIT_WRITER_BATCH <= COMMIT_MEMBERS, "a batch is a group");
 
@@ -110,6 +116,7 @@ batch_begin(void *ctx)
 	struct batch *b = ctx;
 
 	tally_clear(&b->st->tally);
+	b->st->batch++;
 	return db_begin(&b->st->w, DB_WRITE);
 }
 
@@ -121,6 +128,23 @@ fault_due(struct batch *b, size_t i)
 		return false;                /* counted when it ran first */
 	b->seen = i + 1;
 	return ++b->st->write_no == b->st->fail_at;
+}
+
+/* One command alone had its turn, and its transaction failed. */
+static void
+command_failed(void *ctx, size_t i, int rc)
+{
+	struct batch *b = ctx;
+	struct store_cmd *c = b->cmd[i];
+	struct db_conn *on = b->st->w.on;
+
+	if (on->fault == DB_FULL) {
+		full_note(b->st);
+		rc = ERR_BUSY;
+	}
+	if (c->rc == OK || on->fault != DB_ABORTED)
+		c->rc = err_set(&c->err, rc, "%s", on->err.text[0] != '\0' ?
+		    on->err.text : rc_text(rc));
 }
 
 static bool
@@ -157,7 +181,17 @@ batch_finish(void *ctx, bool wrote)
 
 	if (rc == OK && st->dead && wrote)
 		rc = erase_buried(st, ERASE_ALONG);
-	return rc == ERR_AGAIN ? OK : rc;
+	if (rc == ERR_AGAIN)
+		rc = OK;
+	return rc == OK && wrote && db_is_server(&st->w) ? group_mark(st) : rc;
+}
+
+static int
+batch_settle(void *ctx)
+{
+	struct batch *b = ctx;
+
+	return group_settle(b->st, b->until);
 }
 
 static void
@@ -168,6 +202,8 @@ batch_fail(struct batch *b, int rc)
 
 	if (rc != ERR_BUSY && st->w.on->fault == DB_FULL) {
 		full_note(st);
+		rc = ERR_BUSY;
+	} else if (st->w.on->fault == DB_LOST || st->w.on->fault == DB_BUSY) {
 		rc = ERR_BUSY;
 	} else if (rc != ERR_BUSY) {
 		log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
@@ -193,19 +229,85 @@ batch_post(struct batch *b)
 		shard_post(b->cmd[i]->shard, &b->cmd[i]->job);
 }
 
-static void
-batch_run(struct batch *b)
+/* False: whether it is committed is not known. */
+static bool
+batch_try(struct batch *b)
 {
 	const struct commit_group g = { .n = b->n, .ctx = b, .begin = batch_begin,
-	    .run = command_run, .finish = batch_finish };
-	int rc = medium_watch(b->st);
+	    .run = command_run, .finish = batch_finish, .settle = batch_settle,
+	    .failed = command_failed };
+	int rc;
 
 	b->seen = 0;
-	if (rc == OK && group_run(b->st, &g) != OK)
-		rc = ERR_IO;
+	b->until = clock_mono() + LIMIT_PG_WAIT_MS * NS_PER_MS;
+	rc = group_run(b->st, &g);
+	if (rc != OK && b->st->w.on->fault == DB_LOST && db_in_doubt(&b->st->w))
+		return false;
 	if (rc != OK)
 		batch_fail(b, rc);
 	batch_post(b);
+	return true;
+}
+
+static int
+server_look(struct store *st)
+{
+	return db_is_server(&st->w) ? group_server_look(st) : medium_watch(st);
+}
+
+static void
+held_end(struct store *st)
+{
+	free(st->held);
+	st->held = NULL;
+}
+
+/* The batch in doubt, if there is one.  ERR_BUSY: it is still. */
+static int
+held_look(struct store *st, bool give_up)
+{
+	struct batch *b = st->held;
+	int rc;
+
+	if (b == NULL)
+		return OK;
+	rc = group_settle(st, 0);
+	if (rc == OK) {
+		batch_post(b);
+	} else if (rc == ERR_AGAIN) {
+		if (!batch_try(b))
+			return ERR_BUSY;
+	} else if (give_up || clock_mono() >= st->held_until) {
+		err_set(&st->w.on->err, ERR_BUSY, "PostgreSQL went away during the "
+		    "commit; whether it was written is not known");
+		batch_fail(b, ERR_BUSY);
+		batch_post(b);
+	} else {
+		return ERR_BUSY;
+	}
+	held_end(st);
+	return OK;
+}
+
+/* False: b is held, and is not the caller's any more. */
+static bool
+batch_run(struct batch *b)
+{
+	struct store *st = b->st;
+	int rc = server_look(st);
+
+	if (rc == OK)
+		rc = held_look(st, false);
+	if (rc == OK && !batch_try(b)) {
+		st->held = b;
+		st->held_until = clock_mono() + LIMIT_PG_DOUBT_MS * NS_PER_MS;
+		return false;
+	}
+	if (rc != OK) {
+		batch_fail(b, rc);
+		batch_post(b);
+	}
+	return true;
 }
 
 /* ---- between batches ----------------------------------------------------- */
@@ -236,6 +338,10 @@ idle_erase(struct store *st)
 
 	if (group_run(st, &g) == OK)
 		return;
+	if (st->w.on->fault == DB_LOST) {
+		server_look(st);             /* the rest when it is back */
+		return;
+	}
 	st->dead = false;
 	log_error("store", "erase", "error=%s", st->w.on->err.text);
 }
@@ -246,6 +352,10 @@ full_probe(struct store *st)
 {
 	char text[64];
 
+	if (db_is_server(&st->w)) {
+		group_probe(st);
+		return;
+	}
 	snprintf(text, sizeof text, "BEGIN IMMEDIATE; PRAGMA user_version = %d;"
 	    " COMMIT", store_format.sqlite.n);
 	if (db_exec(&st->w, text, &st->w.on->err) == OK) {
@@ -281,6 +391,8 @@ idle_until(const struct store *st)
 	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
 	nsec log = commit_log_due(&st->commit);
 
+	if (group_server_is_away(st))
+		return clock_mono() + AWAY_LOOK;
 	if ((st->dead || st->shrinks) && !atomic_load(&st->lost))
 		return 0;
 	return look < log ? look : log;
@@ -289,6 +401,8 @@ idle_until(const struct store *st)
 static void
 idle_work(struct store *st)
 {
+	if (group_server_is_away(st) && server_look(st) == OK)
+		held_look(st, false);
 	if (clock_mono() >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
 	    atomic_load(&st->full))
 		full_probe(st);
@@ -302,28 +416,39 @@ idle_work(struct store *st)
 	}
 }
 
+static struct batch *
+batch_new(struct store *st)
+{
+	struct batch *b = mem_new(struct batch);
+
+	b->st = st;
+	return b;
+}
+
 void *
 writer_main(void *arg)
 {
 	struct store *st = arg;
-	struct batch *b = mem_new(struct batch);
+	struct batch *b = batch_new(st);
 	bool closing = false;
 
-	b->st = st;
+	group_marks_open(st);
 	commit_init(&st->commit, &st->w,
 	    st->durable ? COMMIT_LOG_STEPS : COMMIT_LOG_PLAIN);
 	st->last_look = clock_mono();
 	while (!closing) {
 		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),
 		    idle_until(st), &closing);
-		if (b->n > 0)
-			batch_run(b);
-		else if (!closing)
+		if (b->n > 0 && !batch_run(b))
+			b = batch_new(st);
+		else if (b->n == 0 && !closing)
 			idle_work(st);
 		if (commit_log_is_due(&st->commit, false))
 			log_move(st);
 	}
+	held_look(st, true);
 	log_move(st);
+	group_marks_close(st);
 	free(b);
 	return NULL;
 }
