@@ -13,8 +13,8 @@
 #include "store/pg_priv.h"
 
 #define TEXT_BYTES  (64 * KB)
-#define CONNECT_MS  100                      /* of a statement's time; a connect that takes
-	                                        longer goes on beside */
+#define CONNECT_MS  100                      /* that statements wait for a connect; one that
+	                                        takes longer goes on beside */
 #define INT8        20
 
 static struct pg_stmt *
@@ -24,9 +24,10 @@ stmt_of(struct db_stmt *s)
 }
 
 static nsec
-soon(void)
+soon(const struct pg *p)
 {
-	return clock_mono() + CONNECT_MS * NS_PER_MS;
+	return (p->state == PG_CONNECTING ? p->since : clock_mono()) +
+	    CONNECT_MS * NS_PER_MS;
 }
 
 /* ---- connections ----------------------------------------------------------- */
@@ -123,7 +124,7 @@ pg_send_text(struct pg *p, const char *text)
 int
 pg_begin(struct pg *p, const char *text)
 {
-	int rc = pg_up(p, soon());
+	int rc = pg_up(p, soon(p));
 
 	assert(!p->in_tx);
 	p->committing = false;
@@ -333,7 +334,7 @@ start(struct pg *p, struct pg_stmt *s)
 	if (p->aborted)
 		return p->on->err.code;
 	if (!p->in_tx)
-		rc = pg_up(p, soon());
+		rc = pg_up(p, soon(p));
 	else if (p->state != PG_UP)
 		rc = ERR_BUSY;
 	if (rc == OK && s->life != p->life)
@@ -394,7 +395,7 @@ stmt_start(struct db_conn *c, struct db_stmt *db)
 static int
 stmt_ready(struct db_conn *c, struct db_stmt *db)
 {
-	int rc = pg_up(c->h, soon());
+	int rc = pg_up(c->h, soon(c->h));
 
 	return rc == OK ? describe(c->h, stmt_of(db)) : rc;
 }

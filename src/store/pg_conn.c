@@ -16,7 +16,8 @@
 #include "base/mem.h"
 #include "store/pg_priv.h"
 
-#define LOOK_MS      20                      /* between two looks at a slow read */
+#define LOOK_MS      2                       /* between two looks at a slow read, and at what
+	                                        is to be done meanwhile */
 
 static int wait_for(struct pg *p);
 
@@ -482,8 +483,10 @@ connect_begin(struct pg *p)
 {
 	char wait[24], name[64];
 	const char *const keys[] = { "fallback_application_name", "tcp_user_timeout",
-	    "keepalives_idle", "keepalives_interval", "client_encoding", "dbname", NULL };
-	const char *const values[] = { name, wait, "1", "1", "UTF8", p->url, NULL };
+	    "keepalives_idle", "keepalives_interval", "client_encoding",
+	    "target_session_attrs", "dbname", NULL };
+	const char *const values[] = { name, wait, "1", "1", "UTF8", "read-write", p->url,
+	    NULL };
 
 	snprintf(wait, sizeof wait, "%lld", (long long)of_wait(LIMIT_PG_WAIT_MS));
 	snprintf(name, sizeof name, "cohort %d", (int)getpid());

@@ -280,3 +280,49 @@ TEST(pg_groups_survive_a_kill_of_their_backend)
 	gf_close(&f);
 	pg_own_end(&o);
 }
+
+/* Goal: a server that stands still is given up in time, looks at it cost nothing, and
+ * whatever became of the COMMIT is known when it is back. */
+TEST(pg_a_server_that_stands_still_is_given_up)
+{
+	struct gf f;
+	struct pg_own o;
+	nsec since;
+	int rc;
+
+	db_server_lease(1000);
+	pg_own_start(&o);
+	snprintf(f.url, sizeof f.url, "%.300s&options=-csearch_path%%3Dpublic", o.url);
+	pg_do(f.url, "CREATE TABLE t(k bigint PRIMARY KEY);"
+	    "CREATE TABLE node_batch(node bigint PRIMARY KEY, batch bigint NOT NULL)");
+	gf_open(&f, f.url);
+	for (int i = 1; i <= 5; i++) {
+		f.n = 0;
+		member(&f, PUT, -i);         /* statements are prepared */
+		CHECK_RC(run(&f), OK);
+		f.n = 0;
+		f.wait = 0;
+		member(&f, PUT, 2 * i - 1);
+		member(&f, PUT, 2 * i);
+		pg_own_signal(&o, SIGSTOP);
+		since = clock_mono();
+		CHECK_RC(run(&f), ERR_BUSY);
+		CHECK(clock_mono() - since < 1500 * NS_PER_MS);
+		CHECK(f.st->w.on->fault == DB_LOST && db_in_doubt(&f.st->w));
+		since = clock_mono();
+		for (int n = 0; n < 10; n++)
+			CHECK_RC(db_revive(&f.st->w, 0), ERR_BUSY);
+		CHECK(clock_mono() - since < 300 * NS_PER_MS);
+		pg_own_signal(&o, SIGCONT);
+		rc = group_settle(f.st, clock_mono() + 10 * NS_PER_S);
+		CHECK(rc == OK || rc == ERR_AGAIN);
+		if (rc == ERR_AGAIN) {
+			f.wait = 10 * NS_PER_S;
+			CHECK_RC(run(&f), OK);
+			CHECK(f.m[0].rc == OK && f.m[1].rc == OK);
+		}
+		CHECK_INT(rows(&f), 3 * i);
+	}
+	gf_close(&f);
+	pg_own_end(&o);
+}

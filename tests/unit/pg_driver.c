@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <signal.h>
 #include <string.h>
 
 #include "store/pg_priv.h"
@@ -365,4 +366,41 @@ TEST(pg_an_unknown_host_is_told)
 	CHECK_RC(db_open(&db, "postgresql://cohort@/cohort?host=%2Fnowhere", NULL, &sql,
 	    DB_WRITE, &e), ERR_BUSY);
 	CHECK(strstr(e.text, "/nowhere") != NULL);
+}
+
+/* Goal: a loop that reads is not held up by a server that is away, and finds it again. */
+TEST(pg_reads_fail_at_once_while_the_server_is_away)
+{
+	struct pf f = { 0 };
+	struct pg_own o;
+	nsec since, most = 0, sum = 0;
+	int64_t n;
+
+	db_server_lease(1000);
+	pg_own_start(&o);
+	snprintf(f.url, sizeof f.url, "%.300s&options=-csearch_path%%3Dpublic", o.url);
+	pg_do(f.url, "CREATE TABLE t(k bigint PRIMARY KEY)");
+	CHECK_RC(db_open(&f.r, f.url, NULL, &sql, DB_READ, &f.e), OK);
+	CHECK(count(&f) == 0);
+	pg_own_signal(&o, SIGSTOP);
+	since = clock_mono();
+	CHECK_RC(query_one_i64(query_of(&f.r, COUNT_ALL), &n), ERR_BUSY);
+	CHECK(clock_mono() - since < 1000 * NS_PER_MS);
+	for (int i = 0; i < 1000; i++) {
+		since = clock_mono();
+		CHECK_RC(query_one_i64(query_of(&f.r, COUNT_ALL), &n), ERR_BUSY);
+		since = clock_mono() - since;
+		most = since > most ? since : most;
+		sum += since;
+	}
+	CHECK(most < 300 * NS_PER_MS && sum < 1000 * NS_PER_MS);
+	pg_own_kill(&o);
+	CHECK_RC(query_one_i64(query_of(&f.r, COUNT_ALL), &n), ERR_BUSY);
+	pg_own_again(&o);
+	since = clock_mono();
+	while (query_one_i64(query_of(&f.r, COUNT_ALL), &n) != OK)
+		CHECK(clock_mono() - since < 20 * NS_PER_S);
+	CHECK(n == 0);
+	db_close(&f.r);
+	pg_own_end(&o);
 }
