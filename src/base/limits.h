@@ -88,6 +88,14 @@
 	X(WS_CONTROLS,         100,       "frames/s", "pings and pongs of a WebSocket client; more end the socket (1008)") \
 	X(WS_PING_MS,          20000,     "ms",     "between two pings of a WebSocket; a client that has sent nothing since the last one is gone") \
 	X(WS_UNREAD_BYTES,     65536,     "bytes",  "queued on a WebSocket; past it no more of what its client sends is read until all of it has left") \
+	X(RELAY_WINDOW_BYTES,  262144,    "bytes",  "of an answer under way from one node to another that its client has not taken") \
+	X(RELAY_STREAMS,       50000,     "requests", "of clients of other nodes that one shard serves at a time; past it their node answers 503") \
+	X(RELAY_LINKS,         4096,      "links",  "of one shard to shards of other nodes") \
+	X(RELAY_PING_MS,       1000,      "ms",     "between two pings of shards of two nodes that have a request under way") \
+	X(RELAY_DOWN_MS,       2000,      "ms",     "without an answer to a ping, or without the bus; then requests between nodes are cut") \
+	X(RELAY_ASK_MS,        1000,      "ms",     "to find which node has a run, worker or task") \
+	X(RELAY_ASKS,          1000,      "questions", "of one shard under way") \
+	X(RELAY_HOPS,          3,         "nodes",  "that name another one before a request is answered with 503") \
 	X(SOCKET_COMMANDS,     16,        "commands", "of one WebSocket under way; past it no more of what its client sends is read") \
 	X(SOCKET_SUBSCRIPTIONS, 64,       "subscriptions", "of one WebSocket") \
 	X(LOG_BURST,           50,        "lines",  "of one event in a period of the log; the rest is counted and told in one line") \

@@ -75,8 +75,8 @@ struct relay_ask_for {
 	struct str path;                     /* percent-encoded */
 	struct str body;
 	struct str lines, drops;             /* may be empty */
-	struct str error;                    /* body of the 503, and its type */
-	struct str error_type, error_lines;
+	struct str error_lines;              /* of a 503 */
+	struct str error, error_type;        /* its body; they outlive the relay */
 };
 bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q);
 /* r came from another node and is about something of `node`: its sender is told to ask

@@ -105,6 +105,20 @@ http_tunnel_end(struct http_tunnel *t, bool keeps)
 }
 
 void
+http_tunnel_reply(struct http_tunnel *t, int status, struct str content_type,
+    struct str extra, struct str body)
+{
+	struct request *q = request_of(t->r);
+
+	check_tunnel(t);
+	assert(q->r.status == 0);
+	q->r.gone = NULL;
+	q->empty = NULL;
+	q->r.streaming = false;
+	http_reply(&q->r, status, content_type, extra, body);
+}
+
+void
 http_tunnel_abort(struct http_tunnel *t)
 {
 	struct request *q = request_of(t->r);

@@ -40,6 +40,9 @@ void http_tunnel_write(struct http_tunnel *t, struct str bytes);
 void http_tunnel_when_empty(struct http_tunnel *t);
 /* The answer is whole.  keeps: and the client may send another request. */
 void http_tunnel_end(struct http_tunnel *t, bool keeps);
+/* Of an answer of which nothing was written: an ordinary one, as http_reply. */
+void http_tunnel_reply(struct http_tunnel *t, int status, struct str content_type,
+    struct str extra, struct str body);
 /* It will not be: the connection is reset. */
 void http_tunnel_abort(struct http_tunnel *t);
 

@@ -1,0 +1,299 @@
+/*
+ * relay_out.c - requests of our clients that another node serves.
+ *
+ *             first bytes of an answer
+ *   ASKED ---------------------------> ANSWERED ------> (ended)
+ *     |  ^                                 |
+ *     |  +--- moved: to the next node      +-- cut: the client's connection is reset
+ *     +-- cut, or refused: 503
+ *
+ * The request is kept while it may have to be sent again: until the first bytes of an
+ * answer.  Of an upgraded connection the client's bytes follow; while they wait for
+ * credit, the client is not read.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cluster/relay_priv.h"
+
+#include <assert.h>
+
+#include "base/account.h"
+#include "base/log.h"
+
+static void
+check_out_stream(const struct stream *s)
+{
+	assert(s->opener && s->tunnel != NULL && s->out_at <= s->out.n);
+}
+
+/* Gives the request's bytes back; those that are not sent stay. */
+static void
+drop_sent(struct stream *s)
+{
+	if (s->out_at < s->out.n)
+		return;
+	buf_release(&s->out);
+	s->out_at = 0;
+	account_give(&account_bodies, s->charged);
+	s->charged = 0;
+}
+
+static void
+out_free(struct stream *s)
+{
+	account_give(&account_bodies, s->charged);
+	stream_free(s);
+}
+
+/* Sends what there is credit for. */
+static void
+pump(struct stream *s)
+{
+	while (s->credit > 0 && s->out_at < s->out.n) {
+		struct str piece = str_sub(buf_str(&s->out), s->out_at,
+		    s->credit < PIECE_MAX ? s->credit : PIECE_MAX);
+
+		stream_send(s, FRAME_BYTES, 0, 0, piece);
+		s->out_at += piece.n;
+		s->credit -= piece.n;
+	}
+	if (s->answered)
+		drop_sent(s);
+	if (s->eof && s->out_at == s->out.n) {
+		s->eof = false;
+		stream_send(s, FRAME_EOF, 0, 0, STR_NONE);
+	}
+	if (s->held != (s->opened && s->out.n > 0)) {
+		s->held = !s->held;
+		http_tunnel_hold(s->tunnel, s->held);
+	}
+}
+
+/* ---- from the client ---------------------------------------------------------------- */
+
+static void
+client_bytes(void *ctx, struct str bytes)
+{
+	struct stream *s = ctx;
+
+	check_out_stream(s);
+	buf_add(&s->out, bytes);
+	pump(s);
+}
+
+static void
+client_eof(void *ctx)
+{
+	struct stream *s = ctx;
+
+	s->eof = true;
+	pump(s);
+}
+
+static void
+client_took(void *ctx)
+{
+	struct stream *s = ctx;
+
+	s->asked = false;
+	stream_owe(s, 0, 1);
+}
+
+static void
+client_gone(void *ctx)
+{
+	struct stream *s = ctx;
+
+	stream_send(s, FRAME_ABORT, 0, 0, STR_NONE);
+	out_free(s);
+}
+
+static const struct http_tunnel_ops client_ops = {
+	.bytes = client_bytes, .eof = client_eof, .empty = client_took, .gone = client_gone,
+};
+
+/* ---- from the other node -------------------------------------------------------------- */
+
+void
+out_cut(struct stream *s)
+{
+	check_out_stream(s);
+	if (s->answered)
+		http_tunnel_abort(s->tunnel);
+	else
+		http_tunnel_reply(s->tunnel, 503, s->error_type, buf_str(&s->lines),
+		    s->error);
+	out_free(s);
+}
+
+static void
+answer_bytes(struct stream *s, struct str bytes)
+{
+	if (!s->answered) {
+		s->answered = true;
+		buf_release(&s->lines);
+		free(s->peer);
+		s->peer = NULL;
+		if (str_starts(bytes, S("HTTP/1.1 101"))) {
+			s->opened = true;
+			http_tunnel_open(s->tunnel);
+		}
+		pump(s);
+	}
+	http_tunnel_write(s->tunnel, bytes);
+	s->owed += bytes.n;
+	if (s->owed >= LIMIT_RELAY_WINDOW_BYTES / 4 && !s->asked) {
+		s->asked = true;
+		http_tunnel_when_empty(s->tunnel);
+	}
+}
+
+/* All of an answer.  A client whose request is not read to its end cannot send another. */
+static void
+answer_end(struct stream *s, enum http_port_end how)
+{
+	if (!s->answered || how == HTTP_PORT_RESET) {
+		out_cut(s);
+		return;
+	}
+	http_tunnel_end(s->tunnel, how == HTTP_PORT_KEEPS && s->out_at == s->out.n);
+	out_free(s);
+}
+
+static bool
+can_ask(struct relay *rl, int64_t node)
+{
+	const struct relay_bus *bus = &rl->all->bus;
+
+	return !rl->stopped && rl->up && rl->node != 0 && node != rl->node && node > 0 &&
+	    bus->alive(bus->ctx, node);
+}
+
+static void
+send_request(struct stream *s, struct link *l)
+{
+	struct str pieces[2];
+
+	s->id = ++l->rl->last_id;
+	stream_add(s, l);
+	pieces[0] = (struct str){ s->peer, strlen(s->peer) + 1 };
+	pieces[1] = str_sub(buf_str(&s->out), 0, HTTP_PORT_AHEAD / 2);
+	link_send(l, (struct frame){ .kind = FRAME_OPEN, .opener = true, .arg = s->hops,
+	    .id = s->id }, pieces, COUNT(pieces));
+	s->out_at = pieces[1].n;
+	s->credit = HTTP_PORT_AHEAD - pieces[1].n;
+	pump(s);
+}
+
+static void
+follow(struct stream *s, int64_t node)
+{
+	struct relay *rl = s->link->rl;
+	struct link *l = NULL;
+
+	log_debug("cluster", "relay_moved", "from=%lld to=%lld", (long long)s->link->node,
+	    (long long)node);
+	stream_leave(s);
+	if (!s->answered && ++s->hops < LIMIT_RELAY_HOPS && can_ask(rl, node))
+		l = link_for(rl, node);
+	if (l != NULL && !l->broken)
+		send_request(s, l);
+	else
+		out_cut(s);
+}
+
+void
+out_frame(struct stream *s, const struct frame *f)
+{
+	check_out_stream(s);
+	switch (f->kind) {
+	case FRAME_BYTES:
+		answer_bytes(s, f->payload);
+		break;
+	case FRAME_CREDIT:
+		s->credit += (size_t)f->value;
+		pump(s);
+		break;
+	case FRAME_END:
+		answer_end(s, (enum http_port_end)f->arg);
+		break;
+	case FRAME_ABORT:
+		out_cut(s);
+		break;
+	case FRAME_MOVED:
+		follow(s, (int64_t)f->value);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- beginning ------------------------------------------------------------------------- */
+
+/* Is it one of these names, with commas between? */
+static bool
+is_named(struct str names, struct str name)
+{
+	struct str one;
+
+	while (str_next(&names, ',', &one))
+		if (str_eq_nocase(one, name))
+			return true;
+	return false;
+}
+
+/* The body comes whole, whatever way it came to us. */
+static void
+add_request(struct buf *b, const struct http_req *r, const struct relay_ask_for *q)
+{
+	buf_add_fmt(b, "%.*s %.*s HTTP/1.%d\r\n", FMT(r->method), FMT(q->path),
+	    r->http10 ? 0 : 1);
+	for (size_t i = 0; i < r->headers_n; i++) {
+		const struct http_header *h = &r->headers[i];
+
+		if (is_named(S("content-length,transfer-encoding,expect,trailer"), h->name) ||
+		    is_named(q->drops, h->name))
+			continue;
+		buf_add(b, h->name);
+		buf_lit(b, ": ");
+		buf_add(b, h->value);
+		buf_lit(b, "\r\n");
+	}
+	buf_add(b, q->lines);
+	if (q->body.n > 0 || http_header(r, S("content-length")).n > 0)
+		buf_add_fmt(b, "Content-Length: %zu\r\n", q->body.n);
+	buf_lit(b, "\r\n");
+	buf_add(b, q->body);
+}
+
+bool
+relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q)
+{
+	struct link *l;
+	struct stream *s;
+
+	relay_look(rl);
+	if (r->through != NULL || !can_ask(rl, q->node))
+		return false;
+	l = link_for(rl, q->node);
+	if (l == NULL || l->broken)
+		return false;
+	s = mem_new(struct stream);
+	s->opener = true;
+	s->out = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
+	s->lines = BUF(64 * KB);
+	s->error = q->error;
+	s->error_type = q->error_type;
+	add_request(&s->out, r, q);
+	buf_add(&s->lines, q->error_lines);
+	s->peer = mem_cstr(r->peer);
+	if (!account_take(&account_bodies, s->out.cap)) {
+		stream_discard(s);
+		return false;
+	}
+	s->charged = s->out.cap;
+	s->tunnel = http_tunnel_begin(r, &client_ops, s);
+	atomic_fetch_add_explicit(&rl->sent, 1, memory_order_relaxed);
+	send_request(s, l);
+	return true;
+}

@@ -1,0 +1,156 @@
+/*
+ * relay_priv.h - what the files of the relay share.
+ *
+ *   relay_frame.c   a frame's bytes
+ *   relay.c         links: numbers, pings, loss; the life of a relay
+ *   relay_out.c     requests of our clients that another node serves
+ *   relay_in.c      requests of other nodes' clients that we serve
+ *   relay_find.c    which node has something
+ *
+ * A link is the frames between one shard of ours and one of another node.  Sending never
+ * calls out: a link that lost a frame is noted, and its streams are cut at the end of the
+ * turn.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CLUSTER_RELAY_PRIV_H
+#define CLUSTER_RELAY_PRIV_H
+
+#include <stdatomic.h>
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "cluster/relay.h"
+#include "net/http_port.h"
+#include "net/http_tunnel.h"
+
+#define PIECE_MAX ((size_t)64 * KB)          /* of a stream, in one frame */
+
+enum frame_kind {
+	FRAME_OPEN = 1,                      /* arg: hops; payload: peer, 0, request */
+	FRAME_BYTES,
+	FRAME_CREDIT,                        /* value: so many bytes more may be sent */
+	FRAME_EOF,                           /* the client sends no more */
+	FRAME_END,                           /* arg: enum http_port_end */
+	FRAME_ABORT,
+	FRAME_MOVED,                         /* value: the node to ask instead */
+	FRAME_PING, FRAME_PONG,              /* value: shards of the sender */
+	FRAME_ASK,                           /* arg: enum relay_kind; payload: key */
+	FRAME_ANSWER,                        /* arg: 1: it has it */
+	FRAME_BROKEN,                        /* a frame of yours is missing: begin anew */
+	FRAME_KINDS
+};
+
+struct frame {
+	enum frame_kind kind;
+	bool opener;                         /* by the side whose client it is */
+	unsigned arg, shard;                 /* of the sender */
+	int64_t node;
+	uint32_t epoch;                      /* of its numbers: others when it begins anew */
+	uint64_t number, id, value;
+	struct str payload;                  /* borrowed */
+};
+
+#define FRAME_HEAD 48                        /* bytes */
+
+void frame_write(char out[FRAME_HEAD], const struct frame *f);
+bool frame_read(struct str bytes, struct frame *out);    /* false: it is none */
+
+struct link {
+	struct list all;
+	struct relay *rl;
+	int64_t node;
+	unsigned shard;
+	unsigned shards;                     /* of its node; 0: not known yet */
+	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was heard */
+	uint64_t sent, heard;                /* the last number */
+	bool deaf;                           /* to epoch_in: a frame was missing */
+	bool broken;                         /* its streams are cut at the turn's end */
+	nsec pinged;                         /* 0: no answer is waited for */
+	struct list streams;
+};
+
+struct stream {
+	struct list of_link;
+	struct link *link;
+	uint64_t id;
+	bool opener;
+	size_t credit;                       /* bytes that we may send */
+	size_t owed;                         /* bytes taken that they have no credit for */
+	/* Of an opener. */
+	struct http_tunnel *tunnel;
+	struct buf out;                      /* for the other node; out_at were sent */
+	size_t out_at, charged;              /* charged: to account_bodies */
+	struct buf lines;                    /* of a 503 */
+	struct str error, error_type;
+	char *peer;
+	unsigned hops;
+	bool answered, opened, held, asked, eof;
+	/* Of the other side. */
+	struct http_port *port;
+	bool paused, moved;
+};
+
+struct find;
+
+struct relays {
+	struct relay_bus bus;
+	struct http_server *hs;
+	unsigned shards;
+	_Atomic int64_t node;
+};
+
+struct relay {
+	struct relays *all;
+	struct shard *shard;
+	int64_t node;                        /* as which its links began */
+	bool up, stopped;
+	struct list links, finds;
+	size_t finds_n;
+	struct map streams;
+	size_t served_n;                     /* of them, of other nodes */
+	uint64_t last_id;
+	struct shard_job turn;               /* cuts what is broken */
+	struct wheel_timer beat, down;
+	_Atomic uint64_t sent, served, lost;
+	_Atomic size_t under_way;
+};
+
+/* relay.c */
+
+/* Has this node another number?  Then all is cut. */
+void relay_look(struct relay *rl);
+struct link *link_find(struct relay *rl, int64_t node, unsigned shard);
+struct link *link_get(struct relay *rl, int64_t node, unsigned shard);   /* NULL: too many */
+/* The one that a request to this node takes. */
+struct link *link_for(struct relay *rl, int64_t node);
+/* Numbers it and sends it; a failure breaks the link. */
+void link_send(struct link *l, struct frame f, const struct str *pieces, size_t n);
+void stream_send(struct stream *s, enum frame_kind kind, unsigned arg, uint64_t value,
+    struct str payload);
+void stream_add(struct stream *s, struct link *l);
+void stream_leave(struct stream *s);          /* its link */
+void stream_discard(struct stream *s);       /* it has left, or never came */
+void stream_free(struct stream *s);          /* both */
+/* Bytes of ours were taken: gives credit when it is worth a frame, or `all` of it. */
+void stream_owe(struct stream *s, size_t n, size_t worth);
+
+/* relay_out.c */
+
+void out_frame(struct stream *s, const struct frame *f);
+void out_cut(struct stream *s);              /* the link is gone; frees it */
+
+/* relay_in.c */
+
+void in_open(struct link *l, const struct frame *f);
+void in_frame(struct stream *s, const struct frame *f);
+void in_cut(struct stream *s);
+
+/* relay_find.c */
+
+void find_asked(struct link *l, const struct frame *f);
+void find_answered(struct relay *rl, const struct frame *f);
+void finds_stop(struct relay *rl);
+
+#endif

@@ -1,0 +1,485 @@
+/*
+ * relay.c - requests that go to another node: HTTP servers in one process, and between
+ * them a bus of functions that can lose frames.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net_serve.h"
+#include "cluster/relay_priv.h"
+#include "harness/test.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NODES 4
+
+struct node {
+	int64_t number;
+	struct serve *s;
+	struct relays *all;
+	struct relay *relay[2];
+	atomic_bool gone;
+	struct ws *ws;
+};
+
+static struct world {
+	struct node nodes[NODES];
+	unsigned n;
+	atomic_int lose;                     /* this kind of frame is lost, once */
+	atomic_bool mute;                    /* all are */
+	atomic_int frames[FRAME_KINDS];      /* that were sent */
+} world;
+
+static struct node *
+node_of(int64_t number)
+{
+	CHECK(number >= 1 && number <= world.n);
+	return &world.nodes[number - 1];
+}
+
+/* ---- the bus ------------------------------------------------------------------------ */
+
+struct letter {
+	struct shard_job job;
+	struct relay *to;
+	size_t n;
+	char bytes[];
+};
+
+static void
+deliver(struct shard_job *job)
+{
+	struct letter *x = CONTAINER_OF(job, struct letter, job);
+
+	relay_heard(x->to, (struct str){ x->bytes, x->n });
+	free(x);
+}
+
+static int
+bus_post(void *ctx, int64_t number, unsigned shard, const struct str *pieces, size_t n)
+{
+	struct node *to = node_of(number);
+	struct letter *x;
+	size_t bytes = 0;
+	int kind = pieces[0].p[1];
+
+	(void)ctx;
+	CHECK(shard < to->s->n);
+	atomic_fetch_add(&world.frames[kind], 1);
+	if (atomic_load(&world.mute) || atomic_load(&to->gone) ||
+	    atomic_compare_exchange_strong(&world.lose, &kind, 0))
+		return OK;
+	for (size_t i = 0; i < n; i++)
+		bytes += pieces[i].n;
+	CHECK(bytes <= 200 * KB);
+	x = mem_zero(sizeof *x + bytes);
+	x->job.run = deliver;
+	x->to = to->relay[shard];
+	for (size_t i = 0; i < n; i++) {
+		memcpy(x->bytes + x->n, pieces[i].p, pieces[i].n);
+		x->n += pieces[i].n;
+	}
+	shard_post(to->s->shards[shard], &x->job);
+	return OK;
+}
+
+static bool
+bus_alive(void *ctx, int64_t number)
+{
+	(void)ctx;
+	return number >= 1 && number <= world.n && !atomic_load(&node_of(number)->gone);
+}
+
+static size_t
+bus_others(void *ctx, int64_t *nodes, size_t max)
+{
+	const struct node *self = ctx;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < world.n && n < max; i++)
+		if (&world.nodes[i] != self && bus_alive(ctx, i + 1))
+			nodes[n++] = i + 1;
+	return n;
+}
+
+/* Node 3 has the run "three". */
+static bool
+bus_has(void *ctx, enum relay_kind kind, struct str key)
+{
+	const struct node *self = ctx;
+
+	return kind == RELAY_RUN && self->number == 3 && str_eq(key, S("three"));
+}
+
+/* ---- nodes ---------------------------------------------------------------------------- */
+
+static void
+echo(void *ctx, struct str text)
+{
+	ws_send_text(((struct node *)ctx)->ws, text);
+}
+
+static void
+socket_gone(void *ctx, unsigned code)
+{
+	(void)code;
+	serve_tell(((struct node *)ctx)->s, 'w');
+}
+
+static const struct ws_events socket_events = { .message = echo, .gone = socket_gone };
+
+static void
+found(void *ctx, int64_t node)
+{
+	struct http_req *r = ctx;
+
+	http_reply(r, 200, S("text/plain"), STR_NONE, arena_fmt(&r->arena, "node %lld",
+	    (long long)node));
+}
+
+/* /to/N/X: X of node N.  /moved/N: ask node N. */
+static void
+handle(struct serve *s, struct http_req *r)
+{
+	struct node *self = s->user;
+	struct relay *rl = self->relay[shard_id(r->shard)];
+	struct relay_ask_for q = { .error = S("try again"), .error_type = S("text/plain"),
+	    .error_lines = S("Retry-After: 1\r\n"), .body = r->body,
+	    .lines = S("X-Tag: by-relay\r\n"), .drops = S("cookie,x-tag") };
+
+	if (str_starts(r->path, S("/to/"))) {
+		q.node = r->path.p[4] - '0';
+		q.path = str_sub(r->path, 5, r->path.n);
+		if (!relay_request(rl, r, &q))
+			http_reply(r, 502, STR_NONE, STR_NONE, STR_NONE);
+	} else if (str_starts(r->path, S("/moved/"))) {
+		relay_moved(rl, r, r->path.p[7] - '0');
+	} else if (str_starts(r->path, S("/find/"))) {
+		relay_find(rl, RELAY_RUN, str_sub(r->path, 6, r->path.n), found, r);
+	} else if (str_eq(r->path, S("/ws"))) {
+		self->ws = ws_begin(r, STR_NONE, STR_NONE, &socket_events, self);
+	} else {
+		CHECK(r->through == NULL || http_header(r, S("cookie")).n == 0);
+		http_reply(r, 200, S("text/plain"), STR_NONE, arena_fmt(&r->arena,
+		    "node %lld %.*s %.*s ", (long long)self->number,
+		    FMT(http_header(r, S("x-tag"))), FMT(r->body)));
+	}
+}
+
+static void
+make_relay(struct serve *s)
+{
+	struct node *self = s->user;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (shard_is_current(s->shards[i]))
+			self->relay[i] = relay_new(self->all, s->shards[i]);
+}
+
+static void
+stop_relay(struct serve *s)
+{
+	struct node *self = s->user;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (shard_is_current(s->shards[i]))
+			relay_stop(self->relay[i]);
+}
+
+static void
+nodes_start(unsigned n, unsigned shards)
+{
+	world.n = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct node *x = &world.nodes[i];
+		const struct relay_bus bus = { bus_post, bus_alive, bus_others, bus_has, x };
+
+		x->number = i + 1;
+		x->s = serve_new(shards);
+		x->s->handle = handle;
+		x->s->user = x;
+		x->all = relays_new(&bus, x->s->hs, shards);
+		serve_run(x->s);
+		for (unsigned j = 0; j < shards; j++)
+			serve_on(x->s, j, make_relay);
+		relays_set_node(x->all, x->number);
+	}
+	for (unsigned i = 0; i < n; i++)
+		CHECK_INT(ask(world.nodes[i].s, S("GET /to/1/hello HTTP/1.1\r\nHost: a\r\n\r\n")),
+		    i == 0 ? 502 : 200);
+}
+
+static void
+nodes_stop(void)
+{
+	for (unsigned i = 0; i < world.n; i++)
+		for (unsigned j = 0; j < world.nodes[i].s->n; j++)
+			serve_on(world.nodes[i].s, j, stop_relay);
+	for (unsigned i = 0; i < world.n; i++) {
+		struct node *x = &world.nodes[i];
+
+		serve_stop(x->s);
+		relay_free(x->relay[0]);
+		relay_free(x->relay[1]);
+		relays_free(x->all);
+	}
+}
+
+static struct serve *
+server(int64_t number)
+{
+	return node_of(number)->s;
+}
+
+/* ---- tests ------------------------------------------------------------------------------ */
+
+TEST(relay_answers_as_the_owner_does)
+{
+	char out[4096];
+	int fd;
+
+	nodes_start(2, 2);
+	fd = dial(server(1));
+	say(fd, S("POST /to/2/some HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nX-Tag: mine\r\n"
+	    "Content-Length: 5\r\n\r\nhello"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "\r\n\r\nnode 2 by-relay hello ") != NULL);
+	/* A stream, and the same connection goes on. */
+	say(fd, S("GET /to/2/stream HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "three") != NULL && strstr(out, "0\r\n\r\n") != NULL);
+	/* The body in chunks, and what the server itself refuses. */
+	say(fd, S("POST /to/2/small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "c\r\nmore than ten\r\n0\r\n\r\n"));
+	hear(fd, out, sizeof out);
+	close(fd);
+	CHECK_INT(ask(server(1), S("GET /to/2/denied HTTP/1.1\r\nHost: a\r\n\r\n")), 401);
+	nodes_stop();
+}
+
+/* Many windows up and down. */
+TEST(relay_carries_large_bodies)
+{
+	size_t n = 900 * KB, size = 2 * n;
+	char *out = mem_alloc(size);
+	struct buf b = BUF(size);
+	int fd;
+
+	nodes_start(2, 1);
+	fd = dial(server(1));
+	buf_add_fmt(&b, "POST /to/2/large HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", n);
+	for (size_t i = 0; i < n; i++)
+		buf_add_char(&b, (char)('a' + i % 23));
+	say(fd, buf_str(&b));
+	CHECK(hear(fd, out, size) > n);
+	CHECK(memmem(out, size, b.p + b.n - n, n) != NULL);
+	CHECK(atomic_load(&world.frames[FRAME_CREDIT]) > 4);
+	close(fd);
+	free(out);
+	buf_release(&b);
+	nodes_stop();
+}
+
+TEST(relay_tells_that_a_client_left)
+{
+	const struct linger now = { .l_onoff = 1 };
+	int fd;
+
+	nodes_start(2, 1);
+	fd = dial(server(1));
+	say(fd, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
+	serve_wait(server(2), 'h');
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+	serve_wait(server(2), 'g');
+	http_reply(server(2)->held, 200, STR_NONE, STR_NONE, STR_NONE);
+	nodes_stop();
+}
+
+TEST(relay_carries_a_websocket)
+{
+	static const char hello[] = "\x81\x85\0\0\0\0hello", bye[] = "\x88\x82\0\0\0\0\x03\xe8";
+	char out[4096];
+	int fd;
+
+	nodes_start(2, 1);
+	fd = dial(server(1));
+	say(fd, S("GET /to/2/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+	    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
+	hear_until(fd, out, sizeof out, "\r\n\r\n");
+	CHECK(strncmp(out, "HTTP/1.1 101 ", 13) == 0);
+	for (int i = 0; i < 100; i++) {
+		say(fd, (struct str){ hello, sizeof hello - 1 });
+		CHECK_INT(hear_until(fd, out, sizeof out, "hello"), 7);
+	}
+	say(fd, (struct str){ bye, sizeof bye - 1 });
+	serve_wait(server(2), 'w');
+	CHECK_INT(hear_until(fd, out, sizeof out, "\x03\xe8"), 4);
+	CHECK(hear_end(fd));
+	nodes_stop();
+}
+
+TEST(relay_follows_an_owner_that_has_moved)
+{
+	char out[4096];
+	int fd;
+
+	nodes_start(3, 1);
+	fd = dial(server(1));
+	say(fd, S("POST /to/2/moved/3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"));
+	/* Node 3 names itself: it has nobody else, and the way ends after some hops. */
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+	CHECK(strstr(out, "Retry-After: 1") != NULL && strstr(out, "try again") != NULL);
+	CHECK_INT(atomic_load(&world.frames[FRAME_MOVED]), LIMIT_RELAY_HOPS);
+	close(fd);
+	nodes_stop();
+}
+
+/* A frame that the bus loses cuts what the link carries; the link goes on. */
+TEST(relay_misses_a_lost_frame)
+{
+	static const enum frame_kind lost[] = { FRAME_BYTES, FRAME_END, FRAME_OPEN };
+	char out[4096];
+
+	nodes_start(2, 1);
+	for (size_t i = 0; i < COUNT(lost); i++) {
+		int fd = dial(server(1));
+
+		atomic_store(&world.lose, lost[i]);
+		say(fd, S("GET /to/2/stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+		hear_all(fd, out, sizeof out);
+		CHECK(strstr(out, "0\r\n\r\n") == NULL || lost[i] == FRAME_END);
+		CHECK(lost[i] == FRAME_END || strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+		close(fd);
+		CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+	}
+	nodes_stop();
+}
+
+/* One request that waits, one stream that has begun: 503, and a reset. */
+static void
+check_cut(void (*lose)(void))
+{
+	char out[4096];
+	int waits, streams;
+
+	nodes_start(2, 1);
+	streams = dial(server(1));
+	say(streams, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
+	serve_wait(server(2), 'h');
+	http_stream_begin(server(2)->held, 200, S("text/plain"), STR_NONE);
+	http_stream_write(server(2)->held, S("first"));
+	hear_until(streams, out, sizeof out, "first");
+	waits = dial(server(1));
+	say(waits, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
+	serve_wait(server(2), 'h');
+	lose();
+	CHECK_INT(hear_status(waits), 503);
+	hear_all(streams, out, sizeof out);
+	CHECK(strstr(out, "0\r\n\r\n") == NULL);
+	close(waits);
+	close(streams);
+}
+
+static void
+lose_node(void)
+{
+	atomic_store(&node_of(2)->gone, true);
+}
+
+static void
+lose_frames(void)
+{
+	atomic_store(&world.mute, true);
+}
+
+TEST(relay_cuts_what_a_lost_node_has)
+{
+	check_cut(lose_node);
+}
+
+TEST(relay_cuts_what_is_not_answered)
+{
+	check_cut(lose_frames);
+}
+
+static void
+bus_down(struct serve *s)
+{
+	relay_bus_changed(((struct node *)s->user)->relay[0], false);
+}
+
+static void
+lose_bus(void)
+{
+	serve_on(server(1), 0, bus_down);
+}
+
+TEST(relay_cuts_when_the_bus_is_down)
+{
+	check_cut(lose_bus);
+	CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 502);
+}
+
+static void
+rename_second(struct serve *s)
+{
+	(void)s;
+	relays_set_node(node_of(2)->all, 3);
+}
+
+static void
+lose_number(void)
+{
+	serve_on(server(2), 0, rename_second);
+}
+
+/* A node that lost its lease has another number; what it serves is not its any more. */
+TEST(relay_cuts_when_a_node_has_another_number)
+{
+	check_cut(lose_number);
+}
+
+TEST(relay_finds_who_has_a_run)
+{
+	char out[4096];
+	int fd;
+
+	nodes_start(3, 1);
+	fd = dial(server(1));
+	say(fd, S("GET /find/three HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "node 3") != NULL);
+	say(fd, S("GET /find/four HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "node 0") != NULL);
+	atomic_store(&world.mute, true);
+	say(fd, S("GET /find/three HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "node 0") != NULL);
+	close(fd);
+	nodes_stop();
+}
+
+TEST(relay_frame_is_read_as_it_was_written)
+{
+	struct frame f = { .kind = FRAME_MOVED, .opener = true, .arg = 200, .shard = 513,
+	    .node = 1LL << 40, .epoch = 0x80000001u, .number = 1ULL << 63, .id = 77,
+	    .value = UINT64_MAX }, g;
+	char bytes[FRAME_HEAD];
+
+	frame_write(bytes, &f);
+	CHECK(frame_read((struct str){ bytes, sizeof bytes }, &g));
+	CHECK(g.kind == f.kind && g.opener && g.arg == 200 && g.shard == 513 &&
+	    g.node == f.node && g.epoch == f.epoch && g.number == f.number && g.id == 77 &&
+	    g.value == UINT64_MAX && g.payload.n == 0);
+	CHECK(!frame_read((struct str){ bytes, sizeof bytes - 1 }, &g));
+	bytes[1] = FRAME_KINDS;
+	CHECK(!frame_read((struct str){ bytes, sizeof bytes }, &g));
+	bytes[1] = FRAME_PING;
+	bytes[0] = 2;
+	CHECK(!frame_read((struct str){ bytes, sizeof bytes }, &g));
+}
