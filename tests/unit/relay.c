@@ -359,7 +359,26 @@ TEST(relay_misses_a_lost_frame)
 	nodes_stop();
 }
 
-/* One request that waits, one stream that has begun: 503, and a reset. */
+static struct http_req *held[2];
+
+static void
+end_held(struct serve *s)
+{
+	(void)s;
+	http_stream_end(held[0]);
+	http_reply(held[1], 200, STR_NONE, STR_NONE, STR_NONE);
+}
+
+static void
+begin_held(struct serve *s)
+{
+	held[0] = s->held;
+	http_stream_begin(held[0], 200, S("text/plain"), STR_NONE);
+	http_stream_write(held[0], S("first"));
+}
+
+/* One request that waits, one stream that has begun: 503, and a reset.  The other node
+ * hears that both clients are gone. */
 static void
 check_cut(void (*lose)(void))
 {
@@ -370,18 +389,21 @@ check_cut(void (*lose)(void))
 	streams = dial(server(1));
 	say(streams, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
 	serve_wait(server(2), 'h');
-	http_stream_begin(server(2)->held, 200, S("text/plain"), STR_NONE);
-	http_stream_write(server(2)->held, S("first"));
+	serve_on(server(2), 0, begin_held);
 	hear_until(streams, out, sizeof out, "first");
 	waits = dial(server(1));
 	say(waits, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
 	serve_wait(server(2), 'h');
+	held[1] = server(2)->held;
 	lose();
 	CHECK_INT(hear_status(waits), 503);
 	hear_all(streams, out, sizeof out);
 	CHECK(strstr(out, "0\r\n\r\n") == NULL);
 	close(waits);
 	close(streams);
+	serve_wait(server(2), 'g');
+	serve_wait(server(2), 'g');
+	serve_on(server(2), 0, end_held);
 }
 
 static void
@@ -399,11 +421,13 @@ lose_frames(void)
 TEST(relay_cuts_what_a_lost_node_has)
 {
 	check_cut(lose_node);
+	nodes_stop();
 }
 
 TEST(relay_cuts_what_is_not_answered)
 {
 	check_cut(lose_frames);
+	nodes_stop();
 }
 
 static void
@@ -422,6 +446,7 @@ TEST(relay_cuts_when_the_bus_is_down)
 {
 	check_cut(lose_bus);
 	CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 502);
+	nodes_stop();
 }
 
 static void
@@ -441,6 +466,7 @@ lose_number(void)
 TEST(relay_cuts_when_a_node_has_another_number)
 {
 	check_cut(lose_number);
+	nodes_stop();
 }
 
 TEST(relay_finds_who_has_a_run)
