@@ -33,6 +33,8 @@ struct agui_in {
 
 /* Reads c's body and fills ask.  ERR_AGAIN: as door_find.  ERR_INVALID, ERR_NOTFOUND,
  * ERR_CONFLICT (it waits for answers).  Release x in any case; ask needs it. */
+/* The thread that a threadId names. */
+struct uuid agui_thread(const struct call *c, struct str name);
 int  agui_read(struct call *c, struct agui_in *x, struct door_ask *ask);
 void agui_in_release(struct agui_in *x);
 

@@ -66,8 +66,8 @@ read_name(struct call *c, const char *field, struct str *out)
 }
 
 /* A text that is no UUID has a thread of its own for each owner. */
-static struct uuid
-thread_of(const struct call *c, struct str name)
+struct uuid
+agui_thread(const struct call *c, struct str name)
 {
 	static const struct uuid space = { { 0x2b, 0x0c, 0x7d, 0x11, 0x4e, 0x0a, 0x4c, 0x5e,
 	    0x9a, 0x53, 0x6f, 0x1d, 0x8e, 0x40, 0xc6, 0x27 } };
@@ -561,7 +561,7 @@ agui_read(struct call *c, struct agui_in *x, struct door_ask *ask)
 	if (rc == OK)
 		rc = door_find(c, "assistant_id", c->param[0], api_agui, &ask->assistant);
 	if (rc == OK) {
-		x->thread_id = ask->thread_id = c->thread_id = thread_of(c, x->thread);
+		x->thread_id = ask->thread_id = c->thread_id = agui_thread(c, x->thread);
 		rc = find_thread(c, x);
 	}
 	if (rc == OK)

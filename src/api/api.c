@@ -21,6 +21,7 @@
 #include "api/absent.h"
 #include "api/door.h"
 #include "api/once.h"
+#include "api/peer.h"
 #include "api/session.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -147,7 +148,7 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 
 /* The last steps; the body is read and released here. */
 static int
-call_begin(struct call *c)
+call_serve(struct call *c)
 {
 	struct json_doc doc = { 0 };
 	struct buf body = BUF(0);
@@ -164,6 +165,11 @@ call_begin(struct call *c)
 	else
 		fields_open(&in, doc.root, "body", &c->err);
 	c->in = &in;
+	if (rc == OK && peer_by_body(c, body.n > 0 ? buf_str(&body) : c->r->body, doc.root)) {
+		json_release(&doc);
+		buf_release(&body);
+		return OK;
+	}
 	if (rc == OK) {
 		absent_check(c, c->route->places);
 		rc = in.rc;
@@ -177,6 +183,12 @@ call_begin(struct call *c)
 	json_release(&doc);
 	buf_release(&body);
 	return rc;
+}
+
+static int
+call_begin(struct call *c)
+{
+	return peer_by_path(c, call_serve) ? OK : call_serve(c);
 }
 
 static int
@@ -343,7 +355,7 @@ head(void *ctx, struct http_req *r)
 static int
 call_proceed(struct call *c)
 {
-	int rc = call_enter(c);
+	int rc = c->r->through != NULL ? OK : call_enter(c);         /* else it has a place */
 
 	if (rc < 0)
 		return rc;
@@ -511,6 +523,8 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 		route = (size_t)(tag - routes);
 	if (r->user != NULL)
 		call_audit_end(r->user, status);
+	if (r->through != NULL)
+		return;              /* the node of its client counts and logs it */
 	metrics_count(&a->metrics, route, status, took, bytes_out);
 	log_request(sh, r, status, took, bytes_out);
 	api_trim(a);
@@ -562,6 +576,9 @@ api_shared_new(const struct api_options *o)
 		.error_body = error_body, .done = answered, .quiet = quiet, .ctx = sh,
 		.error_lines = S(API_CORS),
 	};
+	sh->away = BUF(4 * KB);
+	sh->away_type = answer_add_error(&sh->away, o->plain_errors, S("the server that has "
+	    "this thread or run cannot be reached; try again"));
 	return sh;
 }
 
@@ -571,8 +588,15 @@ api_shared_free(struct api_shared *sh)
 	if (sh == NULL)
 		return;
 	router_free(sh->router);
+	buf_release(&sh->away);
 	free(sh->at);
 	free(sh);
+}
+
+void
+api_set_relay(struct api *a, struct relay *rl)
+{
+	a->relay = rl;
 }
 
 void

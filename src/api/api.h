@@ -89,6 +89,9 @@ int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, mse
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
     struct office *office, struct worker_desk *desk, struct wasm_desk *wasm,
     struct store_reader *reader);
+/* Requests about what another node has go there; rl outlives a.  NULL: there are no others. */
+struct relay;
+void api_set_relay(struct api *a, struct relay *rl);
 /* Agents that are guests of this shard, for /metrics; they outlive a.  NULL: there are none. */
 void api_count_guests(struct api *a, const struct wasm_agents *guests);
 /* Ends the answers that would never end by themselves (streams of events), and

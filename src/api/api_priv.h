@@ -54,6 +54,8 @@ struct api_shared {
 	struct router *router;
 	struct http_hooks hooks;
 	struct api **at;                     /* by shard id */
+	struct buf away;                     /* body of a 503: the node that has it is gone */
+	struct str away_type;
 };
 
 struct api {
@@ -64,6 +66,7 @@ struct api {
 	struct worker_desk *desk;
 	struct wasm_desk *wasm;              /* NULL: off */
 	const struct wasm_agents *guests;    /* for /metrics; or NULL */
+	struct relay *relay;                 /* to other nodes; or NULL */
 	struct store_reader *reader;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */

@@ -11,6 +11,8 @@
  */
 #include "api/session.h"
 
+#include "api/peer.h"
+
 #include <string.h>
 
 #include "base/json.h"
@@ -197,6 +199,7 @@ call_shows(struct call *c)
 	c->shows = (struct credentials){ .r = c->r,
 		.authorization = http_header(c->r, S("authorization")),
 		.api_key = http_header(c->r, S("x-api-key")) };
+	peer_shows(c);
 	if (!auth_enabled(a) || auth_shows(a, &c->shows, &c->r->arena))
 		return OK;
 	if (c->ticket.n == 0)

@@ -162,7 +162,7 @@ link_cut(struct link *l, bool anew, const char *why)
 	l->pinged = 0;
 	atomic_fetch_add_explicit(&l->rl->lost, n, memory_order_relaxed);
 	while (!list_empty(&cut)) {
-		struct stream *s = CONTAINER_OF(cut.next, struct stream, of_link);
+		struct passage *s = CONTAINER_OF(cut.next, struct passage, of_link);
 
 		if (s->opener)
 			out_cut(s);
@@ -204,7 +204,7 @@ key_hash(const void *key)
 static bool
 key_is(const void *value, const void *key)
 {
-	const struct stream *s = value;
+	const struct passage *s = value;
 	const struct key *k = key;
 
 	return s->link == k->link && s->id == k->id && s->opener == k->opener;
@@ -214,14 +214,14 @@ static const void *
 key_of(const void *value)
 {
 	static _Thread_local struct key k;
-	const struct stream *s = value;
+	const struct passage *s = value;
 
 	k = (struct key){ .link = s->link, .id = s->id, .opener = s->opener };
 	return &k;
 }
 
 void
-stream_add(struct stream *s, struct link *l)
+passage_add(struct passage *s, struct link *l)
 {
 	struct relay *rl = l->rl;
 
@@ -235,7 +235,7 @@ stream_add(struct stream *s, struct link *l)
 }
 
 void
-stream_leave(struct stream *s)
+passage_leave(struct passage *s)
 {
 	struct key k = { .link = s->link, .id = s->id, .opener = s->opener };
 	struct relay *rl;
@@ -251,7 +251,7 @@ stream_leave(struct stream *s)
 }
 
 void
-stream_discard(struct stream *s)
+passage_discard(struct passage *s)
 {
 	buf_release(&s->out);
 	buf_release(&s->lines);
@@ -260,14 +260,14 @@ stream_discard(struct stream *s)
 }
 
 void
-stream_free(struct stream *s)
+passage_free(struct passage *s)
 {
-	stream_leave(s);
-	stream_discard(s);
+	passage_leave(s);
+	passage_discard(s);
 }
 
 void
-stream_send(struct stream *s, enum frame_kind kind, unsigned arg, uint64_t value,
+passage_send(struct passage *s, enum frame_kind kind, unsigned arg, uint64_t value,
     struct str payload)
 {
 	link_send(s->link, (struct frame){ .kind = kind, .opener = s->opener, .arg = arg,
@@ -275,20 +275,20 @@ stream_send(struct stream *s, enum frame_kind kind, unsigned arg, uint64_t value
 }
 
 void
-stream_owe(struct stream *s, size_t n, size_t worth)
+passage_owe(struct passage *s, size_t n, size_t worth)
 {
 	s->owed += n;
 	if (s->owed == 0 || s->owed < worth)
 		return;
-	stream_send(s, FRAME_CREDIT, 0, s->owed, STR_NONE);
+	passage_send(s, FRAME_CREDIT, 0, s->owed, STR_NONE);
 	s->owed = 0;
 }
 
 static void
-stream_frame(struct link *l, const struct frame *f)
+passage_frame(struct link *l, const struct frame *f)
 {
 	struct key k = { .link = l, .id = f->id, .opener = !f->opener };
-	struct stream *s = map_get(&l->rl->streams, &k);
+	struct passage *s = map_get(&l->rl->streams, &k);
 
 	if (s == NULL)
 		return;                      /* it has ended here already */
@@ -361,7 +361,7 @@ link_frame(struct link *l, const struct frame *f)
 		in_open(l, f);
 		break;
 	default:
-		stream_frame(l, f);
+		passage_frame(l, f);
 		break;
 	}
 }

@@ -78,6 +78,7 @@ struct relay_ask_for {
 	struct str error_lines;              /* of a 503 */
 	struct str error, error_type;        /* its body; they outlive the relay */
 };
+bool relay_reaches(struct relay *rl, int64_t node);
 bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q);
 /* r came from another node and is about something of `node`: its sender is told to ask
  * there.  r is gone. */

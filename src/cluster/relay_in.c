@@ -17,7 +17,7 @@
 #define FRAME_PARTS 16                       /* pieces of one frame */
 
 static void
-check_in_stream(const struct stream *s)
+check_in(const struct passage *s)
 {
 	assert(!s->opener && s->port != NULL);
 }
@@ -37,7 +37,7 @@ total(const struct str *pieces, size_t n)
 static size_t
 answer_write(void *ctx, const struct str *pieces, size_t n)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 	struct str some[FRAME_PARTS];
 	size_t parts = 0, taken = 0, max = s->credit < PIECE_MAX ? s->credit : PIECE_MAX;
 
@@ -57,22 +57,22 @@ answer_write(void *ctx, const struct str *pieces, size_t n)
 static void
 answer_paused(void *ctx, bool paused)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
 	s->paused = paused;
 	if (!paused)
-		stream_owe(s, 0, 1);
+		passage_owe(s, 0, 1);
 }
 
 static void
 answer_closed(void *ctx, enum http_port_end how)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
 	if (!s->moved)
-		stream_send(s, how == HTTP_PORT_RESET ? FRAME_ABORT : FRAME_END, how, 0,
+		passage_send(s, how == HTTP_PORT_RESET ? FRAME_ABORT : FRAME_END, how, 0,
 		    STR_NONE);
-	stream_free(s);
+	passage_free(s);
 }
 
 static const struct http_port_ops answer_ops = {
@@ -82,22 +82,22 @@ static const struct http_port_ops answer_ops = {
 /* ---- from the other node ---------------------------------------------------------------- */
 
 void
-in_cut(struct stream *s)
+in_cut(struct passage *s)
 {
-	check_in_stream(s);
+	check_in(s);
 	http_port_drop(s->port);
-	stream_free(s);
+	passage_free(s);
 }
 
 /* The client's.  What is read at once is given credit for; while the port does not read,
  * it has room for what was given credit before (HTTP_PORT_AHEAD). */
 static void
-client_bytes(struct stream *s, struct str bytes)
+client_bytes(struct passage *s, struct str bytes)
 {
 	s->owed += bytes.n;
 	http_port_bytes(s->port, bytes);
 	if (!s->paused)
-		stream_owe(s, 0, HTTP_PORT_AHEAD / 4);
+		passage_owe(s, 0, HTTP_PORT_AHEAD / 4);
 }
 
 static void
@@ -112,7 +112,7 @@ in_open(struct link *l, const struct frame *f)
 {
 	struct relay *rl = l->rl;
 	const char *end = f->payload.n == 0 ? NULL : memchr(f->payload.p, '\0', f->payload.n);
-	struct stream *s;
+	struct passage *s;
 	size_t peer;
 
 	if (end == NULL || !f->opener) {
@@ -124,25 +124,25 @@ in_open(struct link *l, const struct frame *f)
 		return;
 	}
 	peer = (size_t)(end - f->payload.p);
-	s = mem_new(struct stream);
+	s = mem_new(struct passage);
 	s->id = f->id;
 	s->credit = LIMIT_RELAY_WINDOW_BYTES;
 	s->port = http_port_open(rl->all->hs, rl->shard, str_sub(f->payload, 0, peer),
 	    &answer_ops, s);
 	if (s->port == NULL) {
-		stream_discard(s);
+		passage_discard(s);
 		refuse(l, f, "the server stops");
 		return;
 	}
 	atomic_fetch_add_explicit(&rl->served, 1, memory_order_relaxed);
-	stream_add(s, l);
+	passage_add(s, l);
 	client_bytes(s, str_sub(f->payload, peer + 1, f->payload.n));
 }
 
 void
-in_frame(struct stream *s, const struct frame *f)
+in_frame(struct passage *s, const struct frame *f)
 {
-	check_in_stream(s);
+	check_in(s);
 	switch (f->kind) {
 	case FRAME_BYTES:
 		client_bytes(s, f->payload);
@@ -165,13 +165,13 @@ in_frame(struct stream *s, const struct frame *f)
 void
 relay_moved(struct relay *rl, struct http_req *r, int64_t node)
 {
-	struct stream *s = r->through;
+	struct passage *s = r->through;
 
 	(void)rl;
 	assert(s != NULL);
 	if (r->conn != NULL) {
-		check_in_stream(s);
-		stream_send(s, FRAME_MOVED, 0, (uint64_t)node, STR_NONE);
+		check_in(s);
+		passage_send(s, FRAME_MOVED, 0, (uint64_t)node, STR_NONE);
 		s->moved = true;
 	}
 	http_reply(r, 421, STR_NONE, STR_NONE, STR_NONE);

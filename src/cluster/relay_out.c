@@ -21,14 +21,14 @@
 #include "base/log.h"
 
 static void
-check_out_stream(const struct stream *s)
+check_out(const struct passage *s)
 {
 	assert(s->opener && s->tunnel != NULL && s->out_at <= s->out.n);
 }
 
 /* Gives the request's bytes back; those that are not sent stay. */
 static void
-drop_sent(struct stream *s)
+drop_sent(struct passage *s)
 {
 	if (s->out_at < s->out.n)
 		return;
@@ -39,21 +39,21 @@ drop_sent(struct stream *s)
 }
 
 static void
-out_free(struct stream *s)
+out_free(struct passage *s)
 {
 	account_give(&account_bodies, s->charged);
-	stream_free(s);
+	passage_free(s);
 }
 
 /* Sends what there is credit for. */
 static void
-pump(struct stream *s)
+pump(struct passage *s)
 {
 	while (s->credit > 0 && s->out_at < s->out.n) {
 		struct str piece = str_sub(buf_str(&s->out), s->out_at,
 		    s->credit < PIECE_MAX ? s->credit : PIECE_MAX);
 
-		stream_send(s, FRAME_BYTES, 0, 0, piece);
+		passage_send(s, FRAME_BYTES, 0, 0, piece);
 		s->out_at += piece.n;
 		s->credit -= piece.n;
 	}
@@ -61,7 +61,7 @@ pump(struct stream *s)
 		drop_sent(s);
 	if (s->eof && s->out_at == s->out.n) {
 		s->eof = false;
-		stream_send(s, FRAME_EOF, 0, 0, STR_NONE);
+		passage_send(s, FRAME_EOF, 0, 0, STR_NONE);
 	}
 	if (s->held != (s->opened && s->out.n > 0)) {
 		s->held = !s->held;
@@ -74,9 +74,9 @@ pump(struct stream *s)
 static void
 client_bytes(void *ctx, struct str bytes)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
-	check_out_stream(s);
+	check_out(s);
 	buf_add(&s->out, bytes);
 	pump(s);
 }
@@ -84,7 +84,7 @@ client_bytes(void *ctx, struct str bytes)
 static void
 client_eof(void *ctx)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
 	s->eof = true;
 	pump(s);
@@ -93,18 +93,18 @@ client_eof(void *ctx)
 static void
 client_took(void *ctx)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
 	s->asked = false;
-	stream_owe(s, 0, 1);
+	passage_owe(s, 0, 1);
 }
 
 static void
 client_gone(void *ctx)
 {
-	struct stream *s = ctx;
+	struct passage *s = ctx;
 
-	stream_send(s, FRAME_ABORT, 0, 0, STR_NONE);
+	passage_send(s, FRAME_ABORT, 0, 0, STR_NONE);
 	out_free(s);
 }
 
@@ -115,9 +115,9 @@ static const struct http_tunnel_ops client_ops = {
 /* ---- from the other node -------------------------------------------------------------- */
 
 void
-out_cut(struct stream *s)
+out_cut(struct passage *s)
 {
-	check_out_stream(s);
+	check_out(s);
 	if (s->answered)
 		http_tunnel_abort(s->tunnel);
 	else
@@ -127,7 +127,7 @@ out_cut(struct stream *s)
 }
 
 static void
-answer_bytes(struct stream *s, struct str bytes)
+answer_bytes(struct passage *s, struct str bytes)
 {
 	if (!s->answered) {
 		s->answered = true;
@@ -150,7 +150,7 @@ answer_bytes(struct stream *s, struct str bytes)
 
 /* All of an answer.  A client whose request is not read to its end cannot send another. */
 static void
-answer_end(struct stream *s, enum http_port_end how)
+answer_end(struct passage *s, enum http_port_end how)
 {
 	if (!s->answered || how == HTTP_PORT_RESET) {
 		out_cut(s);
@@ -160,22 +160,23 @@ answer_end(struct stream *s, enum http_port_end how)
 	out_free(s);
 }
 
-static bool
-can_ask(struct relay *rl, int64_t node)
+bool
+relay_reaches(struct relay *rl, int64_t node)
 {
 	const struct relay_bus *bus = &rl->all->bus;
 
+	relay_look(rl);
 	return !rl->stopped && rl->up && rl->node != 0 && node != rl->node && node > 0 &&
 	    bus->alive(bus->ctx, node);
 }
 
 static void
-send_request(struct stream *s, struct link *l)
+send_request(struct passage *s, struct link *l)
 {
 	struct str pieces[2];
 
 	s->id = ++l->rl->last_id;
-	stream_add(s, l);
+	passage_add(s, l);
 	pieces[0] = (struct str){ s->peer, strlen(s->peer) + 1 };
 	pieces[1] = str_sub(buf_str(&s->out), 0, HTTP_PORT_AHEAD / 2);
 	link_send(l, (struct frame){ .kind = FRAME_OPEN, .opener = true, .arg = s->hops,
@@ -186,15 +187,15 @@ send_request(struct stream *s, struct link *l)
 }
 
 static void
-follow(struct stream *s, int64_t node)
+follow(struct passage *s, int64_t node)
 {
 	struct relay *rl = s->link->rl;
 	struct link *l = NULL;
 
 	log_debug("cluster", "relay_moved", "from=%lld to=%lld", (long long)s->link->node,
 	    (long long)node);
-	stream_leave(s);
-	if (!s->answered && ++s->hops < LIMIT_RELAY_HOPS && can_ask(rl, node))
+	passage_leave(s);
+	if (!s->answered && ++s->hops < LIMIT_RELAY_HOPS && relay_reaches(rl, node))
 		l = link_for(rl, node);
 	if (l != NULL && !l->broken)
 		send_request(s, l);
@@ -203,9 +204,9 @@ follow(struct stream *s, int64_t node)
 }
 
 void
-out_frame(struct stream *s, const struct frame *f)
+out_frame(struct passage *s, const struct frame *f)
 {
-	check_out_stream(s);
+	check_out(s);
 	switch (f->kind) {
 	case FRAME_BYTES:
 		answer_bytes(s, f->payload);
@@ -270,15 +271,14 @@ bool
 relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q)
 {
 	struct link *l;
-	struct stream *s;
+	struct passage *s;
 
-	relay_look(rl);
-	if (r->through != NULL || !can_ask(rl, q->node))
+	if (r->through != NULL || !relay_reaches(rl, q->node))
 		return false;
 	l = link_for(rl, q->node);
 	if (l == NULL || l->broken)
 		return false;
-	s = mem_new(struct stream);
+	s = mem_new(struct passage);
 	s->opener = true;
 	s->out = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
 	s->lines = BUF(64 * KB);
@@ -288,7 +288,7 @@ relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *
 	buf_add(&s->lines, q->error_lines);
 	s->peer = mem_cstr(r->peer);
 	if (!account_take(&account_bodies, s->out.cap)) {
-		stream_discard(s);
+		passage_discard(s);
 		return false;
 	}
 	s->charged = s->out.cap;

@@ -71,7 +71,7 @@ struct link {
 	struct list streams;
 };
 
-struct stream {
+struct passage {
 	struct list of_link;
 	struct link *link;
 	uint64_t id;
@@ -127,25 +127,25 @@ struct link *link_get(struct relay *rl, int64_t node, unsigned shard);   /* NULL
 struct link *link_for(struct relay *rl, int64_t node);
 /* Numbers it and sends it; a failure breaks the link. */
 void link_send(struct link *l, struct frame f, const struct str *pieces, size_t n);
-void stream_send(struct stream *s, enum frame_kind kind, unsigned arg, uint64_t value,
+void passage_send(struct passage *s, enum frame_kind kind, unsigned arg, uint64_t value,
     struct str payload);
-void stream_add(struct stream *s, struct link *l);
-void stream_leave(struct stream *s);          /* its link */
-void stream_discard(struct stream *s);       /* it has left, or never came */
-void stream_free(struct stream *s);          /* both */
+void passage_add(struct passage *s, struct link *l);
+void passage_leave(struct passage *s);          /* its link */
+void passage_discard(struct passage *s);       /* it has left, or never came */
+void passage_free(struct passage *s);          /* both */
 /* Bytes of ours were taken: gives credit when it is worth a frame, or `all` of it. */
-void stream_owe(struct stream *s, size_t n, size_t worth);
+void passage_owe(struct passage *s, size_t n, size_t worth);
 
 /* relay_out.c */
 
-void out_frame(struct stream *s, const struct frame *f);
-void out_cut(struct stream *s);              /* the link is gone; frees it */
+void out_frame(struct passage *s, const struct frame *f);
+void out_cut(struct passage *s);              /* the link is gone; frees it */
 
 /* relay_in.c */
 
 void in_open(struct link *l, const struct frame *f);
-void in_frame(struct stream *s, const struct frame *f);
-void in_cut(struct stream *s);
+void in_frame(struct passage *s, const struct frame *f);
+void in_cut(struct passage *s);
 
 /* relay_find.c */
 

@@ -177,6 +177,17 @@ directory_find(struct directory *d, owner_t owner, const struct uuid *thread_id,
 	return home;
 }
 
+bool
+directory_has(struct directory *d, const struct uuid *run_id)
+{
+	bool has;
+
+	pthread_mutex_lock(&d->lock);
+	has = map_get(&d->runs, run_id) != NULL;
+	pthread_mutex_unlock(&d->lock);
+	return has;
+}
+
 void
 directory_set_waits(struct directory *d, struct place *p, bool waits)
 {

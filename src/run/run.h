@@ -231,6 +231,12 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, unsigned how, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
+/* Is a run, or a run of the thread, under way in this process, or somebody at home with the
+ * thread?  Of any owner; any thread. */
+bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
+bool runs_has_run(const struct runs *rs, const struct uuid *run_id);
+bool runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id);
+
 /* A message (text, in the stored form) for the conversation of a run under way: the
  * next turn takes it.  ns: of the graph whose conversation it is; p NULL: whichever
  * talks.  done(ctx, rc) on this thread; OK: it is stored, a crash does not lose it.

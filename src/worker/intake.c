@@ -350,7 +350,7 @@ session_new(struct worker_desk *d, const struct worker_intake *in)
 
 	s->mark = SESSION_MARK;
 	s->refs = 1;
-	s->id = uuid_v4();
+	s->id = worker_id_new(d->workers);
 	uuid_add(&id, &s->id);
 	s->id_text = own(buf_str(&id));
 	buf_release(&id);

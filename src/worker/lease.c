@@ -172,7 +172,7 @@ workers_withdraw(struct worker_offer *o, const char *how)
 static void
 task_name(struct worker_desk *d, struct worker_offer *o)
 {
-	o->task_id = uuid_v4();
+	o->task_id = worker_id_new(d->workers);
 	o->task_id.b[15] = (uint8_t)shard_id(d->shard);
 }
 

@@ -216,6 +216,38 @@ build_trim(struct worker_service *sv, size_t keep)
 	}
 }
 
+/* ---- ids ---------------------------------------------------------------------- */
+
+/* Bytes of an id that have the node's number, on several nodes; the rest is random enough. */
+enum { NODE_AT = 9, NODE_BYTES = 5 };
+
+void
+workers_set_node(struct workers *ws, int64_t node)
+{
+	atomic_store_explicit(&ws->node, node, memory_order_relaxed);
+}
+
+struct uuid
+worker_id_new(struct workers *ws)
+{
+	int64_t node = atomic_load_explicit(&ws->node, memory_order_relaxed);
+	struct uuid id = uuid_v4();
+
+	for (int i = NODE_BYTES; node > 0 && i-- > 0; node >>= 8)
+		id.b[NODE_AT + i] = (uint8_t)node;
+	return id;
+}
+
+int64_t
+worker_id_node(const struct uuid *id)
+{
+	int64_t node = 0;
+
+	for (int i = 0; i < NODE_BYTES; i++)
+		node = node << 8 | id->b[NODE_AT + i];
+	return node;
+}
+
 /* ---- sessions -------------------------------------------------------------------- */
 
 struct worker_session *

@@ -64,6 +64,9 @@ struct worker_desk *worker_desk_new(struct workers *ws, struct shard *s);
 /* Answers the polls and takes no new ones; offers stay queued. */
 void worker_desk_drain(struct worker_desk *d);
 void worker_desk_free(struct worker_desk *d);        /* it has no offer and no call */
+/* On several nodes: ids of workers and tasks name this one from now on.  Any thread. */
+void workers_set_node(struct workers *ws, int64_t node);
+int64_t worker_id_node(const struct uuid *id);       /* which an id names; 0: none */
 struct workers *worker_desk_workers(struct worker_desk *d);
 
 /* ---- offering work ---------------------------------------------------------- */

@@ -137,6 +137,7 @@ struct workers {
 	void *reserved_ctx;
 	bool (*valid)(void *ctx, const uint8_t key[SHA256_SIZE]);
 	void *valid_ctx;
+	_Atomic int64_t node;
 	_Atomic uint64_t offers, lost, events, calls, poll_waits, conflicts;
 };
 
@@ -163,6 +164,8 @@ void workers_unlock(struct workers *ws);
 
 /* ---- registry.c ------------------------------------------------------------------ */
 
+/* A new one, of a worker or a task. */
+struct uuid worker_id_new(struct workers *ws);
 struct worker_session *session_find(struct workers *ws, const struct uuid *id);
 void session_hold(struct worker_session *s);
 void session_drop(struct worker_session *s);

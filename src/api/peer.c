@@ -1,0 +1,238 @@
+/*
+ * peer.c - see peer.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/peer.h"
+
+#include <assert.h>
+
+#include "api/agui.h"
+#include "api/openai.h"
+#include "base/hmac.h"
+#include "cluster/relay.h"
+#include "store/node.h"
+#include "worker/worker.h"
+
+#define SHOWN "x-cohort-shown"               /* between nodes only */
+
+/* ---- the request, for the other node -------------------------------------------------- */
+
+/* The path as a request line has it, with the prefix that was taken off. */
+static struct str
+target_of(struct call *c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	struct str path = c->r->path;
+	struct buf b = BUF(8 * (size_t)LIMIT_HTTP_URL_BYTES);
+
+	buf_add(&b, c->api->shared->o.prefix);
+	for (size_t i = 0; i < path.n; i++) {
+		unsigned char ch = (unsigned char)path.p[i];
+
+		if ((ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') ||
+		    (ch >= 'a' && ch <= 'z') || (ch != '\0' && strchr("/-._~:@!$&'()*+,;=", ch) != NULL)) {
+			buf_add_char(&b, (char)ch);
+		} else {
+			buf_add_char(&b, '%');
+			buf_add_char(&b, hex[ch >> 4]);
+			buf_add_char(&b, hex[ch & 15]);
+		}
+	}
+	if (c->r->query.n > 0)
+		buf_add_fmt(&b, "?%.*s", FMT(c->r->query));
+	path = arena_str(&c->r->arena, buf_str(&b));
+	buf_release(&b);
+	return path;
+}
+
+/* Sessions and tickets are known here only. */
+static struct str
+credential_lines(struct call *c)
+{
+	const struct credentials *s = &c->shows;
+	struct str lines = STR_NONE;
+	struct buf b = BUF(64 * KB);
+
+	if (s->authorization.n > 0)
+		buf_add_fmt(&b, "authorization: %.*s\r\n", FMT(s->authorization));
+	if (s->api_key.n > 0)
+		buf_add_fmt(&b, "x-api-key: %.*s\r\n", FMT(s->api_key));
+	if (s->shown.n > 0) {
+		buf_lit(&b, SHOWN ": ");
+		base64url_add(&b, s->shown.p, s->shown.n);
+		buf_lit(&b, "\r\n");
+	}
+	lines = arena_str(&c->r->arena, buf_str(&b));
+	buf_release(&b);
+	return lines;
+}
+
+void
+peer_shows(struct call *c)
+{
+	struct str shown = http_header(c->r, S(SHOWN));
+	struct buf b = BUF(64 * KB);
+
+	if (c->r->through != NULL && shown.n > 0 && base64url_decode(shown, &b))
+		c->shows.shown = arena_str(&c->r->arena, buf_str(&b));
+	buf_release(&b);
+}
+
+/* True: it is theirs. */
+static bool
+send_to(struct call *c, int64_t node, struct str body)
+{
+	struct relay *rl = c->api->relay;
+	struct api_shared *sh = c->api->shared;
+	bool stands = c->shows.in_session || c->ticket.n > 0;
+	struct relay_ask_for q = { .node = node, .body = body,
+	    .error = buf_str(&sh->away), .error_type = sh->away_type };
+
+	if (node <= 0 || node == store_node(sh->o.store) || !relay_reaches(rl, node))
+		return false;
+	if (c->r->through != NULL) {
+		relay_moved(rl, c->r, node);
+		return true;
+	}
+	q.path = target_of(c);
+	q.drops = stands ? S("cookie,authorization,x-api-key," SHOWN) : S(SHOWN);
+	q.lines = stands ? credential_lines(c) : STR_NONE;
+	q.error_lines = arena_fmt(&c->r->arena, "%.*sretry-after: 1\r\n", FMT(call_cors(c)));
+	return relay_request(rl, c->r, &q);
+}
+
+/* ---- whose it is ------------------------------------------------------------------------ */
+
+/* 0: nobody's, or ours. */
+static int64_t
+node_of_thread(struct call *c, const struct uuid *thread_id)
+{
+	int64_t node = 0;
+
+	if (runs_has_thread(c->api->runs, thread_id) ||
+	    store_thread_node(c->api->reader, thread_id, &node) != OK || node <= 0)
+		return 0;
+	return node;
+}
+
+/* False: there is no such run in the store, and none here. */
+static bool
+node_of_run(struct call *c, const struct uuid *run_id, int64_t *node)
+{
+	struct store_run run;
+
+	*node = 0;
+	if (runs_has_run(c->api->runs, run_id))
+		return true;
+	if (store_run_get(c->api->reader, c->owner, run_id, &c->r->arena, &run) != OK)
+		return false;
+	*node = node_of_thread(c, &run.thread_id);
+	return true;
+}
+
+static void
+run_found(void *ctx, int64_t node)
+{
+	struct call *c = ctx;
+
+	if (!send_to(c, node, c->r->body))
+		call_finish(c, c->then(c));
+}
+
+/* A run that has no row may be another node's: all are asked. */
+static bool
+find_run(struct call *c, int (*here)(struct call *c))
+{
+	char text[UUID_TEXT];
+
+	if (c->r->through != NULL)
+		return false;
+	uuid_format(&c->run_id, text);
+	c->then = here;
+	relay_find(c->api->relay, RELAY_RUN, (struct str){ text, sizeof text }, run_found, c);
+	return true;
+}
+
+bool
+peer_by_path(struct call *c, int (*here)(struct call *c))
+{
+	int64_t node = 0;
+	struct uuid id;
+
+	if (c->api->relay == NULL)
+		return false;
+	if (c->route->access == WORKERS_SERVE || str_starts(c->r->path, S("/workers/")))
+		return uuid_parse(c->param[0], &id) &&
+		    send_to(c, worker_id_node(&id), c->r->body);
+	if (!uuid_is_zero(&c->thread_id))
+		node = node_of_thread(c, &c->thread_id);
+	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))
+		return find_run(c, here);
+	return send_to(c, node, c->r->body);
+}
+
+/* ---- ids in bodies ---------------------------------------------------------------------- */
+
+enum id_kind { ID_THREAD, ID_RUN, ID_AGUI };
+
+/* Where a handler's body names a thread or a run; the first that is there counts. */
+static const struct {
+	handler *handle;
+	const char *path[3];
+	const char *prefix;                  /* of the id */
+	enum id_kind kind;
+} named[] = {
+	{ api_run_cancel_many, { "thread_id" }, "", ID_THREAD },
+	{ api_session_ticket, { "thread_id" }, "", ID_THREAD },
+	{ api_agui, { "threadId" }, "", ID_AGUI },
+	{ api_a2a, { "params", "message", "taskId" }, "", ID_RUN },
+	{ api_a2a, { "params", "message", "contextId" }, "", ID_THREAD },
+	{ api_a2a, { "params", "taskId" }, "", ID_RUN },
+	{ api_a2a, { "params", "id" }, "", ID_RUN },
+	{ api_openai_chat, { "metadata", "thread_id" }, "", ID_THREAD },
+	{ api_openai_respond, { "previous_response_id" }, "resp_", ID_RUN },
+	{ api_openai_respond, { "conversation" }, "conv_", ID_THREAD },
+	{ api_openai_respond, { "conversation", "id" }, "conv_", ID_THREAD },
+};
+
+static bool
+read_id(struct call *c, size_t row, jnode n, struct uuid *id)
+{
+	struct str prefix = str_of(named[row].prefix), text;
+
+	for (size_t i = 0; i < COUNT(named[row].path) && named[row].path[i] != NULL; i++)
+		n = json_get(n, str_of(named[row].path[i]));
+	text = json_str(n);
+	if (text.n == 0)
+		return false;
+	if (named[row].kind == ID_AGUI) {
+		*id = agui_thread(c, text);
+		return true;
+	}
+	return str_starts(text, prefix) && uuid_parse(str_sub(text, prefix.n, text.n), id);
+}
+
+bool
+peer_by_body(struct call *c, struct str body, jnode root)
+{
+	int64_t node = 0;
+	struct uuid id;
+
+	if (c->api->relay == NULL)
+		return false;
+	/* The path of a stored response has its prefix too. */
+	if (str_starts(c->param[0], S("resp_")) &&
+	    uuid_parse(str_sub(c->param[0], 5, c->param[0].n), &id))
+		return node_of_run(c, &id, &node) && send_to(c, node, body);
+	for (size_t i = 0; i < COUNT(named); i++) {
+		if (named[i].handle != c->route->handle || !read_id(c, i, root, &id))
+			continue;
+		if (named[i].kind != ID_RUN)
+			node = node_of_thread(c, &id);
+		else if (!node_of_run(c, &id, &node))
+			continue;
+		return send_to(c, node, body);
+	}
+	return false;
+}

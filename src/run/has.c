@@ -1,0 +1,24 @@
+/*
+ * has.c - what this process has under way.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/run_priv.h"
+
+bool
+runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
+{
+	return directory_thread(rs->sh->directory, thread_id) != NULL;
+}
+
+bool
+runs_has_run(const struct runs *rs, const struct uuid *run_id)
+{
+	return directory_has(rs->sh->directory, run_id);
+}
+
+bool
+runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id)
+{
+	return directory_has(sh->directory, run_id);
+}
