@@ -65,13 +65,14 @@ export function scratch() {
 // Below the range that clients' sockets are given from, each once a process.
 // Suites that run at the same time have a range of ports each (E2E_LANE, 0 to 9): two
 // servers on one port would share its connections.
-const ports = 2000, lane = 10000 + ports * Number(process.env.E2E_LANE ?? 0);
-let nextPort = lane + (process.pid * 97) % ports;
+export const lane = Number(process.env.E2E_LANE ?? 0);
+const ports = 2000, firstPort = 10000 + ports * lane;
+let nextPort = firstPort + (process.pid * 97) % ports;
 
 export async function freePort() {
   for (;;) {
     const port = nextPort, s = net.createServer();
-    nextPort = nextPort + 1 < lane + ports ? nextPort + 1 : lane;
+    nextPort = nextPort + 1 < firstPort + ports ? nextPort + 1 : firstPort;
     const ok = await new Promise((r) => { s.on("error", () => r(false)); s.listen(port, "127.0.0.1", () => r(true)); });
     if (!ok) continue;
     await new Promise((r) => s.close(r));
@@ -87,11 +88,11 @@ function cleanEnv(extra) {
   return env;
 }
 
-async function start(command, args, { env = {}, cwd, health, port, via = [] }) {
+export async function startProgram(command, args, { env = {}, cwd, health, port, host = "127.0.0.1", via = [] }) {
   const began = performance.now();
   const [program, ...rest] = [...via, binary, command, ...args];
   const child = spawn(program, rest, { cwd, env: cleanEnv(env), stdio: ["ignore", "pipe", "pipe"] });
-  const server = { child, port, url: `http://127.0.0.1:${port}`, log: "", exit: null };
+  const server = { child, port, url: `http://${host}:${port}`, log: "", exit: null };
   child.stdout.on("data", (d) => { server.log += d; });
   child.stderr.on("data", (d) => { server.log += d; });
   server.exited = new Promise((resolve) => child.on("exit", (code, signal) => {
@@ -114,16 +115,37 @@ async function start(command, args, { env = {}, cwd, health, port, via = [] }) {
 
 export async function startMock(args = [], env = {}, port = undefined, via = undefined) {
   port ??= await freePort();
-  return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port, via });
+  return startProgram("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port, via });
+}
+
+// Where servers keep their state: a file of their folder, or (COHORT_TEST_STORE=postgres)
+// a schema of their folder in the run's PostgreSQL, and with COHORT_TEST_CLUSTER=N it is
+// N nodes behind a proxy (tests/cluster/lib.mjs).  COHORT_TEST_PROXY=1: one node behind that
+// proxy, to tell what is the proxy's doing.
+const nodes = Number(process.env.COHORT_TEST_CLUSTER ?? 0);
+export const onPostgres = nodes > 0 || process.env.COHORT_TEST_STORE === "postgres";
+// Not at the top: it imports this file.
+const cluster = () => import("../cluster/lib.mjs");
+
+async function startBehindProxy(args, options, port) {
+  const { startProxy } = await import("../cluster/proxy.mjs"), own = await freePort();
+  const s = await startProgram("serve", ["--port", String(own), ...args], { ...options, port: own });
+  const proxy = await startProxy(port, () => [{ host: "127.0.0.1", port: own }]), stop = s.stop;
+  s.exited.then(() => proxy.close());
+  return Object.assign(s, { port, url: proxy.url, stop: (signal) => stop(signal).finally(() => proxy.close()) });
 }
 
 // options: args, env, dir (its own when absent), port, mock (a startMock()), via
 // (a command that becomes the server), memory (no file), health (a path).
 export async function startServer({ args = [], env = {}, dir = scratch(), port, mock, via, memory = false, health = "/ok" } = {}) {
   port ??= await freePort();
+  const c = onPostgres ? await cluster() : undefined, store = onPostgres ? (memory ? c.freshSchema() : c.schemaOf(dir)) : undefined;
+  if (nodes > 0 && !via)
+    return c.startCluster({ nodes, args, env, dir, port, mock, health, store, nats: c.sharedNats(), spaces: c.theSpaces(nodes) });
   if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
-  const s = await start("serve", ["--port", String(port), ...(memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")]), ...args],
-    { env, cwd: dir, health, port, via });
+  const where = onPostgres ? ["--store", store, "--work-path", path.join(dir, "work.db")] : memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")];
+  const options = { env, cwd: dir, health, port, via };
+  const s = await (process.env.COHORT_TEST_PROXY ? startBehindProxy([...where, ...args], options, port) : startProgram("serve", ["--port", String(port), ...where, ...args], options));
   s.dir = dir;
   return s;
 }
