@@ -158,8 +158,7 @@ rows_copy(struct copying *k)
 	    SQL_RECORD_COPY, SQL_INTERRUPT_COPY };
 	int rc = OK;
 
-	k->first = k->st->seq[SEQ_CHECKPOINT] + 1;
-	k->st->seq[SEQ_CHECKPOINT] += (int64_t)k->n;
+	k->first = store_seq_take(k->st, SEQ_CHECKPOINT, (int64_t)k->n);
 	for (size_t i = 0; rc == OK && i < k->n; i++)
 		rc = checkpoint_copy(k, &k->old[i]);
 	/* Of a step that begins anew nothing is done. */

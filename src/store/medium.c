@@ -272,8 +272,14 @@ medium_open(struct medium *m, const struct store_options *o, struct err *e)
 		return file_open(m, o->path, e);
 	if (str_eq(o->driver, S("memory")))
 		return folder_open(m, e);
-	return err_set(e, ERR_INVALID,
-	    "store driver: expected sqlite or memory, got '%.*s'", FMT(o->driver));
+	if (!str_eq(o->driver, S("postgres")))
+		return err_set(e, ERR_INVALID, "store driver: expected sqlite, memory or "
+		    "postgres, got '%.*s'", FMT(o->driver));
+	if (o->path.n >= sizeof m->path)
+		return err_set(e, ERR_INVALID, "store: the URL has over %zu bytes",
+		    sizeof m->path - 1);
+	memcpy(m->path, o->path.p, o->path.n);       /* the rest is zero */
+	return OK;
 }
 
 void

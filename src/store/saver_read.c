@@ -259,7 +259,7 @@ list_query(const struct listing *l)
 
 	return query_of(l->db, text, db_i64(x->thread_seq), db_i64(x->cmd.owner),
 	    x->any_ns ? db_null() : db_text(x->ns),
-	    x->before.n == 0 ? db_blob(S("")) : db_str(x->before),
+	    x->before.n == 0 ? db_blob(S("\xff")) : db_str(x->before),
 	    x->id.n == 0 ? db_null() : db_str(x->id));
 }
 

@@ -26,8 +26,10 @@
 	    " FROM item INDEXED BY item_expires WHERE expires <= ?"            \
 	    " ORDER BY expires LIMIT 1")                                       \
 	X(ITEM_TOTAL, "SELECT seq, items, vectors FROM item_total WHERE owner = ?") \
-	X(ITEM_TOTAL_SET, "INSERT OR REPLACE INTO item_total(owner, seq, items," \
-	    " vectors) VALUES(?, ?, ?, ?)")                                    \
+	X(ITEM_TOTAL_SET, "INSERT INTO item_total(owner, seq, items, vectors)" \
+	    " VALUES(?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE SET"            \
+	    " seq = excluded.seq, items = excluded.items,"                     \
+	    " vectors = excluded.vectors")                                     \
 	X(ITEM_NEWEST, "SELECT ns, key, value, created, updated, seq, ttl, expires" \
 	    " FROM item WHERE owner = ?1 AND (expires IS NULL OR expires > ?3)" \
 	    " ORDER BY seq DESC LIMIT -1 OFFSET ?2")                           \
@@ -40,7 +42,8 @@
 	    " WHERE owner = ?1 AND ns >= ?3 || '.' AND ns < ?3 || '/'"         \
 	    " LIMIT ?2")                                                       \
 	X(NAMESPACE_COUNT, "INSERT INTO namespace VALUES(?1, ?2, ?3, ?4)"      \
-	    " ON CONFLICT DO UPDATE SET items = items + ?3, mortal = mortal + ?4") \
+	    " ON CONFLICT (owner, path) DO UPDATE SET"                         \
+	    " items = namespace.items + ?3, mortal = namespace.mortal + ?4")   \
 	X(NAMESPACE_DROP, "DELETE FROM namespace WHERE owner = ? AND path = ?" \
 	    " AND items <= 0")                                                 \
 	X(NAMESPACE_FROM, "SELECT path, items = mortal FROM namespace"         \

@@ -38,7 +38,7 @@
 	/* of all owners */                                                    \
 	X(LETTERS_OLD, "SELECT key, mail FROM (SELECT l.key, l.mail, m.created" \
 	    " FROM letter l INDEXED BY letter_over CROSS JOIN mail m"          \
-	    " ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3)"    \
+	    " ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3) o"  \
 	    " WHERE key < ?1 OR created < ?2")                                 \
 	/* of the owner of a letter */                                          \
 	X(LETTERS_DEAD_OVER, "SELECT key, mail FROM letter INDEXED BY letter_dead" \

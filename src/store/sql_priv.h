@@ -66,9 +66,13 @@
 	" coalesce(sum(cached), 0), coalesce(sum(output), 0),"                 \
 	" coalesce(sum(reasoning), 0), coalesce(sum(cost), 0)"
 #define USAGE_SUM                                                              \
-	" calls = calls + excluded.calls, input = input + excluded.input,"     \
-	" cached = cached + excluded.cached, output = output + excluded.output," \
-	" reasoning = reasoning + excluded.reasoning, cost = cost + excluded.cost"
+	" ON CONFLICT (owner, thread, run, day, model) DO UPDATE SET"          \
+	" calls = usage.calls + excluded.calls,"                               \
+	" input = usage.input + excluded.input,"                               \
+	" cached = usage.cached + excluded.cached,"                            \
+	" output = usage.output + excluded.output,"                            \
+	" reasoning = usage.reasoning + excluded.reasoning,"                   \
+	" cost = usage.cost + excluded.cost"
 #define USAGE_RANGE "WHERE owner = ?1 AND thread BETWEEN ?2 AND ?3"            \
 	" AND run BETWEEN ?4 AND ?5 AND day BETWEEN ?6 AND ?7"
 
@@ -110,7 +114,7 @@
 	" LEFT JOIN run r ON r.seq = i.run "
 
 #define SQL_CORE_MAP(X)                                                        \
-	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
+	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1) o")       \
 	/* owners */                                                           \
 	X(OWNER_FIND, "SELECT seq FROM owner WHERE subject = ?")               \
 	X(OWNER_INSERT, "INSERT INTO owner(seq, subject) VALUES (?, ?)")       \
@@ -151,7 +155,7 @@
 	    " WHERE assistant = ?")                                            \
 	X(VERSION_ERASE, "DELETE FROM assistant_version WHERE assistant = ?1"  \
 	    " AND version < coalesce((SELECT version FROM assistant_version"   \
-	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 1 << 62)") \
+	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 4611686018427387904)") \
 	/* keys of requests */                                                 \
 	X(ONCE_GET, "SELECT request, id FROM once WHERE owner = ? AND key = ?") \
 	X(ONCE_PUT, "INSERT INTO once(owner, key, request, id, created)"       \
@@ -223,23 +227,22 @@
 	    THREAD_REARM "WHERE seq = ?4")                                     \
 	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls,"  \
 	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
-	    " ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                         \
-	    USAGE_SUM)                                                          \
+	    " ?, ?, ?, ?, ?)" USAGE_SUM)                                        \
 	/* A late record of a day that is over changes nothing. */               \
 	X(PAYER_ADD, "INSERT INTO payer(id, day, tokens) VALUES (?, ?, ?)"       \
 	    " ON CONFLICT(id) DO UPDATE SET tokens = excluded.tokens +"          \
-	    " iif(day = excluded.day, tokens, 0), day = excluded.day"            \
-	    " WHERE excluded.day >= day")                                        \
+	    " CASE payer.day WHEN excluded.day THEN payer.tokens ELSE 0 END,"    \
+	    " day = excluded.day WHERE excluded.day >= payer.day")               \
 	X(PAYER_GET, "SELECT tokens FROM payer WHERE id = ? AND day = ?")        \
 	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model,"        \
 	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
 	    " sum(cost) FROM usage WHERE owner = ? AND thread = ?"               \
-	    " GROUP BY day, model ON CONFLICT DO UPDATE SET" USAGE_SUM)         \
+	    " GROUP BY owner, day, model" USAGE_SUM)                            \
 	X(USAGE_FOLD_RUN, "INSERT INTO usage SELECT owner, thread, 0, day, model," \
 	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
 	    " sum(cost) FROM usage WHERE owner = (SELECT owner FROM thread"      \
 	    " WHERE seq = ?1) AND thread = ?1 AND run = ?2"                      \
-	    " GROUP BY day, model ON CONFLICT DO UPDATE SET" USAGE_SUM)         \
+	    " GROUP BY owner, thread, day, model" USAGE_SUM)                    \
 	X(USAGE_DROP_RUN, "DELETE FROM usage WHERE owner = (SELECT owner FROM"   \
 	    " thread WHERE seq = ?1) AND thread = ?1 AND run = ?2")              \
 	X(USAGE_DROP, "DELETE FROM usage WHERE owner = ? AND thread = ?")        \
@@ -281,8 +284,8 @@
 	X(THREAD_DEAD, "SELECT seq FROM thread INDEXED BY thread_dead"         \
 	    " WHERE owner < 0 LIMIT 1")                                        \
 	X(THREADS_BUSY_OF, "SELECT t.uuid FROM thread t CROSS JOIN run r"      \
-	    " INDEXED BY run_active ON r.thread = t.seq AND r.status < 2"      \
-	    " WHERE t.assistant = ? AND t.owner = ? LIMIT 1")                  \
+	    " INDEXED BY run_active WHERE r.thread = t.seq AND r.status < 2"   \
+	    " AND t.assistant = ? AND t.owner = ? LIMIT 1")                    \
 	/* runs; ACTIVE: (running, all) of a thread */                         \
 	X(RUN_GET, RUN_SELECT "WHERE r.uuid = ? AND t.owner = ?")              \
 	X(RUN_AT, RUN_SELECT "WHERE r.seq = ? AND t.owner = ?")                \
@@ -296,13 +299,13 @@
 	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid, r.status FROM run r"     \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
 	    " WHERE r.status < 2 AND t.owner = ?1 AND (?2 < 0 OR r.status = ?2)" \
-	    " AND r.seq > ?3 AND (?5 IS NULL OR r.assistant = ?5)"             \
+	    " AND r.seq > ?3 AND (r.assistant = ?5 OR ?5 IS NULL)"             \
 	    " ORDER BY r.seq LIMIT ?4")                                        \
 	X(RUN_ACTIVE_OF, "SELECT 1 FROM run r INDEXED BY run_active CROSS JOIN" \
 	    " thread t ON t.seq = r.thread"                                    \
 	    " WHERE r.status < 2 AND r.assistant = ? AND t.owner = ? LIMIT 1") \
-	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*),"         \
-	    " coalesce(sum(held > 0), 0)"                                      \
+	X(RUN_ACTIVE, "SELECT coalesce(sum(CASE status WHEN 1 THEN 1 ELSE 0 END), 0)," \
+	    " count(*), coalesce(sum(CASE WHEN held > 0 THEN 1 ELSE 0 END), 0)" \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
 	X(RUN_RELEASE, "UPDATE run INDEXED BY run_active SET held = 0"         \
 	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND held > 0"   \
@@ -501,16 +504,16 @@
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(WRITE_LAST, "INSERT INTO task_write(thread, task, idx, path,"        \
 	    " channel, type, body, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"       \
-	    " ON CONFLICT DO UPDATE SET path = excluded.path,"                 \
+	    " ON CONFLICT (thread, task, idx) DO UPDATE SET path = excluded.path," \
 	    " channel = excluded.channel, type = excluded.type,"               \
-	    " body = excluded.body, run = excluded.run")                                           \
+	    " body = excluded.body, run = excluded.run")                       \
 	X(WRITES_DROP, "DELETE FROM task_write WHERE thread = ? AND task = ?") \
 	X(WRITE_ERASE, "DELETE FROM task_write WHERE thread = ?1"              \
 	    " AND (task, idx) IN (SELECT task, idx FROM task_write"            \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
 	X(RECORD_PUT, "INSERT INTO record(thread, task, key, run, name, result)" \
-	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"                 \
-	    " SET result = excluded.result WHERE record.result IS NULL")       \
+	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (thread, task, key)"       \
+	    " DO UPDATE SET result = excluded.result WHERE record.result IS NULL") \
 	X(RECORDS_OF, "SELECT task, key, name, result FROM record"             \
 	    " WHERE thread = ? AND task = ? ORDER BY key")                     \
 	X(RECORDS_DROP, "DELETE FROM record WHERE thread = ? AND task = ?")    \
@@ -521,7 +524,8 @@
 	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1 AND ?2 > 0")         \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	X(WAIT_PUT, "INSERT INTO wait(thread, run, due) VALUES (?, ?, ?)"      \
-	    " ON CONFLICT DO UPDATE SET run = excluded.run, due = excluded.due") \
+	    " ON CONFLICT (thread) DO UPDATE SET run = excluded.run,"          \
+	    " due = excluded.due")                                             \
 	X(WAIT_OF, "SELECT run FROM wait WHERE thread = ?")                    \
 	X(WAIT_GONE, "DELETE FROM wait WHERE thread = ?")                      \
 	/* what is due, the earliest first */                                  \
@@ -554,8 +558,8 @@
 	    " enabled = ?,"                                                    \
 	    " keeps = ?, ends = ?, next = ?, version = version + 1, updated = ?," \
 	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND owner = ?") \
-	X(CRON_FIRED, "UPDATE cron SET next = ?1, enabled = ?1 IS NOT NULL,"   \
-	    " error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
+	X(CRON_FIRED, "UPDATE cron SET next = ?1,"                            \
+	    " enabled = CASE WHEN CAST(?1 AS INTEGER) IS NULL THEN 0 ELSE 1 END, error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
 	    " AND next = ?6")                                                  \
 	X(CRON_DELETE, "DELETE FROM cron WHERE uuid = ? AND owner = ?")        \
 	/* whatever owner: the cron is fired as its own */                     \
@@ -572,7 +576,7 @@
 	    " INDEXED BY cron_thread WHERE thread = ? LIMIT ?)")               \
 	X(CRON_ERASE_OF, "DELETE FROM cron WHERE assistant = ?1 AND seq <"     \
 	    " coalesce((SELECT seq FROM cron WHERE assistant = ?1"             \
-	    " ORDER BY seq LIMIT 1 OFFSET ?2), 1 << 62)")                      \
+	    " ORDER BY seq LIMIT 1 OFFSET ?2), 4611686018427387904)")                      \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
@@ -625,8 +629,9 @@
 	    " SELECT t.owner, r.thread, r.uuid, r.webhook, '', r.push, 0, ?5," \
 	    " r.assistant, ?2, r.multitask, r.created, CASE r.status WHEN 1"   \
 	    " THEN r.updated END, ?5, r.kwargs, r.metadata, ?3, ?4, (SELECT"   \
-	    " max(c.uuid) FROM checkpoint c WHERE c.thread = r.thread AND"     \
-	    " c.ns = '') FROM run r CROSS JOIN thread t ON t.seq = r.thread"   \
+	    " c.uuid FROM checkpoint c WHERE c.thread = r.thread AND"          \
+	    " c.ns = '' ORDER BY c.uuid DESC LIMIT 1)"                         \
+	    " FROM run r CROSS JOIN thread t ON t.seq = r.thread"              \
 	    " WHERE r.seq = ?1 AND r.webhook IS NOT NULL AND r.status < 2")    \
 	X(HOOK_INSERT, "INSERT INTO hook(owner, thread, id, url, headers,"     \
 	    " body, tries, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)")              \
@@ -773,14 +778,15 @@
 	X(SEQ_MAIL, "SELECT max(coalesce((SELECT max(key) FROM mail), 0),"        \
 	    " coalesce((SELECT max(key) FROM letter), 0))")                               \
 	X(SEQ_CRON, "SELECT max(seq) FROM cron")                               \
+	X(SEQ_NODE, "SELECT max(seq) FROM node")                               \
 	/* old lists have the numbers of checkpoints */                        \
 	X(SEQ_LIST, "SELECT max(coalesce((SELECT max(seq) FROM list), 0),"     \
 	    " coalesce((SELECT max(key) FROM entry), 0) >> 20,"                \
 	    " coalesce((SELECT max(seq) FROM checkpoint), 0))")                \
 	X(LAST_RUN_ID, "SELECT uuid FROM run ORDER BY seq DESC LIMIT 1")       \
 	/* copies have high numbers and old ids */                                     \
-	X(LAST_CHECKPOINT_ID, "SELECT max(uuid) FROM (SELECT uuid FROM checkpoint"     \
-	    " ORDER BY seq DESC LIMIT 2000)")
+	X(LAST_CHECKPOINT_ID, "SELECT uuid FROM (SELECT uuid FROM checkpoint"  \
+	    " ORDER BY seq DESC LIMIT 2000) c ORDER BY uuid DESC LIMIT 1")
 
 /* Those of items, of messages between agents, of savers and of modules stand in headers of their own. */
 #define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)    \

@@ -16,7 +16,7 @@
 #define SAVER_OF "FROM thread t CROSS JOIN saver_checkpoint s"                 \
 	" ON s.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2 "
 /* ?4: an id, or a blob, which is greater than all */
-#define SAVER_LISTED "AND s.id < ?4 AND (?5 IS NULL OR s.id = ?5) "
+#define SAVER_LISTED "AND s.id < ?4 AND (s.id = ?5 OR ?5 IS NULL) "
 
 /* An id of a checkpoint as savers write it. */
 #define SAVER_ID(u) "lower(substr(hex(" u "), 1, 8) || '-' || substr(hex(" u   \
@@ -25,6 +25,9 @@
 /* The checkpoints of a thread beside those of savers. */
 #define SAVER_SIBLINGS(thread)                                                 \
 	"(SELECT ns, " SAVER_ID("uuid") " FROM checkpoint WHERE thread = " thread ")"
+
+#define THREAD_PART(table, bit)                                                \
+	"CASE WHEN EXISTS (SELECT 1 FROM " table " WHERE thread = ?1) THEN " bit " ELSE 0 END"
 
 #define SQL_SAVER_MAP(X)                                                       \
 	X(SAVER_HEAD, SAVER_COLUMNS SAVER_OF                                   \
@@ -43,7 +46,7 @@
 	    " json_extract(t.metadata, '$.saver_thread') FROM thread t"        \
 	    " CROSS JOIN saver_checkpoint s ON s.thread = t.seq"               \
 	    " WHERE t.owner = ?2 AND json_type(t.metadata, '$.saver_thread') = 'text'" \
-	    " AND (?3 IS NULL OR s.ns = ?3) " SAVER_LISTED                     \
+	    " AND (s.ns = ?3 OR ?3 IS NULL) " SAVER_LISTED                     \
 	    "ORDER BY s.id DESC, t.seq, s.ns")                                 \
 	/* from here on by what an owner-checked read gave */                  \
 	X(SAVER_AT, SAVER_COLUMNS "FROM saver_checkpoint s WHERE s.seq = ?")   \
@@ -64,7 +67,8 @@
 	    " channels = excluded.channels")                                   \
 	X(SAVER_BLOB_PUT, "INSERT INTO saver_blob(thread, ns, id, channel, type," \
 	    " body) VALUES (?, ?, ?, ?, ?, ?)"                                 \
-	    " ON CONFLICT DO UPDATE SET type = excluded.type, body = excluded.body") \
+	    " ON CONFLICT (thread, ns, id, channel) DO UPDATE SET"             \
+	    " type = excluded.type, body = excluded.body")                     \
 	X(SAVER_WRITE_FIRST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7," \
 	    " ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM saver_write"         \
@@ -72,21 +76,22 @@
 	/* one of each run stays, so that a run can be taken back */           \
 	X(SAVER_WRITE_LAST, "INSERT INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
-	    " ON CONFLICT DO UPDATE SET path = excluded.path,"                 \
-	    " channel = excluded.channel, type = excluded.type,"               \
-	    " body = excluded.body")                                           \
+	    " ON CONFLICT (thread, ns, id, task, idx, run) DO UPDATE SET"      \
+	    " path = excluded.path, channel = excluded.channel,"               \
+	    " type = excluded.type, body = excluded.body")                     \
 	X(CHECKPOINT_BEFORE_PUT, "INSERT INTO checkpoint_before(thread, run,"  \
 	    " checkpoint, tasks, snapshot) SELECT thread, ?2, seq, tasks, snapshot" \
 	    " FROM checkpoint WHERE seq = ?1 AND run <> ?2 ON CONFLICT DO NOTHING") \
 	X(CHECKPOINT_TASKS, "UPDATE checkpoint SET tasks = ?1, snapshot ="     \
-	    " CASE WHEN ?2 IS NULL THEN snapshot ELSE nullif(?2, '') END"      \
+	    " CASE ?2 WHEN '' THEN NULL ELSE coalesce(?2, snapshot) END"       \
 	    " WHERE seq = ?3")                                                 \
 	/* a question of a worker's graph whose id was there before */         \
 	X(INTERRUPT_ANEW, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
 	    " assignee, asked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10," \
 	    " 0, ?11, ?12, ?13, ?7)"                                           \
-	    " ON CONFLICT DO UPDATE SET ns = excluded.ns, task = excluded.task," \
+	    " ON CONFLICT (thread, id) DO UPDATE SET ns = excluded.ns,"        \
+	    " task = excluded.task,"                                           \
 	    " checkpoint = excluded.checkpoint, run = excluded.run,"           \
 	    " asked = excluded.asked,"                                         \
 	    " key = excluded.key, value = excluded.value,"                     \
@@ -124,8 +129,9 @@
 	    " WHERE thread = ?1 AND run = ?2)")                                \
 	X(WRITES_ORPHAN, "UPDATE task_write SET run = 0"                       \
 	    " WHERE thread = ? AND run = ?")                                   \
-	X(INTERRUPTS_ORPHAN, "UPDATE interrupt SET run = iif(run = ?2, 0, run)," \
-	    " asked = iif(asked = ?2, 0, asked) WHERE thread = ?1"             \
+	X(INTERRUPTS_ORPHAN, "UPDATE interrupt SET"                            \
+	    " run = CASE run WHEN ?2 THEN 0 ELSE run END,"                     \
+	    " asked = CASE asked WHEN ?2 THEN 0 ELSE asked END WHERE thread = ?1" \
 	    " AND (run = ?2 OR asked = ?2)")                                   \
 	X(CHECKPOINT_BEFORE_BACK, "UPDATE checkpoint SET (tasks, snapshot) ="  \
 	    " (SELECT tasks, snapshot FROM checkpoint_before WHERE thread = ?1" \
@@ -137,7 +143,11 @@
 	    " WHERE thread = ? AND run = ?")                                   \
 	X(SAVER_PUTS_ORPHAN, "UPDATE saver_checkpoint SET run = 0"             \
 	    " WHERE thread = ? AND run = ?")                                   \
-	X(SAVER_WRITES_ORPHAN, "UPDATE OR REPLACE saver_write SET run = 0"                \
+	/* nobody's: in place of those that are nobody's already */            \
+	X(SAVER_WRITES_YIELD, "DELETE FROM saver_write WHERE thread = ?1 AND run = 0" \
+	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
+	    " FROM saver_write WHERE thread = ?1 AND run = ?2)")               \
+	X(SAVER_WRITES_ORPHAN, "UPDATE saver_write SET run = 0"                \
 	    " WHERE thread = ? AND run = ?")                                   \
 	/* only what stands beside a checkpoint stays */                       \
 	X(SAVER_PRUNE_PUTS, "DELETE FROM saver_checkpoint WHERE seq IN"        \
@@ -169,12 +179,14 @@
 	    " FROM saver_checkpoint WHERE thread = ?2) OR (ns, id) NOT IN"     \
 	    " (SELECT ns, id FROM saver_checkpoint WHERE thread = ?1))")       \
 	/* but for what the step of ?3 has done: a blob, or an id of the root */ \
-	X(SAVER_COPY_WRITES, "INSERT OR REPLACE INTO saver_write(thread, ns, id, task, idx," \
+	X(SAVER_COPY_WRITES, "INSERT INTO saver_write(thread, ns, id, task, idx," \
 	    " run, path, channel, type, body) SELECT ?2, ns, id, task, idx, 0," \
-	    " path, channel, type, body FROM saver_write WHERE thread = ?1"    \
+	    " path, channel, type, body FROM saver_write w WHERE thread = ?1"  \
 	    " AND (ns, id) IN (SELECT ns, id FROM saver_checkpoint"            \
 	    " WHERE thread = ?2) AND NOT (ns = '' AND id = ?3)"                \
-	    " ORDER BY ns, id, task, idx, run")                                \
+	    " AND NOT EXISTS (SELECT 1 FROM saver_write o WHERE o.thread = ?1" \
+	    " AND o.ns = w.ns AND o.id = w.id AND o.task = w.task"             \
+	    " AND o.idx = w.idx AND o.run > w.run)")                           \
 	/* a thread goes */                                                    \
 	X(SAVER_ERASE, "DELETE FROM saver_checkpoint WHERE seq IN (SELECT seq" \
 	    " FROM saver_checkpoint WHERE thread = ?1 LIMIT ?2)")              \
@@ -188,17 +200,12 @@
 	    " AND (ns, id, task, idx) IN (SELECT ns, id, task, idx"            \
 	    " FROM saver_write WHERE thread = ?1 LIMIT ?2)")                   \
 	/* which rows of other tables has it? */                               \
-	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)" \
-	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
-	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
-	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
-	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)"           \
-	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)"           \
-	    " | (EXISTS(SELECT 1 FROM hook WHERE thread = ?1) << 6)"           \
-	    " | (EXISTS(SELECT 1 FROM saver_checkpoint WHERE thread = ?1) << 7)" \
-	    " | (EXISTS(SELECT 1 FROM saver_blob WHERE thread = ?1) << 8)"     \
-	    " | (EXISTS(SELECT 1 FROM saver_write WHERE thread = ?1) << 9)"    \
-	    " | (EXISTS(SELECT 1 FROM checkpoint_before WHERE thread = ?1) << 10)") \
+	X(THREAD_PARTS, "SELECT " THREAD_PART("channel", "1") " + " THREAD_PART("task_write", "2")  \
+	    " + " THREAD_PART("record", "4") " + " THREAD_PART("interrupt", "8")  \
+	    " + " THREAD_PART("wait", "16") " + " THREAD_PART("cron", "32")  \
+	    " + " THREAD_PART("hook", "64") " + " THREAD_PART("saver_checkpoint", "128")  \
+	    " + " THREAD_PART("saver_blob", "256") " + " THREAD_PART("saver_write", "512")  \
+	    " + " THREAD_PART("checkpoint_before", "1024"))\
 	/* what a thread holds */                                              \
 	X(SIZE_SAVER, "SELECT count(*), coalesce(sum(48 +"                     \
 	    " length(CAST(ns AS BLOB)) + length(CAST(id AS BLOB)) +"           \
@@ -223,7 +230,7 @@
 	    " WHERE r.seq = ? AND json_type(a.body, '$[0][1].hosted') = 'object'")   \
 	/* registered graphs: of nobody */                                     \
 	X(HOSTED_PUT, "INSERT INTO hosted(graph, key, body, hash, updated)"    \
-	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                \
+	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (graph) DO UPDATE SET"        \
 	    " key = excluded.key, body = excluded.body, hash = excluded.hash," \
 	    " updated = excluded.updated")                                     \
 	X(HOSTED_DELETE, "DELETE FROM hosted WHERE graph = ?")                 \

@@ -19,8 +19,9 @@
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(WASM_INSERT, "INSERT INTO wasm_release(owner, name, number, hash, policy," \
 	    " size, created, current) VALUES (?, ?, ?, ?, ?, ?, ?, 0)")        \
-	X(WASM_CURRENT, "UPDATE wasm_release SET current = number = ?3"        \
-	    " WHERE owner = ?1 AND name = ?2 AND current <> (number = ?3)")    \
+	X(WASM_CURRENT, "UPDATE wasm_release SET current = 1 - current"        \
+	    " WHERE owner = ?1 AND name = ?2"                                  \
+	    " AND current <> CASE number WHEN ?3 THEN 1 ELSE 0 END")           \
 	/* each with: is it current, does an image need it */                  \
 	X(WASM_OF, "SELECT number, hash, current, EXISTS (SELECT 1 FROM wasm_image i" \
 	    " WHERE i.owner = r.owner AND i.name = r.name AND i.number = r.number)" \

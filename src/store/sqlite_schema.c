@@ -605,8 +605,18 @@ static const char version_10[] =
 "CREATE UNIQUE INDEX wasm_image_agent ON wasm_image(owner, agent);"
 "CREATE INDEX wasm_image_release ON wasm_image(owner, name, number);";
 
+/* Several nodes, which only PostgreSQL has: here for the same statements (pg_schema.c). */
+static const char version_11[] =
+"ALTER TABLE thread ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
+"CREATE INDEX thread_node ON thread(node) WHERE node > 0;"
+"CREATE TABLE node (seq INTEGER PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL,"
+"	info TEXT NOT NULL, started INTEGER NOT NULL, expires INTEGER NOT NULL,"
+"	state INTEGER NOT NULL) STRICT;"
+"CREATE TABLE run_wanted (run INTEGER PRIMARY KEY, how INTEGER NOT NULL,"
+"	why TEXT NOT NULL) STRICT;";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6, version_7, version_8, version_9, version_10 };
+    version_5, version_6, version_7, version_8, version_9, version_10, version_11 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

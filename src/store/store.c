@@ -32,7 +32,7 @@ static const char *const sql_text[SQL_COUNT] = {
 	SQL_MAP(X)
 #undef X
 };
-const struct db_sql store_sql = { sql_text, SQL_COUNT };
+const struct db_sql store_sql = { .text = sql_text, .pg = store_sql_pg, .n = SQL_COUNT };
 
 /* ---- open and close ------------------------------------------------------ */
 
@@ -50,6 +50,7 @@ seqs_load(struct store *st, struct err *e)
 		[SEQ_LIST] = SQL_SEQ_LIST,
 		[SEQ_MAIL] = SQL_SEQ_MAIL,
 		[SEQ_CRON] = SQL_SEQ_CRON,
+		[SEQ_NODE] = SQL_SEQ_NODE,
 	};
 
 	for (int i = 0; i < SEQS; i++) {
@@ -106,20 +107,38 @@ writer_open(struct store *st, struct err *e)
 	return rc;
 }
 
+/* The same on a database server, which other nodes use too.  Its numbers come from there,
+ * and what a node that was killed has not erased may be anybody's work. */
+static int
+server_open(struct store *st, struct err *e)
+{
+	int rc = db_open(&st->w, st->medium.path, NULL, &store_sql, DB_WRITE, e);
+
+	if (rc == OK)
+		rc = pg_migrate(&st->w, e);
+	if (rc == OK)
+		group_begin_open(st);
+	if (rc == OK && erase_find(st) != OK)
+		rc = db_failed(&st->w, e);
+	return rc;
+}
+
 static int
 database_open(struct store *st, struct err *e)
 {
 	const char *path = st->medium.path;
-	int rc = writer_open(st, e);
+	int rc = st->pg ? server_open(st, e) : writer_open(st, e);
 
 	if (rc == OK)
 		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
-	if (rc == OK)
+	if (rc == OK && !st->pg)
 		rc = words_rank_add(&st->slow, e);
 	if (rc == OK)
 		rc = db_open(&st->quick, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
 		rc = db_open(&st->check, path, st->vfs, &store_sql, DB_READ, e);
+	if (st->pg)
+		return rc;
 	medium_remember(&st->medium);
 	return rc == OK ? medium_look(&st->medium, e) : rc;
 }
@@ -160,6 +179,7 @@ store_open_with(struct store **out, const struct store_options *o,
 		st->shim = vfs_shim_new(faults, &st->vfs);
 	rc = medium_open(&st->medium, o, e);
 	st->durable = st->medium.dir[0] == '\0';
+	st->pg = str_eq(o->driver, S("postgres"));
 	if (rc == OK)
 		rc = database_open(st, e);
 	if (rc == OK)
@@ -201,6 +221,7 @@ store_close(struct store *st)
 	}
 	guests_close(st);
 	vectors_close(st);
+	group_begin_close(st);
 	db_close(&st->check);
 	db_close(&st->quick);
 	db_close(&st->slow);
@@ -219,7 +240,7 @@ store_close(struct store *st)
 const char *
 store_driver(const struct store *st)
 {
-	return st->durable ? "sqlite" : "memory";
+	return st->pg ? "postgres" : st->durable ? "sqlite" : "memory";
 }
 
 int
@@ -310,7 +331,7 @@ store_check(struct store *st, struct err *e)
 		err_set(e, rc, "the store cannot be read: %s", st->check.on->err.text);
 	query_end(&q);
 	pthread_mutex_unlock(&st->check_lock);
-	if (rc == OK)
+	if (rc == OK && !st->pg)
 		rc = medium_look(&st->medium, e);
 	if (rc == OK && atomic_load(&st->full))
 		rc = err_set(e, ERR_BUSY, "the disk is full; nothing can be written");
@@ -325,6 +346,8 @@ file_bytes(const struct store *st)
 	uint64_t sum = 0;
 	struct stat s;
 
+	if (st->pg)
+		return 0;
 	for (size_t i = 0; i < COUNT(ends); i++) {
 		snprintf(path, sizeof path, "%s%s", st->medium.path, ends[i]);
 		if (stat(path, &s) == 0)

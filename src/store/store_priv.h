@@ -59,6 +59,7 @@ bool queue_empty(struct queue *q);
 
 #define STORE_APP 0x436f6872                 /* "Cohr", the file's application id */
 extern const struct db_sql store_sql;
+extern const char *const store_sql_pg[SQL_COUNT];    /* pg_sql.c; NULL: translated */
 /* sqlite_schema.c */
 extern const struct db_format store_format;
 int store_migrate(struct db *db, struct err *e);
@@ -67,8 +68,26 @@ int store_migrate(struct db *db, struct err *e);
 
 enum seq {
 	SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQ_LIST,
-	SEQ_MAIL, SEQ_CRON, SEQS
+	SEQ_MAIL, SEQ_CRON, SEQ_NODE, SEQS
 };
+
+/* pg_begin.c: what a group of commands holds until its end, so that no other node reads,
+ * decides and writes the same meanwhile.  A thread's lock is its row; of all else it is a
+ * key.  An operation adds what it needs; all of a group are taken at its beginning, in
+ * their order. */
+enum lock {
+	LOCK_OP,                             /* of an operation that declares none */
+	LOCK_THREAD, LOCK_ASSISTANT, LOCK_ITEMS, LOCK_CRON, LOCK_AGENT, LOCK_ONCE,
+	LOCK_USAGE, LOCK_WASM, LOCK_VECTORS, LOCK_SWEEP, LOCK_ERASE, LOCK_HISTORY
+};
+struct lock_set;
+void lock_thread(struct lock_set *l, const struct uuid *id);
+void lock_thread_seq(struct lock_set *l, int64_t seq);
+void lock_thread_new(struct lock_set *l, const struct uuid *id);     /* that may be made */
+void lock_thread_of_run(struct lock_set *l, const struct uuid *run_id);
+void lock_key(struct lock_set *l, enum lock what, struct str key);
+void lock_uuid(struct lock_set *l, enum lock what, const struct uuid *id);
+void lock_number(struct lock_set *l, enum lock what, int64_t n);
 
 /* A file's identity. */
 struct identity {
@@ -126,6 +145,8 @@ struct store {
 	/* The writer's. */
 	struct db w;
 	int64_t seq[SEQS];           /* last number given; never given twice */
+	bool pg;                     /* PostgreSQL: several nodes */
+	struct pg_begin *begin;      /* pg_begin.c; NULL: SQLite */
 	bool dead;                   /* something buried is left to remove */
 	bool shrinks;                /* the file may have pages to give back */
 	int64_t fail_at, write_no;   /* test hook */
@@ -159,6 +180,8 @@ struct store {
 	struct db check;
 
 	_Atomic int64_t node;        /* node.h */
+	bool fenced;                 /* the writer's: this group finds that node marked */
+
 	_Atomic bool full;           /* a write found no room; until one finds it */
 	_Atomic bool lost;           /* the file is not where it was */
 
@@ -182,6 +205,20 @@ int  group_mark(struct store *st);           /* in each group that writes */
 int  group_settle(struct store *st, nsec until);
 void group_probe(struct store *st);          /* is there room again on its disk? */
 
+/* pg_begin.c, for PostgreSQL: what a group begins with, behind BEGIN, in one round trip.
+ * cmds may be NULL with n 0. */
+int  group_begin(struct store *st, struct store_cmd *const *cmds, size_t n,
+    const bool *left_out);
+void group_begin_open(struct store *st);
+void group_begin_close(struct store *st);
+/* Locks of what an operation has found by itself, without waiting.  ERR_AGAIN: another
+ * node has it, or the thread is gone.  On SQLite: OK. */
+int  store_thread_try(struct store *st, int64_t seq);
+int  store_lock_try(struct store *st, enum lock what, int64_t n);
+/* The same, waiting. */
+int  store_lock(struct store *st, enum lock what, int64_t n);
+int  pg_migrate(struct db *db, struct err *e);       /* pg_schema.c */
+
 /* ops.c: an operation.  Adding one: a row in STORE_OP_MAP, and a file that
  * defines store_op_NAME. */
 enum op_lane {
@@ -197,6 +234,9 @@ struct op {
 	 * and what `bytes` adds.  Either may be NULL. */
 	const size_t *texts;
 	size_t (*bytes)(const struct store_cmd *c);
+	/* A write: what it locks; NULL: LOCK_OP with its number. */
+	void (*locks)(const struct store_cmd *c, struct lock_set *l);
+	bool numbers;                        /* it takes some of threads, runs or states */
 	enum op_lane lane;
 };
 #define OP_TEXTS(...) (const size_t[]){ __VA_ARGS__, 0 }
@@ -239,6 +279,8 @@ void *slow_main(void *st);                 /* slow.c */
 struct db *slow_db(struct store *st, const struct store_cmd *c);
 
 int64_t store_seq_next(struct store *st, enum seq which);
+/* The first of n numbers, one after the other. */
+int64_t store_seq_take(struct store *st, enum seq which, int64_t n);
 
 /* ---- shared by the operations -------------------------------------------- */
 

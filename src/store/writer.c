@@ -37,12 +37,6 @@ struct batch {
 };
 _Static_assert(LIMIT_WRITER_BATCH <= COMMIT_MEMBERS, "a batch is a group");
 
-int64_t
-store_seq_next(struct store *st, enum seq which)
-{
-	return ++st->seq[which];
-}
-
 /* ---- the file -------------------------------------------------------------- */
 
 /* Is the file still in its place?  Logs each change of the answer once. */
@@ -54,7 +48,7 @@ medium_watch(struct store *st)
 	bool was;
 
 	st->last_look = clock_mono();
-	if (!st->durable)
+	if (!st->durable || st->pg)
 		return OK;
 	rc = medium_look(&st->medium, &e);
 	if (rc == OK && db_has_moved(&st->w))
@@ -114,10 +108,12 @@ static int
 batch_begin(void *ctx)
 {
 	struct batch *b = ctx;
+	int rc = db_begin(&b->st->w, DB_WRITE);
 
 	tally_clear(&b->st->tally);
 	b->st->batch++;
-	return db_begin(&b->st->w, DB_WRITE);
+	return rc != OK || !b->st->pg ? rc : group_begin(b->st, b->cmd, b->n,
+	    b->st->commit.left_out);
 }
 
 /* The test hook: this is the command that fails, after its writes. */
@@ -388,7 +384,7 @@ file_shrink(struct store *st)
 static nsec
 idle_until(const struct store *st)
 {
-	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
+	nsec look = st->durable && !st->pg ? st->last_look + IDLE_LOOK : NEVER;
 	nsec log = commit_log_due(&st->commit);
 
 	if (group_server_is_away(st))

@@ -38,6 +38,9 @@ void fix_reopen(struct fix *f);
 /* A store of an earlier version; the statements that make one of version 3, of 6. */
 struct db_format fix_format(int version);
 extern const char store_v3[], store_v6[];
+/* Takes one of version 11 back to 10. */
+#define STORE_BACK_TO_10 "DROP INDEX thread_node; ALTER TABLE thread DROP COLUMN node;"     \
+	"DROP TABLE node; DROP TABLE run_wanted;"
 
 int  fix_offer(struct fix *f, void *cmd, enum store_op op, owner_t owner, bool force);
 void fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner);

@@ -662,7 +662,7 @@ TEST(hosted_runs_are_not_given_up)
 /* Goal: a file of version 8 goes on, keeps what it had, and takes rows of savers. */
 TEST(saver_in_a_file_of_version_8)
 {
-	static const char back[] = "DROP TABLE saver_checkpoint; DROP TABLE saver_blob;"
+	static const char back[] = STORE_BACK_TO_10 "DROP TABLE saver_checkpoint; DROP TABLE saver_blob;"
 	    " DROP TABLE saver_write; DROP TABLE hosted; DROP TABLE checkpoint_before;"
 	    " DROP TABLE wasm_bytes; DROP TABLE wasm_release; DROP TABLE wasm_image;"
 	    " ALTER TABLE interrupt DROP COLUMN asked; ALTER TABLE task_write DROP COLUMN run;"

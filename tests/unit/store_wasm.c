@@ -348,7 +348,7 @@ TEST(wasm_survives)
 /* Goal: a file of version 9 goes on, keeps what it had, and takes modules and images. */
 TEST(wasm_in_a_file_of_version_9)
 {
-	static const char back[] = "DROP TABLE wasm_bytes; DROP TABLE wasm_release;"
+	static const char back[] = STORE_BACK_TO_10 "DROP TABLE wasm_bytes; DROP TABLE wasm_release;"
 	    " DROP TABLE wasm_image; PRAGMA user_version = 9";
 	int64_t before;
 	struct db db;
