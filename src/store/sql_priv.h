@@ -20,6 +20,7 @@
 #include "store/sql_item_priv.h"
 #include "store/sql_mail_priv.h"
 #include "store/sql_saver_priv.h"
+#include "store/sql_size_priv.h"
 #include "store/sql_wasm_priv.h"
 
 #define ASSISTANT_SELECT                                                       \
@@ -559,7 +560,8 @@
 	    " keeps = ?, ends = ?, next = ?, version = version + 1, updated = ?," \
 	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND owner = ?") \
 	X(CRON_FIRED, "UPDATE cron SET next = ?1,"                            \
-	    " enabled = CASE WHEN CAST(?1 AS INTEGER) IS NULL THEN 0 ELSE 1 END, error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
+	    " enabled = CASE WHEN CAST(?1 AS INTEGER) IS NULL THEN 0 ELSE 1 END,"  \
+	    " error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
 	    " AND next = ?6")                                                  \
 	X(CRON_DELETE, "DELETE FROM cron WHERE uuid = ? AND owner = ?")        \
 	/* whatever owner: the cron is fired as its own */                     \
@@ -715,60 +717,6 @@
 	X(TRANSCRIPT_ERASE, "DELETE FROM transcript WHERE run = ?1 AND last <" \
 	    " coalesce((SELECT last FROM transcript WHERE run = ?1"            \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
-	/* what a thread holds: rows and bytes */                              \
-	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
-	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
-	    " coalesce(length(CAST(channels AS BLOB)), 0) +"                   \
-	    " coalesce(length(CAST(tasks AS BLOB)), 0) +"                      \
-	    " coalesce(length(CAST(snapshot AS BLOB)), 0) +"                   \
-	    " coalesce(length(CAST(wrote AS BLOB)), 0) +"                      \
-	    " coalesce(length(CAST(extra AS BLOB)), 0)), 0) FROM"              \
-	    " checkpoint WHERE thread = ?")                                    \
-	X(SIZE_CHANNELS, "SELECT name, count(*), coalesce(sum(16 +"            \
-	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
-	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(type AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(body AS BLOB)), 0)), 0) FROM"               \
-	    " channel WHERE thread = ? GROUP BY name")                         \
-	X(SIZE_WRITE, "SELECT count(*), coalesce(sum(32 +"                     \
-	    " coalesce(length(CAST(path AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(channel AS BLOB)), 0) +"                    \
-	    " coalesce(length(CAST(type AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(body AS BLOB)), 0)), 0) FROM"               \
-	    " task_write WHERE thread = ?")                                    \
-	X(SIZE_INTERRUPT, "SELECT count(*), coalesce(sum(64 +"                 \
-	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
-	    " coalesce(length(CAST(key AS BLOB)), 0) +"                        \
-	    " coalesce(length(CAST(value AS BLOB)), 0) +"                      \
-	    " coalesce(length(CAST(schema AS BLOB)), 0) +"                     \
-	    " coalesce(length(CAST(answer AS BLOB)), 0)), 0) FROM"             \
-	    " interrupt WHERE thread = ?")                                     \
-	X(SIZE_RECORD, "SELECT count(*), coalesce(sum(32 +"                    \
-	    " coalesce(length(CAST(key AS BLOB)), 0) +"                        \
-	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(result AS BLOB)), 0)), 0) FROM"             \
-	    " record WHERE thread = ?")                                        \
-	X(SIZE_WAIT, "SELECT count(*), count(*) * 24 FROM wait"                \
-	    " WHERE thread = ?")                                               \
-	X(SIZE_RUN, "SELECT count(*), coalesce(sum(80 +"                       \
-	    " coalesce(length(CAST(graph AS BLOB)), 0) +"                      \
-	    " coalesce(length(CAST(kwargs AS BLOB)), 0) +"                     \
-	    " coalesce(length(CAST(metadata AS BLOB)), 0) +"                   \
-	    " coalesce(length(CAST(base AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(error AS BLOB)), 0)), 0) FROM run"          \
-	    " WHERE thread = ?")                                               \
-	X(SIZE_STREAM, "SELECT count(*), coalesce(sum(24 +"                    \
-	    " coalesce(length(CAST(s.body AS BLOB)), 0)), 0) FROM"             \
-	    " stream s CROSS JOIN run r ON r.seq = s.run WHERE"                \
-	    " r.thread = ?")                                                   \
-	X(SIZE_EVENT, "SELECT count(*), coalesce(sum(24 + length(e.body)), 0)" \
-	    " FROM event e CROSS JOIN run r ON r.seq = e.run WHERE"            \
-	    " r.thread = ?")                                                   \
-	X(SIZE_TRANSCRIPT, "SELECT count(*), coalesce(sum(24 +"                \
-	    " length(x.body)), 0) FROM transcript x CROSS JOIN run r"          \
-	    " ON r.seq = x.run WHERE r.thread = ?")                            \
-	X(SIZE_ENTRY, "SELECT count(*), coalesce(sum(16 + length(body)), 0)"   \
-	    " FROM entry WHERE key >= ? AND key < ?")                          \
 	/* numbers and times to go on from */                                  \
 	X(SEQ_OWNER, "SELECT max(seq) FROM owner")                             \
 	X(SEQ_ASSISTANT, "SELECT max(seq) FROM assistant")                     \
@@ -788,9 +736,10 @@
 	X(LAST_CHECKPOINT_ID, "SELECT uuid FROM (SELECT uuid FROM checkpoint"  \
 	    " ORDER BY seq DESC LIMIT 2000) c ORDER BY uuid DESC LIMIT 1")
 
-/* Those of items, of messages between agents, of savers and of modules stand in headers of their own. */
+/* Those of items, of messages between agents, of savers, of sizes and of modules stand in
+ * headers of their own. */
 #define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)    \
-	SQL_WASM_MAP(X)
+	SQL_SIZE_MAP(X) SQL_WASM_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,
