@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 /* ---- places ---------------------------------------------------------------- */
@@ -104,6 +105,21 @@ changing_open(struct changing *w, struct store *st, struct store_cmd *c,
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+/* Is it this node that has the run?  One that was parked, and goes on before another
+ * node has woken it, is taken back. */
+static int
+run_check_node(struct changing *w)
+{
+	int64_t us = store_node(w->st);
+
+	if (w->node == us)
+		return OK;
+	if (w->node != -us)
+		return err_set(&w->c->err, ERR_CANCELLED, "another server has the run");
+	w->node = us;
+	return node_set(w->st, w->thread, us);
+}
+
 /* The same in one statement with the run's state. */
 int
 changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
@@ -130,12 +146,13 @@ changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
 		w->payer = query_uuid(&q, 4);
 		w->has_hook = query_i64(&q, 5) != 0;
 		w->temporary = query_i64(&q, 6) != 0;
+		w->node = query_i64(&q, 7);
 	}
 	query_end(&q);
 	if (rc == OK && status != RUN_RUNNING)
 		rc = err_set(&c->err, ERR_CONFLICT, "the run is %s, not running",
 		    run_status_names[status]);
-	return rc;
+	return rc == OK && store_node(st) != NODE_ALONE ? run_check_node(w) : rc;
 }
 
 /* ---- lists ----------------------------------------------------------------- */

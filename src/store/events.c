@@ -45,5 +45,5 @@ events_append(struct store *st, struct store_cmd *c)
 {
 	return events_write(st, c->owner, (const struct store_events_append *)c);
 }
-const struct op store_op_events_append = { .run = events_append,
+const struct op store_op_events_append = { .run = events_append, .fenced = true,
     .texts = OP_TEXTS(OP_TEXT(events_append, bytes)) };

@@ -69,6 +69,7 @@ struct store_node_leave {
 struct store_node_take {
 	struct store_cmd cmd;
 	int64_t limit;
+	bool tidy;                           /* cancels of runs that are over go, too */
 	msec now;
 	struct store_taken {
 		owner_t owner;
@@ -100,6 +101,7 @@ struct store_node_list {
  * cancelled, and threads of ours with pending runs and none that runs. */
 struct store_node_wanted {
 	struct store_cmd cmd;
+	bool threads_too;                    /* a look at all of ours */
 	struct store_wanted_run {
 		owner_t owner;
 		struct uuid thread_id, run_id;
@@ -109,6 +111,7 @@ struct store_node_wanted {
 	size_t cancels_n;
 	struct store_taken *threads;         /* out */
 	size_t threads_n;
+	bool stale;                          /* out: some are of runs that are over */
 };
 
 #endif

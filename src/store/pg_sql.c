@@ -61,6 +61,12 @@ const char *const store_sql_pg[SQL_COUNT] = {
 [SQL_SAVER_COPY] = "INSERT INTO saver_checkpoint(thread, ns, id, parent, run, type, body,"
     " meta_type, meta, channels) SELECT ?2, ns, id, parent, 0, type, body, meta_type, meta,"
     " channels FROM saver_checkpoint WHERE thread = ?1 AND (ns, id) IN " SIBLINGS("?2"),
+[SQL_NODE_INSERT] = NODE_INSERT_TEXT(NOW_PG),
+[SQL_NODE_BEAT] = NODE_BEAT_TEXT(NOW_PG),
+/* Of these a node takes what no other is taking. */
+[SQL_NODES_LATE] = NODES_LATE_TEXT(NOW_PG) " FOR UPDATE SKIP LOCKED",
+[SQL_NODE_THREADS] = NODE_THREADS_TEXT " FOR NO KEY UPDATE SKIP LOCKED",
+[SQL_NODE_LIST] = NODE_LIST_TEXT(NOW_PG),
 /* pg_words.c */
 [SQL_WORD_INSERT] = "INSERT INTO word(key, words, lexemes) SELECT ?1, CAST(?2 AS TEXT),"
     " array_to_tsvector(ARRAY(SELECT DISTINCT (CAST(?1 AS INTEGER) >> 40) || ':' || left(w, 500)"

@@ -25,7 +25,7 @@ const struct db_record store_assistant_record = DB_RECORD(assistant_columns);
 static const struct db_column thread_columns[] = {
 	C(id), C(seq), C(status), C(metadata_json), C(config_json),
 	C(error_json), C(created), C(updated), C(checkpoint),
-	C(state_updated), C(ttl.ms), C(ttl.strategy), C(expires),
+	C(state_updated), C(ttl.ms), C(ttl.strategy), C(expires), C(node),
 };
 #undef C
 const struct db_record store_thread_record = DB_RECORD(thread_columns);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 struct recover {
@@ -22,15 +23,17 @@ struct recover {
 	msec now;
 };
 
-struct cut_off {
-	int64_t run, thread, attempt;
-	owner_t owner;
-};
-
 struct cut_offs {
 	struct cut_off *at;
 	size_t n, cap;
 };
+
+struct cut_off
+cut_off_read(const struct query *q)
+{
+	return (struct cut_off){ .run = query_i64(q, 0), .thread = query_i64(q, 1),
+	    .attempt = query_i64(q, 2), .owner = query_i64(q, 3) };
+}
 
 static int
 cut_offs_load(struct store *st, struct cut_offs *l)
@@ -43,19 +46,16 @@ cut_offs_load(struct store *st, struct cut_offs *l)
 		if (rc != OK)
 			break;
 		mem_grow(l->at, l->n, l->cap);
-		l->at[l->n++] = (struct cut_off){
-			.run = query_i64(&q, 0), .thread = query_i64(&q, 1),
-			.attempt = query_i64(&q, 2), .owner = query_i64(&q, 3),
-		};
+		l->at[l->n++] = cut_off_read(&q);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int
-run_retry(struct store *st, const struct cut_off *cut, msec now)
+run_retry(struct store *st, const struct cut_off *cut, msec now, bool counts)
 {
-	return db_run(&st->w, SQL_RUN_RETRY, db_i64(cut->attempt + 1),
+	return db_run(&st->w, SQL_RUN_RETRY, db_i64(cut->attempt + (counts ? 1 : 0)),
 	    db_i64(now), db_i64(cut->run));
 }
 
@@ -154,9 +154,9 @@ events_skip(struct store *st, const struct cut_off *cut)
 	return db_run(&st->w, SQL_EVENT_SKIP, db_i64(cut->thread), db_i64(EVENTS_SKIPPED));
 }
 
-static int
+int
 run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
-    msec now, size_t *given_up)
+    msec now, bool counts, size_t *given_up)
 {
 	int64_t how = MULTITASK_ENQUEUE;
 	int rc = displacer_find(st, cut, &how);
@@ -166,12 +166,12 @@ run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 		rc = events_skip(st, cut);
 	if (rc == OK && how >= MULTITASK_INTERRUPT)
 		return run_displace(st, c, cut, how, now);
-	if (rc == OK)
+	if (rc == OK && counts)
 		rc = may_go_on(st, cut, now, &again);
 	if (rc != OK)
 		return rc;
 	*given_up += again ? 0 : 1;
-	return again ? run_retry(st, cut, now) : run_give_up(st, cut, now);
+	return again ? run_retry(st, cut, now, counts) : run_give_up(st, cut, now);
 }
 
 static int
@@ -183,7 +183,7 @@ recover(struct store *st, struct store_cmd *c)
 	int rc = cut_offs_load(st, &l);
 
 	for (size_t i = 0; rc == OK && i < l.n; i++)
-		rc = run_recover(st, c, &l.at[i], x->now, &given_up);
+		rc = run_recover(st, c, &l.at[i], x->now, true, &given_up);
 	if (rc == OK && l.n > 0)
 		log_info("store", "recovered", "runs=%zu given_up=%zu", l.n,
 		    given_up);
@@ -290,7 +290,8 @@ store_recover(struct store *st, struct shard *s, msec now,
 	struct store_reader *r = NULL;
 	struct pending *list = NULL;
 	size_t n = 0;
-	int rc = runs_recover(st, s, now, e);
+	/* Of several nodes each has what it takes (node.h). */
+	int rc = store_node(st) == NODE_ALONE ? runs_recover(st, s, now, e) : OK;
 
 	if (rc == OK)
 		rc = store_reader_open(st, &r, e);

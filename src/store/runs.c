@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 /* ---- create -------------------------------------------------------------- */
@@ -47,6 +48,30 @@ static int
 run_cancelled(struct store *st, int64_t run, struct str reason, msec now)
 {
 	return run_ends(st, run, true, RUN_INTERRUPTED, STR_NONE, reason, now);
+}
+
+/* The thread is another node's: all that is under way there it cancels itself. */
+static int
+runs_displace_foreign(struct store *st, const struct store_run_create *x)
+{
+	char by[sizeof RUN_DISPLACED + UUID_TEXT] = RUN_DISPLACED;
+	struct query q = query_of(&st->w, SQL_RUNS_UNDER_WAY, db_i64(x->thread.seq));
+	int64_t *seqs = NULL;
+	size_t n = 0, cap = 0;
+	int rc;
+
+	uuid_format(&x->run.id, by + sizeof RUN_DISPLACED - 1);
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
+		if (!arena_grow(&st->scratch, seqs, n, cap))
+			break;
+		seqs[n++] = query_i64(&q, 0);
+	}
+	query_end(&q);
+	rc = rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_TOOBIG : rc;
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = run_want_cancel(st, seqs[i], x->run.multitask == MULTITASK_ROLLBACK,
+		    (struct str){ by, sizeof by - 1 });
+	return rc;
 }
 
 /* The thread's pending runs, oldest first. */
@@ -122,10 +147,14 @@ run_admit(struct store *st, struct store_run_create *x)
 	    x->run.multitask < MULTITASK_INTERRUPT)
 		return err_set(&x->cmd.err, ERR_LIMIT,
 		    "Thread has %d pending runs already", LIMIT_QUEUED_RUNS);
-	x->run.status = a.all > a.held || x->hold || x->run.held > 0 ? RUN_PENDING :
-	    RUN_RUNNING;
+	x->run.status = a.all > a.held || x->hold || x->run.held > 0 || x->foreign > 0 ?
+	    RUN_PENDING : RUN_RUNNING;
 	if (a.all > 0 && x->run.multitask >= MULTITASK_INTERRUPT)
-		rc = runs_displace(st, x, a.running > 0);
+		rc = x->foreign > 0 ? runs_displace_foreign(st, x) :
+		    runs_displace(st, x, a.running > 0);
+	/* A run that is held is in nobody's memory. */
+	if (x->foreign == 0 && x->run.held == 0)
+		x->thread.node = node_ours(st);
 	return rc;
 }
 
@@ -182,7 +211,7 @@ thread_insert_busy(struct store *st, struct store_run_create *x)
 	    db_uuid(&x->run.assistant_id), db_json(x->thread.metadata_json),
 	    db_json(x->thread.config_json), db_i64(st->thread_ttl.ms),
 	    db_i64(st->thread_ttl.strategy), db_i64(st->thread_ttl.ms == 0 ? 0 :
-	    x->thread.created + st->thread_ttl.ms));
+	    x->thread.created + st->thread_ttl.ms), db_i64(x->thread.node));
 	/* The id is there, and thread_find did not see it: another owner's. */
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = ERR_NOTFOUND;
@@ -207,7 +236,7 @@ thread_update_busy(struct store *st, struct store_run_create *x)
 	return db_run(&st->w, SQL_THREAD_BEGIN_RUN, db_i64(THREAD_BUSY),
 	    db_i64(x->thread.updated), db_uuid(&x->run.assistant_id),
 	    db_json(x->thread.metadata_json), db_json(x->thread.config_json),
-	    db_i64(x->thread.seq), db_i64(x->cmd.owner));
+	    db_i64(x->thread.node), db_i64(x->thread.seq), db_i64(x->cmd.owner));
 }
 
 static int
@@ -276,6 +305,7 @@ run_create(struct store *st, struct store_cmd *c)
 		fresh = true;
 		rc = OK;
 	}
+	x->foreign = rc == OK ? node_foreign(st, x->thread.node) : 0;
 	if (rc == OK)
 		rc = run_admit(st, x);
 	if (rc == OK && !uuid_is_zero(&x->times_out))
@@ -300,7 +330,7 @@ run_create(struct store *st, struct store_cmd *c)
 		    thread_change(st, x, &before);
 	return rc == OK ? run_begin(st, x) : rc;
 }
-const struct op store_op_run_create = { .run = run_create,
+const struct op store_op_run_create = { .run = run_create, .fenced = true,
     .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
     OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
     OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, webhook),
@@ -383,14 +413,22 @@ run_claim(struct store *st, struct store_cmd *c)
 	struct store_run_claim *x = (struct store_run_claim *)c;
 	struct active a;
 	bool released = false;
-	int rc = db_run(&st->w, SQL_RUN_RELEASE, db_i64(x->thread_seq), db_i64(x->now));
+	int64_t node = 0;
+	int rc = node_of_thread(st, x->thread_seq, &node);
 
 	x->woken = x->taken = false;
+	x->foreign = rc == OK ? node_foreign(st, node) : 0;
+	if (x->foreign > 0)
+		return ERR_NOTFOUND;
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_RUN_RELEASE, db_i64(x->thread_seq), db_i64(x->now));
 	if (rc == OK)
 		released = db_changes(&st->w) > 0;
 	if (rc == OK && x->wake)
 		rc = run_wake(st, x);
 	x->taken = x->woken;
+	if (rc == OK && x->woken)
+		rc = node_set(st, x->thread_seq, node_ours(st));
 	if (rc != OK || x->woken)
 		return rc;
 	rc = runs_active(st, x->thread_seq, &a);
@@ -398,10 +436,12 @@ run_claim(struct store *st, struct store_cmd *c)
 		return released ? OK : ERR_NOTFOUND;
 	if (rc == OK)
 		rc = run_take_next(st, c, x->thread_seq, x->now, &x->run);
+	if (rc == OK)
+		rc = node_set(st, x->thread_seq, node_ours(st));
 	x->taken = rc == OK;
 	return rc == ERR_AGAIN ? ERR_NOTFOUND : rc;
 }
-const struct op store_op_run_claim = { .run = run_claim };
+const struct op store_op_run_claim = { .run = run_claim, .fenced = true };
 
 /* ---- cancel --------------------------------------------------------------- */
 
@@ -423,6 +463,8 @@ thread_settle(struct store *st, struct store_cmd *c, int64_t thread, msec now)
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_THREAD_STATUS, db_i64(status), db_i64(now),
 		    db_i64(thread), db_i64(c->owner));
+	if (rc == OK)
+		rc = node_set(st, thread, -node_ours(st));
 	return rc == OK ? threads_settled(st, c->owner, thread) : rc;
 }
 
@@ -431,7 +473,7 @@ run_cancel(struct store *st, struct store_cmd *c)
 {
 	struct store_run_cancel *x = (struct store_run_cancel *)c;
 	enum run_status status = RUN_PENDING;
-	int64_t run = 0, thread = 0;
+	int64_t run = 0, thread = 0, node = 0;
 	struct query q = query_of(&st->w, SQL_RUN_GET, db_uuid(&x->run_id),
 	    db_i64(c->owner));
 	int rc = query_row(&q);
@@ -443,8 +485,14 @@ run_cancel(struct store *st, struct store_cmd *c)
 	}
 	query_end(&q);
 	x->was_done = rc == OK && status > RUN_RUNNING;
+	x->foreign = 0;
+	if (rc == OK && !x->was_done)
+		rc = node_of_thread(st, thread, &node);
 	if (rc != OK || x->was_done)
 		return rc;
+	x->foreign = node_foreign(st, node);
+	if (x->foreign > 0)
+		return run_want_cancel(st, run, x->rollback, x->reason);
 	if (status == RUN_RUNNING)
 		return err_set(&c->err, ERR_CONFLICT, "the run is running");
 	rc = x->rollback ? run_erase(st, run, thread) :

@@ -291,7 +291,7 @@ named_thread(struct store *st, struct store_saver_text *x, struct store_thread *
 		rc = db_run(&st->w, SQL_THREAD_INSERT, db_i64(t->seq), db_uuid(&t->id),
 		    db_i64(x->cmd.owner), db_i64(THREAD_IDLE), db_i64(x->now),
 		    db_i64(x->now), db_null(), db_str(t->metadata_json), db_str(S("{}")),
-		    db_i64(0), db_i64(0), db_i64(0));
+		    db_i64(0), db_i64(0), db_i64(0), db_i64(0));
 	return rc == OK ? threads_index(st, x->cmd.owner, t) : rc;
 }
 

@@ -20,6 +20,7 @@
 #include "store/sql_item_priv.h"
 #include "store/sql_mail_priv.h"
 #include "store/sql_saver_priv.h"
+#include "store/sql_node_priv.h"
 #include "store/sql_size_priv.h"
 #include "store/sql_wasm_priv.h"
 
@@ -39,7 +40,7 @@
 #define THREAD_SELECT                                                          \
 	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
 	" t.created, t.updated, t.checkpoint, t.state_updated, t.ttl,"         \
-	" t.ttl_keeps, t.expires FROM thread t "
+	" t.ttl_keeps, t.expires, t.node FROM thread t "
 
 /* At ?2 the time of one that keeps its latest state begins anew. */
 #define THREAD_REARM                                                           \
@@ -83,6 +84,16 @@
 	" r.error, r.created, r.updated, r.agent, r.cancel_reason, r.held "
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
+
+/* Running and in nobody's memory by now. */
+#define CUT_OFF_SELECT                                                         \
+	"SELECT r.seq, r.thread, r.attempt, t.owner FROM run r"                \
+	" INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"       \
+	" WHERE r.status < 2 AND r.status = 1 AND (NOT EXISTS (SELECT 1"       \
+	" FROM wait w WHERE w.thread = r.thread AND w.run = r.seq)"            \
+	" OR EXISTS (SELECT 1 FROM run p INDEXED BY run_active"                \
+	" WHERE p.thread = r.thread AND p.status < 2 AND p.status = 0"         \
+	" AND p.multitask >= 2 AND p.seq > r.seq))"
 
 /* Crons whose assistant and thread are there; those of a buried one go later. */
 #define CRON_FROM                                                              \
@@ -206,22 +217,22 @@
 	    " AND created = ? AND thread = ?")                                 \
 	X(THREAD_INSERT, "INSERT INTO thread(seq, uuid, owner, status,"        \
 	    " checkpoint, created, updated, assistant, metadata, config,"      \
-	    " state_updated, ttl, ttl_keeps, expires) VALUES (?1, ?2, ?3, ?4," \
-	    " 0, ?5, ?6, ?7, ?8, ?9, ?5, ?10, ?11, nullif(?12, 0))"            \
+	    " state_updated, ttl, ttl_keeps, expires, node) VALUES (?1, ?2,"   \
+	    " ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?5, ?10, ?11, nullif(?12, 0), ?13)" \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(THREAD_COPY, "INSERT INTO thread(seq, uuid, owner, status, checkpoint," \
 	    " created, updated, assistant, metadata, config, error, state_updated," \
 	    " ttl, ttl_keeps, expires) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?," \
 	    " ?, ?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING")                  \
 	X(THREAD_BEGIN_RUN, "UPDATE thread SET status = ?, updated = ?,"       \
-	    " assistant = ?, metadata = ?, config = ?"                         \
+	    " assistant = ?, metadata = ?, config = ?, node = ?"               \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	/* ms 0: the state is as it was */                                     \
 	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?1,"                 \
 	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND owner = ?4") \
 	X(THREAD_END_RUN, "UPDATE thread SET status = ?1, updated = ?2,"       \
 	    " checkpoint = ?3, error = ?4, state_updated = max(state_updated, ?5)," \
-	    THREAD_REARM "WHERE seq = ?6 AND owner = ?7")                      \
+	    " node = ?8," THREAD_REARM "WHERE seq = ?6 AND owner = ?7")        \
 	X(THREAD_STATUS, "UPDATE thread SET status = ?1, updated = ?2,"        \
 	    THREAD_REARM "WHERE seq = ?3 AND owner = ?4")                      \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?1, updated = ?2, error = ?3," \
@@ -311,12 +322,14 @@
 	X(RUN_RELEASE, "UPDATE run INDEXED BY run_active SET held = 0"         \
 	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND held > 0"   \
 	    " AND held <= ?2")                                                 \
+	/* not those of threads that another node has; ?3, ?1: this one */     \
 	X(HELD_DUE, "SELECT r.held, r.thread, t.uuid, t.owner, NULL, NULL FROM run r" \
 	    " INDEXED BY run_held CROSS JOIN thread t ON t.seq = r.thread"     \
-	    " WHERE r.held > 0 AND r.held <= ? AND t.owner >= 0"               \
-	    " ORDER BY r.held LIMIT ?")                                        \
-	X(HELD_NEXT, "SELECT held FROM run INDEXED BY run_held"                \
-	    " WHERE held > 0 ORDER BY held LIMIT 1")                           \
+	    " WHERE r.held > 0 AND r.held <= ?1 AND t.owner >= 0"              \
+	    " AND (t.node <= 0 OR t.node = ?3) ORDER BY r.held LIMIT ?2")      \
+	X(HELD_NEXT, "SELECT r.held FROM run r INDEXED BY run_held"            \
+	    " CROSS JOIN thread t ON t.seq = r.thread WHERE r.held > 0"        \
+	    " AND (t.node <= 0 OR t.node = ?1) ORDER BY r.held LIMIT 1")       \
 	/* In the index's order: to sort, SQLite would open a table even when  \
 	 * there is no row. */                                                 \
 	X(RUNS_PENDING, "SELECT seq, uuid, held > 0, created FROM run"         \
@@ -336,7 +349,7 @@
 	    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"         \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels,"       \
-	    " r.payer, r.webhook IS NOT NULL, t.temporary"                     \
+	    " r.payer, r.webhook IS NOT NULL, t.temporary, t.node"             \
 	    " FROM run r CROSS JOIN thread t"                                  \
 	    " ON t.seq = r.thread LEFT JOIN checkpoint c ON c.seq = t.checkpoint" \
 	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
@@ -360,13 +373,8 @@
 	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
 	    " WHERE thread = ? ORDER BY seq LIMIT 1")                          \
 	/* not those that left memory, unless another is to take their place */ \
-	X(RUNS_CUT_OFF, "SELECT r.seq, r.thread, r.attempt, t.owner FROM run r" \
-	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
-	    " WHERE r.status < 2 AND r.status = 1 AND (NOT EXISTS (SELECT 1"   \
-	    " FROM wait w WHERE w.thread = r.thread AND w.run = r.seq)"        \
-	    " OR EXISTS (SELECT 1 FROM run p INDEXED BY run_active"            \
-	    " WHERE p.thread = r.thread AND p.status < 2 AND p.status = 0"     \
-	    " AND p.multitask >= 2 AND p.seq > r.seq))")                       \
+	X(RUNS_CUT_OFF, CUT_OFF_SELECT)                                        \
+	X(RUN_CUT_OFF, CUT_OFF_SELECT " AND r.thread = ?")                     \
 	/* checkpoints of its own, in the line of the head */                  \
 	X(RUN_STEPS, "WITH RECURSIVE own(parent) AS"                           \
 	    " (SELECT c.parent FROM run r CROSS JOIN thread t"                 \
@@ -378,7 +386,8 @@
 	    " SELECT count(*) FROM own")                                       \
 	X(THREADS_PENDING, "SELECT t.owner, t.seq, t.uuid FROM thread t"       \
 	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
-	    " WHERE status < 2 AND status = 0 AND held = 0) ORDER BY t.seq")   \
+	    " WHERE status < 2 AND status = 0 AND held = 0) AND t.node <= 0"   \
+	    " ORDER BY t.seq")                                                 \
 	/* checkpoints */                                                      \
 	X(CHECKPOINT_LATEST, CHECKPOINT_SELECT "AND c.seq = t.checkpoint")     \
 	X(CHECKPOINT_AT, CHECKPOINT_SELECT "AND c.seq = ?3")                   \
@@ -532,16 +541,21 @@
 	/* what is due, the earliest first */                                  \
 	X(WAITS_DUE, "SELECT w.due, w.thread, t.uuid, t.owner, NULL, NULL FROM wait w" \
 	    " INDEXED BY wait_due CROSS JOIN thread t ON t.seq = w.thread"     \
-	    " WHERE w.due <= ? AND t.owner >= 0 ORDER BY w.due LIMIT ?")       \
-	X(WAITS_NEXT, "SELECT due FROM wait INDEXED BY wait_due"               \
-	    " ORDER BY due LIMIT 1")                                           \
+	    " WHERE w.due <= ?1 AND t.owner >= 0 AND (t.node <= 0 OR t.node = ?3)" \
+	    " ORDER BY w.due LIMIT ?2")                                        \
+	X(WAITS_NEXT, "SELECT w.due FROM wait w INDEXED BY wait_due CROSS JOIN" \
+	    " thread t ON t.seq = w.thread WHERE t.node <= 0 OR t.node = ?1"   \
+	    " ORDER BY w.due LIMIT 1")                                         \
 	X(ASKS_DUE, "SELECT i.due, i.thread, t.uuid, t.owner, i.id, r.uuid"    \
 	    " FROM interrupt i INDEXED BY interrupt_due CROSS JOIN thread t"   \
 	    " ON t.seq = i.thread LEFT JOIN run r ON r.seq = i.run"            \
-	    " WHERE i.state = 0 AND i.due IS NOT NULL AND i.due <= ?"          \
-	    " AND t.owner >= 0 ORDER BY i.due LIMIT ?")                        \
-	X(ASKS_NEXT, "SELECT due FROM interrupt INDEXED BY interrupt_due"      \
-	    " WHERE state = 0 AND due IS NOT NULL ORDER BY due LIMIT 1")       \
+	    " WHERE i.state = 0 AND i.due IS NOT NULL AND i.due <= ?1"         \
+	    " AND t.owner >= 0 AND (t.node <= 0 OR t.node = ?3)"               \
+	    " ORDER BY i.due LIMIT ?2")                                        \
+	X(ASKS_NEXT, "SELECT i.due FROM interrupt i INDEXED BY interrupt_due"  \
+	    " CROSS JOIN thread t ON t.seq = i.thread"                         \
+	    " WHERE i.state = 0 AND i.due IS NOT NULL"                         \
+	    " AND (t.node <= 0 OR t.node = ?1) ORDER BY i.due LIMIT 1")        \
 	X(ASK_LATER, "UPDATE interrupt SET due = ? WHERE thread = ? AND id = ?" \
 	    " AND state = 0 AND due IS NOT NULL")                              \
 	/* crons */                                                            \
@@ -568,8 +582,8 @@
 	X(CRONS_DUE, "SELECT c.next, 0, t.uuid, c.owner, c.uuid, NULL"         \
 	    " FROM cron c INDEXED BY cron_next CROSS JOIN assistant a"         \
 	    " ON a.seq = c.assistant LEFT JOIN thread t ON t.seq = c.thread"   \
-	    " WHERE c.next IS NOT NULL AND c.next <= ? AND " CRON_THERE        \
-	    "ORDER BY c.next LIMIT ?")                                         \
+	    " WHERE c.next IS NOT NULL AND c.next <= ?1 AND " CRON_THERE       \
+	    "ORDER BY c.next LIMIT ?2")                                        \
 	X(CRONS_NEXT, "SELECT c.next FROM cron c INDEXED BY cron_next"         \
 	    " CROSS JOIN assistant a ON a.seq = c.assistant LEFT JOIN thread t" \
 	    " ON t.seq = c.thread WHERE c.next IS NOT NULL AND " CRON_THERE    \
@@ -739,7 +753,7 @@
 /* Those of items, of messages between agents, of savers, of sizes and of modules stand in
  * headers of their own. */
 #define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)    \
-	SQL_SIZE_MAP(X) SQL_WASM_MAP(X)
+	SQL_NODE_MAP(X) SQL_SIZE_MAP(X) SQL_WASM_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,

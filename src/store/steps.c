@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/json.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 /* ---- of a run that goes on ------------------------------------------------- */
@@ -18,6 +19,16 @@ thread_advance(struct changing *w)
 	return w->updated == 0 ? OK : db_run(&w->st->w, SQL_THREAD_ADVANCE,
 	    db_i64(place_root(w)->seq), db_i64(w->updated), db_i64(w->thread),
 	    db_i64(w->owner));
+}
+
+/* It is parked: whichever node wakes it has it. */
+static int
+run_rests(const struct changing *w, msec due)
+{
+	int rc = wait_put(w->st, w->thread, w->run, due);
+
+	return rc != OK || w->node == NODE_ALONE ? rc : db_run(&w->st->w,
+	    SQL_THREAD_NODE_REST, db_i64(w->thread), db_i64(w->node));
 }
 
 static int
@@ -32,7 +43,7 @@ run_save(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = thread_advance(&w);
 	if (rc == OK && x->park == PARK_SET)
-		rc = wait_put(st, x->thread_seq, x->run_seq, x->due);
+		rc = run_rests(&w, x->due);
 	if (rc == OK && x->park == PARK_CLEAR)
 		rc = wait_drop(st, x->thread_seq);
 	/* An agent that has taken a letter gets on. */
@@ -46,7 +57,8 @@ run_save_bytes(const struct store_cmd *c)
 {
 	return changes_bytes(&((const struct store_run_save *)c)->changes);
 }
-const struct op store_op_run_save = { .run = run_save, .bytes = run_save_bytes };
+const struct op store_op_run_save = { .run = run_save, .bytes = run_save_bytes,
+    .fenced = true };
 
 /* ---- the end of a run ------------------------------------------------------ */
 
@@ -77,7 +89,8 @@ thread_end_run(struct changing *w, const struct ending *e, int64_t checkpoint)
 		rc = db_run(&w->st->w, SQL_THREAD_END_RUN, db_i64(status),
 		    db_i64(e->now), db_i64(checkpoint),
 		    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json),
-		    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner));
+		    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner),
+		    db_i64(*e->has_next ? w->node : -w->node));
 	return rc == OK && over && w->temporary ?
 	    threads_settled(w->st, w->owner, w->thread) : rc;
 }
@@ -138,7 +151,8 @@ run_end_bytes(const struct store_cmd *c)
 	return changes_bytes(&x->changes) + x->error_json.n +
 	    (x->events != NULL ? x->events->bytes.n : 0);
 }
-const struct op store_op_run_end = { .run = run_end, .bytes = run_end_bytes };
+const struct op store_op_run_end = { .run = run_end, .bytes = run_end_bytes,
+    .fenced = true };
 
 /* ---- without a run --------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 #define LOOSEN_BYTES ((int64_t)64 * 1024 * 1024)
@@ -250,6 +251,7 @@ store_reader_open(struct store *st, struct store_reader **out, struct err *e)
 	int rc = db_open(&r->db, st->medium.path, st->vfs, &store_sql, DB_READ, e);
 
 	*out = NULL;
+	r->st = st;
 	if (rc == OK)
 		*out = r;
 	else
@@ -306,6 +308,8 @@ store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 	c->shard = s;
 	c->job.run = come_back;
 	c->long_read = false;
+	if (c->node == NODE_ALONE)           /* not one that is tried again */
+		c->node = store_node(st);
 	c->rc = OK;
 	c->err.code = OK;
 	c->err.text[0] = '\0';

@@ -140,6 +140,7 @@ struct store_thread {
 	msec state_updated;                  /* or created, if it has none */
 	struct store_ttl ttl;
 	msec expires;                        /* 0: never */
+	int64_t node;                        /* > 0: that one has its runs (node.h) */
 };
 
 struct store_run {
@@ -290,11 +291,14 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(TRUNCATE, truncate)                                                  \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
+	X(NODE_JOIN, node_join) X(NODE_LEAVE, node_leave)                      \
+	X(NODE_TAKE, node_take)                                                \
 	X(SAVER_TEXT, saver_text) X(WASM_PUT, wasm_put)                        \
 	X(WASM_CURRENT, wasm_current) X(WASM_DELETE, wasm_delete)              \
 	X(WASM_SAVE, wasm_save)                                                \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(NAMESPACE_LIST, namespace_list)          \
+	X(NODE_LIST, node_list) X(NODE_WANTED, node_wanted)                    \
 	X(THREAD_SEARCH, thread_search)                                        \
 	X(ASSISTANT_SEARCH, assistant_search)                                  \
 	X(ASSISTANT_VERSIONS, assistant_versions) X(HISTORY, history)          \
@@ -340,6 +344,8 @@ struct store_cmd {
 	const struct store_once *once;       /* of a write; NULL: none */
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
+	int64_t node;                        /* the same: this process (node.h), when it was
+	                                        first submitted */
 	bool long_read;                      /* set by the store: it is no short one */
 	bool undone;                         /* a guest's: it failed, and nothing it
 	                                        wrote is left */
@@ -480,6 +486,8 @@ struct store_run_create {
 	/* The run is this firing's.  ERR_CONFLICT: it has been already, or the cron has
 	 * changed. */
 	struct store_firing firing;
+	int64_t foreign;                     /* out: the node that has the thread, and runs
+	                                        it in its turn; 0: this one */
 	bool has_busy;                       /* out: this one is to be cancelled, */
 	struct uuid busy_run_id;             /* for ROLLBACK with RUN_END.rollback */
 	int64_t busy_run_seq;
@@ -490,8 +498,8 @@ struct store_run_create {
 /* Takes the oldest pending run of the thread if none is running there; with `wake`
  * also the one that is parked, which is no new attempt.  Runs that are held take
  * their place among the others when their time has come: by `created`, which is that
- * time.  ERR_NOTFOUND: nothing to take.  OK and not `taken`: one is held no longer,
- * and waits behind the one that runs. */
+ * time.  ERR_NOTFOUND: nothing to take, or another node has the thread.  OK and not
+ * `taken`: one is held no longer, and waits behind the one that runs. */
 struct store_run_claim {
 	struct store_cmd cmd;
 	int64_t thread_seq;
@@ -499,6 +507,7 @@ struct store_run_claim {
 	msec now;
 	struct store_run run;                /* out */
 	bool taken, woken;                   /* out: woken: it was parked */
+	int64_t foreign;                     /* out: the node that has the thread; or 0 */
 };
 
 /* A *parked* run is RUNNING and in nobody's memory: all that it waits for is a
@@ -551,7 +560,8 @@ struct store_state_update {
 };
 
 /* A pending run becomes INTERRUPTED.  ERR_CONFLICT: it is running (ask its
- * shard).  OK with was_done: it had ended already. */
+ * shard).  OK with was_done: it had ended already; with `foreign`: that node has it,
+ * pending or running, and is asked to cancel it (node.h, wanted). */
 struct store_run_cancel {
 	struct store_cmd cmd;
 	struct uuid run_id;
@@ -559,6 +569,7 @@ struct store_run_cancel {
 	struct str reason;                   /* which it shows; or empty */
 	msec now;
 	bool was_done;                       /* out */
+	int64_t foreign;                     /* out: or 0 */
 };
 
 /* Deletes its stream and journal, and its checkpoints if they are the thread's

@@ -192,6 +192,7 @@ struct store {
 
 struct store_reader {
 	struct db db;
+	const struct store *st;
 };
 
 /* pg_group.c: what becomes of groups when the server goes away. */
@@ -238,6 +239,7 @@ struct op {
 	void (*locks)(const struct store_cmd *c, struct lock_set *l);
 	bool numbers;                        /* it takes some of threads, runs or states */
 	enum op_lane lane;
+	bool fenced;                         /* of a run: only by the node that has it */
 };
 #define OP_TEXTS(...) (const size_t[]){ __VA_ARGS__, 0 }
 #define OP_TEXT(name, member) _Generic(((struct store_##name *)0)->member,     \
@@ -531,10 +533,12 @@ struct changing {
 	struct uuid payer;                   /* of its tokens; zero: nobody */
 	bool has_hook;                       /* a webhook is to be called when it ends */
 	bool temporary;                      /* the thread goes when no run is left */
+	int64_t node;                        /* whose the thread is */
 };
 int  changing_open(struct changing *w, struct store *st, struct store_cmd *c,
     owner_t owner, int64_t thread);
-/* ERR_NOTFOUND: no such run for this owner.  ERR_CONFLICT: it has ended. */
+/* ERR_NOTFOUND: no such run for this owner.  ERR_CONFLICT: it has ended.
+ * ERR_CANCELLED: another node has it. */
 int  changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
     int64_t run, int64_t thread);
 int  changes_write(struct changing *w, struct store_changes *x);
@@ -681,6 +685,24 @@ int run_ends(struct store *st, int64_t run, bool has_hook, enum run_status statu
 #define HOOK_ROLLBACK (-1)                   /* hook.status */
 /* It is about to be erased.  Nothing if it has ended. */
 int hook_of_rollback(struct store *st, int64_t run);
+/* recover.c: a run that was cut off with its server becomes pending, with one more
+ * attempt if it counts; or it ends, and *given_up is one more. */
+struct cut_off {
+	int64_t run, thread, attempt;
+	owner_t owner;
+};
+int run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
+    msec now, bool counts, size_t *given_up);
+struct cut_off cut_off_read(const struct query *q);
+
+/* node.c: 0: the thread is ours, or nobody's. */
+int64_t node_foreign(const struct store *st, int64_t thread_node);
+int  node_of_thread(struct store *st, int64_t thread, int64_t *node);
+/* What is written into a thread's row: it is ours; nobody's, and was ours last. */
+int64_t node_ours(const struct store *st);
+int  node_set(struct store *st, int64_t thread, int64_t node);
+/* Its node is to cancel this run. */
+int  run_want_cancel(struct store *st, int64_t run, bool rollback, struct str why);
 /* A task that begins anew: what it left goes. */
 int task_drop(struct store *st, int64_t thread, const struct uuid *task);
 

@@ -72,7 +72,8 @@ thread_create(struct store *st, struct store_cmd *c)
 	    db_i64(c->owner), db_i64(THREAD_IDLE), db_i64(x->t.created),
 	    db_i64(x->t.updated), db_uuid(&assistant),
 	    db_json(x->t.metadata_json), db_json(x->t.config_json),
-	    db_i64(x->t.ttl.ms), db_i64(x->t.ttl.strategy), db_i64(x->t.expires));
+	    db_i64(x->t.ttl.ms), db_i64(x->t.ttl.strategy), db_i64(x->t.expires),
+	    db_i64(0));
 	if (rc != OK)
 		return rc;
 	if (db_changes(&st->w) == 0)
@@ -214,5 +215,5 @@ stream_append(struct store *st, struct store_cmd *c)
 	    db_i64(x->last_id), db_i64(x->first_id), db_blob(x->bytes));
 	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
 }
-const struct op store_op_stream_append = { .run = stream_append,
+const struct op store_op_stream_append = { .run = stream_append, .fenced = true,
     .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };

@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "store/node.h"
 #include "store/store_priv.h"
 
 /* ---- on the writer ----------------------------------------------------------- */
@@ -76,11 +77,12 @@ due_read(struct query *q, int what, struct arena *a, struct store_due **out, siz
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-static const struct { enum sql due, next; } dues[] = {
-	[DUE_RUN] = { SQL_WAITS_DUE, SQL_WAITS_NEXT },
-	[DUE_HELD] = { SQL_HELD_DUE, SQL_HELD_NEXT },
-	[DUE_QUESTION] = { SQL_ASKS_DUE, SQL_ASKS_NEXT },
-	[DUE_CRON] = { SQL_CRONS_DUE, SQL_CRONS_NEXT },
+/* of_thread: not those whose thread another node has; that one sees to them. */
+static const struct { enum sql due, next; bool of_thread; } dues[] = {
+	[DUE_RUN] = { SQL_WAITS_DUE, SQL_WAITS_NEXT, true },
+	[DUE_HELD] = { SQL_HELD_DUE, SQL_HELD_NEXT, true },
+	[DUE_QUESTION] = { SQL_ASKS_DUE, SQL_ASKS_NEXT, true },
+	[DUE_CRON] = { SQL_CRONS_DUE, SQL_CRONS_NEXT, false },
 };
 
 int
@@ -93,8 +95,9 @@ store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
 	*out = NULL;
 	*n = 0;
 	for (size_t i = 0; rc == OK && i < COUNT(dues); i++) {
-		struct query q = query_of(&r->db, dues[i].due, db_i64(now),
-		    db_i64((int64_t)max));
+		struct query q = dues[i].of_thread ? query_of(&r->db, dues[i].due,
+		    db_i64(now), db_i64((int64_t)max), db_i64(store_node(r->st))) :
+		    query_of(&r->db, dues[i].due, db_i64(now), db_i64((int64_t)max));
 
 		rc = due_read(&q, (int)i, a, out, n, &cap);
 	}
@@ -106,7 +109,8 @@ store_due_next(struct store_reader *r, msec *out)
 {
 	*out = INT64_MAX;
 	for (size_t i = 0; i < COUNT(dues); i++) {
-		struct query q = query_of(&r->db, dues[i].next);
+		struct query q = dues[i].of_thread ? query_of(&r->db, dues[i].next,
+		    db_i64(store_node(r->st))) : query_of(&r->db, dues[i].next);
 		int rc = query_row(&q);
 		msec due = rc == OK ? query_i64(&q, 0) : INT64_MAX;
 

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 #define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
@@ -143,6 +144,16 @@ command_failed(void *ctx, size_t i, int rc)
 		    on->err.text : rc_text(rc));
 }
 
+/* What a run does is refused when its node is not this one any more. */
+static int
+command_admit(const struct store *st, struct store_cmd *c)
+{
+	if (!store_ops[c->op]->fenced || (!st->fenced && !store_is_late(st, c)))
+		return OK;
+	return err_set(&c->err, ERR_CANCELLED, "this server has lost its lease, and is "
+	    "joining again; other servers have taken its runs");
+}
+
 static bool
 command_run(void *ctx, size_t i)
 {
@@ -152,7 +163,9 @@ command_run(void *ctx, size_t i)
 
 	on->err.text[0] = c->err.text[0] = '\0';
 	c->undone = false;
-	c->rc = c->once != NULL ? once_check(b->st, c) : OK;
+	c->rc = command_admit(b->st, c);
+	if (c->rc == OK && c->once != NULL)
+		c->rc = once_check(b->st, c);
 	if (c->rc != OK)
 		c->undone = true;            /* nothing was written */
 	else
