@@ -634,3 +634,27 @@ auth_leave(struct auth *a, struct quota *place)
 	if (place != NULL)
 		quotas_leave(a->quotas, place);
 }
+
+void
+auth_limits_watch(struct auth *a, void (*changed)(void *ctx, bool much), void *ctx)
+{
+	quotas_on_change(a->quotas, changed, ctx);
+}
+
+bool
+auth_limits_tell(struct auth *a, bool all, struct buf *out)
+{
+	return quotas_tell(a->quotas, all, out);
+}
+
+void
+auth_limits_hear(struct auth *a, uint64_t node, struct str told, nsec now)
+{
+	quotas_hear(a->quotas, node, told, now);
+}
+
+void
+auth_limits_forget(struct auth *a)
+{
+	quotas_forget(a->quotas);
+}

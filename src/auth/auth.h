@@ -197,6 +197,17 @@ int  auth_enter(struct auth *a, const struct principal *p, nsec now,
     struct quota **place, int64_t *retry_s, struct err *e);
 void auth_leave(struct auth *a, struct quota *place);
 
+/* Several nodes count together (cluster/counts.h).  changed() is called on any thread when
+ * there is something to tell; much: now, otherwise within LIMIT_QUOTA_TELL_MS.  Before the
+ * shards run. */
+void auth_limits_watch(struct auth *a, void (*changed)(void *ctx, bool much), void *ctx);
+/* Appends what has changed since, of as many callers as fit, or all that are under way;
+ * true: some are.  The rest is told with the next. */
+bool auth_limits_tell(struct auth *a, bool all, struct buf *out);
+/* What another node has told; its last count of a caller is good for LIMIT_QUOTA_SILENT_MS. */
+void auth_limits_hear(struct auth *a, uint64_t node, struct str told, nsec now);
+void auth_limits_forget(struct auth *a);     /* other nodes are not heard any more */
+
 /* ---- tokens, also for `cohort token` -------------------------------------- */
 
 struct jwt_claims {

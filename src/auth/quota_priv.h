@@ -21,4 +21,10 @@ int  quotas_enter(struct quotas *qs, const struct uuid *payer, const struct auth
 void quotas_leave(struct quotas *qs, struct quota *q);
 size_t quotas_count(struct quotas *qs);      /* for tests */
 
+/* As auth_limits_*. */
+void quotas_on_change(struct quotas *qs, void (*changed)(void *ctx, bool much), void *ctx);
+bool quotas_tell(struct quotas *qs, bool all, struct buf *out);
+void quotas_hear(struct quotas *qs, uint64_t node, struct str told, nsec now);
+void quotas_forget(struct quotas *qs);
+
 #endif

@@ -495,6 +495,10 @@
 	X(WORK_TIMEOUT_MS,     3600000,   "ms",     "longest deadline of a request") \
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
+	X(QUOTA_TELL_MS,       100,       "ms",     "after which a node has told the others what its callers took; an eighth of a limit is told at once") \
+	X(QUOTA_SILENT_MS,     3000,      "ms",     "without a word from a node its requests under way do not count any more; it repeats them each third of that") \
+	X(QUOTA_TOLD_BYTES,    131072,    "bytes",  "of callers' counts in one message between nodes") \
+	X(TALK_LOOK_MS,        1000,      "ms",     "between two looks at rows that other nodes may have changed while NATS is away, and up to half of it more") \
 	X(BUS_MESSAGE_BYTES,   262144,    "bytes",  "of one message between nodes; larger ones are cut by who sends them") \
 	X(BUS_WAITING_BYTES,   33554432,  "bytes",  "that wait to be sent to other nodes; then senders are told that the bus is busy") \
 	X(BUS_UNSENT_BYTES,    1048576,   "bytes",  "of them handed to the library of NATS; the rest waits in our queue") \
