@@ -9,255 +9,19 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "main/catalog.h"
+#include "main/catalog_priv.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "api/api.h"
-#include "base/hmac.h"
-#include "base/json.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/scan.h"
 #include "mail/host/office.h"
-#include "main/agent_tools.h"
 #include "run/run.h"
-#include "store/saver.h"
-
-#define TEXT_MAX (2 * (size_t)LIMIT_AGENT_BYTES)
-
-/* One that is there. */
-struct graph {
-	char *id, *key;
-	uint8_t hash[SHA256_SIZE];           /* of its text */
-	struct agents *set;                  /* of it alone */
-	bool hidden;                         /* behind a file, which was logged */
-};
-
-/* One of a registration. */
-struct entry {
-	struct order *of;
-	struct str id;
-	struct buf text, key;
-	uint8_t hash[SHA256_SIZE];
-	bool fresh, kept;                    /* another text; to be put into the store */
-	struct agents *set;                  /* of a fresh one */
-	struct store_hosted_put put;
-};
-
-struct order {
-	struct shard_job job;                /* to shard 0, and back */
-	struct order *next;
-	struct catalog *c;
-	struct shard *home;
-	struct worker_intake *in;            /* NULL: a removal */
-	struct entry *entries;
-	size_t n, left;
-	bool fresh;
-	uv_work_t work;
-	char *id;                            /* of a removal */
-	struct store_hosted_delete del;
-	void (*done)(void *ctx, int rc, const struct err *e);
-	void *ctx;
-	int rc;
-	struct err err;
-};
-
-struct catalog {
-	struct catalog_options o;
-	pthread_mutex_t lock;                /* of the pointer `folder` */
-	struct agents *folder;               /* held */
-	struct agents *current;              /* held: what is published, or is about to be */
-	struct api_shared *api;
-	struct runs_shared *runs;
-	struct offices *offices;
-	struct graph *graphs;
-	size_t n, cap;
-	struct order *head, **tail;
-	struct order *now;                   /* under way; NULL: none, or the folder */
-	bool busy, folder_waits;
-	bool closed;                         /* nothing more is taken */
-	void (*drained)(void *ctx);          /* to be called */
-	void *ctx;
-};
 
 static void step(struct catalog *c);
-
-/* ---- those that are there ------------------------------------------------------ */
-
-static struct graph *
-graph_find(const struct catalog *c, struct str id)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (str_eq(str_of(c->graphs[i].id), id))
-			return &c->graphs[i];
-	return NULL;
-}
-
-static void
-graph_drop(struct graph *g)
-{
-	free(g->id);
-	free(g->key);
-	agents_free(g->set);
-}
-
-/* Takes the set; NULL: as it is. */
-static void
-graph_put(struct catalog *c, struct str id, struct str key, const uint8_t *hash,
-    struct agents *set)
-{
-	struct graph *g = graph_find(c, id);
-
-	if (g == NULL) {
-		mem_grow(c->graphs, c->n, c->cap);
-		g = &c->graphs[c->n++];
-		*g = (struct graph){ .id = mem_cstr(id) };
-	}
-	free(g->key);
-	g->key = mem_cstr(key);
-	if (set == NULL)
-		return;
-	memcpy(g->hash, hash, sizeof g->hash);
-	agents_free(g->set);
-	g->set = set;
-}
-
-/* Is it an agent of a file?  A built-in one is not. */
-static bool
-is_file(const struct agents *folder, struct str id)
-{
-	const struct agent *a = agents_find(folder, id);
-
-	return a != NULL && !str_eq(a->text, agent_builtin_text(id));
-}
-
-/* What the folder has comes first, so that a graph is taken for the built-in agent of its
- * name. */
-static struct agents *
-join(struct catalog *c)
-{
-	struct agents **sets = mem_alloc((c->n + 1) * sizeof *sets), *all;
-	size_t n = 0;
-
-	sets[n++] = c->folder;
-	for (size_t i = 0; i < c->n; i++) {
-		struct graph *g = &c->graphs[i];
-		bool hidden = is_file(c->folder, str_of(g->id));
-
-		if (hidden && !g->hidden)
-			log_warn("workers", "graph_hidden", "graph=%s file=%.*s", g->id,
-			    FMT(agents_find(c->folder, str_of(g->id))->file));
-		g->hidden = hidden;
-		if (!hidden)
-			sets[n++] = g->set;
-	}
-	all = agents_join(sets, n);
-	free(sets);
-	return all;
-}
-
-/* ---- texts ------------------------------------------------------------------------ */
-
-/* {"hosted": {"build": B, and what was registered}} */
-static void
-add_graph(struct buf *b, const struct worker_intake *in, const struct worker_served *s)
-{
-	struct scan all = scan_of(s->json);
-	struct str key, value;
-	bool first = true;
-
-	json_add_fmt(b, "{'hosted':{'id':%.*s", FMT(s->facts.name));
-	if (in->build.n > 0)
-		json_add_fmt(b, ",'build':%.*s", FMT(in->build));
-	(void)scan_open(&all, '{');
-	while (scan_member(&all, &first, &key) && scan_value(&all, &value))
-		if (!SCAN_IS(key, "id") && !SCAN_IS(key, "build"))
-			buf_add_fmt(b, ",\"%.*s\":%.*s", FMT(key), FMT(value));
-	buf_lit(b, "}}");
-}
-
-/* A channel for each member of the state that the schema names. */
-static void
-add_run_state(struct buf *b, struct str json)
-{
-	struct str state = scan_find(scan_find(json, S("schemas")), S("state"));
-	struct scan s = scan_of(scan_find(state, S("properties")));
-	struct str key, value;
-	bool first = true;
-
-	json_add_fmt(b, ",'state':{'messages':{'reducer':'messages'}");
-	if (s.end > s.p && scan_open(&s, '{'))
-		while (scan_member(&s, &first, &key) && scan_value(&s, &value)) {
-			if (SCAN_IS(key, "messages"))
-				continue;
-			buf_add_fmt(b, ",\"%.*s\":{", FMT(key));
-			if (scan_peek(&(struct scan){ value.p, value.p + value.n }) == '{')
-				buf_add_fmt(b, "\"schema\":%.*s", FMT(value));
-			buf_add_char(b, '}');
-		}
-	buf_add_char(b, '}');
-}
-
-/* An agent without a graph of its own is one of Cohort's, of one node. */
-static void
-add_run(struct buf *b, const struct worker_served *s)
-{
-	struct str id = s->facts.name;
-
-	json_add_fmt(b, "{'id':%.*s", FMT(id));
-	if (s->facts.description.n > 0)
-		json_add_fmt(b, ",'description':%.*s", FMT(s->facts.description));
-	add_run_state(b, s->json);
-	json_add_fmt(b, ",'nodes':{%.*s:{'worker':{'name':%.*s,'idempotent':true}}},'edges':"
-	    "[['START',%.*s]]}", FMT(id), FMT(id), FMT(id));
-}
-
-/* Of the words of agent_load, `file:line:column: hosted.path: words`, what a worker
- * needs. */
-static void
-tell(struct err *e, struct str id, const struct err *why)
-{
-	struct str words = str_of(why->text);
-	ptrdiff_t at = str_index(words, ' ');
-
-	if (at > 0 && words.p[at - 1] == ':')
-		words = str_sub(words, (size_t)at + 1, words.n);
-	if (str_starts(words, S("hosted.")) || str_starts(words, S("hosted:")))
-		words = str_trim(str_sub(words, 7, words.n));
-	err_set(e, why->code, "graphs: \"%.*s\": %.*s", FMT(str_cut(id, 100)), FMT(words));
-}
-
-/* A set of the agent alone. */
-static int
-compile(struct agents **out, struct str id, struct str text, struct err *e)
-{
-	struct agents *set = agents_new();
-	struct agent *a = NULL;
-	struct err why = { 0 };
-	int rc = agent_load_checked(&a, text, S("worker.json"), &why);
-
-	if (rc == OK) {
-		a->of_worker = true;
-		rc = agents_add(set, a, &why);
-	}
-	if (rc == OK)
-		rc = agents_link(set, &why);
-	if (rc == OK && agents_find(set, id) == NULL)
-		rc = err_set(&why, ERR_INVALID, "the text has another id");
-	if (rc != OK) {
-		tell(e, id, &why);
-		agents_free(set);
-		set = NULL;
-	}
-	*out = set;
-	return rc;
-}
 
 /* ---- answering --------------------------------------------------------------------- */
 
@@ -324,9 +88,16 @@ publish(struct catalog *c)
 	struct agents *before = c->current;
 	struct shard *s = c->o.shards[0];
 
-	c->current = join(c);
+	c->current = catalog_join(c);
 	api_seed_begin(c->api, s, c->current, before, shard_wall(s), seeded, c);
 	agents_free(before);
+}
+
+static void
+tell_others(const struct catalog *c)
+{
+	if (c->o.kept != NULL)
+		c->o.kept(c->o.ctx);
 }
 
 /* ---- registrations ------------------------------------------------------------------- */
@@ -342,7 +113,7 @@ take(struct catalog *c, struct order *x)
 		if (n->fresh)
 			log_info("workers", "graph", "graph=%.*s build=%.*s worker=%.*s",
 			    FMT(n->id), FMT(x->in->build), FMT(x->in->name));
-		graph_put(c, n->id, buf_str(&n->key), n->hash, n->set);
+		catalog_put(c, n->id, buf_str(&n->key), n->hash, n->set);
 		n->set = NULL;
 	}
 }
@@ -359,8 +130,10 @@ put_came(struct store_cmd *cmd)
 		    FMT(n->id), cmd->err.text);
 	if (--x->left > 0)
 		return;
-	if (x->rc == OK)
+	if (x->rc == OK) {
 		take(c, x);
+		tell_others(c);
+	}
 	if (x->rc == OK && x->fresh)
 		publish(c);
 	else
@@ -399,7 +172,7 @@ compile_all(uv_work_t *work)
 
 	for (size_t i = 0; i < x->n && x->rc == OK; i++)
 		if (x->entries[i].fresh)
-			x->rc = compile(&x->entries[i].set, x->entries[i].id,
+			x->rc = catalog_compile(&x->entries[i].set, x->entries[i].id,
 			    buf_str(&x->entries[i].text), &x->err);
 }
 
@@ -424,9 +197,9 @@ check(struct catalog *c, struct order *x)
 
 	for (size_t i = 0; i < x->n; i++) {
 		struct entry *n = &x->entries[i];
-		const struct graph *g = graph_find(c, n->id);
+		const struct graph *g = catalog_find(c, n->id);
 
-		if (is_file(c->folder, n->id))
+		if (catalog_is_file(c->folder, n->id))
 			return err_set(&x->err, ERR_CONFLICT, "graphs: \"%.*s\" is an agent of "
 			    "the file %.*s", FMT(n->id),
 			    FMT(agents_find(c->folder, n->id)->file));
@@ -465,18 +238,17 @@ removed(struct store_cmd *cmd)
 {
 	struct order *x = CONTAINER_OF(cmd, struct order, del.cmd);
 	struct catalog *c = x->c;
-	struct graph *g = graph_find(c, str_of(x->id));
+	struct graph *g = catalog_find(c, str_of(x->id));
 
 	assert(g != NULL);
+	tell_others(c);
 	if (cmd->rc < 0 && cmd->rc != ERR_NOTFOUND) {
 		x->rc = err_set(&x->err, cmd->rc, "%s", cmd->err.text);
 		order_end(c, x);
 		return;
 	}
 	log_info("workers", "graph_removed", "graph=%s", x->id);
-	workers_unclaim(c->o.workers, str_of(x->id));
-	graph_drop(g);
-	*g = c->graphs[--c->n];
+	catalog_remove(c, g);
 	publish(c);
 }
 
@@ -486,7 +258,7 @@ forget(struct catalog *c, struct order *x)
 	struct str id = str_of(x->id);
 	unsigned n = workers_attached(c->o.workers, WORKER_RUN, id);
 
-	if (graph_find(c, id) == NULL)
+	if (catalog_find(c, id) == NULL)
 		x->rc = err_set(&x->err, ERR_NOTFOUND, "no worker has registered a graph "
 		    "\"%.*s\"", FMT(str_cut(id, 100)));
 	else if (n > 0)
@@ -502,6 +274,33 @@ forget(struct catalog *c, struct order *x)
 	(void)store_submit(c->o.store, c->o.shards[0], &x->del.cmd, true);
 }
 
+/* ---- what other nodes have changed -------------------------------------------------------- */
+
+static void
+look(struct catalog *c, struct store_reader *reader)
+{
+	struct arena a = ARENA((size_t)LIMIT_HOSTED_GRAPHS * TEXT_MAX);
+	struct store_hosted *rows = NULL;
+	size_t n = 0;
+	int rc = store_hosted_all(reader, &a, &rows, &n);
+	bool changed = rc == OK && catalog_take_rows(c, rows, n);
+
+	arena_release(&a);
+	if (changed)
+		publish(c);
+	else
+		order_end(c, NULL);
+}
+
+void
+catalog_look(struct catalog *c, struct store_reader *reader)
+{
+	if (c->closed)
+		return;
+	c->look = reader;
+	step(c);
+}
+
 /* ---- one after another --------------------------------------------------------------------- */
 
 /* What ends at once calls this again; the loop of calls is as long as the queue, whose
@@ -510,12 +309,12 @@ static void
 step(struct catalog *c)
 {
 	struct order *x = c->head;
-
+	struct store_reader *reader;
 	void (*drained)(void *ctx) = c->drained;
 
 	if (c->busy)
 		return;
-	if (x == NULL && !c->folder_waits) {
+	if (x == NULL && !c->folder_waits && c->look == NULL) {
 		c->drained = NULL;
 		if (drained != NULL)
 			drained(c->ctx);
@@ -525,6 +324,12 @@ step(struct catalog *c)
 	if (c->folder_waits) {
 		c->folder_waits = false;
 		publish(c);
+		return;
+	}
+	if (c->look != NULL) {
+		reader = c->look;
+		c->look = NULL;
+		look(c, reader);
 		return;
 	}
 	c->head = x->next;
@@ -590,9 +395,9 @@ registered(void *ctx, struct worker_intake *in)
 		n->key = BUF(KB);
 		worker_key_text(&n->key, in->key);
 		if (s->kind == SERVED_GRAPH)
-			add_graph(&n->text, in, s);
+			catalog_add_text(&n->text, in, s);
 		else
-			add_run(&n->text, s);
+			catalog_add_run(&n->text, s);
 		sha256(buf_str(&n->text), n->hash);
 	}
 	shard_post(x->c->o.shards[0], &x->job);
@@ -639,29 +444,12 @@ is_reserved(void *ctx, enum worker_kind kind, struct str name)
 	pthread_mutex_lock(&c->lock);
 	folder = agents_hold(c->folder);
 	pthread_mutex_unlock(&c->lock);
-	yes = is_file(folder, name);
+	yes = catalog_is_file(folder, name);
 	agents_free(folder);
 	return yes;
 }
 
 /* ---- from the store ---------------------------------------------------------------------------- */
-
-static void
-recall(struct catalog *c, const struct store_hosted *row)
-{
-	struct agents *set;
-	uint8_t hash[SHA256_SIZE];
-	struct err e;
-
-	if (compile(&set, row->graph_id, row->body, &e) != OK) {
-		log_error("workers", "graph_unreadable", "graph=%.*s error=%s",
-		    FMT(row->graph_id), e.text);
-		return;
-	}
-	sha256(row->body, hash);
-	graph_put(c, row->graph_id, row->key, hash, set);
-	workers_claim(c->o.workers, row->graph_id, row->key);
-}
 
 static int
 recall_all(struct catalog *c, struct err *e)
@@ -675,7 +463,7 @@ recall_all(struct catalog *c, struct err *e)
 	if (rc == OK && (rc = store_hosted_all(reader, &a, &rows, &n)) != OK)
 		err_set(e, rc, "the graphs of workers could not be read: %s", rc_text(rc));
 	for (size_t i = 0; rc == OK && i < n; i++)
-		recall(c, &rows[i]);
+		catalog_recall(c, &rows[i]);
 	store_reader_close(reader);
 	arena_release(&a);
 	return rc;
@@ -694,7 +482,7 @@ catalog_open(struct catalog **out, const struct catalog_options *o, struct agent
 	pthread_mutex_init(&c->lock, NULL);
 	rc = recall_all(c, e);
 	if (rc == OK) {
-		c->current = join(c);
+		c->current = catalog_join(c);
 		workers_set_reserved(o->workers, is_reserved, c);
 		workers_on_graphs(o->workers, registered, c);
 	} else {
@@ -718,6 +506,7 @@ void
 catalog_drain(struct catalog *c, void (*done)(void *ctx), void *ctx)
 {
 	c->closed = true;
+	c->look = NULL;
 	c->drained = done;
 	c->ctx = ctx;
 	step(c);
@@ -730,7 +519,7 @@ catalog_free(struct catalog *c)
 		return;
 	assert(c->head == NULL && c->now == NULL);
 	for (size_t i = 0; i < c->n; i++)
-		graph_drop(&c->graphs[i]);
+		catalog_drop(&c->graphs[i]);
 	free(c->graphs);
 	agents_free(c->current);
 	agents_free(c->folder);

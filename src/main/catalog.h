@@ -34,6 +34,9 @@ struct catalog_options {
 	const struct tools *tools;           /* names that no worker's tool may have */
 	struct shard *const *shards;         /* the first does the work */
 	unsigned shards_n;
+	void (*kept)(void *ctx);             /* a row was written or removed: other nodes
+	                                        are to look; NULL: there are none */
+	void *ctx;
 };
 
 /* Before the shards run: reads what is kept, claims it for the keys that registered it, and
@@ -49,6 +52,9 @@ void catalog_serve(struct catalog *c, struct api_shared *api, struct runs_shared
 void catalog_free(struct catalog *c);          /* after the shards; NULL: nothing */
 /* The folder's agents with those of workers; borrowed. */
 struct agents *catalog_agents(const struct catalog *c);
+/* Other nodes may have changed the rows: reads and publishes them.  reader: of this shard,
+ * until the drain. */
+void catalog_look(struct catalog *c, struct store_reader *reader);
 /* The folder has other agents. */
 void catalog_set_folder(struct catalog *c, struct agents *folder);
 

@@ -226,7 +226,8 @@ on_tick(struct wheel_timer *t)
 static void
 desks_open(struct fix *f)
 {
-	struct wasm_deploy_options o = { .store = f->st, .cache = "cache", .shards_n = DESKS };
+	struct wasm_deploy_options o = { .store = f->st, .cache = "cache", .shards_n = DESKS,
+	    .changed = f->changed, .ctx = f };
 
 	if (f->real) {
 		o.cache = f->cache;
@@ -237,9 +238,11 @@ desks_open(struct fix *f)
 	}
 	for (int i = 0; i < DESKS; i++) {
 		CHECK_RC(wasm_desk_new(&f->desk[i], f->d, f->shard[i], f->reader[i], &f->e), OK);
+		f->heard_n[i] = 0;
+		if (f->deaf)
+			continue;
 		f->ear[i] = (struct wasm_listener){ on_reload, on_switched, &f->ear[i], NULL };
 		wasm_desk_listen(f->desk[i], &f->ear[i]);
-		f->heard_n[i] = 0;
 	}
 }
 
@@ -331,14 +334,37 @@ desks_close(struct fix *f)
 	for (int i = 0; i < DESKS; i++)
 		wasm_desk_free(f->desk[i]);
 	wasm_deploy_free(f->d);
+}
+
+static void
+check_world(void)
+{
 	CHECK(world.builds_n == 0 && world.instances == 0);
 	CHECK(world.codes == 0);
+}
+
+void
+fix_join(struct fix *f, struct fix *with)
+{
+	memset(f, 0, sizeof *f);
+	f->st = with->st;
+	f->deaf = true;
+	memcpy(f->shard, with->shard, sizeof f->shard);
+	memcpy(f->reader, with->reader, sizeof f->reader);
+	desks_open(f);
+}
+
+void
+fix_leave(struct fix *f)
+{
+	desks_close(f);
 }
 
 void
 fix_close(struct fix *f)
 {
 	desks_close(f);
+	check_world();
 	for (int i = 0; i < DESKS; i++) {
 		shard_timer_cancel(f->shard[i], &f->tick[i]);
 		store_reader_close(f->reader[i]);
@@ -352,6 +378,7 @@ void
 fix_restart(struct fix *f)
 {
 	desks_close(f);
+	check_world();
 	desks_open(f);
 }
 

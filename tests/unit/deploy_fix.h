@@ -48,7 +48,9 @@ struct fix {
 	int ready;                           /* what listeners say of a parallel reload */
 	bool mute;                           /* they say nothing */
 	size_t drained;
-	bool real;
+	bool real, deaf;                     /* deaf: nobody listens */
+	void (*changed)(void *ctx);          /* as the registry's option */
+	unsigned changes;
 	char cache[512], host[512];
 	struct err e;
 };
@@ -58,6 +60,9 @@ void fix_open(struct fix *f);
 void fix_open_real(struct fix *f);
 void fix_close(struct fix *f);
 void fix_restart(struct fix *f);             /* the registry and its desks */
+/* Another node on the same store and shards: its registry and desks, in f. */
+void fix_join(struct fix *f, struct fix *with);
+void fix_leave(struct fix *f);
 /* One turn of all; what is built and started ends, but for what is stuck. */
 void turn(struct fix *f);
 void turns(struct fix *f);                   /* enough for what is under way */

@@ -104,6 +104,8 @@ stored(struct store_cmd *cmd)
 		pthread_mutex_unlock(&k->d->lock);
 	}
 	contest_settle(c);
+	if (k->d->o.changed != NULL)
+		k->d->o.changed(k->d->o.ctx);
 	k->commands--;
 	desk_settle(k);
 }

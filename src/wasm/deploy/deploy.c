@@ -237,34 +237,42 @@ module_missing(struct wasm_deploy *d, owner_t owner, struct str name, struct err
 
 /* ---- life -------------------------------------------------------------------------- */
 
-/* A row of the store, at start. */
-static void
-release_load(void *ctx, const struct store_wasm_release *row)
+int
+release_of_row(struct release **out, const struct deploy_ops *ops,
+    const struct store_wasm_release *row)
 {
-	struct wasm_deploy *d = ctx;
 	struct arena a = ARENA(4 * (size_t)LIMIT_WASM_POLICY_BYTES);
 	struct wasm_policy policy;
-	struct release *x = NULL;
-	struct module *m;
 	struct err e;
 	int rc = row->hash.n == SHA256_SIZE ? wasm_policy_read(&policy, row->policy_json, &a, &e) :
 	    err_set(&e, ERR_IO, "its hash is %zu bytes long", row->hash.n);
 
 	if (rc == OK)
-		rc = release_new(&x, d->ops, &(struct release_spec){ .owner = row->owner,
+		rc = release_new(out, ops, &(struct release_spec){ .owner = row->owner,
 		    .name = row->name, .hash = row->hash, .number = row->number,
 		    .size = row->size, .policy = &policy, .created = row->created }, &e);
-	if (rc == OK) {
-		m = module_make(d, row->owner, false, row->name);
-		module_add(m, x);
-		if (row->current)
-			m->current = x;
-		release_let_go(x);
-	} else {
+	if (rc != OK)
 		log_error("wasm", "bad_row", "module=%.*s number=%lld error=%s",
 		    FMT(row->name), (long long)row->number, e.text);
-	}
 	arena_release(&a);
+	return rc;
+}
+
+/* A row of the store, at start. */
+static void
+release_load(void *ctx, const struct store_wasm_release *row)
+{
+	struct wasm_deploy *d = ctx;
+	struct release *x;
+	struct module *m;
+
+	if (release_of_row(&x, d->ops, row) != OK)
+		return;
+	m = module_make(d, row->owner, false, row->name);
+	module_add(m, x);
+	if (row->current)
+		m->current = x;
+	release_let_go(x);
 }
 
 int

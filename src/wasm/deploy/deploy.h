@@ -76,6 +76,9 @@ struct wasm_deploy_options {
 	const char *cache;                   /* build.h; NULL: modules cannot be used */
 	struct wasm_pool_options pool;       /* of each desk */
 	unsigned shards_n;                   /* desks, by the shards' ids */
+	void (*changed)(void *ctx);          /* on a desk's shard: rows were written, other
+	                                        nodes are to look; NULL: there are none */
+	void *ctx;
 };
 /* Texts are borrowed.  ERR_IO: the store cannot be read. */
 int  wasm_deploy_new(struct wasm_deploy **out, const struct wasm_deploy_options *o, struct err *e);
@@ -127,6 +130,9 @@ void wasm_desk_listen(struct wasm_desk *k, struct wasm_listener *l);
  * ready (or it has none), or cannot be started (rc).  When all have called it, or after
  * LIMIT_WASM_READY_MS, `switched` of all is called. */
 void wasm_desk_ready(struct wasm_desk *k, const struct wasm_release *to, int rc);
+
+/* On one desk, always the same: other nodes may have changed the store's rows. */
+void wasm_desk_look(struct wasm_desk *k);
 
 /* ---- for clients; done comes on this shard, once, later ----------------------------- */
 

@@ -6,6 +6,7 @@
  *   contest.c  an old and a new release  folder.c   modules of the folder
  *              side by side              policy.c   policies as JSON
  *   show.c     lists                     ops.c      builds and instances, as they are
+ *   told.c     what other nodes changed
  *
  * One lock guards modules, their lists of releases, contests and the desks' list.  Work (a
  * build, a command of the store, a first start) belongs to the desk where it was asked for, and
@@ -89,6 +90,9 @@ struct release_spec {
 /* With one inner reference.  ERR_TOOBIG. */
 int  release_new(struct release **out, const struct deploy_ops *ops,
     const struct release_spec *s, struct err *e);
+/* Of a row of the store; one that cannot be read is logged. */
+int  release_of_row(struct release **out, const struct deploy_ops *ops,
+    const struct store_wasm_release *row);
 /* The registry's own references, under its lock. */
 struct release *release_keep(struct release *x);
 void release_let_go(struct release *x);      /* NULL is fine */
@@ -198,7 +202,8 @@ void building_stop(struct building *g);      /* then does not come */
 
 /* ---- move.c -------------------------------------------------------------------------- */
 
-enum move_kind { MOVE_PUT, MOVE_FOLDER, MOVE_BACK, MOVE_DELETE };
+/* TOLD: another node made it current. */
+enum move_kind { MOVE_PUT, MOVE_FOLDER, MOVE_BACK, MOVE_DELETE, MOVE_TOLD };
 
 struct move {
 	enum move_kind kind;
@@ -209,7 +214,7 @@ struct move {
 	struct release *x;                   /* kept; of MOVE_DELETE NULL */
 	owner_t owner;
 	struct str name;                     /* its own copy */
-	int64_t number;                      /* MOVE_BACK: asked for */
+	int64_t number;                      /* MOVE_BACK, MOVE_TOLD: asked for */
 	struct wasm_reload how;
 	struct building *building;
 	struct wasm_instance *trial;

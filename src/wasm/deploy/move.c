@@ -3,7 +3,8 @@
  *
  *   PUT      check - build - first start - the store takes it ------.
  *   FOLDER   check - build - first start ----------------------------+- current, or a contest
- *   BACK     (build) - first start - the store makes it current -----'
+ *   BACK     (build) - first start - the store makes it current -----+
+ *   TOLD     (build) - first start ----------------------------------'
  *   DELETE   the store lets it go - it is no more
  *
  * A step that fails ends the move: what was current stays so.  The first start is a trial:
@@ -66,6 +67,9 @@ move_end(struct move *v, int rc, int64_t number, const struct err *e)
 	pthread_mutex_unlock(&k->d->lock);
 	list_remove(&v->in);
 	move_answer(v, rc, number, e);
+	/* After a TOLD nothing is to be said. */
+	if (v->kind != MOVE_FOLDER && v->kind != MOVE_TOLD && k->d->o.changed != NULL)
+		k->d->o.changed(k->d->o.ctx);
 	arena_release(&v->arena);
 	buf_release(&v->policy);
 	if (v->kind == MOVE_FOLDER)
@@ -81,7 +85,7 @@ move_fail(struct move *v, int rc, const struct err *e)
 
 	if (why.text[0] == '\0')
 		err_set(&why, rc, "%s", rc_text(rc));
-	if (v->kind == MOVE_FOLDER)
+	if (v->kind == MOVE_FOLDER || v->kind == MOVE_TOLD)
 		log_error("wasm", "not_loaded", "module=%.*s error=%s", FMT(v->name),
 		    why.text);
 	pthread_mutex_lock(&v->k->d->lock);
@@ -173,6 +177,7 @@ move_done(struct move *v)
 		break;
 	case MOVE_FOLDER:
 	case MOVE_BACK:
+	case MOVE_TOLD:
 		make_current(v);
 		break;
 	case MOVE_DELETE:
@@ -262,6 +267,7 @@ move_commit(struct move *v)
 		move_command(v, STORE_WASM_DELETE);
 		return;
 	case MOVE_FOLDER:
+	case MOVE_TOLD:
 		move_done(v);
 	}
 }
@@ -480,7 +486,7 @@ static int
 old_take(struct move *v, bool *over, struct err *e)
 {
 	struct module *m = module_get(v->k->d, v->owner, false, v->name);
-	int rc = v->kind == MOVE_BACK ? desk_pool_check(v->k, e) : OK;
+	int rc = v->kind != MOVE_DELETE ? desk_pool_check(v->k, e) : OK;
 
 	if (rc != OK)
 		return rc;
