@@ -2,7 +2,7 @@
  * join.c - watching a run that exists, wherever it is.
  *
  * A watcher asks its own shard (away) where the run is.  On that same shard
- * it joins the run's list itself.  On another (home) a *relay* joins the list
+ * it joins the run's list itself.  On another (home) a *bridge* joins the list
  * for it, and forwards what it receives.
  *
  *   away                                home
@@ -11,7 +11,7 @@
  *     leave  ---------------------------->  detach; parted -----> away frees it
  *
  * Parcels between two shards keep their order, so: after `end` nothing more
- * comes, and after `parted` neither side knows the relay.  Away frees it on
+ * comes, and after `parted` neither side knows the bridge.  Away frees it on
  * `end`, unless it has sent `leave`: then on `parted`.
  *
  * SPDX-License-Identifier: MIT
@@ -24,7 +24,7 @@
 
 #define TRIES_MAX 16
 
-struct relay {
+struct bridge {
 	struct run_watch proxy;              /* home's: in the run's list */
 	bool attached;                       /* home's */
 	struct runs *away, *home;            /* home NULL: still asking where */
@@ -37,7 +37,7 @@ struct relay {
 };
 
 static void
-relay_free(struct relay *r)
+bridge_free(struct bridge *r)
 {
 	free(r->namespaces);
 	free(r);
@@ -46,7 +46,7 @@ relay_free(struct relay *r)
 /* What travels. */
 struct note {
 	struct parcel parcel;
-	struct relay *relay;
+	struct bridge *bridge;
 	struct sse_block *block;
 	struct uuid thread_id, run_id;
 	int rc;
@@ -56,24 +56,24 @@ struct note {
 };
 
 static struct note *
-note_new(struct relay *r, void (*open)(void *ctx, struct parcel *p),
+note_new(struct bridge *r, void (*open)(void *ctx, struct parcel *p),
     size_t text)
 {
 	struct note *n = mem_zero(sizeof *n + text);
 
-	n->relay = r;
+	n->bridge = r;
 	n->parcel.open = open;
 	return n;
 }
 
 static void
-to_away(struct relay *r, struct note *n)
+to_away(struct bridge *r, struct note *n)
 {
 	runs_send(r->home, r->away, &n->parcel);
 }
 
 static void
-to_home(struct relay *r, struct note *n)
+to_home(struct bridge *r, struct note *n)
 {
 	runs_send(r->away, r->home, &n->parcel);
 }
@@ -94,7 +94,7 @@ static void
 started_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
-	struct run_watch *w = n->relay->w;
+	struct run_watch *w = n->bridge->w;
 
 	(void)ctx;
 	if (w != NULL && w->started != NULL)
@@ -106,7 +106,7 @@ static void
 frame_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
-	struct run_watch *w = n->relay->w;
+	struct run_watch *w = n->bridge->w;
 
 	(void)ctx;
 	if (w != NULL)
@@ -119,12 +119,12 @@ static void
 end_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
-	struct relay *r = n->relay;
+	struct bridge *r = n->bridge;
 	struct run_watch *w = r->w;
 
 	(void)ctx;
 	if (!r->leaving)
-		relay_free(r);
+		bridge_free(r);
 	if (w != NULL)
 		watch_end(w, n->rc, &n->end, &n->err);
 	free(n);
@@ -136,8 +136,8 @@ parted_open(void *ctx, struct parcel *p)
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
 	(void)ctx;
-	assert(n->relay->leaving && n->relay->w == NULL);
-	free(n->relay);
+	assert(n->bridge->leaving && n->bridge->w == NULL);
+	free(n->bridge);
 	free(n);
 }
 
@@ -147,7 +147,7 @@ static void
 proxy_started(struct run_watch *w, const struct uuid *thread_id,
     const struct uuid *run_id)
 {
-	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	struct bridge *r = CONTAINER_OF(w, struct bridge, proxy);
 	struct note *n = note_new(r, started_open, 0);
 
 	n->thread_id = *thread_id;
@@ -158,7 +158,7 @@ proxy_started(struct run_watch *w, const struct uuid *thread_id,
 static void
 proxy_frames(struct run_watch *w, struct sse_block *b)
 {
-	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	struct bridge *r = CONTAINER_OF(w, struct bridge, proxy);
 	struct note *n = note_new(r, frame_open, 0);
 
 	n->block = sse_block_ref(b);
@@ -180,7 +180,7 @@ static void
 proxy_end(struct run_watch *w, int rc, const struct run_end *end,
     const struct err *e)
 {
-	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	struct bridge *r = CONTAINER_OF(w, struct bridge, proxy);
 	size_t size = end == NULL ? 0 : end->values_json.n + end->error_json.n +
 	    end->interrupts_json.n, at = 0;
 	struct note *n = note_new(r, end_open, size);
@@ -201,7 +201,7 @@ proxy_end(struct run_watch *w, int rc, const struct run_end *end,
 
 /* The watcher's own may go while home still reads them. */
 static void
-copy_namespaces(struct relay *r, const struct run_watch *w)
+copy_namespaces(struct bridge *r, const struct run_watch *w)
 {
 	size_t n = w->namespaces_n, bytes = n * sizeof *r->namespaces;
 	char *to;
@@ -221,10 +221,10 @@ copy_namespaces(struct relay *r, const struct run_watch *w)
 	r->proxy.namespaces_n = n;
 }
 
-struct relay *
-relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch *w)
+struct bridge *
+bridge_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch *w)
 {
-	struct relay *r = mem_new(struct relay);
+	struct bridge *r = mem_new(struct bridge);
 
 	r->owner = owner;
 	r->run_id = w->run_id;
@@ -253,7 +253,7 @@ relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch 
 static bool
 has_left(const void *guard)
 {
-	return guard != NULL && ((const struct relay *)guard)->w == NULL;
+	return guard != NULL && ((const struct bridge *)guard)->w == NULL;
 }
 
 /* What a run that is here has told. */
@@ -272,7 +272,7 @@ source_of(const struct run *run)
 }
 
 void
-relay_attach(struct relay *r, struct run *run)
+bridge_attach(struct bridge *r, struct run *run)
 {
 	bool here = r->away == run->rs;
 	bool kept = run->stream.keeps || (run->seq != 0 && run->phase == PHASE_PENDING);
@@ -280,12 +280,12 @@ relay_attach(struct relay *r, struct run *run)
 	struct tape_source s = source_of(run);
 
 	if (kept && !tape_replay(&s, w, has_left, here ? r : NULL)) {
-		relay_free(r);               /* only one that is here can leave now */
+		bridge_free(r);               /* only one that is here can leave now */
 		return;
 	}
 	if (here) {
 		w->link = NULL;
-		relay_free(r);
+		bridge_free(r);
 	} else {
 		r->attached = true;
 		w->runs = run->rs;
@@ -326,7 +326,7 @@ run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 static void route_open(void *ctx, struct parcel *p);
 
 static void
-route_again(struct relay *r)
+route_again(struct bridge *r)
 {
 	struct note *n = note_new(r, route_open, 0);
 
@@ -341,8 +341,8 @@ refused_open(void *ctx, struct parcel *p)
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
 	(void)ctx;
-	if (!n->relay->leaving)
-		route_again(n->relay);
+	if (!n->bridge->leaving)
+		route_again(n->bridge);
 	free(n);
 }
 
@@ -376,12 +376,12 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 
 /* At home. */
 static void
-arrive(struct runs *here, struct relay *r)
+arrive(struct runs *here, struct bridge *r)
 {
 	struct run *run = run_expect(here, r->owner, &r->run_id);
 
 	if (run != NULL)
-		relay_attach(r, run);
+		bridge_attach(r, run);
 	else if (r->away == here)
 		route_again(r);
 	else
@@ -394,24 +394,24 @@ arrive_open(void *ctx, struct parcel *p)
 	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
-	arrive(here, n->relay);
+	arrive(here, n->bridge);
 	free(n);
 }
 
 /* ---- away ---------------------------------------------------------------- */
 
 static void
-end_here(struct relay *r, int rc, const struct run_end *end, const struct err *e)
+end_here(struct bridge *r, int rc, const struct run_end *end, const struct err *e)
 {
 	struct run_watch *w = r->w;
 
-	relay_free(r);
+	bridge_free(r);
 	watch_end(w, rc, end, e);
 }
 
 /* It has ended: what is stored is replayed, then the end. */
 static void
-tell_rest(struct runs *here, struct relay *r, const struct store_run *row)
+tell_rest(struct runs *here, struct bridge *r, const struct store_run *row)
 {
 	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
 	struct run_end end = { .status = row->status, .error_json = row->error_json };
@@ -420,7 +420,7 @@ tell_rest(struct runs *here, struct relay *r, const struct store_run *row)
 	    .run_id = row->id, .ids = true };
 
 	if (!tape_replay(&s, r->w, has_left, r)) {
-		relay_free(r);
+		bridge_free(r);
 		return;
 	}
 	if (!r->w->wants_events)
@@ -431,7 +431,7 @@ tell_rest(struct runs *here, struct relay *r, const struct store_run *row)
 }
 
 static void
-route(struct runs *here, struct relay *r)
+route(struct runs *here, struct bridge *r)
 {
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_run row;
@@ -465,12 +465,12 @@ route_open(void *ctx, struct parcel *p)
 {
 	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
-	struct relay *r = n->relay;
+	struct bridge *r = n->bridge;
 	struct err e;
 
 	free(n);
 	if (r->w == NULL) {
-		relay_free(r);
+		bridge_free(r);
 	} else if (here->draining || r->tries > TRIES_MAX) {
 		err_set(&e, ERR_BUSY, "the server is stopping");
 		end_here(r, ERR_BUSY, NULL, &e);
@@ -483,13 +483,13 @@ void
 run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, struct run_watch *w)
 {
-	struct relay *r;
+	struct bridge *r;
 	struct note *n;
 
 	w->runs = rs;
 	w->run_id = *run_id;
 	w->next = NULL;
-	r = relay_new(rs, NULL, owner, w);
+	r = bridge_new(rs, NULL, owner, w);
 	r->proxy.started = NULL;             /* it is known to exist */
 	r->thread_id = *thread_id;
 	n = note_new(r, route_open, 0);
@@ -513,7 +513,7 @@ leave_open(void *ctx, struct parcel *p)
 {
 	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
-	struct relay *r = n->relay;
+	struct bridge *r = n->bridge;
 	struct run *run = run_find(here, &r->run_id);
 
 	if (r->attached) {
@@ -533,7 +533,7 @@ void
 run_unwatch(struct run_watch *w)
 {
 	struct runs *rs = w->runs;
-	struct relay *r = w->link;
+	struct bridge *r = w->link;
 	struct run *run;
 
 	if (rs == NULL)

@@ -336,12 +336,12 @@ void inject_look(struct run *run);
 void inject_refuse(struct run *run);         /* it goes */
 
 /* A watcher whose run may live on another shard. */
-struct relay;
+struct bridge;
 
-struct relay *relay_new(struct runs *away, struct runs *home, owner_t owner,
+struct bridge *bridge_new(struct runs *away, struct runs *home, owner_t owner,
     struct run_watch *w);
 /* At home: the watcher now follows the run. */
-void relay_attach(struct relay *r, struct run *run);
+void bridge_attach(struct bridge *r, struct run *run);
 
 /* Ends a watcher; it is not touched after. */
 void watch_end(struct run_watch *w, int rc, const struct run_end *end,

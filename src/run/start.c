@@ -29,7 +29,7 @@ struct create {
 	char *graph;
 	struct run *run;
 	struct plan *plan;
-	struct relay *relay;                 /* the watcher is on another shard */
+	struct bridge *bridge;                 /* the watcher is on another shard */
 	/* a background run: called when it exists */
 	void (*created)(void *ctx, int rc, const struct store_run *run,
 	    const struct err *e);
@@ -231,8 +231,8 @@ create_arrive(void *ctx, struct parcel *p)
 
 	assert(c->run->rs == here);
 	map_put(&here->runs, c->run);
-	if (c->relay != NULL)
-		relay_attach(c->relay, c->run);
+	if (c->bridge != NULL)
+		bridge_attach(c->bridge, c->run);
 	rc = create_submit(c, &e);
 	if (rc != OK)
 		create_failed(c, rc, &e);
@@ -418,7 +418,7 @@ dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
 		plan_free(c->plan);          /* values stay on their shard: it reads its own */
 		c->plan = NULL;
 		if (w != NULL)
-			c->relay = relay_new(rs, home, run->place.owner, w);
+			c->bridge = bridge_new(rs, home, run->place.owner, w);
 		c->parcel.open = create_arrive;
 		runs_send(rs, home, &c->parcel);
 		return OK;
