@@ -44,7 +44,7 @@
 	X(THREAD_NODE_OF, "SELECT node FROM thread WHERE uuid = ?")            \
 	X(THREAD_NODE_SET, "UPDATE thread SET node = ?2 WHERE seq = ?1 AND node <> ?2") \
 	/* its run is parked, and none waits behind it here */                 \
-	X(THREAD_NODE_REST, "UPDATE thread SET node = -?2 WHERE seq = ?1"      \
+	X(THREAD_NODE_REST, "UPDATE thread SET node = 0 - ?2 WHERE seq = ?1"      \
 	    " AND NOT EXISTS (SELECT 1 FROM run r INDEXED BY run_active"       \
 	    " WHERE r.thread = ?1 AND r.status < 2 AND r.status = 0 AND r.held = 0)") \
 	X(RUNS_UNDER_WAY, "SELECT seq, status, held > 0 FROM run"              \

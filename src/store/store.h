@@ -62,9 +62,8 @@ struct store_guest {
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
 };
 
-/* When a thread ends by itself: so long after it was made or the ttl was set.  One that
- * keeps its latest state stays, without what came before; then the time begins anew with
- * the end of each run. */
+/* A thread ends so long after it was made or its ttl was set.  One that keeps its latest
+ * state stays, without what came before; then the time begins anew with each run's end. */
 enum thread_ttl { TTL_DELETE, TTL_KEEP_LATEST };
 struct store_ttl {
 	msec ms;                             /* 0: never */
@@ -90,9 +89,8 @@ struct store_options {
 	struct store_ttl thread_ttl;
 };
 
-/* Opens, locks, migrates (after a backup beside the file when the version
- * rises) and starts the writer and reader threads.  ERR_BUSY: another server
- * has the file.  ERR_INVALID: a newer file, or not a database. */
+/* Opens, locks, migrates (after a backup beside the file) and starts the writer and reader
+ * threads.  ERR_BUSY: another server has it.  ERR_INVALID: newer, or no database. */
 int  store_open(struct store **out, const struct store_options *o, struct err *e);
 void store_close(struct store *st);          /* commits what is queued; joins */
 const char *store_driver(const struct store *st);
@@ -453,10 +451,9 @@ struct store_firing {
 	msec next;                           /* 0: none is left, it is disabled */
 };
 
-/* Creates the run and decides: RUNNING (the caller starts it), or PENDING
- * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
- * reject and the thread is busy, or a question does not wait.
- * ERR_LIMIT: LIMIT_QUEUED_RUNS.
+/* Creates the run and decides: RUNNING (the caller starts it), or PENDING behind another.
+ * ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is reject and the thread is busy,
+ * or a question does not wait.  ERR_LIMIT: LIMIT_QUEUED_RUNS.
  *
  * INTERRUPT and ROLLBACK on a busy thread: the run is PENDING, those pending
  * before it end (INTERRUPTED, or they are deleted), and the one that runs is named
