@@ -21,6 +21,7 @@
 #include "main/items.h"
 #include "main/models.h"
 #include "main/options.h"
+#include "main/wire_cluster.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "run/sweep.h"
@@ -269,6 +270,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = open_store(n, e);
 	if (rc == OK)
+		rc = cluster_bus_open(&n->bus, n->config, e);
+	if (rc == OK)
 		rc = workers_make(n, e);
 	if (rc == OK)
 		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
@@ -331,6 +334,7 @@ node_free(struct node *n)
 	if (n == NULL)
 		return;
 	http_server_free(n->http);
+	bus_close(n->bus);
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	store_close(n->guest_house);

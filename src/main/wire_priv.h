@@ -46,6 +46,7 @@ struct node {
 	struct buf model, fields, hook_headers;      /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
+	struct bus *bus;                     /* NULL: no NATS */
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;

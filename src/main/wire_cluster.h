@@ -1,0 +1,20 @@
+/*
+ * wire_cluster.h - what a node has of other nodes: messages over NATS.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WIRE_CLUSTER_H
+#define MAIN_WIRE_CLUSTER_H
+
+#include "base/limits.h"
+#include "cluster/bus.h"
+#include "main/config.h"
+
+/* cluster.name, or HOST-PID. */
+void cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1]);
+/* What other nodes and people are told of this one: a JSON object. */
+void cluster_info_of(const struct config *c, struct buf *b);
+/* *out is NULL without cluster.nats. */
+int  cluster_bus_open(struct bus **out, const struct config *c, struct err *e);
+
+#endif
