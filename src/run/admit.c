@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/hosted_priv.h"
+#include "store/node.h"
 
 size_t
 admit_share(const struct runs *rs)
@@ -72,6 +73,27 @@ admit_clear(struct runs *rs)
 			directory_unpin(rs->sh->directory, &w->thread_id);
 		free(w);
 	}
+}
+
+void
+admit_abandon(struct runs *rs)
+{
+	struct waiting *w, *stay = NULL, **end = &stay;
+
+	for (w = pop(rs); w != NULL; w = pop(rs)) {
+		if (w->create != NULL) {
+			w->next = NULL;
+			*end = w;
+			end = &w->next;
+			continue;
+		}
+		directory_unpin(rs->sh->directory, &w->thread_id);
+		if (w->counted)
+			sleep_woken(rs, false);
+		free(w);
+	}
+	rs->waiting = stay;
+	rs->waiting_end = stay == NULL ? &rs->waiting : end;
 }
 
 /* ---- taking a thread's run ----------------------------------------------- */
@@ -155,16 +177,36 @@ park_again(const struct claim *x)
 	runs_busy(b->rs, 1);
 }
 
+/* Another node has the thread: what waits for its turn here waits there. */
+static void
+thread_moved(const struct claim *x)
+{
+	struct runs *rs = x->rs;
+	size_t n = 0;
+	struct uuid *ids = directory_runs(rs->sh->directory, x->w.owner, &x->w.thread_id, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct run *run = run_find(rs, &ids[i]);
+
+		if (run != NULL && run->phase == PHASE_PENDING && !run->cancel)
+			run_moved(run);
+	}
+	free(ids);
+}
+
 static void
 claim_done(struct store_cmd *cmd)
 {
 	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
 	struct runs *rs = x->rs;
-	bool taken = cmd->rc == OK && x->c.taken && !rs->draining && !is_here(x);
+	bool taken = cmd->rc == OK && x->c.taken && !rs->draining && !is_here(x) &&
+	    !store_is_late(rs->sh->store, cmd);
 
-	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining) {
+	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining && !rs->lost) {
 		claim_again(x);
 	} else {
+		if (cmd->rc == ERR_NOTFOUND && x->c.foreign > 0)
+			thread_moved(x);
 		if (cmd->rc == OK && x->c.woken && rs->draining && !is_here(x))
 			park_again(x);
 		if (taken)
@@ -202,19 +244,25 @@ claim(struct runs *rs, const struct waiting *w)
 	runs_busy(rs, 1);
 }
 
+/* Without a lease none is taken: whoever has one does. */
 void
 admit_thread(struct runs *rs, const struct waiting *w)
 {
-	if (admit_take(rs))
+	if (rs->lost) {
+		directory_unpin(rs->sh->directory, &w->thread_id);
+		if (w->counted)
+			sleep_woken(rs, false);
+	} else if (admit_take(rs)) {
 		claim(rs, w);
-	else
+	} else {
 		admit_wait(rs, w);
+	}
 }
 
 static void
 begin_waiting(struct runs *rs)
 {
-	while (rs->waiting != NULL && !rs->draining && admit_take(rs)) {
+	while (rs->waiting != NULL && !rs->draining && !rs->lost && admit_take(rs)) {
 		struct waiting *w = pop(rs);
 
 		if (w->create == NULL) {
@@ -234,6 +282,12 @@ admit_leave(struct runs *rs)
 {
 	assert(rs->live > 0);
 	rs->live--;
+	begin_waiting(rs);
+}
+
+void
+admit_resume(struct runs *rs)
+{
 	begin_waiting(rs);
 }
 

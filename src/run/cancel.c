@@ -6,13 +6,16 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/run_priv.h"
 
-#define TRIES_MAX 16
+#define TRIES_MAX     16
+#define FOREIGN_MS    250                    /* between two looks at the row */
+#define FOREIGN_TRIES 240
 
 struct cancel {
 	struct parcel parcel;
@@ -21,6 +24,9 @@ struct cancel {
 	owner_t owner;
 	struct uuid thread_id, run_id;
 	bool rollback, soon;
+	bool asked;                          /* of the node that has it */
+	struct store_run_cancel want;
+	struct wheel_timer again;
 	char why[RUN_WHY];
 	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
 	void *ctx;
@@ -105,6 +111,67 @@ take_up(struct runs *here, struct cancel *c, const struct store_run *row)
 	runs_forward(&c->at, here, &c->parcel, route_open);
 }
 
+/* ---- of another node ---------------------------------------------------------- */
+
+static void
+on_again(struct wheel_timer *t)
+{
+	struct cancel *c = CONTAINER_OF(t, struct cancel, again);
+	struct runs *here = c->at;
+
+	runs_busy(here, -1);
+	route_open(here, &c->parcel);
+}
+
+/* Until its node has ended it; the tries are bounded by time here. */
+static void
+look_again(struct cancel *c)
+{
+	if (c->at->draining || c->tries++ >= FOREIGN_TRIES) {
+		cancel_finish(c, ERR_BUSY);
+		return;
+	}
+	runs_busy(c->at, 1);
+	c->again.fire = on_again;
+	shard_timer_set(c->at->shard, &c->again, FOREIGN_MS);
+}
+
+static void
+wanted(struct store_cmd *cmd)
+{
+	struct cancel *c = CONTAINER_OF(cmd, struct cancel, want.cmd);
+	struct runs *here = c->at;
+
+	runs_busy(here, -1);
+	c->asked = cmd->rc == OK && c->want.foreign > 0;
+	if (cmd->rc == ERR_CONFLICT || (cmd->rc == OK && !c->asked)) {
+		c->tries++;                  /* it came back, or has ended */
+		runs_forward(&c->at, here, &c->parcel, route_open);
+	} else if (cmd->rc != OK) {
+		cancel_finish(c, cmd->rc);
+	} else if (c->done == NULL || c->soon) {
+		cancel_finish(c, OK);
+	} else {
+		look_again(c);
+	}
+}
+
+static void
+want(struct runs *here, struct cancel *c)
+{
+	int rc;
+
+	c->want = (struct store_run_cancel){ .cmd = { .op = STORE_RUN_CANCEL,
+	    .owner = c->owner, .done = wanted }, .run_id = c->run_id,
+	    .rollback = c->rollback, .reason = str_of(c->why),
+	    .now = shard_wall(here->shard) };
+	rc = store_submit(here->sh->store, here->shard, &c->want.cmd, true);
+	assert(rc == OK);                    /* forced */
+	runs_busy(here, 1);
+}
+
+/* ---- where is it -------------------------------------------------------------- */
+
 static void
 route_open(void *ctx, struct parcel *p)
 {
@@ -117,11 +184,15 @@ route_open(void *ctx, struct parcel *p)
 	int rc = OK;
 
 	at = run_locate(here, c->owner, &c->thread_id, &c->run_id, &a, &home, &row, &rc);
-	if (at == AT_NONE)
-		cancel_finish(c, rc);
+	if (at == AT_NONE)                   /* asked: it has been taken back */
+		cancel_finish(c, c->asked && rc == ERR_NOTFOUND ? OK : rc);
 	else if (at == AT_REST)
 		cancel_finish(c, OK);
-	else if (c->tries >= TRIES_MAX || here->draining)
+	else if (at == AT_FOREIGN && c->asked)
+		look_again(c);
+	else if (at == AT_FOREIGN && !here->draining)
+		want(here, c);
+	else if ((c->tries >= TRIES_MAX && !c->asked) || here->draining)
 		cancel_finish(c, ERR_BUSY);
 	else if (at == AT_HOME)
 		runs_forward(&c->at, home, &c->parcel, arrive_open);

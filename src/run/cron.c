@@ -56,6 +56,7 @@ struct fire {
 	struct uuid id;
 	msec due;
 	struct buf why;
+	struct err reason;
 };
 
 static void
@@ -73,8 +74,14 @@ missed(struct store_cmd *cmd)
 {
 	struct fire *x = CONTAINER_OF(cmd, struct fire, c.cmd);
 	struct runs *rs = x->rs;
+	char id[UUID_TEXT];
 
-	finish(x, cmd->rc == OK);
+	uuid_format(&x->id, id);
+	if (cmd->rc == OK)
+		log_warn("run", "cron_missed", "cron=%.*s rc=%s reason=%s", UUID_TEXT, id,
+		    rc_name(x->reason.code), x->reason.text);
+	/* ERR_CONFLICT: it has fired, at another node, or has changed. */
+	finish(x, cmd->rc == OK || cmd->rc == ERR_CONFLICT);
 	runs_busy(rs, -1);
 }
 
@@ -83,11 +90,9 @@ static void
 miss(struct fire *x, int rc, const struct err *e)
 {
 	struct runs *rs = x->rs;
-	char id[UUID_TEXT];
 
-	uuid_format(&x->id, id);
-	log_warn("run", "cron_missed", "cron=%.*s rc=%s reason=%s", UUID_TEXT, id,
-	    rc_name(rc), e->text);
+	x->reason = *e;
+	x->reason.code = rc;
 	x->why = BUF(8 * sizeof e->text);
 	buf_lit(&x->why, "{\"at\":\"");
 	clock_add_iso(&x->why, x->c.firing.due);

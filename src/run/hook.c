@@ -11,6 +11,9 @@
  * committed.  If it cannot be written it is written later: a row that was delivered
  * is not sent again while the server lives.
  *
+ * Of several nodes the one that takes a row sends it (store/hook.h).  If it dies over
+ * that, the row is due again for all in TAKEN_MS.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "run/hook_priv.h"
@@ -19,8 +22,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/node.h"
 
 #define RETRY_MS  1000
+#define TAKEN_MS  (3 * LIMIT_HOOK_MS)
+#define LOOK_MS   5000                       /* at rows of nodes that are no more */
 #define ROUND     256                        /* receivers that are asked for in one look */
 #define URL_SHOWN 100                        /* bytes of a URL in the log: no query */
 
@@ -42,6 +48,7 @@ struct sending {
 	struct list in;
 	struct hooks *hooks;
 	struct store_hook_set set;
+	struct store_hook_take take;
 	owner_t owner;
 	struct uuid id;
 	char *receiver, *url;
@@ -207,23 +214,13 @@ start(struct sending *s, const struct store_hook *row, struct str body)
 }
 
 static void
-send_row(struct hooks *h, const struct store_hook *row, struct str receiver)
+begin(struct sending *s, const struct store_hook *row)
 {
-	struct sending *s = mem_new(struct sending);
+	struct hooks *h = s->hooks;
 	struct buf body = BUF(0);
 	struct err e;
 	int rc;
 
-	s->hooks = h;
-	s->set.seq = row->seq;
-	s->set.thread_seq = row->thread_seq;
-	s->owner = row->owner;
-	s->set.tries = row->tries;
-	s->id = row->id;
-	s->receiver = mem_cstr(receiver);
-	s->url = mem_cstr(row->url);
-	list_append(&h->sending, &s->in);
-	h->n++;
 	rc = hook_check(h->rs->sh->hook_rules, row->url, &e);
 	if (rc == OK) {
 		rc = hook_body_write(&body, h->rs, row);
@@ -237,6 +234,64 @@ send_row(struct hooks *h, const struct store_hook *row, struct str receiver)
 	else
 		failed(s, true, 0, e.text);
 	buf_release(&body);
+}
+
+static void
+taken(struct store_cmd *cmd)
+{
+	struct sending *s = CONTAINER_OF(cmd, struct sending, take.cmd);
+	struct runs *rs = s->hooks->rs;
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_hook row;
+
+	if (cmd->rc == OK && !s->hooks->closed &&
+	    store_hook_get(rs->reader, s->set.seq, &a, &row) == OK)
+		begin(s, &row);
+	else
+		sending_free(s);
+	arena_release(&a);
+	runs_busy(rs, -1);
+}
+
+static void
+take(struct sending *s, const struct store_hook *row)
+{
+	struct runs *rs = s->hooks->rs;
+	int rc;
+
+	s->take = (struct store_hook_take){ .cmd = { .op = STORE_HOOK_TAKE,
+	    .done = taken }, .seq = row->seq, .due = row->due,
+	    .later = shard_wall(rs->shard) + TAKEN_MS };
+	rc = store_submit(rs->sh->store, rs->shard, &s->take.cmd, true);
+	assert(rc == OK);                    /* forced */
+	runs_busy(rs, 1);
+}
+
+static bool
+is_alone(const struct hooks *h)
+{
+	return store_node(h->rs->sh->store) == NODE_ALONE;
+}
+
+static void
+send_row(struct hooks *h, const struct store_hook *row, struct str receiver)
+{
+	struct sending *s = mem_new(struct sending);
+
+	s->hooks = h;
+	s->set.seq = row->seq;
+	s->set.thread_seq = row->thread_seq;
+	s->owner = row->owner;
+	s->set.tries = row->tries;
+	s->id = row->id;
+	s->receiver = mem_cstr(receiver);
+	s->url = mem_cstr(row->url);
+	list_append(&h->sending, &s->in);
+	h->n++;
+	if (is_alone(h))
+		begin(s, row);
+	else
+		take(s, row);
 }
 
 /* ---- what is due --------------------------------------------------------------------------- */
@@ -351,6 +406,8 @@ look(struct hooks *h)
 	if (rc != OK)
 		log_warn("hook", "not_read", "rc=%s", rc_name(rc));
 	left = rc != OK ? RETRY_MS : more ? 1 : next == INT64_MAX ? INT64_MAX : next - now;
+	if (!is_alone(h) && left > LOOK_MS)
+		left = LOOK_MS;
 	shard_timer_cancel(shard, &h->timer);
 	h->timer.fire = on_time;
 	if (left < INT64_MAX)
@@ -409,7 +466,7 @@ hooks_open(struct runs *rs)
 	h = rs->hooks = mem_new(struct hooks);
 	h->rs = rs;
 	list_init(&h->sending);
-	if (store_hooks_wanted(rs->reader, &wanted) == OK && !wanted)
+	if (is_alone(h) && store_hooks_wanted(rs->reader, &wanted) == OK && !wanted)
 		return;
 	hooks_expect(rs->sh);
 	look(h);
@@ -429,7 +486,7 @@ hooks_close(struct runs *rs)
 		struct sending *s = CONTAINER_OF(l, struct sending, in);
 
 		next = l->next;
-		if (s->set.cmd.under_way)
+		if (s->set.cmd.under_way || s->take.cmd.under_way)
 			continue;
 		if (s->call != NULL)
 			client_cancel(s->call);

@@ -73,7 +73,8 @@ begin(struct run *run)
 void
 hosted_next(struct runs *rs)
 {
-	while (rs->turns != NULL && !rs->draining && has_room(rs) && admit_take(rs)) {
+	while (rs->turns != NULL && !rs->draining && !rs->lost && has_room(rs) &&
+	    admit_take(rs)) {
 		struct hosted_turn *t = rs->turns;
 		struct run *run = t->run;
 

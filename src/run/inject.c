@@ -217,8 +217,8 @@ route_open(void *ctx, struct parcel *p)
 		finish(x, rc);
 	} else if (at == AT_REST || (at == AT_LARGE && row.status != RUN_RUNNING)) {
 		finish(x, ERR_CONFLICT);
-	} else if (x->tries >= TRIES_MAX || here->draining) {
-		finish(x, ERR_BUSY);
+	} else if (x->tries >= TRIES_MAX || here->draining || at == AT_FOREIGN) {
+		finish(x, ERR_BUSY);         /* foreign: its node cannot be asked now */
 	} else if (at == AT_LARGE) {
 		admit_large(here, x->owner, &row);   /* it is parked */
 		x->tries++;

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/tape_priv.h"
+#include "store/node.h"
 
 #define TRIES_MAX 16
 
@@ -36,7 +37,7 @@ struct bridge {
 	struct str *namespaces;              /* the proxy's: copies, then their texts */
 };
 
-static void
+void
 bridge_free(struct bridge *r)
 {
 	free(r->namespaces);
@@ -221,6 +222,18 @@ copy_namespaces(struct bridge *r, const struct run_watch *w)
 	r->proxy.namespaces_n = n;
 }
 
+bool
+bridge_is_gone(const struct bridge *r)
+{
+	return r->w == NULL;
+}
+
+struct run_watch *
+bridge_watch(const struct bridge *r)
+{
+	return r->w;
+}
+
 struct bridge *
 bridge_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch *w)
 {
@@ -295,6 +308,15 @@ bridge_attach(struct bridge *r, struct run *run)
 
 /* ---- where is it --------------------------------------------------------- */
 
+static bool
+is_foreign(struct runs *rs, const struct uuid *thread_id)
+{
+	int64_t node = 0;
+
+	return store_thread_node(rs->reader, thread_id, &node) == OK && node != 0 &&
+	    node != store_node(rs->sh->store);
+}
+
 enum whereabouts
 run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, struct arena *a, struct runs **home,
@@ -316,6 +338,8 @@ run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 			return AT_NONE;
 		if (row->status > RUN_RUNNING)
 			return AT_REST;
+		if (is_foreign(rs, &row->thread_id))
+			return AT_FOREIGN;
 		*home = directory_thread(d, &row->thread_id);
 		if (*home != NULL)
 			return AT_HOME;
@@ -356,7 +380,7 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 	if (run != NULL)
 		return run;
 	if (store_run_get(here->reader, owner, run_id, &a, &row) == OK &&
-	    row.status <= RUN_RUNNING &&
+	    row.status <= RUN_RUNNING && !is_foreign(here, &row.thread_id) &&
 	    directory_thread(here->sh->directory, &row.thread_id) == here) {
 		run = run_new(&row.id, &row.thread_id, owner);
 		run->rs = here;
@@ -400,8 +424,8 @@ arrive_open(void *ctx, struct parcel *p)
 
 /* ---- away ---------------------------------------------------------------- */
 
-static void
-end_here(struct bridge *r, int rc, const struct run_end *end, const struct err *e)
+void
+bridge_end(struct bridge *r, int rc, const struct run_end *end, const struct err *e)
 {
 	struct run_watch *w = r->w;
 
@@ -409,24 +433,33 @@ end_here(struct bridge *r, int rc, const struct run_end *end, const struct err *
 	watch_end(w, rc, end, e);
 }
 
+/* What is stored and it has not read.  False: it has left, and is freed. */
+bool
+bridge_replay(struct bridge *r, const struct store_run *row)
+{
+	struct tape_source s = { .rs = r->away, .owner = r->owner, .run_seq = row->seq,
+	    .thread_seq = row->thread_seq, .thread_id = row->thread_id,
+	    .run_id = row->id, .ids = true };
+	bool stays = tape_replay(&s, r->w, has_left, r);
+
+	if (!stays)
+		bridge_free(r);
+	return stays;
+}
+
 /* It has ended: what is stored is replayed, then the end. */
-static void
-tell_rest(struct runs *here, struct bridge *r, const struct store_run *row)
+void
+bridge_rest(struct bridge *r, const struct store_run *row)
 {
 	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
 	struct run_end end = { .status = row->status, .error_json = row->error_json };
-	struct tape_source s = { .rs = here, .owner = r->owner, .run_seq = row->seq,
-	    .thread_seq = row->thread_seq, .thread_id = row->thread_id,
-	    .run_id = row->id, .ids = true };
 
-	if (!tape_replay(&s, r->w, has_left, r)) {
-		bridge_free(r);
+	if (!bridge_replay(r, row))
 		return;
-	}
 	if (!r->w->wants_events)
-		thread_values(here, r->owner, row->thread_seq, &values);
+		thread_values(r->away, r->owner, row->thread_seq, &values);
 	end.values_json = buf_str(&values);
-	end_here(r, OK, &end, NULL);
+	bridge_end(r, OK, &end, NULL);
 	buf_release(&values);
 }
 
@@ -447,7 +480,9 @@ route(struct runs *here, struct bridge *r)
 		r->home = home;
 		to_home(r, note_new(r, arrive_open, 0));
 	} else if (at == AT_REST) {
-		tell_rest(here, r, &row);
+		bridge_rest(r, &row);
+	} else if (at == AT_FOREIGN) {
+		foreign_follow(here, r, r->owner, &r->run_id, &row);
 	} else if (at == AT_LARGE && r->tries < TRIES_MAX) {
 		admit_large(here, r->owner, &row);
 		route_again(r);
@@ -455,7 +490,7 @@ route(struct runs *here, struct bridge *r)
 		rc = at == AT_NONE ? rc : ERR_IO;
 		err_set(&e, rc, rc == ERR_NOTFOUND ? "Run not found" :
 		    "the run is not under way");
-		end_here(r, rc, NULL, &e);
+		bridge_end(r, rc, NULL, &e);
 	}
 	arena_release(&a);
 }
@@ -473,10 +508,34 @@ route_open(void *ctx, struct parcel *p)
 		bridge_free(r);
 	} else if (here->draining || r->tries > TRIES_MAX) {
 		err_set(&e, ERR_BUSY, "the server is stopping");
-		end_here(r, ERR_BUSY, NULL, &e);
+		bridge_end(r, ERR_BUSY, NULL, &e);
 	} else {
 		route(here, r);
 	}
+}
+
+void
+bridge_route(struct bridge *r)
+{
+	route_again(r);
+}
+
+/* A watcher of another shard has its bridge there, which asks. */
+void
+bridge_again(struct run_watch *w, struct runs *home, owner_t owner)
+{
+	struct bridge *r;
+
+	if (w->frames == proxy_frames) {
+		r = CONTAINER_OF(w, struct bridge, proxy);
+		r->attached = false;
+		to_away(r, note_new(r, refused_open, 0));
+		return;
+	}
+	w->runs = home;
+	r = bridge_new(home, NULL, owner, w);
+	r->proxy.started = NULL;
+	route_again(r);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "run/hosted_priv.h"
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
+#include "store/node.h"
 
 #define RETRY_MS 1000                        /* an end that could not be written */
 
@@ -74,7 +75,9 @@ save_done(struct store_cmd *cmd)
 	struct save *s = CONTAINER_OF(cmd, struct save, c.cmd);
 	struct run *run = s->run;
 
-	if (cmd->rc != OK)
+	if (cmd->rc == ERR_CANCELLED)
+		run_abandon(run);
+	else if (cmd->rc != OK)
 		changes_lost(run, cmd);
 	else
 		sleep_asked(run->rs, &s->c.changes);
@@ -129,7 +132,9 @@ beside_done(struct store_cmd *cmd)
 	struct beside *b = CONTAINER_OF(cmd, struct beside, c.cmd);
 	struct run *run = b->run;
 
-	if (cmd->rc != OK)
+	if (cmd->rc == ERR_CANCELLED)
+		run_abandon(run);
+	else if (cmd->rc != OK)
 		changes_lost(run, cmd);
 	mail_committed(run, &b->changes, cmd->rc == OK);
 	changes_release(&b->changes);
@@ -180,7 +185,7 @@ append_done(struct store_cmd *cmd)
 		run_returned(run);
 		return;
 	}
-	if (cmd->rc != OK)
+	if (cmd->rc != OK && cmd->rc != ERR_CANCELLED)
 		log_error("run", "stream_lost", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
 	if (run->stream.log != NULL)
@@ -379,8 +384,13 @@ ending_tell(struct ending *n)
 	struct store_cmd *cmd = &n->c.cmd;
 
 	n->run->written = NULL;
-	run_ended(n->run, cmd->rc, n->c.status, n->c.error_json,
-	    cmd->rc == OK && n->c.has_next ? &n->c.next : NULL, &cmd->err);
+	if (cmd->rc == ERR_CANCELLED)
+		cmd->rc = err_set(&cmd->err, ERR_CLOSED, "another server goes on with the "
+		    "run");
+	/* If the node has changed meanwhile, the next run is the other node's. */
+	run_ended(n->run, cmd->rc, n->c.status, n->c.error_json, cmd->rc == OK &&
+	    n->c.has_next && !store_is_late(n->run->rs->sh->store, cmd) ? &n->c.next :
+	    NULL, &cmd->err);
 	ending_free(n);
 }
 
@@ -391,8 +401,8 @@ ending_done(struct store_cmd *cmd)
 {
 	struct ending *n = CONTAINER_OF(cmd, struct ending, c.cmd);
 	struct run *run = run_hold(n->run);
-	bool again = cmd->rc != OK && !run->rs->draining &&
-	    (n->tries == 0 || cmd->rc == ERR_IO || cmd->rc == ERR_BUSY);
+	bool again = cmd->rc != OK && cmd->rc != ERR_CANCELLED && !run->rs->draining &&
+	    !run->rs->lost && (n->tries == 0 || cmd->rc == ERR_IO || cmd->rc == ERR_BUSY);
 
 	run_returned(run);
 	if (cmd->rc == OK)

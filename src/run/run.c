@@ -152,6 +152,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
 	list_init(&rs->updates);
+	list_init(&rs->foreigners);
 	mail_open(rs);
 	ear_init(rs);
 	pthread_mutex_lock(&sh->lock);
@@ -254,10 +255,68 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
 	hosted_turns_clear(rs);
+	foreign_drain(rs);
 	embedder_drain(rs->embedder);
 	ear_drain(rs);
 	admit_clear(rs);
 	runs_busy(rs, -1);
+}
+
+/* ---- other nodes --------------------------------------------------------- */
+
+void
+run_abandon(struct run *run)
+{
+	struct err e;
+
+	err_set(&e, ERR_CLOSED, "another server goes on with the run");
+	if (run->stateless || run->phase == PHASE_NEW || run->phase == PHASE_GONE ||
+	    (run->phase == PHASE_ENDING && !record_give_up(run)))
+		return;                      /* its command is on the way */
+	if (run->phase == PHASE_LIVE)
+		job_stop(run);
+	run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
+}
+
+/* Ends of runs let others begin, so those there are now are noted first. */
+void
+runs_abandon(struct runs *rs)
+{
+	struct run **all = NULL, *run;
+	size_t n = 0, cap = 0, at = 0;
+
+	rs->lost = true;
+	admit_abandon(rs);
+	hosted_turns_clear(rs);
+	for (run = map_each(&rs->runs, &at); run != NULL; run = map_each(&rs->runs, &at)) {
+		mem_grow(all, n, cap);
+		all[n++] = run_hold(run);
+	}
+	for (size_t i = 0; i < n; i++) {
+		run_abandon(all[i]);
+		run_drop(all[i]);
+	}
+	free(all);
+}
+
+void
+runs_resume(struct runs *rs)
+{
+	rs->lost = false;
+	if (!rs->draining)
+		admit_resume(rs);
+}
+
+struct shard *
+runs_shard(const struct runs *rs)
+{
+	return rs->shard;
+}
+
+bool
+runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
+{
+	return directory_thread(rs->sh->directory, thread_id) != NULL;
 }
 
 void
@@ -523,7 +582,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		subscribe_left(run);
 	/* The next run of the thread enters before this one leaves, so the
 	 * thread stays at home; it inherits the place. */
-	if (next != NULL && !rs->draining) {
+	if (next != NULL && !rs->draining && !rs->lost) {
 		admit_taken(rs, run->place.owner, next, placed, false);
 		placed = false;
 	}
@@ -557,6 +616,24 @@ run_left(struct run *run)
 	job_free(run->job);
 	run->job = NULL;
 	mail_left(run);
+	if (placed)
+		admit_leave(rs);
+	run_drop(run);
+}
+
+void
+run_moved(struct run *run)
+{
+	struct runs *rs = run->rs;
+	struct run_watch *w;
+	bool placed = run->placed;
+
+	assert(run->phase == PHASE_NEW || run->phase == PHASE_PENDING);
+	run_set_phase(run, PHASE_GONE);
+	leave(run);
+	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
+		follower_again(w, rs, run->place.owner);
+	cancels_finish(run, ERR_BUSY);
 	if (placed)
 		admit_leave(rs);
 	run_drop(run);

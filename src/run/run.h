@@ -86,6 +86,15 @@ struct uuid runs_assistant_id(struct str graph_id);
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);
 void runs_free(struct runs *rs);
 
+/* Of several nodes (cluster/node.h).  abandon: this one has lost its lease: nothing of runs
+ * on threads is written or told any more, those who watch them get ERR_CLOSED, and none
+ * begins until runs_resume. */
+void runs_abandon(struct runs *rs);
+void runs_resume(struct runs *rs);
+struct shard *runs_shard(const struct runs *rs);
+/* Has a shard of this process runs of the thread, or is taking them?  Any thread. */
+bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
+
 /* Start-up: takes the pending runs of this thread (from store_recover). */
 void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
     const struct uuid *thread_id);

@@ -113,6 +113,9 @@ struct runs {
 	struct sleeper *sleeper;             /* of the process: shard 0's; or NULL */
 	struct sweeper *sweeper;             /* the same */
 	struct hooks *hooks;                 /* likewise */
+	bool lost;                           /* no node: between runs_abandon and
+	                                        runs_resume */
+	struct list foreigners;              /* watchers of other nodes' runs (foreign.c) */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -279,6 +282,10 @@ void run_ended(struct run *run, int rc, enum run_status status,
 void run_left(struct run *run);
 /* The same of one that is held, if nobody watches it. */
 void run_let_go(struct run *run);
+/* Another node has it, or will have: nothing of it is written or told any more. */
+void run_abandon(struct run *run);
+/* The same of one that is pending, whose watchers follow it there. */
+void run_moved(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it
  * are told so, and the run stays. */
 void run_tell_unwritten(struct run *run, int rc, const struct err *e);
@@ -293,6 +300,9 @@ bool admit_take(struct runs *rs);
 void admit_leave(struct runs *rs);           /* and lets the next ones in */
 void admit_wait(struct runs *rs, const struct waiting *w);
 void admit_clear(struct runs *rs);
+/* Threads wait no more; runs without one do. */
+void admit_abandon(struct runs *rs);
+void admit_resume(struct runs *rs);
 /* Takes the oldest pending run, or the one that is parked, of a thread that is
  * pinned here; unpins it. */
 void admit_thread(struct runs *rs, const struct waiting *w);
@@ -320,6 +330,7 @@ enum whereabouts {
 	AT_HOME,             /* on the shard *home */
 	AT_REST,             /* it has ended; *row tells */
 	AT_LARGE,            /* should run, and nobody runs it; *row tells */
+	AT_FOREIGN,          /* another node has its thread; *row tells */
 	AT_NONE              /* no such run (rc says) */
 };
 enum whereabouts run_locate(struct runs *rs, owner_t owner,
@@ -342,6 +353,24 @@ struct bridge *bridge_new(struct runs *away, struct runs *home, owner_t owner,
     struct run_watch *w);
 /* At home: the watcher now follows the run. */
 void bridge_attach(struct bridge *r, struct run *run);
+
+/* A watcher that no run has any more asks again where its run is. */
+void bridge_again(struct run_watch *w, struct runs *home, owner_t owner);
+/* foreign.c calls these: has the watcher left?  It asks again where its run is; it gets
+ * what is stored, or the end too. */
+bool bridge_is_gone(const struct bridge *r);
+void bridge_free(struct bridge *r);
+void bridge_route(struct bridge *r);
+bool bridge_replay(struct bridge *r, const struct store_run *row);
+void bridge_rest(struct bridge *r, const struct store_run *row);
+void bridge_end(struct bridge *r, int rc, const struct run_end *end,
+    const struct err *e);
+struct run_watch *bridge_watch(const struct bridge *r);
+
+/* foreign.c: follows a run of another node by what that one stores; r is taken. */
+void foreign_follow(struct runs *rs, struct bridge *r, owner_t owner,
+    const struct uuid *run_id, const struct store_run *row);
+void foreign_drain(struct runs *rs);         /* ends all */
 
 /* Ends a watcher; it is not touched after. */
 void watch_end(struct run_watch *w, int rc, const struct run_end *end,

@@ -32,6 +32,7 @@
 #include "run/hook_priv.h"
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
+#include "store/node.h"
 
 #define LOOK_MS  50                          /* what was decided goes to the store first */
 #define RETRY_MS 1000
@@ -111,6 +112,8 @@ unparked(struct store_cmd *cmd)
 
 	if (cmd->rc == OK && run->submits == p->submits)
 		run->parked = false;
+	if (cmd->rc == ERR_CANCELLED)
+		run_abandon(run);            /* another node has woken it */
 	if (cmd->rc == OK && run->phase == PHASE_LIVE)
 		job_look(run->job);
 	park_free(p);
@@ -138,7 +141,9 @@ parked(struct store_cmd *cmd)
 
 	if (run->phase == PHASE_LIVE)
 		run->job->parking = false;
-	if (cmd->rc != OK) {
+	if (cmd->rc == ERR_CANCELLED) {
+		run_abandon(run);
+	} else if (cmd->rc != OK) {
 		log_warn("run", "not_parked", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
 		if (run->phase == PHASE_LIVE)
@@ -235,6 +240,7 @@ struct sleeper {
 	msec next;                           /* it looks then; INT64_MAX: never */
 	size_t under_way, ok;                /* of the batch */
 	unsigned turn;                       /* the shard of the next one */
+	size_t start;
 };
 
 static void sleeper_look(struct sleeper *s);
@@ -250,13 +256,16 @@ sleeper_set(struct sleeper *s, msec due)
 {
 	msec left = due - shard_wall(s->rs->shard);
 
+	/* What other nodes write is not told here. */
+	bool alone = store_node(s->rs->sh->store) == NODE_ALONE;
+	msec most = alone ? LIMIT_CLOCK_CHECK_MS : LIMIT_NODE_LOOK_MS;
+
 	shard_timer_cancel(s->rs->shard, &s->timer);
 	s->next = due;
-	if (due == INT64_MAX || s->rs->draining)
+	if ((due == INT64_MAX && alone) || s->rs->draining)
 		return;
 	s->timer.fire = on_time;
-	shard_timer_set(s->rs->shard, &s->timer, left <= 0 ? 1 :
-	    left < LIMIT_CLOCK_CHECK_MS ? left : LIMIT_CLOCK_CHECK_MS);
+	shard_timer_set(s->rs->shard, &s->timer, left <= 0 ? 1 : left < most ? left : most);
 }
 
 /* To whoever takes it up, or from there. */
@@ -331,17 +340,21 @@ sleeper_look(struct sleeper *s)
 	struct store_due *due = NULL;
 	size_t n = 0;
 	msec next = INT64_MAX;
-	int rc;
+	int rc = OK;
 
 	if (s->under_way > 0 || s->rs->draining)
 		return;
-	rc = store_due_get(s->rs->reader, shard_wall(s->rs->shard), LIMIT_WAKE_BATCH, &a,
-	    &due, &n);
-	if (rc == OK && n == 0)
+	if (!s->rs->lost)
+		rc = store_due_get(s->rs->reader, shard_wall(s->rs->shard),
+		    LIMIT_WAKE_BATCH, &a, &due, &n);
+	if (rc == OK && n == 0 && !s->rs->lost)
 		rc = store_due_next(s->rs->reader, &next);
 	s->ok = 0;
+	/* From another one each time: of several nodes each begins somewhere else. */
+	s->start += store_node(s->rs->sh->store) == NODE_ALONE ? 0 :
+	    (size_t)store_node(s->rs->sh->store);
 	for (size_t i = 0; rc == OK && i < n; i++)
-		wakes[due[i].what](s, &due[i]);
+		wakes[due[(i + s->start) % n].what](s, &due[(i + s->start) % n]);
 	arena_release(&a);
 	if (rc != OK)
 		next = shard_wall(s->rs->shard) + RETRY_MS;

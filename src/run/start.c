@@ -16,6 +16,7 @@
 #include "run/hook_priv.h"
 #include "run/hosted_priv.h"
 #include "run/mcp_priv.h"
+#include "store/node.h"
 
 /* A run that is being made.  Owns every text of the row until it is told. */
 struct create {
@@ -183,7 +184,9 @@ create_done(struct store_cmd *cmd)
 	run->seq = c->c.run.seq;
 	run->thread_seq = c->c.thread.seq;
 	run_exists(run);
-	if (c->c.run.status != RUN_RUNNING) {
+	if (c->c.foreign > 0 || store_is_late(run->rs->sh->store, cmd)) {
+		run_moved(run);              /* its row is there: another node has it */
+	} else if (c->c.run.status != RUN_RUNNING) {
 		set_pending(c);
 		displace(run->rs, &c->c);
 	} else if (!hosted_waits(run, c->c.run.graph_id)) {
@@ -206,6 +209,9 @@ create_submit(struct create *c, struct err *e)
 
 	if (rs->draining)
 		rc = err_set(e, ERR_BUSY, "the server is stopping");
+	else if (rs->lost)
+		rc = err_set(e, ERR_BUSY, "the server has lost its lease and is joining "
+		    "again; try again");
 	run->placed = rc == OK && c->c.run.held == 0 && admit_take(rs);
 	c->c.hold = !run->placed;
 	if (rc == OK) {

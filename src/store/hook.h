@@ -28,6 +28,15 @@ struct store_hook_set {
 	msec due;
 };
 
+/* Of several nodes one sends a row: it is the one whose command still finds it due at
+ * `due`, and it is due again later, unless it is done with by then.  ERR_CONFLICT:
+ * another has it. */
+struct store_hook_take {
+	struct store_cmd cmd;
+	int64_t seq;
+	msec due, later;
+};
+
 /* A run tells a client of A2A of its end; both empty: not any more.  ERR_CONFLICT: there
  * is no such run, or it has a webhook of another kind. */
 struct store_run_push {
@@ -47,6 +56,7 @@ struct store_hook {
 	struct str url, headers, body;
 	struct str push_json;                /* of a run; or empty */
 	int64_t tries;                       /* that failed */
+	msec due;
 	bool of_run, rolled_back;
 	struct store_run run;
 	msec started, ended;                 /* started 0: it did not */
@@ -61,6 +71,9 @@ int store_run_push_get(struct store_reader *r, owner_t o, const struct uuid *run
     struct arena *a, struct str *out);
 int store_hooks_due(struct store_reader *r, struct str receiver, msec now, size_t max,
     struct arena *a, struct store_hook **out, size_t *n);
+/* One of them.  ERR_NOTFOUND: it has gone. */
+int store_hook_get(struct store_reader *r, int64_t seq, struct arena *a,
+    struct store_hook *out);
 /* When the first that is not due yet is; INT64_MAX: there is none. */
 int store_hook_next(struct store_reader *r, msec now, msec *out);
 /* Is there such a row, or a run under way that will leave one? */

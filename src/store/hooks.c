@@ -100,6 +100,18 @@ hook_set(struct store *st, struct store_cmd *c)
 }
 const struct op store_op_hook_set = { .run = hook_set };
 
+static int
+hook_take(struct store *st, struct store_cmd *c)
+{
+	const struct store_hook_take *x = (struct store_hook_take *)c;
+	int rc = db_run(&st->w, SQL_HOOK_TAKE, db_i64(x->seq), db_i64(x->due),
+	    db_i64(x->later));
+
+	return rc == OK && db_changes(&st->w) == 0 ? err_set(&c->err, ERR_CONFLICT,
+	    "another server sends it") : rc;
+}
+const struct op store_op_hook_take = { .run = hook_take, .fenced = true };
+
 /* ---- point reads ------------------------------------------------------------------ */
 
 int
@@ -123,7 +135,7 @@ hook_read(const struct query *q, struct arena *a, struct store_hook *h)
 	*h = (struct store_hook){ .seq = query_i64(q, 0), .thread_seq = query_i64(q, 1),
 	    .owner = query_i64(q, 2), .id = query_uuid(q, 3), .url = query_str(q, 4, a),
 	    .headers = query_str(q, 5, a), .body = query_str(q, 6, a),
-	    .tries = query_i64(q, 7) };
+	    .tries = query_i64(q, 7), .due = query_i64(q, 21) };
 	h->of_run = query_null(q, 6);
 	if (!h->of_run)
 		return;
@@ -174,6 +186,19 @@ store_hooks_due(struct store_reader *r, struct str receiver, msec now, size_t ma
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? arena_rc(a) : rc;
+}
+
+int
+store_hook_get(struct store_reader *r, int64_t seq, struct arena *a,
+    struct store_hook *out)
+{
+	struct query q = query_of(reader_db(r), SQL_HOOK_AT, db_i64(seq));
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		hook_read(&q, a, out);
+	query_end(&q);
+	return rc == OK ? arena_rc(a) : rc;
 }
 
 int

@@ -122,21 +122,17 @@ store_pulse_close(struct store_pulse *p)
 }
 
 int
-store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, struct err *e)
+store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, nsec patience,
+    struct err *e)
 {
-	int rc = db_begin(&p->db, DB_WRITE);
-	bool lost = false;
+	int rc;
 
-	if (rc == OK)
-		rc = db_run(&p->db, SQL_NODE_BEAT, db_i64(node), db_i64(lease));
-	if (rc == OK)
-		lost = db_changes(&p->db) == 0;
-	if (rc == OK)
-		rc = db_commit(&p->db);
-	db_rollback(&p->db);
+	p->db.on->fault = DB_SOUND;
+	p->db.on->patience = patience / NS_PER_MS > 0 ? patience / NS_PER_MS : 1;
+	rc = db_run(&p->db, SQL_NODE_BEAT, db_i64(node), db_i64(lease));
 	if (rc != OK)
 		return db_failed(&p->db, e);
-	return lost ? err_set(e, ERR_NOTFOUND, "another server has marked the lease as over")
+	return db_changes(&p->db) == 0 ? err_set(e, ERR_NOTFOUND, "another server has marked the lease as over")
 	    : OK;
 }
 
@@ -318,7 +314,7 @@ static int
 node_list(struct store *st, struct store_cmd *c)
 {
 	struct store_node_list *x = (struct store_node_list *)c;
-	struct query q = query_of(&st->quick, SQL_NODE_LIST);
+	struct query q = query_of(&st->quick, SQL_NODE_LIST, db_i64(x->counts));
 	size_t cap = 0;
 	int rc;
 

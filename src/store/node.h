@@ -41,9 +41,10 @@ struct store_pulse;
 int  store_pulse_open(struct store *st, struct store_pulse **out, struct err *e);
 void store_pulse_close(struct store_pulse *p);       /* accepts NULL */
 /* From now for `lease` ms.  A lease that is over is renewed too if nobody has marked
- * it.  ERR_NOTFOUND: it is lost.  ERR_IO, ERR_BUSY: the database cannot be reached;
- * open another pulse. */
-int  store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, struct err *e);
+ * it.  ERR_NOTFOUND: it is lost.  ERR_IO, ERR_BUSY: the database did not answer for
+ * `patience`; the next beat connects again. */
+int  store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, nsec patience,
+    struct err *e);
 
 /* ---- commands -------------------------------------------------------------- */
 
@@ -93,6 +94,7 @@ struct store_node_row {
 };
 struct store_node_list {
 	struct store_cmd cmd;
+	bool counts;                         /* of threads, too */
 	struct store_node_row *nodes;        /* out, by number */
 	size_t nodes_n;
 };

@@ -22,8 +22,8 @@
 	"SELECT seq FROM node WHERE state = 0 AND expires < " now " ORDER BY seq"
 #define NODE_LIST_TEXT(now)                                                    \
 	"SELECT n.seq, n.name, n.address, n.info, n.state, n.started,"         \
-	" n.expires - " now ", (SELECT count(*) FROM thread t"                 \
-	" WHERE t.node = n.seq AND t.node > 0) FROM node n ORDER BY n.seq"
+	" n.expires - " now ", CASE WHEN ? = 1 THEN (SELECT count(*) FROM thread t" \
+	" WHERE t.node = n.seq AND t.node > 0) ELSE 0 END FROM node n ORDER BY n.seq"
 #define NODE_THREADS_TEXT                                                      \
 	"SELECT t.seq, t.uuid, t.owner FROM thread t"                          \
 	" WHERE t.node = ?1 AND t.node > 0 ORDER BY t.seq LIMIT ?2"

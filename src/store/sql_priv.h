@@ -85,6 +85,12 @@
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
+#define HOOK_COLUMNS                                                           \
+	"SELECT h.seq, h.thread, h.owner, h.id, h.url, h.headers,"             \
+	" h.body, h.tries, t.uuid, h.assistant, h.status, h.multitask,"        \
+	" h.created, h.started, h.ended, h.kwargs, h.metadata, h.error,"       \
+	" h.cancel_reason, h.checkpoint, h.push, h.due"
+
 /* Running and in nobody's memory by now. */
 #define CUT_OFF_SELECT                                                         \
 	"SELECT r.seq, r.thread, r.attempt, t.owner FROM run r"                \
@@ -656,10 +662,11 @@
 	X(HOOK_ERASE, "DELETE FROM hook WHERE seq IN (SELECT seq FROM hook"    \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
 	X(HOOK_RECEIVER, "SELECT min(receiver) FROM hook WHERE receiver > ?")  \
-	X(HOOKS_DUE, "SELECT h.seq, h.thread, h.owner, h.id, h.url, h.headers," \
-	    " h.body, h.tries, t.uuid, h.assistant, h.status, h.multitask,"    \
-	    " h.created, h.started, h.ended, h.kwargs, h.metadata, h.error,"   \
-	    " h.cancel_reason, h.checkpoint, h.push"                           \
+	X(HOOK_TAKE, "UPDATE hook SET due = ?3 WHERE seq = ?1 AND due = ?2")   \
+	X(HOOK_AT, HOOK_COLUMNS " FROM hook h LEFT JOIN thread t"              \
+	    " ON t.seq = h.thread WHERE h.seq = ?"                             \
+	    " AND (h.thread = 0 OR t.owner = h.owner)")                        \
+	X(HOOKS_DUE, HOOK_COLUMNS                                              \
 	    " FROM hook h INDEXED BY hook_receiver LEFT JOIN thread t"         \
 	    " ON t.seq = h.thread WHERE h.receiver = ? AND h.due <= ?"         \
 	    " AND (h.thread = 0 OR t.owner = h.owner) ORDER BY h.due LIMIT ?") \

@@ -316,7 +316,7 @@ CONTRACT(node_sees_what_is_due_and_nobody_has)
 CONTRACT(node_renews_its_lease)
 {
 	int64_t a = join(f, "a", OVER, 0), b = join(f, "b", LEASE, 0);
-	struct store_node_list l = { 0 };
+	struct store_node_list l = { .counts = true };
 	struct store_pulse *p;
 
 	CHECK_RC(store_pulse_open(f->st, &p, &f->e), OK);
@@ -324,10 +324,10 @@ CONTRACT(node_renews_its_lease)
 	CHECK(l.nodes_n == 2 && l.nodes[0].left < 0 && l.nodes[0].node == a);
 	CHECK_STR(l.nodes[1].name, "b");
 	CHECK(l.nodes[1].left > LEASE / 2 && l.nodes[1].left <= LEASE);
-	CHECK_RC(store_pulse_beat(p, a, LEASE, &f->e), OK);
+	CHECK_RC(store_pulse_beat(p, a, LEASE, NS_PER_S, &f->e), OK);
 	store_set_node(f->st, b);
 	CHECK_INT(take(f, 10).marked, 0);
-	CHECK_RC(store_pulse_beat(p, a, OVER, &f->e), OK);
+	CHECK_RC(store_pulse_beat(p, a, OVER, NS_PER_S, &f->e), OK);
 	(void)start_run(f, 7, 1, 1);
 	store_set_node(f->st, a);
 	(void)start_run(f, 7, 2, 2);
@@ -337,6 +337,6 @@ CONTRACT(node_renews_its_lease)
 	CHECK_INT(take(f, 0).marked, 1);
 	CHECK_RC(fix_do(f, &l, STORE_NODE_LIST, 0), OK);
 	CHECK(l.nodes_n == 2 && l.nodes[0].state == NODE_LOST);
-	CHECK_RC(store_pulse_beat(p, a, LEASE, &f->e), ERR_NOTFOUND);
+	CHECK_RC(store_pulse_beat(p, a, LEASE, NS_PER_S, &f->e), ERR_NOTFOUND);
 	store_pulse_close(p);
 }

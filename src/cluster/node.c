@@ -1,0 +1,411 @@
+/*
+ * node.c - see node.h: the lease.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "cluster/node_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define AGAIN_MS 250                         /* before joining is tried again */
+#define BEAT_MIN (20 * NS_PER_MS)
+
+static nsec
+lease_ns(const struct cluster *c)
+{
+	return c->o.lease * NS_PER_MS;
+}
+
+/* What is begun before `sent` may count on the lease for so long. */
+static nsec
+lease_ends(const struct cluster *c, nsec sent)
+{
+	return sent + lease_ns(c) / 8 * 7;
+}
+
+/* ---- the thread that beats ----------------------------------------------------- */
+
+/* From here on nothing of runs is written; then all shards are told. */
+static void
+lease_lost(struct cluster *c, int64_t node, const char *why)
+{
+	if (atomic_exchange(&c->losing, true))
+		return;
+	atomic_store(&c->node, NODE_NONE);
+	store_set_node(c->st, NODE_NONE);
+	atomic_fetch_add(&c->counts.lost, 1);
+	c->before = node;
+	log_error("cluster", "lease_lost", "node=%lld reason=%s", (long long)node, why);
+	shard_post(c->home, &c->lost_job);
+}
+
+static void
+beat_sleep(struct cluster *c)
+{
+	struct timespec t = { c->next / NS_PER_S, c->next % NS_PER_S };
+
+	if (c->next == NEVER)
+		pthread_cond_wait(&c->wake, &c->lock);
+	else
+		pthread_cond_timedwait(&c->wake, &c->lock, &t);
+}
+
+/* One beat, and what it means.  Under the lock, but for the beat. */
+static void
+beat(struct cluster *c, struct store_pulse *p)
+{
+	int64_t node = atomic_load(&c->node);
+	nsec sent = clock_mono(), left = c->until - sent;
+	struct err e = { 0 };
+	int rc;
+
+	pthread_mutex_unlock(&c->lock);
+	rc = left <= 0 ? ERR_TIMEOUT : store_pulse_beat(p, node, c->o.lease,
+	    left < lease_ns(c) / 4 ? left : lease_ns(c) / 4, &e);
+	pthread_mutex_lock(&c->lock);
+	if (atomic_load(&c->node) != node)
+		return;                      /* it has left meanwhile */
+	atomic_fetch_add(rc == OK ? &c->counts.beats : &c->counts.failed, 1);
+	if (rc == OK) {
+		c->until = lease_ends(c, sent);
+		c->next = sent + lease_ns(c) / 4;
+		return;
+	}
+	c->next = clock_mono() + (lease_ns(c) / 32 > BEAT_MIN ? lease_ns(c) / 32 : BEAT_MIN);
+	if (rc == ERR_NOTFOUND || clock_mono() >= c->until) {
+		c->next = NEVER;
+		lease_lost(c, node, rc == ERR_NOTFOUND ? e.text :
+		    "the database was not reached in time");
+	} else if (c->next > c->until) {
+		c->next = c->until;
+	}
+}
+
+static void *
+beat_main(void *arg)
+{
+	struct cluster *c = arg;
+	struct store_pulse *p = NULL;
+	struct err e;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->stop) {
+		if (clock_mono() < c->next) {
+			beat_sleep(c);
+			continue;
+		}
+		if (p == NULL && store_pulse_open(c->st, &p, &e) != OK)
+			log_warn("cluster", "pulse", "error=%s", e.text);
+		if (p != NULL)
+			beat(c, p);
+		else
+			c->next = clock_mono() + BEAT_MIN;
+	}
+	pthread_mutex_unlock(&c->lock);
+	store_pulse_close(p);
+	return NULL;
+}
+
+/* We are this node, as far as we know since `sent`. */
+static void
+lease_begin(struct cluster *c, int64_t node, nsec sent)
+{
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->node, node);
+	store_set_node(c->st, node);
+	c->until = lease_ends(c, sent);
+	c->next = sent + lease_ns(c) / 4;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	atomic_fetch_add(&c->counts.joined, 1);
+	atomic_store(&c->losing, false);
+	log_info("cluster", "joined", "node=%lld name=%s lease_ms=%lld", (long long)node,
+	    c->name, (long long)c->o.lease);
+}
+
+/* ---- lost, and joining again ------------------------------------------------------- */
+
+static void join_begin(struct cluster *c);
+
+static void
+on_again(struct wheel_timer *t)
+{
+	join_begin(CONTAINER_OF(t, struct cluster, again));
+}
+
+static void
+shard_resume(struct shard_job *job)
+{
+	runs_resume(CONTAINER_OF(job, struct cluster_shard, job)->runs);
+}
+
+static void
+all_shards(struct cluster *c, void (*run)(struct shard_job *job))
+{
+	for (unsigned i = 0; i < c->shards; i++) {
+		c->shard[i].job.run = run;
+		shard_post(runs_shard(c->shard[i].runs), &c->shard[i].job);
+	}
+}
+
+static void
+joined(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, join.cmd);
+
+	if (c->leaves)
+		return;                      /* its row is over with its lease */
+	if (cmd->rc != OK) {
+		log_warn("cluster", "not_joined", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+		c->again.fire = on_again;
+		shard_timer_set(c->home, &c->again, AGAIN_MS);
+		return;
+	}
+	lease_begin(c, c->join.node, c->joining);
+	if (c->o.changed != NULL)
+		c->o.changed(c->o.ctx, c->join.node);
+	all_shards(c, shard_resume);
+	if (c->serves)
+		take_look_soon(c);
+	peers_tell(c, 0);
+}
+
+static void
+join_fill(struct cluster *c)
+{
+	c->join = (struct store_node_join){ .cmd = { .op = STORE_NODE_JOIN },
+	    .name = str_of(c->name), .address = str_of(c->address),
+	    .info = str_of(c->info), .lease = c->o.lease, .before = c->before };
+	c->joining = clock_mono();
+}
+
+static void
+join_begin(struct cluster *c)
+{
+	int rc;
+
+	join_fill(c);
+	c->join.cmd.done = joined;
+	rc = store_submit(c->st, c->home, &c->join.cmd, true);
+	assert(rc == OK);                    /* forced */
+}
+
+static void
+abandoned(struct cluster *c)
+{
+	if (atomic_fetch_sub(&c->left, 1) == 1)
+		shard_post(c->home, &c->lost_job);
+}
+
+static void
+shard_abandon(struct shard_job *job)
+{
+	struct cluster_shard *s = CONTAINER_OF(job, struct cluster_shard, job);
+
+	runs_abandon(s->runs);
+	abandoned(s->c);
+}
+
+static void lost_told(struct shard_job *job);
+
+/* All shards have abandoned their runs. */
+static void
+lost_over(struct shard_job *job)
+{
+	struct cluster *c = CONTAINER_OF(job, struct cluster, lost_job);
+
+	c->lost_job.run = lost_told;
+	if (!c->leaves)
+		join_begin(c);
+}
+
+static void
+lost_told(struct shard_job *job)
+{
+	struct cluster *c = CONTAINER_OF(job, struct cluster, lost_job);
+
+	peers_forget(c);
+	if (c->o.changed != NULL)
+		c->o.changed(c->o.ctx, NODE_NONE);
+	c->lost_job.run = lost_over;
+	atomic_store(&c->left, c->shards + 1);
+	all_shards(c, shard_abandon);
+	abandoned(c);
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+static int
+join_first(struct cluster *c, struct err *e)
+{
+	int rc;
+
+	join_fill(c);
+	rc = store_submit(c->st, c->home, &c->join.cmd, true);
+	if (rc != OK)
+		return err_set(e, rc, "joining the cluster: %s", rc_text(rc));
+	while (c->join.cmd.under_way)
+		shard_turn(c->home);
+	if (c->join.cmd.rc != OK)
+		return err_set(e, c->join.cmd.rc, "joining the cluster: %s",
+		    c->join.cmd.err.text);
+	lease_begin(c, c->join.node, c->joining);
+	return OK;
+}
+
+int
+cluster_open(struct cluster **out, struct store *st, struct shard *s,
+    const struct cluster_options *o, struct err *e)
+{
+	struct cluster *c = mem_new(struct cluster);
+	pthread_condattr_t attr;
+	int rc;
+
+	*out = NULL;
+	c->st = st;
+	c->home = s;
+	c->o = *o;
+	c->name = mem_cstr(o->name);
+	c->address = mem_cstr(o->address);
+	c->info = mem_cstr(o->info);
+	c->next = NEVER;
+	c->lost_job.run = lost_told;
+	atomic_init(&c->node, NODE_NONE);
+	c->list_arena = c->wanted_arena = c->take_arena = ARENA(LIMIT_STATE_BYTES);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = join_first(c, e);
+	if (rc == OK) {
+		rc = pthread_create(&c->thread, NULL, beat_main, c);
+		c->runs = rc == 0;
+		if (rc != 0)
+			rc = err_set(e, ERR_IO, "thread: %s", strerror(rc));
+	}
+	if (rc != OK) {
+		cluster_close(c);
+		return rc;
+	}
+	if (o->changed != NULL)
+		o->changed(o->ctx, c->join.node);
+	*out = c;
+	return OK;
+}
+
+static void
+thread_end(struct cluster *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	if (c->runs)
+		pthread_join(c->thread, NULL);
+	c->runs = false;
+}
+
+void
+cluster_close(struct cluster *c)
+{
+	if (c == NULL)
+		return;
+	thread_end(c);
+	arena_release(&c->list_arena);
+	arena_release(&c->wanted_arena);
+	arena_release(&c->take_arena);
+	pthread_cond_destroy(&c->wake);
+	pthread_mutex_destroy(&c->lock);
+	free(c->peers);
+	free(c->name);
+	free(c->address);
+	free(c->info);
+	free(c);
+}
+
+void
+cluster_attach(struct cluster *c, struct runs *rs)
+{
+	struct cluster_shard *s;
+	unsigned i;
+
+	pthread_mutex_lock(&c->lock);
+	i = c->shards++;
+	assert(i < LIMIT_SHARDS);
+	s = &c->shard[i];
+	s->c = c;
+	s->runs = rs;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+cluster_serve(struct cluster *c)
+{
+	c->serves = true;
+	peers_listen(c);
+	take_look_soon(c);
+}
+
+static void
+left(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, leave.cmd);
+
+	if (cmd->rc != OK)
+		log_warn("cluster", "not_left", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+	else
+		log_info("cluster", "left", "node=%lld", (long long)c->leave.node);
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->node, NODE_NONE);
+	store_set_node(c->st, NODE_NONE);
+	c->next = NEVER;
+	pthread_mutex_unlock(&c->lock);
+	peers_tell(c, 0);
+	c->left_done(c->left_ctx);
+}
+
+void
+cluster_leave(struct cluster *c, void (*done)(void *ctx), void *ctx)
+{
+	int64_t node = atomic_load(&c->node);
+	int rc;
+
+	c->leaves = true;
+	c->left_done = done;
+	c->left_ctx = ctx;
+	take_stop(c);
+	shard_timer_cancel(c->home, &c->again);
+	if (node <= 0) {                     /* lost: its row is over by itself */
+		done(ctx);
+		return;
+	}
+	c->leave = (struct store_node_leave){ .cmd = { .op = STORE_NODE_LEAVE,
+	    .done = left }, .node = node };
+	rc = store_submit(c->st, c->home, &c->leave.cmd, true);
+	assert(rc == OK);                    /* forced */
+}
+
+void
+cluster_stats(struct cluster *c, struct cluster_stats *out)
+{
+	nsec now = clock_mono();
+
+	*out = (struct cluster_stats){ .node = cluster_node(c), .lease = c->o.lease,
+	    .beats = atomic_load(&c->counts.beats),
+	    .beats_failed = atomic_load(&c->counts.failed),
+	    .lost = atomic_load(&c->counts.lost), .joined = atomic_load(&c->counts.joined),
+	    .took_threads = atomic_load(&c->counts.took),
+	    .marked = atomic_load(&c->counts.marked) };
+	pthread_mutex_lock(&c->lock);
+	out->left = out->node > 0 ? (c->until - now) / NS_PER_MS : 0;
+	for (size_t i = 0; i < c->peers_n; i++)
+		out->others += c->peers[i].until > now;
+	pthread_mutex_unlock(&c->lock);
+}

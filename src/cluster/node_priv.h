@@ -1,0 +1,99 @@
+/*
+ * node_priv.h - the inside of node.h: one struct, and its three parts.
+ *
+ *   node.c        the lease: the beating thread, losing it, joining again
+ *   node_take.c   what others have lost or have written for us
+ *   node_peers.c  who is there
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CLUSTER_NODE_PRIV_H
+#define CLUSTER_NODE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "cluster/bus.h"
+#include "cluster/node.h"
+
+#define NODE_SUBJECT "all.node"              /* of the bus */
+
+struct cluster;
+
+/* A shard of ours, and the job that goes there: one at a time. */
+struct cluster_shard {
+	struct cluster *c;
+	struct runs *runs;
+	struct shard_job job;
+};
+
+struct peer {
+	int64_t node;
+	nsec until;                          /* its lease, by our clock */
+};
+
+struct cluster {
+	struct store *st;
+	struct shard *home;                  /* shard 0 */
+	struct cluster_options o;
+	char *name, *address, *info;
+	_Atomic int64_t node;                /* NODE_NONE: lost, or left */
+	struct bus *bus;                     /* NULL: none */
+	struct bus_ear *ear;
+
+	/* The beating thread's, under `lock` where others look. */
+	pthread_t thread;
+	bool runs;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+	nsec until;                          /* counts itself as lost then */
+	nsec next;                           /* beat */
+	struct peer *peers;                  /* node_peers.c */
+	size_t peers_n, peers_cap;
+	int64_t newest;                      /* number seen */
+
+	/* Shard 0's. */
+	struct cluster_shard shard[LIMIT_SHARDS];
+	unsigned shards;
+	_Atomic unsigned left;               /* shards that have not abandoned */
+	struct shard_job lost_job, wake_job;
+	_Atomic bool losing, waking;
+	int64_t before;                      /* the number that was lost */
+	bool serves, leaves, over;
+	struct store_node_join join;
+	nsec joining;                        /* since then */
+	struct wheel_timer again;            /* to join */
+	struct store_node_leave leave;
+	void (*left_done)(void *ctx);
+	void *left_ctx;
+	struct wheel_timer look;
+	unsigned looks, turn;
+	bool asked;                          /* to look again at once */
+	struct store_node_list list;
+	struct store_node_wanted wanted;
+	struct store_node_take take;
+	struct arena list_arena, wanted_arena, take_arena;
+	bool tidy;
+
+	struct {
+		_Atomic uint64_t beats, failed, lost, joined, took, marked;
+	} counts;
+};
+
+/* node_peers.c */
+void peers_set(struct cluster *c, const struct store_node_row *rows, size_t n);
+void peers_forget(struct cluster *c);
+/* Tells all other nodes: to look, or node n to look at what is written for it. */
+void peers_tell(struct cluster *c, int64_t n);
+void peers_listen(struct cluster *c);
+
+/* node_take.c: on shard 0. */
+void take_look_soon(struct cluster *c);
+void take_stop(struct cluster *c);
+bool take_is_busy(const struct cluster *c);  /* a command is under way */
+
+#endif

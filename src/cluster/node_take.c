@@ -1,0 +1,227 @@
+/*
+ * node_take.c - looking: who is there, who is no more, and what is written for us.
+ *
+ *   look --> list ----------------------------> wanted --> look later
+ *              | somebody's lease is over, or      | cancels: to their runs
+ *              | somebody has left                 | threads: to shards
+ *              v
+ *             take --> threads to shards --> take again, until nothing is left
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cluster/node_priv.h"
+
+#define AGAIN_MS     100                     /* another node is taking the rest */
+#define THREADS_EACH 16                      /* looks: at all threads of ours */
+
+bool
+take_is_busy(const struct cluster *c)
+{
+	return c->list.cmd.under_way || c->wanted.cmd.under_way || c->take.cmd.under_way;
+}
+
+/* ---- threads to shards --------------------------------------------------------------- */
+
+struct adoption {
+	struct shard_job job;
+	struct runs *rs;
+	struct store_taken thread;
+};
+
+static void
+adoption_run(struct shard_job *job)
+{
+	struct adoption *x = CONTAINER_OF(job, struct adoption, job);
+
+	runs_adopt(x->rs, x->thread.owner, x->thread.thread_seq, &x->thread.thread_id);
+	free(x);
+}
+
+static void
+adopt(struct cluster *c, const struct store_taken *t)
+{
+	struct adoption *x = mem_new(struct adoption);
+
+	assert(c->shards > 0);
+	x->job.run = adoption_run;
+	x->rs = c->shard[c->turn++ % c->shards].runs;
+	x->thread = *t;
+	shard_post(runs_shard(x->rs), &x->job);
+}
+
+/* ---- taking -------------------------------------------------------------------------- */
+
+static void look(struct cluster *c);
+
+static void
+on_look(struct wheel_timer *t)
+{
+	look(CONTAINER_OF(t, struct cluster, look));
+}
+
+static void
+look_in(struct cluster *c, msec ms)
+{
+	if (c->over || c->leaves)
+		return;
+	shard_timer_cancel(c->home, &c->look);
+	c->look.fire = on_look;
+	shard_timer_set(c->home, &c->look, ms);
+}
+
+static void take_begin(struct cluster *c);
+
+static void
+taken(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, take.cmd);
+	struct store_node_take *x = &c->take;
+	bool more = cmd->rc == OK && x->more && !c->leaves;
+	bool some = x->taken_n > 0;
+
+	/* Late: what it took is its old number's, and is taken again. */
+	for (size_t i = 0; cmd->rc == OK && !store_is_late(c->st, cmd) && i < x->taken_n; i++)
+		adopt(c, &x->taken[i]);
+	if (cmd->rc == OK) {
+		c->tidy = false;
+		atomic_fetch_add(&c->counts.took, x->taken_n);
+		atomic_fetch_add(&c->counts.marked, (uint64_t)x->marked);
+		if (x->marked > 0)
+			log_warn("cluster", "node_lost", "nodes=%lld last=%lld",
+			    (long long)x->marked, (long long)x->from);
+	} else if (cmd->rc != ERR_CANCELLED) {
+		log_warn("cluster", "not_taken", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+	}
+	arena_clear(&c->take_arena);
+	if (more && some)
+		take_begin(c);
+	else if (more)
+		look_in(c, AGAIN_MS);
+}
+
+static void
+take_begin(struct cluster *c)
+{
+	int rc;
+
+	if (c->take.cmd.under_way || cluster_node(c) <= 0)
+		return;
+	c->take = (struct store_node_take){ .cmd = { .op = STORE_NODE_TAKE,
+	    .arena = &c->take_arena, .done = taken }, .limit = LIMIT_TAKE_THREADS,
+	    .tidy = c->tidy, .now = shard_wall(c->home) };
+	rc = store_submit(c->st, c->home, &c->take.cmd, true);
+	assert(rc == OK);                    /* forced */
+}
+
+/* ---- what is written for us ------------------------------------------------------------- */
+
+static void
+wanted_done(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, wanted.cmd);
+	const struct store_node_wanted *x = &c->wanted;
+
+	for (size_t i = 0; cmd->rc == OK && !c->leaves && i < x->cancels_n; i++)
+		run_cancel(c->shard[0].runs, x->cancels[i].owner, &x->cancels[i].thread_id,
+		    &x->cancels[i].run_id, x->cancels[i].rollback ? RUN_ROLLBACK : 0,
+		    x->cancels[i].why, NULL, NULL);
+	for (size_t i = 0; cmd->rc == OK && !c->leaves && i < x->threads_n; i++)
+		if (!runs_has_thread(c->shard[0].runs, &x->threads[i].thread_id))
+			adopt(c, &x->threads[i]);
+	if (cmd->rc == OK && x->stale) {
+		c->tidy = true;
+		take_begin(c);
+	}
+	arena_clear(&c->wanted_arena);
+}
+
+static void
+wanted_begin(struct cluster *c)
+{
+	int rc;
+
+	if (c->wanted.cmd.under_way)
+		return;
+	c->wanted = (struct store_node_wanted){ .cmd = { .op = STORE_NODE_WANTED,
+	    .arena = &c->wanted_arena, .done = wanted_done },
+	    .threads_too = c->looks++ % THREADS_EACH == 0 };
+	rc = store_submit(c->st, c->home, &c->wanted.cmd, true);
+	assert(rc == OK);
+}
+
+/* ---- who is there --------------------------------------------------------------------- */
+
+static void
+listed(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, list.cmd);
+	const struct store_node_list *x = &c->list;
+	int64_t us = cluster_node(c);
+	bool over = false;
+
+	for (size_t i = 0; cmd->rc == OK && i < x->nodes_n; i++)
+		over = over || (x->nodes[i].node != us &&
+		    (x->nodes[i].state != NODE_LIVE || x->nodes[i].left < 0));
+	if (cmd->rc == OK)
+		peers_set(c, x->nodes, x->nodes_n);
+	arena_clear(&c->list_arena);
+	if (cmd->rc != OK || us <= 0 || c->leaves)
+		return;
+	if (over)
+		take_begin(c);
+	wanted_begin(c);
+	if (c->asked) {
+		c->asked = false;
+		look_in(c, 1);
+	}
+}
+
+/* A quarter of the lease, a second at most; not all nodes at once. */
+static msec
+look_pause(const struct cluster *c)
+{
+	msec ms = c->o.lease / 4 < LIMIT_NODE_LOOK_MS ? c->o.lease / 4 : LIMIT_NODE_LOOK_MS;
+	uint32_t any;
+
+	id_random(&any, sizeof any);
+	return ms - ms / 8 + (msec)(any % (uint32_t)(ms / 4 + 1));
+}
+
+static void
+look(struct cluster *c)
+{
+	int rc;
+
+	look_in(c, look_pause(c));
+	if (c->list.cmd.under_way) {
+		c->asked = true;
+		return;
+	}
+	c->list = (struct store_node_list){ .cmd = { .op = STORE_NODE_LIST,
+	    .arena = &c->list_arena, .done = listed } };
+	rc = store_submit(c->st, c->home, &c->list.cmd, true);
+	assert(rc == OK);
+}
+
+void
+take_look_soon(struct cluster *c)
+{
+	if (c->serves)
+		look(c);
+}
+
+void
+take_stop(struct cluster *c)
+{
+	c->over = true;
+	shard_timer_cancel(c->home, &c->look);
+	if (c->ear != NULL)
+		bus_stop(c->ear);
+	c->ear = NULL;
+}
