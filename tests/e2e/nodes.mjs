@@ -1,0 +1,159 @@
+// nodes.mjs - two servers on one PostgreSQL, without a bus: each takes over what the other
+// loses, a run is done at one of them only, and requests for the other's runs are answered
+// from the store.
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { binary, call, check, equal, finish, freePort, repo, scenario, scratch, startMock, until } from "./lib.mjs";
+
+const lease = 1000;
+const folder = mkdtempSync("/tmp/cohort-nodes-");
+chmodSync(folder, 0o755);
+const pg = (verb) => execFileSync(path.join(repo, "tests", "pg", "server"), [verb, path.join(folder, "s")],
+  { encoding: "utf8", timeout: 60000, env: { ...process.env, PG_ARGS: "-c fsync=off" }, stdio: ["ignore", "pipe", "inherit"] }).trim();
+const url = process.env.COHORT_TEST_PG ?? pg("start");
+process.on("exit", () => { if (!process.env.COHORT_TEST_PG) pg("kill"); rmSync(folder, { recursive: true, force: true }); });
+
+let spaces = 0;
+const schema = () => `${url}${url.includes("?") ? "&" : "?"}options=-csearch_path%3Dnodes${process.pid}_${++spaces}`;
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "1"]);
+
+const children = new Set();
+process.on("exit", () => { for (const c of children) c.kill("SIGKILL"); });
+
+async function node(store, name, args) {
+  const port = await freePort(), dir = scratch();
+  const child = spawn(binary, ["serve", "--port", String(port), "--store", store, "--work-path", path.join(dir, "work.db"), "--shards", "2", "--cluster-name", name, ...args],
+    { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o" } });
+  const s = { child, url: `http://127.0.0.1:${port}`, log: "", exit: null };
+  for (const out of [child.stdout, child.stderr]) out.on("data", (d) => { s.log += d; });
+  children.add(child);
+  s.exited = new Promise((done) => child.on("exit", (code, signal) => { children.delete(child); done(s.exit = { code, signal }); }));
+  s.stop = (signal) => { child.kill(signal); return s.exited; };
+  await until(async () => {
+    if (s.exit) throw new Error(`it ended: ${JSON.stringify(s.exit)}\n${s.log}`);
+    try { return (await fetch(`${s.url}/ok`)).ok; } catch { return false; }
+  }, `${name} to listen`);
+  return s;
+}
+
+async function two({ args = ["--cluster-lease", String(lease)] } = {}) {
+  const store = schema(), up = (name) => node(store, name, args);
+  const a = await up("a");
+  return { a, b: await up("b"), up };
+}
+const end = (...servers) => Promise.all(servers.map((s) => s.stop("SIGKILL")));
+const thread = async (s) => (await call(s, "POST", "/threads", {})).json.thread_id;
+const say = (content) => ({ assistant_id: "agent", input: { messages: [{ role: "user", content }] } });
+const begin = async (s, t, content, more = {}) => (await call(s, "POST", `/threads/${t}/runs`, { ...say(content), ...more })).json;
+const get = async (s, t, r) => (await call(s, "GET", `/threads/${t}/runs/${r}`)).json;
+const shown = (s, t, r, status, what, ms) => until(async () => { const x = await get(s, t, r); return x?.status === status && x; }, what, ms);
+const answers = async (s, t) => (await call(s, "GET", `/threads/${t}/state`)).json.values.messages.filter((m) => m.type === "ai").length;
+// The model has half an answer and stalls: the run is under way for as long.
+const half = (s, t, r) => until(async () => (await get(s, t, r))?.status === "running", "the run to begin");
+
+await scenario("kill -9: the other server takes over", async () => {
+  const { a, b } = await two();
+  const threads = await Promise.all([...Array(20)].map(() => thread(a)));
+  const runs = await Promise.all(threads.map((t, i) => begin(a, t, `kill ${i} mock:stallx1`)));
+  const queued = await begin(a, threads[0], "behind it");
+  for (let i = 0; i < runs.length; i++) await half(b, threads[i], runs[i].run_id);
+  const at = Date.now();
+  await a.stop("SIGKILL");
+  for (let i = 0; i < runs.length; i++) await shown(b, threads[i], runs[i].run_id, "success", "the run at the other server");
+  check(Date.now() - at < lease + 2000, "taken over and done in lease + 2 s", Date.now() - at);
+  await shown(b, threads[0], queued.run_id, "success", "the run behind it");
+  equal(await Promise.all(threads.map((t) => answers(b, t))), threads.map((_, i) => i === 0 ? 2 : 1), "each has been answered once");
+  check(/node_lost/.test(b.log) && /took_over/.test(b.log), "it says so", b.log);
+  await end(b);
+});
+
+await scenario("a server that stops leaves its runs at once, and they are no failed attempt", async () => {
+  const { a, b } = await two({ args: ["--cluster-lease", "20000"] });
+  const t = await thread(a);
+  const r = await begin(a, t, "leave mock:stallx1");
+  await half(b, t, r.run_id);
+  const at = Date.now();
+  await a.stop("SIGTERM");
+  await shown(b, t, r.run_id, "success", "the run at the other server");
+  check(Date.now() - at < 15000, "long before the lease is over", Date.now() - at);
+  const state = (await call(b, "GET", `/threads/${t}/state`)).json;
+  equal(state.metadata.run_attempt, 1, "it is the first attempt still");
+  await end(b);
+});
+
+await scenario("a server that is frozen for three leases writes nothing of its runs, and serves on", async () => {
+  const { a, b } = await two();
+  const t = await thread(a);
+  const r = await begin(a, t, "frozen mock:stallx1");
+  await half(b, t, r.run_id);
+  a.child.kill("SIGSTOP");
+  await shown(b, t, r.run_id, "success", "the run at the other server");
+  await new Promise((done) => setTimeout(done, 2 * lease));
+  a.child.kill("SIGCONT");
+  await until(() => (a.log.match(/cluster joined/g) ?? []).length === 2, "it to join again");
+  check(/lease_lost/.test(a.log), "it lost its lease", a.log);
+  equal((await get(a, t, r.run_id)).status, "success", "it reads what the other has done");
+  const again = await begin(a, t, "and again");
+  await shown(b, t, again.run_id, "success", "its next run");
+  equal(await answers(a, t), 2, "each was answered once");
+  await end(a, b);
+});
+
+await scenario("runs of the other server: queued, read, cancelled", async () => {
+  const { a, b } = await two();
+  const t = await thread(a);
+  const first = await begin(a, t, "foreign mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] });
+  await half(b, t, first.run_id);
+  const second = await begin(b, t, "second");
+  equal((await get(b, t, second.run_id)).status, "pending", "one that came to b waits for a's");
+  equal((await call(b, "POST", `/threads/${t}/runs`, { ...say("no"), multitask_strategy: "reject" })).status, 409, "reject");
+  const got = [], stream = await fetch(`${b.url}/threads/${t}/runs/${first.run_id}/stream`);
+  const reading = (async () => { for await (const chunk of stream.body) got.push(Buffer.from(chunk).toString()); })();
+  await until(() => got.join("").includes("event: messages"), "events of a's run at b");
+  const cancelled = await call(b, "POST", `/threads/${t}/runs/${first.run_id}/cancel?wait=true`);
+  check(cancelled.status < 300, "cancelled at b", cancelled);
+  equal((await get(b, t, first.run_id)).status, "interrupted", "it is interrupted");
+  await reading;
+  await shown(b, t, second.run_id, "success", "the second, in its turn");
+  equal((await call(b, "GET", `/threads/${t}/runs/${second.run_id}/join`)).status, 200, "joined at b");
+  // One that displaces what runs at the other server.
+  const third = await begin(a, t, "third mock:stall");
+  await half(b, t, third.run_id);
+  const fourth = await begin(b, t, "fourth", { multitask_strategy: "interrupt" });
+  await shown(b, t, fourth.run_id, "success", "it took the other's place");
+  equal((await get(a, t, third.run_id)).status, "interrupted", "which is interrupted");
+  const wait = await call(b, "POST", `/threads/${t}/runs/wait`, say("at rest"));
+  check(wait.status === 200 && wait.json.messages.at(-1).type === "ai", "a thread at rest is anybody's", wait.text);
+  await end(a, b);
+});
+
+await scenario("crons, sleepers and webhooks: one of two does each", async () => {
+  const calls = [];
+  const port = await freePort();
+  const receiver = http.createServer((req, res) => { let text = ""; req.on("data", (d) => { text += d; }); req.on("end", () => { calls.push(JSON.parse(text)); res.end("{}"); }); });
+  await new Promise((done) => receiver.listen(port, "127.0.0.1", done));
+  const { a, b } = await two();
+  const t = await thread(a);
+  const cron = await call(a, "POST", "/runs/crons", { ...say("tick"), schedule: "* * * * * *" });
+  check(cron.status === 200, "a cron of each second", cron.text);
+  const later = await Promise.all([...Array(10)].map(async (_, i) => {
+    const s = i % 2 ? a : b, own = await thread(s);
+    return [own, await begin(s, own, `later ${i}`, { after_seconds: 2, webhook: `http://127.0.0.1:${port}/` })];
+  }));
+  for (const [own, r] of later) await shown(b, own, r.run_id, "success", "a run that was held");
+  await until(() => calls.length >= 10, "the webhooks");
+  await until(async () => (await call(a, "POST", "/threads/search", { metadata: { cron_id: cron.json.cron_id }, limit: 100 })).json.length >= 4, "four firings");
+  await call(a, "DELETE", `/runs/crons/${cron.json.cron_id}`);
+  const made = (await call(a, "POST", "/threads/search", { metadata: { cron_id: cron.json.cron_id }, limit: 100 })).json;
+  const seconds = made.map((x) => Math.floor(Date.parse(x.created_at) / 1000));
+  check(new Set(seconds).size >= made.length - 1, "no second has two", seconds);
+  equal(new Set(calls.map((x) => x.run_id)).size, calls.length, "no webhook came twice");
+  for (const [own, r] of later) equal(await answers(a, own), 1, `${r.run_id}: answered once`);
+  check(!/cron_missed/.test(a.log + b.log), "nothing was missed", a.log + b.log);
+  await end(a, b);
+  receiver.close();
+});
+
+finish();
