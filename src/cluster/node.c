@@ -146,10 +146,15 @@ shard_resume(struct shard_job *job)
 static void
 all_shards(struct cluster *c, void (*run)(struct shard_job *job))
 {
-	for (unsigned i = 0; i < c->shards; i++) {
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->left, c->shards + 1);
+	for (unsigned i = 0; i < LIMIT_SHARDS; i++) {
+		if (c->shard[i].runs == NULL)
+			continue;
 		c->shard[i].job.run = run;
 		shard_post(runs_shard(c->shard[i].runs), &c->shard[i].job);
 	}
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void
@@ -233,7 +238,6 @@ lost_told(struct shard_job *job)
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, NODE_NONE);
 	c->lost_job.run = lost_over;
-	atomic_store(&c->left, c->shards + 1);
 	all_shards(c, shard_abandon);
 	abandoned(c);
 }
@@ -332,15 +336,13 @@ cluster_close(struct cluster *c)
 void
 cluster_attach(struct cluster *c, struct runs *rs)
 {
-	struct cluster_shard *s;
-	unsigned i;
+	struct cluster_shard *s = &c->shard[shard_id(runs_shard(rs))];
 
+	assert(shard_id(runs_shard(rs)) < LIMIT_SHARDS && s->runs == NULL);
 	pthread_mutex_lock(&c->lock);
-	i = c->shards++;
-	assert(i < LIMIT_SHARDS);
-	s = &c->shard[i];
 	s->c = c;
 	s->runs = rs;
+	c->shards++;
 	pthread_mutex_unlock(&c->lock);
 }
 

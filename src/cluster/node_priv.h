@@ -57,9 +57,10 @@ struct cluster {
 	int64_t newest;                      /* number seen */
 
 	/* Shard 0's. */
-	struct cluster_shard shard[LIMIT_SHARDS];
+	struct cluster_shard shard[LIMIT_SHARDS];    /* by shard_id; under `lock` until it
+	                                        serves */
 	unsigned shards;
-	_Atomic unsigned left;               /* shards that have not abandoned */
+	_Atomic unsigned left;               /* shards that have not abandoned, and one */
 	struct shard_job lost_job, wake_job;
 	_Atomic bool losing, waking;
 	int64_t before;                      /* the number that was lost */

@@ -47,7 +47,7 @@ adopt(struct cluster *c, const struct store_taken *t)
 {
 	struct adoption *x = mem_new(struct adoption);
 
-	assert(c->shards > 0);
+	assert(c->shards > 0 && c->shard[c->shards - 1].runs != NULL);
 	x->job.run = adoption_run;
 	x->rs = c->shard[c->turn++ % c->shards].runs;
 	x->thread = *t;

@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "cluster/node.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
 #include "main/catalog.h"
@@ -124,6 +125,8 @@ worker_listen(struct worker *w)
 	struct err e = { 0 };
 	int rc;
 
+	if (n->cluster != NULL)
+		cluster_attach(n->cluster, w->runs);
 	for (size_t i = w->id; i < n->pending_n; i += n->workers_n)
 		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
@@ -203,6 +206,16 @@ worker_drain_guests(struct worker *w)
 	sandbox_shard_drain(&w->guests, worker_drained, w);
 }
 
+/* Nothing of runs is written any more: other nodes may have them. */
+static void
+worker_leave(struct worker *w)
+{
+	if (w->id == 0 && w->node->cluster != NULL)
+		cluster_leave(w->node->cluster, worker_drained, w);
+	else
+		worker_finish(w);
+}
+
 /* Empty: when it has run on every shard, all messages of the phase before are
  * in the mailboxes, ahead of the job that closes. */
 static void
@@ -230,7 +243,7 @@ worker_close(struct worker *w)
 }
 
 enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_WORK,
-	DRAIN_OFFICE, DRAIN_GUESTS, SETTLE, CLOSE, PHASES };
+	DRAIN_OFFICE, DRAIN_GUESTS, LEAVE, SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
 static const struct {
@@ -247,6 +260,7 @@ static const struct {
 	[DRAIN_WORK] = { "drain work", worker_drain_work },
 	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
 	[DRAIN_GUESTS] = { "drain guests", worker_drain_guests },
+	[LEAVE] = { "leave", worker_leave },
 	[SETTLE] = { "settle", worker_settle },
 	[CLOSE] = { "close", worker_close },
 };
@@ -286,6 +300,8 @@ folder_changed(void *ctx, struct agents *set, struct agents *before)
 static void
 serves(struct node *n)
 {
+	if (n->cluster != NULL)
+		cluster_serve(n->cluster);
 	if (folder_path(n->folder) != NULL)
 		n->reload = reload_new(n->workers[0].shard, n->folder, folder_changed, n,
 		    sandbox_read, &n->sandbox);

@@ -5,6 +5,7 @@
  */
 #include "main/wire_priv.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -13,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/node.h"
 #include "llm/script.h"
 #include "mail/host/external.h"
 #include "mail/host/socket.h"
@@ -25,6 +27,7 @@
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "run/sweep.h"
+#include "store/db.h"
 #include "work/host/guest.h"
 #include "worker/desk.h"
 
@@ -65,8 +68,35 @@ open_store(struct node *n, struct err *e)
 	    work_board_guest(n->board), NULL };
 	if (server)
 		rc = store_open(&n->guest_house, &house, e);
+	if (server)
+		db_server_lease(config_int(n->config, SETTING_CLUSTER_LEASE));
 	o.guest_house = n->guest_house;
 	return rc == OK ? store_open(&n->store, &o, e) : rc;
+}
+
+/* On PostgreSQL this is one of several nodes, or may become one. */
+static int
+join_cluster(struct node *n, struct err *e)
+{
+	char name[LIMIT_CLUSTER_NAME_BYTES + 1], address[256];
+	struct str host = config_str(n->config, SETTING_HOST);
+	struct buf info = BUF(4 * KB);
+	int rc = OK;
+
+	if (config_store_is_server(n->config)) {
+		cluster_name_of(n->config, name);
+		cluster_info_of(n->config, &info);
+		snprintf(address, sizeof address, "%.*s:%u", FMT(host),
+		    http_server_port(n->http));
+		rc = cluster_open(&n->cluster, n->store, n->workers[0].shard,
+		    &(struct cluster_options){ .name = str_of(name),
+		    .address = str_of(address), .info = buf_str(&info),
+		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE) }, e);
+		if (rc == OK)
+			cluster_set_bus(n->cluster, n->bus);
+	}
+	buf_release(&info);
+	return rc;
 }
 
 static int
@@ -274,6 +304,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = workers_make(n, e);
 	if (rc == OK)
+		rc = join_cluster(n, e);
+	if (rc == OK)
 		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
 		    note_pending, n, e);
 	if (rc < 0)
@@ -334,6 +366,7 @@ node_free(struct node *n)
 	if (n == NULL)
 		return;
 	http_server_free(n->http);
+	cluster_close(n->cluster);
 	bus_close(n->bus);
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);

@@ -47,6 +47,7 @@ struct node {
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct bus *bus;                     /* NULL: no NATS */
+	struct cluster *cluster;             /* NULL: one node alone */
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;
