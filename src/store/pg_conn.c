@@ -122,11 +122,10 @@ drain(struct pg *p)
 {
 	PGresult *res;
 
-	if (p->syncs == 0) {
-		if (pq.pipelineSync(p->c) != 1)
-			return pg_lose(p, pq.errorMessage(p->c));
-		p->syncs++;
-	}
+	/* One of before may stand ahead of what was sent last. */
+	if (pq.pipelineSync(p->c) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	p->syncs++;
 	while (p->syncs > 0) {
 		int rc = next_result(p, &res);
 

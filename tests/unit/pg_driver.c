@@ -284,6 +284,46 @@ TEST(pg_many_rows_come_in_pieces)
 	pf_close(&f);
 }
 
+/* Goal: whatever went before in a transaction, a statement gets its own rows. */
+TEST(pg_each_statement_gets_its_own_rows)
+{
+	struct pf f;
+	struct db slow;
+	struct query q;
+	int64_t n;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 7, S("x")), OK);
+	CHECK_RC(db_open(&slow, f.url, NULL, &sql, DB_SLOW, &f.e), OK);
+	for (int i = 0; i < 3; i++) {
+		CHECK_RC(db_begin(&slow, DB_READ), OK);
+		db_rollback(&slow);          /* nothing ran */
+		CHECK_RC(db_begin(&slow, DB_READ), OK);
+		q = query_of(&slow, GET, db_i64(7));
+		query_end(&q);               /* bound only */
+		db_rollback(&slow);
+		CHECK_RC(db_begin(&slow, DB_READ), OK);
+		CHECK_RC(query_any(query_of(&slow, GET, db_i64(8))), ERR_NOTFOUND);
+		db_rollback(&slow);
+		CHECK_RC(db_begin(&slow, DB_READ), OK);
+		CHECK_RC(query_any(query_of(&slow, GET, db_i64(7))), OK);
+		CHECK_RC(query_one_i64(query_of(&slow, COUNT_ALL), &n), OK);
+		CHECK_INT(n, 1);
+		step_through(&slow, 7, 1);
+		q = query_of(&slow, ALL, db_i64(7));
+		CHECK_RC(query_row(&q), OK);
+		query_end(&q);
+		db_rollback(&slow);
+		CHECK_RC(query_any(query_of(&f.r, ALL, db_i64(8))), ERR_NOTFOUND);
+		CHECK_RC(query_any(query_of(&f.r, GET, db_i64(7))), OK);
+		CHECK_RC(query_any(query_of(&f.r, ALL, db_i64(7))), OK);
+		CHECK_RC(db_read_i64(&f.r, "SELECT count(*) FROM t", &n, &f.e), OK);
+		CHECK_INT(n, 1);
+	}
+	db_close(&slow);
+	pf_close(&f);
+}
+
 /* Goal: a mark tells whether rows were written since, not whether somebody tried. */
 TEST(pg_a_mark_tells_of_written_rows)
 {
