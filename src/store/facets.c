@@ -157,8 +157,9 @@ facet_change(struct store *st, const struct thread_key *k, int64_t hash, int cha
 	int rc = facet_run(&st->w, change > 0 ? SQL_FACET_INSERT :
 	    SQL_FACET_DELETE, k, hash);
 
-	/* Threads buried before version 3 have no facets. */
-	if (rc == OK && db_changes(&st->w) > 0)
+	/* Threads buried before version 3 of a file have no facets.  A server, where the
+	 * question would be a wait, has none so old. */
+	if (rc == OK && (db_is_server(&st->w) || db_changes(&st->w) > 0))
 		rc = tally_add(st, k->owner, hash, change);
 	return rc;
 }

@@ -2,7 +2,7 @@
  * pg_group.c - groups of commands on a server that may go away at any time.
  *
  * A connection that is lost behind COMMIT leaves a doubt.  Each group writes its number
- * into this node's row of node_batch, in its own transaction.  When there is a new
+ * into this process's row of node_batch, in its own transaction.  When there is a new
  * connection the old one has ended at the server (pg_conn.c), so the row does not change
  * any more: it has the group's number, or the group is not committed.
  *
@@ -11,10 +11,13 @@
 #include "base/log.h"
 #include "store/store_priv.h"
 
+#define MARK_AGE (30 * 86400 * NS_PER_S)     /* of a process that is gone by then */
+
 #define MARK_MAP(X)                                                            \
 	X(SET, "INSERT INTO node_batch(node, batch) VALUES (?, ?)"             \
 	    " ON CONFLICT (node) DO UPDATE SET batch = excluded.batch")        \
-	X(GET, "SELECT batch FROM node_batch WHERE node = ?")
+	X(GET, "SELECT batch FROM node_batch WHERE node = ?")                  \
+	X(SWEEP, "DELETE FROM node_batch WHERE batch < ?")
 
 enum {
 #define X(name, text) MARK_##name,
@@ -30,12 +33,16 @@ static const char *const mark_text[MARK_COUNT] = {
 };
 static const struct db_sql mark_sql = { .text = mark_text, .n = MARK_COUNT };
 
-/* A number that no earlier process has used for the same node. */
+/* Not the number of a node, which changes when a lease is lost.  Batches count up from the
+ * time of the start, so rows tell how old they are.  Ignore failure: they are small. */
 void
 group_marks_open(struct store *st)
 {
 	db_share(&st->marks, &st->w, &mark_sql);
+	id_random(&st->marker, sizeof st->marker);
 	st->batch = clock_wall();
+	if (db_is_server(&st->w))
+		db_run(&st->marks, MARK_SWEEP, db_i64(st->batch - MARK_AGE));
 }
 
 void
@@ -67,8 +74,7 @@ group_server_look(struct store *st)
 int
 group_mark(struct store *st)
 {
-	return db_run(&st->marks, MARK_SET, db_i64(atomic_load(&st->node)),
-	    db_i64(st->batch));
+	return db_run(&st->marks, MARK_SET, db_i64(st->marker), db_i64(st->batch));
 }
 
 int
@@ -82,8 +88,7 @@ group_settle(struct store *st, nsec until)
 	st->w.on->fault = DB_SOUND;
 	if (!db_in_doubt(&st->w))
 		return ERR_AGAIN;
-	rc = query_one_i64(query_of(&st->marks, MARK_GET, db_i64(atomic_load(&st->node))),
-	    &batch);
+	rc = query_one_i64(query_of(&st->marks, MARK_GET, db_i64(st->marker)), &batch);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		return ERR_BUSY;
 	log_warn("store", "commit_settled", "committed=%d", batch == st->batch);

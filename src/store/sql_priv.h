@@ -211,10 +211,9 @@
 	X(THREADS_OF_ID, SEEK_COLUMNS                                          \
 	    "FROM thread t WHERE t.owner = ? AND t.uuid = ?")                  \
 	X(COUNT_GET, "SELECT n FROM thread_count WHERE owner = ? AND what = ?") \
-	X(COUNT_CHANGE, "UPDATE thread_count SET n = n + ?3"                   \
-	    " WHERE owner = ?1 AND what = ?2")                                 \
-	X(COUNT_INSERT, "INSERT INTO thread_count(owner, what, n)"             \
-	    " VALUES (?, ?, ?)")                                               \
+	X(COUNT_ADD, "INSERT INTO thread_count(owner, what, n)"                \
+	    " VALUES (?, ?, ?) ON CONFLICT (owner, what)"                      \
+	    " DO UPDATE SET n = thread_count.n + excluded.n")                  \
 	X(COUNT_ERASE, "DELETE FROM thread_count"                              \
 	    " WHERE owner = ? AND what = ? AND n = 0")                         \
 	X(FACET_INSERT, "INSERT INTO facet(owner, hash, created, thread)"      \

@@ -158,7 +158,7 @@ struct store {
 
 	/* pg_group.c; the writer's, too. */
 	struct db marks;             /* statements on w */
-	int64_t batch;               /* number of the group that runs */
+	int64_t marker, batch;       /* whose row it is; the group that runs */
 	struct batch *held;          /* nobody knows whether it is committed; or NULL */
 	nsec held_until;
 

@@ -24,21 +24,32 @@ static int
 slot_write(struct db *db, const struct tally_slot *s)
 {
 	struct db_value owner = db_i64(s->owner), what = db_i64(s->what);
-	int rc = db_run(db, SQL_COUNT_CHANGE, owner, what, db_i64(s->change));
+	int rc = db_run(db, SQL_COUNT_ADD, owner, what, db_i64(s->change));
 
-	if (rc == OK && db_changes(db) == 0)
-		return db_run(db, SQL_COUNT_INSERT, owner, what, db_i64(s->change));
 	if (rc == OK && s->change < 0)
 		rc = db_run(db, SQL_COUNT_ERASE, owner, what);
 	return rc;
 }
 
+static int
+by_key(const void *a, const void *b, void *tally)
+{
+	const struct tally *t = tally;
+	const struct tally_slot *x = &t->slot[*(const uint16_t *)a];
+	const struct tally_slot *y = &t->slot[*(const uint16_t *)b];
+
+	return x->owner != y->owner ? (x->owner > y->owner) - (x->owner < y->owner) :
+	    (x->what > y->what) - (x->what < y->what);
+}
+
+/* In one order, in which other nodes lock these rows too. */
 int
 tally_write(struct store *st)
 {
 	struct tally *t = &st->tally;
 	int rc = OK;
 
+	qsort_r(t->at, t->n, sizeof *t->at, by_key, t);
 	for (size_t i = 0; rc == OK && i < t->n; i++)
 		if (t->slot[t->at[i]].change != 0)
 			rc = slot_write(&st->w, &t->slot[t->at[i]]);

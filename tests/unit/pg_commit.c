@@ -40,7 +40,6 @@ gf_open(struct gf *f, const char *url)
 	f->st = mem_new(struct store);
 	f->wait = 2000 * NS_PER_MS;
 	f->n = 0;
-	atomic_store(&f->st->node, 7);
 	CHECK_RC(db_open(&f->st->w, url, NULL, &sql, DB_WRITE, &f->e), OK);
 	group_marks_open(f->st);
 	commit_init(&f->commit, &f->st->w, COMMIT_LOG_PLAIN);
