@@ -67,7 +67,7 @@ from_client(struct pg_proxy *p, struct link *l)
 		return;
 	}
 	if (cut != PG_CUT_NOT && memmem(bytes, (size_t)n, "COMMIT", 7) != NULL) {
-		atomic_store(&p->cut, PG_CUT_NOT);
+		atomic_store(&p->cut, atomic_load(&p->after));
 		atomic_fetch_add(&p->cuts, 1);
 		l->answer = cut == PG_CUT_ANSWER;
 		if (cut != PG_CUT_ANSWER)

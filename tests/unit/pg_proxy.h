@@ -26,7 +26,8 @@ struct pg_proxy {
 	char dir[64], url[PG_URL_MAX], to[108];
 	int fd;
 	pthread_t thread;
-	_Atomic int cut;                     /* enum pg_cut; NOT again after the one COMMIT */
+	_Atomic int cut;                     /* enum pg_cut; after one COMMIT it is `after` */
+	_Atomic int after;
 	_Atomic int cuts, connects;
 	_Atomic bool ends;
 };
