@@ -337,6 +337,9 @@ store_check(struct store *st, struct err *e)
 	pthread_mutex_unlock(&st->check_lock);
 	if (rc == OK && !st->pg)
 		rc = medium_look(&st->medium, e);
+	if (rc == OK && st->pg && atomic_load(&st->lost))
+		rc = err_set(e, ERR_BUSY, "PostgreSQL cannot be reached; nothing can be "
+		    "written");
 	if (rc == OK && atomic_load(&st->full))
 		rc = err_set(e, ERR_BUSY, "the disk is full; nothing can be written");
 	return rc;

@@ -1,0 +1,119 @@
+/*
+ * pg_away.c - a whole store whose PostgreSQL goes away and comes back: what its commands
+ * are told, and when.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <poll.h>
+#include <string.h>
+
+#include "store/store_priv.h"
+#include "unit/pg_proxy.h"
+#include "unit/store_fix.h"
+
+static void
+af_open(struct fix *f, const char *url)
+{
+	memset(f, 0, sizeof *f);
+	CHECK_RC(shard_new(&f->shard, 0, &f->e), OK);
+	f->a = ARENA(64 * MB);
+	f->options = (struct store_options){ .driver = S("postgres"), .path = str_of(url) };
+	if (store_open(&f->st, &f->options, &f->e) != OK)
+		test_fail(__FILE__, __LINE__, "open: %s", f->e.text);
+	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
+}
+
+static void
+af_close(struct fix *f)
+{
+	f->broken = true;                    /* nothing to check in a file */
+	fix_close(f);
+}
+
+/* n threads from number `from` on; how they came back: the first code that is not OK. */
+static int
+threads_make(struct fix *f, struct store_thread_create *x, unsigned from, size_t n)
+{
+	size_t back = f->back;
+	int rc = OK;
+
+	for (size_t i = 0; i < n; i++) {
+		x[i] = thread_new(from + (unsigned)i);
+		x[i].cmd.arena = &f->a;
+		fix_submit(f, &x[i], STORE_THREAD_CREATE, 1);
+	}
+	fix_wait(f, back + n);
+	for (size_t i = 0; i < n && rc == OK; i++)
+		rc = x[i].cmd.rc;
+	return rc;
+}
+
+/* Goal: behind a lost answer to COMMIT all is acknowledged once, and behind a lost COMMIT
+ * it runs again; nobody is told of it. */
+TEST(pg_a_store_settles_what_was_under_way)
+{
+	struct fix f;
+	struct pg_proxy p;
+	char url[PG_URL_MAX];
+	struct store_thread_create x[30];
+	static const enum pg_cut cuts[] = { PG_CUT_ANSWER, PG_CUT_COMMIT, PG_CUT_HOLD };
+
+	pg_fresh(url);
+	pg_proxy_start(&p, url);
+	af_open(&f, p.url);
+	for (unsigned i = 0; i < 9; i++) {
+		atomic_store(&p.cut, cuts[i % 3]);
+		CHECK_RC(threads_make(&f, x, 1 + 30 * i, 30), OK);
+		CHECK_INT(pg_number_of(url, "SELECT count(*) FROM thread"), 30 * (i + 1));
+	}
+	CHECK_INT(atomic_load(&p.cuts), 9);
+	af_close(&f);
+	pg_proxy_end(&p);
+}
+
+/* Goal: who was in the COMMIT when PostgreSQL went away waits for it and hears what became
+ * of it; others are told at once. */
+TEST(pg_a_batch_in_doubt_waits_and_others_do_not)
+{
+	struct fix f;
+	struct pg_proxy p;
+	char url[PG_URL_MAX];
+	struct store_thread_create x[40];
+	nsec since, most = 0;
+
+	pg_fresh(url);
+	pg_proxy_start(&p, url);
+	af_open(&f, p.url);
+	CHECK_RC(threads_make(&f, x, 1, 1), OK);
+	for (unsigned round = 0; round < 2; round++) {
+		size_t back = f.back;
+
+		atomic_store(&p.after, PG_CUT_ALL);
+		atomic_store(&p.cut, round == 0 ? PG_CUT_ANSWER : PG_CUT_COMMIT);
+		x[0] = thread_new(100 + round);
+		x[0].cmd.arena = &f.a;
+		fix_submit(&f, &x[0], STORE_THREAD_CREATE, 1);
+		while (atomic_load(&p.cut) != PG_CUT_ALL)
+			poll(NULL, 0, 1);
+		since = clock_mono();        /* the writer waits for the server */
+		CHECK_RC(threads_make(&f, &x[1], 1000, 1), ERR_BUSY);
+		CHECK(clock_mono() - since < (LIMIT_PG_WAIT_MS + 1000) * NS_PER_MS);
+		for (unsigned i = 2; i < 40; i++) {
+			since = clock_mono();
+			CHECK_RC(threads_make(&f, &x[i], 1000 + i, 1), ERR_BUSY);
+			since = clock_mono() - since;
+			most = since > most ? since : most;
+		}
+		CHECK(most < 500 * NS_PER_MS);
+		CHECK(f.back == back + 39);          /* not the one in doubt */
+		CHECK_RC(store_check(f.st, &f.e), ERR_BUSY);
+		atomic_store(&p.after, PG_CUT_NOT);
+		atomic_store(&p.cut, PG_CUT_NOT);
+		fix_wait(&f, back + 40);
+		CHECK_RC(x[0].cmd.rc, OK);
+		CHECK_INT(pg_number_of(url, "SELECT count(*) FROM thread"), 2 + round);
+		CHECK_RC(store_check(f.st, &f.e), OK);
+	}
+	af_close(&f);
+	pg_proxy_end(&p);
+}
