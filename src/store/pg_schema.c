@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "store/pg_begin_priv.h"
 
+#define MIGRATE_MS 600000
+
 /* Owners, assistants and their graphs */
 static const char owners_1[] =
 "CREATE TABLE owner ("
@@ -371,7 +373,7 @@ steps_run(struct db *db, struct err *e)
 int
 pg_migrate(struct db *db, struct err *e)
 {
-	char lock[128];
+	char lock[192];
 	int64_t version;
 	int rc = version_read(db, &version, e);
 
@@ -379,7 +381,10 @@ pg_migrate(struct db *db, struct err *e)
 		return rc;
 	if (db_begin(db, DB_WRITE) != OK)
 		return db_failed(db, e);
-	snprintf(lock, sizeof lock, "SELECT pg_advisory_xact_lock(%d, "
+	/* A step, and another node's before it, may take longer than any command. */
+	db->on->patience = MIGRATE_MS;
+	snprintf(lock, sizeof lock, "SET LOCAL statement_timeout = 0;"
+	    "SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d, "
 	    "hashtext(current_setting('search_path')))", STORE_APP);
 	rc = db_exec(db, lock, e);
 	if (rc == OK)
@@ -388,5 +393,6 @@ pg_migrate(struct db *db, struct err *e)
 		rc = db_failed(db, e);
 	if (rc != OK)
 		db_rollback(db);
+	db->on->patience = 0;
 	return rc;
 }
