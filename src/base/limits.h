@@ -90,6 +90,7 @@
 	X(WS_UNREAD_BYTES,     65536,     "bytes",  "queued on a WebSocket; past it no more of what its client sends is read until all of it has left") \
 	X(RELAY_WINDOW_BYTES,  262144,    "bytes",  "of an answer under way from one node to another that its client has not taken") \
 	X(RELAY_STREAMS,       50000,     "requests", "of clients of other nodes that one shard serves at a time; past it their node answers 503") \
+	X(RELAY_LISTENED,      1000000,   "threads", "that are listened to on other nodes; more are not known here") \
 	X(RELAY_LINKS,         4096,      "links",  "of one shard to shards of other nodes") \
 	X(RELAY_PING_MS,       1000,      "ms",     "between two pings of shards of two nodes that have a request under way") \
 	X(RELAY_DOWN_MS,       2000,      "ms",     "without an answer to a ping, or without the bus; then requests between nodes are cut") \

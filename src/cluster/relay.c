@@ -44,6 +44,7 @@ static void
 link_free(struct link *l)
 {
 	assert(list_empty(&l->streams));
+	claims_forget(l);
 	list_remove(&l->all);
 	free(l);
 }
@@ -155,6 +156,7 @@ link_cut(struct link *l, bool anew, const char *why)
 	list_init(&cut);
 	list_move(&cut, &l->streams);
 	if (anew) {
+		l->told = false;
 		l->epoch = new_epoch();
 		l->sent = 0;
 		l->broken = false;
@@ -318,6 +320,7 @@ in_order(struct link *l, const struct frame *f)
 	if (f->epoch != l->epoch_in) {
 		if (l->epoch_in != 0 && !l->deaf)    /* else it was cut then */
 			link_cut(l, false, "the other node began anew");
+		claims_forget(l);
 		l->epoch_in = f->epoch;
 		l->heard = 0;
 		l->deaf = false;
@@ -357,6 +360,9 @@ link_frame(struct link *l, const struct frame *f)
 	case FRAME_ANSWER:
 		find_answered(l->rl, f);
 		break;
+	case FRAME_CLAIM:
+		claims_heard(l, f);
+		break;
 	case FRAME_OPEN:
 		in_open(l, f);
 		break;
@@ -395,7 +401,7 @@ beat(struct link *l)
 	const struct relay_bus *bus = &l->rl->all->bus;
 	nsec now = shard_now(l->rl->shard);
 
-	if (list_empty(&l->streams)) {
+	if (list_empty(&l->streams) && shard_id(l->rl->shard) != 0) {
 		l->pinged = 0;
 	} else if (!bus->alive(bus->ctx, l->node)) {
 		link_cut(l, true, "the node is gone");
@@ -416,7 +422,8 @@ on_beat(struct wheel_timer *t)
 	relay_look(rl);
 	for (struct list *i = rl->links.next; i != &rl->links; i = i->next)
 		beat(link_of(i));
-	if (rl->streams.n > 0)
+	claims_beat(rl);
+	if (rl->streams.n > 0 || shard_id(rl->shard) == 0)
 		shard_timer_set(rl->shard, &rl->beat, LIMIT_RELAY_PING_MS);
 }
 
@@ -449,12 +456,16 @@ relays_new(const struct relay_bus *bus, struct http_server *hs, unsigned shards)
 	all->bus = *bus;
 	all->hs = hs;
 	all->shards = shards;
+	claims_init(&all->claims);
 	return all;
 }
 
 void
 relays_free(struct relays *all)
 {
+	if (all == NULL)
+		return;
+	claims_release(&all->claims);
 	free(all);
 }
 
@@ -479,6 +490,10 @@ relay_new(struct relays *all, struct shard *s)
 	rl->turn.run = cut_broken;
 	rl->beat.fire = on_beat;
 	rl->down.fire = on_down;
+	if (shard_id(s) == 0) {
+		claims_open(rl);
+		shard_timer_set(s, &rl->beat, LIMIT_RELAY_PING_MS);
+	}
 	return rl;
 }
 
@@ -491,6 +506,7 @@ relay_stop(struct relay *rl)
 	rl->stopped = true;
 	cut_all(rl, "this server stops");
 	finds_stop(rl);
+	claims_stop(rl);
 	shard_timer_cancel(rl->shard, &rl->beat);
 	shard_timer_cancel(rl->shard, &rl->down);
 }

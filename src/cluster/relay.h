@@ -84,6 +84,12 @@ bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_
  * there.  r is gone. */
 void relay_moved(struct relay *rl, struct http_req *r, int64_t node);
 
+/* Threads that somebody listens to in this process, without a run: requests about them come
+ * here.  Counts; any thread. */
+void relays_listen(struct relays *all, const struct uuid *thread_id, bool more);
+/* The other node where a thread is listened to; 0: none, or it is here too.  Any thread. */
+int64_t relay_listened(struct relay *rl, const struct uuid *thread_id);
+
 /* Which other node has it; done is called in a later turn, within LIMIT_RELAY_ASK_MS, with
  * 0 if there is none or it is not known. */
 void relay_find(struct relay *rl, enum relay_kind kind, struct str key,

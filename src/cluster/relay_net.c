@@ -74,6 +74,12 @@ net_has(void *ctx, enum relay_kind kind, struct str key)
 	    runs_shared_has_run(((struct relay_net *)ctx)->o.runs, &id);
 }
 
+static void
+listened(void *ctx, const struct uuid *thread_id, bool more)
+{
+	relays_listen(((struct relay_net *)ctx)->all, thread_id, more);
+}
+
 /* ---- hearing ------------------------------------------------------------------------- */
 
 static void
@@ -139,6 +145,7 @@ relay_net_new(const struct relay_net_options *o)
 	    .others = net_others, .has = net_has, .ctx = n };
 
 	n->o = *o;
+	runs_shared_on_listen(o->runs, listened, n);
 	n->all = relays_new(&bus, o->http, o->shards_n);
 	n->at = mem_zero(o->shards_n * sizeof *n->at);
 	for (unsigned i = 0; i < o->shards_n; i++) {

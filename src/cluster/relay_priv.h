@@ -6,6 +6,7 @@
  *   relay_out.c     requests of our clients that another node serves
  *   relay_in.c      requests of other nodes' clients that we serve
  *   relay_find.c    which node has something
+ *   relay_claim.c   which threads are listened to, on all nodes
  *
  * A link is the frames between one shard of ours and one of another node.  Sending never
  * calls out: a link that lost a frame is noted, and its streams are cut at the end of the
@@ -16,6 +17,7 @@
 #ifndef CLUSTER_RELAY_PRIV_H
 #define CLUSTER_RELAY_PRIV_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "base/limits.h"
 #include "base/list.h"
@@ -38,6 +40,7 @@ enum frame_kind {
 	FRAME_PING, FRAME_PONG,              /* value: shards of the sender */
 	FRAME_ASK,                           /* arg: enum relay_kind; payload: key */
 	FRAME_ANSWER,                        /* arg: 1: it has it */
+	FRAME_CLAIM,                         /* arg: 1: more, 0: no more; payload: threads */
 	FRAME_BROKEN,                        /* a frame of yours is missing: begin anew */
 	FRAME_KINDS
 };
@@ -66,6 +69,7 @@ struct link {
 	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was heard */
 	uint64_t sent, heard;                /* the last number */
 	bool deaf;                           /* to epoch_in: a frame was missing */
+	bool told;                           /* all that is listened to here */
 	bool broken;                         /* its streams are cut at the turn's end */
 	nsec pinged;                         /* 0: no answer is waited for */
 	struct list streams;
@@ -94,11 +98,24 @@ struct passage {
 
 struct find;
 
+/* Between shards 0: what is listened to.  A link that begins anew begins with all of it. */
+struct claims {
+	pthread_mutex_t lock;
+	struct map own, others;              /* by thread */
+	struct uuid *changed;                /* of ours, to be told */
+	size_t changed_n, changed_cap;
+	struct shard *shard;                 /* 0; NULL: not yet */
+	struct relay *relay;                 /* its */
+	struct shard_job job;
+	bool posted;
+};
+
 struct relays {
 	struct relay_bus bus;
 	struct http_server *hs;
 	unsigned shards;
 	_Atomic int64_t node;
+	struct claims claims;
 };
 
 struct relay {
@@ -146,6 +163,16 @@ void out_cut(struct passage *s);              /* the link is gone; frees it */
 void in_open(struct link *l, const struct frame *f);
 void in_frame(struct passage *s, const struct frame *f);
 void in_cut(struct passage *s);
+
+/* relay_claim.c */
+
+void claims_init(struct claims *c);
+void claims_release(struct claims *c);
+void claims_open(struct relay *rl);          /* of shard 0 */
+void claims_stop(struct relay *rl);
+void claims_beat(struct relay *rl);          /* tells those that do not know yet */
+void claims_heard(struct link *l, const struct frame *f);
+void claims_forget(struct link *l);          /* what the other node listens to */
 
 /* relay_find.c */
 

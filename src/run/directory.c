@@ -188,6 +188,19 @@ directory_has(struct directory *d, const struct uuid *run_id)
 	return has;
 }
 
+bool
+directory_runs_any(struct directory *d, const struct uuid *thread_id)
+{
+	const struct home *h;
+	bool any;
+
+	pthread_mutex_lock(&d->lock);
+	h = map_get(&d->threads, thread_id);
+	any = h != NULL && h->first != NULL;
+	pthread_mutex_unlock(&d->lock);
+	return any;
+}
+
 void
 directory_set_waits(struct directory *d, struct place *p, bool waits)
 {

@@ -46,6 +46,8 @@ void directory_unpin(struct directory *d, const struct uuid *thread_id);
 struct runs *directory_find(struct directory *d, owner_t owner,
     const struct uuid *thread_id, const struct uuid *run_id);
 bool directory_has(struct directory *d, const struct uuid *run_id);   /* of any owner */
+bool directory_runs_any(struct directory *d, const struct uuid *thread_id);  /* the same of
+                                              a thread's runs */
 /* The run, if it is under way and the owner's, waits for a worker: it is shown as pending. */
 void directory_set_waits(struct directory *d, struct place *p, bool waits);
 bool directory_waits(struct directory *d, owner_t owner, const struct uuid *run_id);

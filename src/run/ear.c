@@ -491,6 +491,15 @@ refuse(struct reader *r, int rc)
 	runs_send(r->home, r->away, &r->refused);
 }
 
+/* A reader is not at home with its thread any more. */
+static void
+unpin(struct runs *rs, const struct uuid *thread_id)
+{
+	directory_unpin(rs->sh->directory, thread_id);
+	if (rs->sh->listened != NULL)
+		rs->sh->listened(rs->sh->listened_ctx, thread_id, false);
+}
+
 static void
 leave_ear(struct reader *r)
 {
@@ -504,7 +513,7 @@ leave_ear(struct reader *r)
 		branch_drop(b);
 		r->dropped = b;
 	}
-	directory_unpin(ear->rs->sh->directory, &r->thread_id);
+	unpin(ear->rs, &r->thread_id);
 	r->kind->changed(ear);
 	ear_look(ear);
 }
@@ -554,7 +563,7 @@ arrive_open(void *ctx, struct parcel *p)
 	struct reader *r = CONTAINER_OF(p, struct reader, arrive);
 
 	if (here->draining || is_full(here, r)) {
-		directory_unpin(here->sh->directory, &r->thread_id);
+		unpin(here, &r->thread_id);
 		refuse(r, here->draining ? ERR_CLOSED : ERR_LIMIT);
 		return;
 	}
@@ -599,7 +608,7 @@ static void
 end(struct ear *ear, int rc)
 {
 	for (size_t i = 0; i < ear->readers; i++)
-		directory_unpin(ear->rs->sh->directory, &ear->key.thread_id);
+		unpin(ear->rs, &ear->key.thread_id);
 	ear->readers = 0;
 	while (ear->branches != NULL) {
 		struct branch *b = ear->branches;
@@ -645,6 +654,8 @@ reader_open(struct runs *rs, struct reader *r)
 	}
 	r->away = rs;
 	r->home = directory_pin(rs->sh->directory, &r->thread_id, rs);
+	if (rs->sh->listened != NULL)
+		rs->sh->listened(rs->sh->listened_ctx, &r->thread_id, true);
 	r->arrive.open = arrive_open;
 	r->again.open = again_open;
 	r->leave.open = leave_open;

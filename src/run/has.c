@@ -8,7 +8,7 @@
 bool
 runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
 {
-	return directory_thread(rs->sh->directory, thread_id) != NULL;
+	return directory_runs_any(rs->sh->directory, thread_id);
 }
 
 bool
@@ -21,4 +21,12 @@ bool
 runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id)
 {
 	return directory_has(sh->directory, run_id);
+}
+
+void
+runs_shared_on_listen(struct runs_shared *sh,
+    void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx)
+{
+	sh->listened = listened;
+	sh->listened_ctx = ctx;
 }

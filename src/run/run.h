@@ -240,8 +240,12 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, unsigned how, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
-/* Is a run, or a run of the thread, under way in this process, or somebody at home with the
- * thread?  Of any owner; any thread. */
+/* Told of each reader of a thread (listen.h, subscribe.h) that comes or leaves, on any thread;
+ * before the shards run. */
+void runs_shared_on_listen(struct runs_shared *sh,
+    void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx);
+
+/* Is a run, or a run of the thread, under way in this process?  Of any owner; any thread. */
 bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
 bool runs_has_run(const struct runs *rs, const struct uuid *run_id);
 bool runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id);

@@ -49,6 +49,8 @@ struct runs_shared {
 	struct items_rules items;
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
+	void (*listened)(void *ctx, const struct uuid *thread_id, bool more);        /* or NULL */
+	void *listened_ctx;
 	atomic_uint shards;
 	atomic_uint listeners;               /* to threads (ear.c) */
 	pthread_mutex_t lock;                /* of what follows */

@@ -59,12 +59,14 @@ deliver(struct shard_job *job)
 static int
 bus_post(void *ctx, int64_t number, unsigned shard, const struct str *pieces, size_t n)
 {
-	struct node *to = node_of(number);
+	struct node *to = number <= world.n ? node_of(number) : NULL;
 	struct letter *x;
 	size_t bytes = 0;
 	int kind = pieces[0].p[1];
 
 	(void)ctx;
+	if (to == NULL)
+		return OK;                   /* nobody hears it */
 	CHECK(shard < to->s->n);
 	atomic_fetch_add(&world.frames[kind], 1);
 	if (atomic_load(&world.mute) || atomic_load(&to->gone) ||
@@ -138,6 +140,19 @@ found(void *ctx, int64_t node)
 	    (long long)node));
 }
 
+/* /listen/ID: somebody does, POST, or no more, DELETE; /listened/ID: where is it? */
+static void
+about_listeners(struct node *self, struct relay *rl, struct http_req *r)
+{
+	struct uuid id;
+
+	CHECK(uuid_parse(str_sub(r->path, r->path.n - UUID_TEXT, UUID_TEXT), &id));
+	if (!str_eq(r->method, S("GET")))
+		relays_listen(self->all, &id, str_eq(r->method, S("POST")));
+	http_reply(r, 200, S("text/plain"), STR_NONE, arena_fmt(&r->arena, "node %lld",
+	    (long long)relay_listened(rl, &id)));
+}
+
 /* /to/N/X: X of node N.  /moved/N: ask node N. */
 static void
 handle(struct serve *s, struct http_req *r)
@@ -157,6 +172,8 @@ handle(struct serve *s, struct http_req *r)
 		relay_moved(rl, r, r->path.p[7] - '0');
 	} else if (str_starts(r->path, S("/find/"))) {
 		relay_find(rl, RELAY_RUN, str_sub(r->path, 6, r->path.n), found, r);
+	} else if (str_starts(r->path, S("/listened/")) || str_starts(r->path, S("/listen/"))) {
+		about_listeners(self, rl, r);
 	} else if (str_eq(r->path, S("/ws"))) {
 		self->ws = ws_begin(r, STR_NONE, STR_NONE, &socket_events, self);
 	} else {
@@ -487,6 +504,43 @@ TEST(relay_finds_who_has_a_run)
 	CHECK(hear(fd, out, sizeof out) > 0);
 	CHECK(strstr(out, "node 0") != NULL);
 	close(fd);
+	nodes_stop();
+}
+
+#define THREAD "/6f0c7d11-4e0a-4c5e-9a53-6f1d8e40c627 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* Asks until it is so. */
+static void
+wait_listened(int64_t at, const char *node)
+{
+	char out[4096] = "";
+	int fd = dial(server(at));
+
+	while (strstr(out, node) == NULL) {
+		say(fd, S("GET /listened" THREAD));
+		CHECK(hear(fd, out, sizeof out) > 0);
+	}
+	close(fd);
+}
+
+/* All nodes know where a thread is listened to; a lost frame is made good. */
+TEST(relay_tells_who_listens)
+{
+	nodes_start(3, 2);
+	CHECK_INT(ask(server(2), S("POST /listen" THREAD)), 200);
+	wait_listened(1, "node 2");
+	wait_listened(3, "node 2");
+	wait_listened(2, "node 0");
+	/* Of two the same one for all. */
+	CHECK_INT(ask(server(3), S("POST /listen" THREAD)), 200);
+	CHECK_INT(ask(server(2), S("POST /listen" THREAD)), 200);
+	CHECK_INT(ask(server(2), S("DELETE /listen" THREAD)), 200);
+	wait_listened(1, "node 2");
+	atomic_store(&world.lose, FRAME_CLAIM);
+	CHECK_INT(ask(server(2), S("DELETE /listen" THREAD)), 200);
+	CHECK_INT(ask(server(3), S("DELETE /listen" THREAD)), 200);
+	wait_listened(1, "node 0");
+	wait_listened(3, "node 0");
 	nodes_stop();
 }
 
