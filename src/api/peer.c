@@ -110,7 +110,7 @@ node_of_thread(struct call *c, const struct uuid *thread_id)
 {
 	int64_t node = 0;
 
-	if (runs_has_thread(c->api->runs, thread_id) ||
+	if (runs_has_run_of(c->api->runs, thread_id) ||
 	    store_thread_node(c->api->reader, thread_id, &node) != OK)
 		return 0;
 	return node > 0 ? node : relay_listened(c->api->relay, thread_id);

@@ -106,7 +106,7 @@ link_for(struct relay *rl, int64_t node)
 		    .value = rl->all->shards }, NULL, 0);
 		return first;
 	}
-	return link_get(rl, node, shard_id(rl->shard) % first->shards);
+	return link_get(rl, node, rl->id % first->shards);
 }
 
 static void
@@ -128,7 +128,7 @@ link_send(struct link *l, struct frame f, const struct str *pieces, size_t n)
 	if (l->broken)
 		return;
 	f.node = l->rl->node;
-	f.shard = shard_id(l->rl->shard);
+	f.shard = l->rl->id;
 	f.epoch = l->epoch;
 	f.number = ++l->sent;
 	frame_write(head, &f);
@@ -401,7 +401,7 @@ beat(struct link *l)
 	const struct relay_bus *bus = &l->rl->all->bus;
 	nsec now = shard_now(l->rl->shard);
 
-	if (list_empty(&l->streams) && shard_id(l->rl->shard) != 0) {
+	if (list_empty(&l->streams) && l->rl->id != 0) {
 		l->pinged = 0;
 	} else if (!bus->alive(bus->ctx, l->node)) {
 		link_cut(l, true, "the node is gone");
@@ -423,7 +423,7 @@ on_beat(struct wheel_timer *t)
 	for (struct list *i = rl->links.next; i != &rl->links; i = i->next)
 		beat(link_of(i));
 	claims_beat(rl);
-	if (rl->streams.n > 0 || shard_id(rl->shard) == 0)
+	if (rl->streams.n > 0 || rl->id == 0)
 		shard_timer_set(rl->shard, &rl->beat, LIMIT_RELAY_PING_MS);
 }
 
@@ -483,6 +483,7 @@ relay_new(struct relays *all, struct shard *s)
 	assert(shard_id(s) < all->shards);
 	rl->all = all;
 	rl->shard = s;
+	rl->id = shard_id(s);
 	rl->up = true;
 	list_init(&rl->links);
 	list_init(&rl->finds);
@@ -495,6 +496,27 @@ relay_new(struct relays *all, struct shard *s)
 		shard_timer_set(s, &rl->beat, LIMIT_RELAY_PING_MS);
 	}
 	return rl;
+}
+
+void
+relay_drain(struct relay *rl)
+{
+	struct link *l;
+	struct list *i, *next;
+
+	check_relay(rl);
+	for (struct list *at = rl->links.next; at != &rl->links; at = at->next) {
+		l = link_of(at);
+		for (i = l->streams.next; i != &l->streams; i = next) {
+			struct passage *s = CONTAINER_OF(i, struct passage, of_link);
+
+			next = i->next;
+			if (s->opener && s->answered) {
+				passage_send(s, FRAME_ABORT, 0, 0, STR_NONE);
+				out_cut(s);
+			}
+		}
+	}
 }
 
 void

@@ -62,6 +62,9 @@ struct relay *relay_new(struct relays *all, struct shard *s);
 void relay_heard(struct relay *rl, struct str frame);
 /* The bus is up at first. */
 void relay_bus_changed(struct relay *rl, bool up);
+/* Streams of our clients end, so that they come back elsewhere; what has no answer yet goes
+ * on. */
+void relay_drain(struct relay *rl);
 /* Cuts what is left. */
 void relay_stop(struct relay *rl);
 void relay_free(struct relay *rl);           /* after it was stopped */

@@ -174,7 +174,7 @@ tell_nodes(struct relay *rl, const struct uuid *changed, size_t n)
 void
 claims_beat(struct relay *rl)
 {
-	if (shard_id(rl->shard) == 0)
+	if (rl->id == 0)
 		tell_nodes(rl, NULL, 0);
 }
 
@@ -246,7 +246,7 @@ claims_forget(struct link *l)
 	struct other *x;
 	size_t at = 0;
 
-	if (l->shard != 0 || shard_id(l->rl->shard) != 0)
+	if (l->shard != 0 || l->rl->id != 0)
 		return;
 	pthread_mutex_lock(&c->lock);
 	for (x = map_each(&c->others, &at); x != NULL; x = map_each(&c->others, &at))
@@ -299,7 +299,7 @@ claims_stop(struct relay *rl)
 {
 	struct claims *c = &rl->all->claims;
 
-	if (shard_id(rl->shard) != 0)
+	if (rl->id != 0)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->shard = NULL;

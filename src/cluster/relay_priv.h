@@ -121,6 +121,7 @@ struct relays {
 struct relay {
 	struct relays *all;
 	struct shard *shard;
+	unsigned id;                         /* of the shard */
 	int64_t node;                        /* as which its links began */
 	bool up, stopped;
 	struct list links, finds;

@@ -6,7 +6,7 @@
 #include "run/run_priv.h"
 
 bool
-runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
+runs_has_run_of(const struct runs *rs, const struct uuid *thread_id)
 {
 	return directory_runs_any(rs->sh->directory, thread_id);
 }

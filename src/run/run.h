@@ -246,7 +246,7 @@ void runs_shared_on_listen(struct runs_shared *sh,
     void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx);
 
 /* Is a run, or a run of the thread, under way in this process?  Of any owner; any thread. */
-bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
+bool runs_has_run_of(const struct runs *rs, const struct uuid *thread_id);
 bool runs_has_run(const struct runs *rs, const struct uuid *run_id);
 bool runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id);
 
