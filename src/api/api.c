@@ -371,11 +371,32 @@ call_asked(struct auth_wait *w)
 	call_finish(c, rc == OK ? call_proceed(c) : rc);
 }
 
+static void call_was_shown(struct auth_wait *w);
+
 static int
 call_ask(struct call *c)
 {
-	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = call_asked };
+	c->asking = (struct auth_wait){ .shard = c->r->shard,
+	    .done = c->shows.lacks ? call_was_shown : call_asked };
 	return auth_ask(c->api->shared->o.auth, &c->shows, &c->asking, &c->err);
+}
+
+/* Other nodes were asked for the session or the ticket. */
+static void
+call_was_shown(struct auth_wait *w)
+{
+	struct call *c = CONTAINER_OF(w, struct call, asking);
+	int rc;
+
+	c->peers_asked = true;
+	rc = call_shows(c);
+	if (rc == OK)
+		rc = call_identify(c, false);
+	if (rc == OK)
+		rc = call_proceed(c);
+	else if (rc == ERR_AGAIN)
+		rc = call_ask(c);
+	call_finish(c, rc);
 }
 
 static void

@@ -94,6 +94,7 @@ struct call {
 	struct str ticket;                   /* of the path; STR_NONE: none */
 	struct principal who;
 	bool unknown;                        /* its credentials are not checked yet */
+	bool peers_asked;                    /* other nodes were, for its session or ticket */
 	struct auth_wait asking;
 	int64_t retry_s;                     /* of a 429; 0: 1 */
 	struct grant grant;                  /* for the route's action */

@@ -196,7 +196,7 @@ call_shows(struct call *c)
 	struct str value;
 	size_t cookies;
 
-	c->shows = (struct credentials){ .r = c->r,
+	c->shows = (struct credentials){ .r = c->r, .peers_asked = c->peers_asked,
 		.authorization = http_header(c->r, S("authorization")),
 		.api_key = http_header(c->r, S("x-api-key")) };
 	peer_shows(c);

@@ -15,6 +15,7 @@
 #include "auth/jwt.h"
 #include "auth/keys_priv.h"
 #include "auth/quota_priv.h"
+#include "auth/peers_priv.h"
 #include "auth/session_priv.h"
 #include "auth/verifier_priv.h"
 #include "base/limits.h"
@@ -35,6 +36,7 @@ struct auth {
 	struct verdicts *verdicts;
 	struct quotas *quotas;
 	struct passes *sessions, *tickets;
+	struct peers *peers;                 /* NULL: a node alone */
 	struct client *clients[LIMIT_SHARDS];        /* each its shard's own */
 };
 
@@ -155,6 +157,7 @@ auth_free(struct auth *a)
 	verifier_free(a->verifier);
 	verdicts_free(a->verdicts);
 	quotas_free(a->quotas);
+	peers_free(a->peers);
 	passes_free(a->sessions);
 	passes_free(a->tickets);
 	for (size_t i = 0; i < COUNT(texts); i++)
@@ -494,6 +497,8 @@ auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w, struc
 	bool asks = false;
 	int rc;
 
+	if (c->lacks)
+		return peers_ask(a->peers, c, w);
 	if (a->verifier == NULL) {
 		rc = issuer_ask(a->issuer, w);
 	} else {
@@ -543,7 +548,7 @@ pass_make(struct passes *ps, struct pass *p, const struct credentials *c,
 	buf_release(&owner);
 	p->shows = *c;
 	p->shows.r = NULL;
-	p->shows.asked = false;
+	p->shows.asked = p->shows.peers_asked = p->shows.lacks = false;
 	p->shows.shown = who->shown;
 	passes_put(ps, p, now);
 }
@@ -572,16 +577,38 @@ auth_ticket_make(struct auth *a, const struct credentials *c, const struct princ
 	pass_make(a->tickets, &t, c, p, now, name);
 }
 
+/* Another node may have made what is not here, or not surely. */
+static bool
+may_be_elsewhere(const struct auth *a, struct credentials *c, bool ticket,
+    const uint8_t mark[SHA256_SIZE])
+{
+	if (c->peers_asked || !peers_up(a->peers))
+		return false;
+	c->lacks = true;
+	c->lacks_ticket = ticket;
+	memcpy(c->session, mark, sizeof c->session);
+	return true;
+}
+
 int
 auth_session_show(struct auth *a, struct str name, msec now, struct arena *arena,
     struct credentials *c, struct err *e)
 {
 	uint8_t mark[SHA256_SIZE];
 	const struct http_req *r = c->r;
-	struct pass s;
+	struct pass s = { .stale = false };
+	bool found;
 
 	sha256(name, mark);
-	if (!passes_find(a->sessions, mark, now, arena, &s))
+	found = passes_find(a->sessions, mark, now, arena, &s);
+	if ((!found || s.stale) && may_be_elsewhere(a, c, false, mark))
+		return ERR_AGAIN;
+	/* It was asked for, and who made it does not know it any more. */
+	if (found && s.stale && peers_up(a->peers)) {
+		passes_end(a->sessions, mark);
+		found = false;
+	}
+	if (!found)
 		return err_set(e, ERR_UNAUTH, "the session is over; sign in again");
 	*c = s.shows;
 	c->r = r;
@@ -598,9 +625,13 @@ auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread, mse
 	uint8_t mark[SHA256_SIZE];
 	const struct http_req *r = c->r;
 	struct pass t;
+	bool taken;
 
 	sha256(name, mark);
-	if (!passes_take(a->tickets, mark, now, arena, &t) || !uuid_eq(&t.thread, thread))
+	taken = passes_take(a->tickets, mark, now, arena, &t);
+	if (!taken && may_be_elsewhere(a, c, true, mark))
+		return ERR_AGAIN;
+	if (!taken || !uuid_eq(&t.thread, thread))
 		return err_set(e, ERR_UNAUTH, "the ticket is not good (any more): it is taken "
 		    "once, within %d s, for its thread", LIMIT_TICKET_MS / 1000);
 	*c = t.shows;
@@ -615,6 +646,26 @@ auth_session_end(struct auth *a, struct str name)
 
 	sha256(name, mark);
 	passes_end(a->sessions, mark);
+	peers_tell_end(a->peers, mark);
+}
+
+void
+auth_set_peers(struct auth *a, const struct auth_peers *p)
+{
+	assert(a->peers == NULL);
+	a->peers = peers_new(a->sessions, a->tickets, p);
+}
+
+void
+auth_peers_heard(struct auth *a, uint64_t from, struct str word, msec now)
+{
+	peers_heard(a->peers, from, word, now);
+}
+
+void
+auth_peers_changed(struct auth *a, bool up)
+{
+	peers_changed(a->peers, up);
 }
 
 int

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/hmac.h"
 #include "base/id.h"
+#include "base/list.h"
 #include "base/rc.h"
 #include "net/shard.h"
 
@@ -133,6 +134,8 @@ struct credentials {
 	bool in_session;
 	uint8_t session[SHA256_SIZE];
 	msec until;                          /* the session ends */
+	bool peers_asked;                    /* other nodes were, for it */
+	bool lacks, lacks_ticket;            /* they are to be asked for `session` */
 };
 
 /* Does the request itself show any, good or bad? */
@@ -152,6 +155,10 @@ struct auth_wait {
 	/* private */
 	struct shard_job job;
 	struct auth_wait *next;
+	struct list in;                      /* of those that wait for other nodes */
+	struct wheel_timer timer;
+	struct peers *peers;
+	uint8_t mark[SHA256_SIZE];
 };
 
 /* After ERR_AGAIN, on its shard: done is called there in a later turn, after
@@ -181,12 +188,28 @@ void auth_ticket_make(struct auth *a, const struct credentials *c,
     const struct principal *p, const struct uuid *thread, msec now, struct buf *name,
     msec *until);
 /* Fills c, but for r, for auth_check; texts in the arena.  ERR_UNAUTH: there is none of
- * this name, or it is over, or the ticket is of another thread (it is over then). */
+ * this name, or it is over, or the ticket is of another thread (it is over then).
+ * ERR_AGAIN: another node may have made it: auth_ask first, then again with
+ * c->peers_asked. */
 int  auth_session_show(struct auth *a, struct str name, msec now, struct arena *arena,
     struct credentials *c, struct err *e);
 int  auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread,
     msec now, struct arena *arena, struct credentials *c, struct err *e);
 void auth_session_end(struct auth *a, struct str name);
+
+/* Several nodes: a session or a ticket that is not known here is asked for at the others;
+ * the node that made it gives a copy of a session, and gives a ticket away.  Copies are
+ * asked for again after words may have been missed; while nobody can be asked they are
+ * good.  The words have credentials in them: they travel as safely as NATS is set up. */
+struct auth_peers {
+	/* Any thread; to: a process, 0: all others.  False: it was not sent. */
+	bool (*say)(void *ctx, uint64_t to, struct str word);
+	bool (*up)(void *ctx);
+	void *ctx;
+};
+void auth_set_peers(struct auth *a, const struct auth_peers *p);     /* before the shards run */
+void auth_peers_heard(struct auth *a, uint64_t from, struct str word, msec now);
+void auth_peers_changed(struct auth *a, bool up);
 
 /* ---- limits of callers ------------------------------------------------------- */
 

@@ -194,7 +194,7 @@ holder_of(struct passes *ps, const uint8_t owner[SHA256_SIZE])
 void
 passes_put(struct passes *ps, const struct pass *p, msec now)
 {
-	struct kept *k = mem_new(struct kept);
+	struct kept *k = mem_new(struct kept), *old;
 
 	k->p = *p;
 	k->bytes = text_bytes(&p->shows);
@@ -202,6 +202,9 @@ passes_put(struct passes *ps, const struct pass *p, msec now)
 	k->p.shows.api_key = copy(p->shows.api_key);
 	k->p.shows.shown = copy(p->shows.shown);
 	pthread_mutex_lock(&ps->lock);
+	old = map_get(&ps->map, p->mark);
+	if (old != NULL)
+		drop(ps, old);
 	sweep(ps, now);
 	make_room(ps, p->owner, k->bytes);
 	k->holder = holder_of(ps, p->owner);
@@ -292,6 +295,18 @@ passes_end(struct passes *ps, const uint8_t mark[SHA256_SIZE])
 	check(ps);
 	pthread_mutex_unlock(&ps->lock);
 	return k != NULL;
+}
+
+void
+passes_doubt(struct passes *ps)
+{
+	pthread_mutex_lock(&ps->lock);
+	for (struct list *l = ps->all.next; l != &ps->all; l = l->next) {
+		struct kept *k = CONTAINER_OF(l, struct kept, all);
+
+		k->p.stale = k->p.foreign;
+	}
+	pthread_mutex_unlock(&ps->lock);
 }
 
 struct passes_held

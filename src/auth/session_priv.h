@@ -29,12 +29,14 @@ struct pass {
 	struct uuid thread;                  /* of a ticket; zero: any */
 	msec until;
 	struct credentials shows;            /* without r and asked */
+	bool foreign;                        /* another node made it, this is a copy */
+	bool stale;                          /* of which its end may not have been heard */
 };
 
 struct passes *passes_new(const struct passes_max *max);
 void passes_free(struct passes *ps);         /* NULL is fine */
 
-/* Copies p, which no other has the mark of. */
+/* Copies p; in place of the one with its mark, if there is one. */
 void passes_put(struct passes *ps, const struct pass *p, msec now);
 /* False: there is none, or it is over.  Texts are copied into the arena; out->until:
  * the pass's own. */
@@ -45,6 +47,9 @@ bool passes_take(struct passes *ps, const uint8_t mark[SHA256_SIZE], msec now,
     struct arena *arena, struct pass *out);
 bool passes_has(struct passes *ps, const uint8_t mark[SHA256_SIZE], msec now);
 bool passes_end(struct passes *ps, const uint8_t mark[SHA256_SIZE]);
+
+/* All copies are stale from now on. */
+void passes_doubt(struct passes *ps);
 
 struct passes_held { size_t passes, owners, bytes; };
 struct passes_held passes_held(struct passes *ps);

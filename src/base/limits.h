@@ -375,6 +375,8 @@
 	X(SESSIONS,            32768,     "sessions", "of the process, some 1 KB each; the oldest goes") \
 	X(SESSIONS_OWNER,      32,        "sessions", "of one user; his oldest goes") \
 	X(SESSIONS_BYTES,      33554432,  "bytes",  "credentials that sessions stand for; and as many that tickets do") \
+	X(PASS_ASK_MS,         250,       "ms",     "that other nodes are waited for to show a session or a ticket that is not known here") \
+	X(PASSES_ENDED,        4096,      "sessions", "ended while NATS was away, that other nodes are told of when it is back") \
 	X(SESSION_SWEEP_MS,    60000,     "ms",     "between two looks for sessions and tickets that are over") \
 	X(TICKET_MS,           30000,     "ms",     "a WebSocket must begin within, to take its ticket") \
 	X(TICKETS,             32768,     "tickets", "of the process that were not taken; the oldest goes") \
