@@ -164,7 +164,7 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 		return false;
 	if (c->route->access == WORKERS_SERVE || str_starts(c->r->path, S("/workers/")))
 		return uuid_parse(c->param[0], &id) &&
-		    send_to(c, worker_id_node(&id), c->r->body);
+		    send_to(c, worker_name_node(&id), c->r->body);
 	if (!uuid_is_zero(&c->thread_id))
 		node = node_of_thread(c, &c->thread_id);
 	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))

@@ -342,15 +342,15 @@ own(struct str s)
 	return (struct str){ mem_cstr(s), s.n };
 }
 
-static struct worker_session *
-session_new(struct worker_desk *d, const struct worker_intake *in)
+struct worker_session *
+session_new(struct worker_desk *d, const struct worker_intake *in, struct uuid name)
 {
 	struct worker_session *s = mem_new(struct worker_session);
 	struct buf id = BUF(UUID_TEXT);
 
 	s->mark = SESSION_MARK;
 	s->refs = 1;
-	s->id = worker_id_new(d->workers);
+	s->id = name;
 	uuid_add(&id, &s->id);
 	s->id_text = own(buf_str(&id));
 	buf_release(&id);
@@ -367,9 +367,8 @@ session_new(struct worker_desk *d, const struct worker_intake *in)
 	return s;
 }
 
-static void
-serve(struct workers *ws, struct worker_session *s, struct worker_service *sv,
-    const struct worker_served *served)
+void
+session_add_row(struct worker_session *s, struct worker_service *sv)
 {
 	struct worker_row *r = &s->rows[s->rows_n++];
 
@@ -379,18 +378,24 @@ serve(struct workers *ws, struct worker_session *s, struct worker_service *sv,
 	r->build->live++;
 	sv->live++;
 	list_append(&sv->rows, &r->in_service);
+}
+
+void
+service_set_json(struct workers *ws, struct worker_service *sv, enum worker_served_kind kind,
+    struct str json)
+{
 	ws->bytes -= sv->json.n;
 	buf_clear(&sv->json);
-	buf_add(&sv->json, served->json);
+	buf_add(&sv->json, json);
 	ws->bytes += sv->json.n;
-	sv->served = served->kind;
+	sv->served = kind;
 }
 
 static void
 session_enter(struct worker_desk *d, struct worker_intake *in)
 {
 	struct workers *ws = d->workers;
-	struct worker_session *s = session_new(d, in);
+	struct worker_session *s = session_new(d, in, worker_name_new(ws));
 
 	in->worker_id = s->id;
 	s->rows = mem_zero(2 * in->served_n * sizeof *s->rows);
@@ -401,7 +406,8 @@ session_enter(struct worker_desk *d, struct worker_intake *in)
 			enum service_kind kind = services_of[served->kind].kinds[k];
 			struct worker_service *sv = service_find(ws, kind, served->facts.name);
 
-			serve(ws, s, sv, served);
+			session_add_row(s, sv);
+			service_set_json(ws, sv, served->kind, served->json);
 			if (kind == SERVICE_GRAPH && ws->graphs != NULL)
 				sv->claimed = true;
 		}
@@ -420,6 +426,8 @@ workers_graphs_done(struct worker_intake *in, int rc, const struct err *e)
 	if (rc == OK)
 		session_enter(d, in);
 	workers_unlock(ws);
+	if (rc == OK)
+		away_entered(ws);
 	in->done(in, rc, NULL, e);
 }
 

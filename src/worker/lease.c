@@ -79,7 +79,8 @@ void
 outbox_drop(struct worker_task *t)
 {
 	list_remove(&t->in_session);
-	t->offer->task = NULL;
+	if (t->offer != NULL)
+		t->offer->task = NULL;
 	buf_release(&t->text);
 	free(t);
 }
@@ -172,7 +173,7 @@ workers_withdraw(struct worker_offer *o, const char *how)
 static void
 task_name(struct worker_desk *d, struct worker_offer *o)
 {
-	o->task_id = worker_id_new(d->workers);
+	o->task_id = worker_name_new(d->workers);
 	o->task_id.b[15] = (uint8_t)shard_id(d->shard);
 }
 
@@ -217,6 +218,7 @@ requeue(struct worker_offer *o)
 	}
 	workers_unlock(ws);
 	patience_begin(o);
+	away_want(o);
 	return !sent;
 }
 
@@ -321,6 +323,7 @@ workers_offer(struct worker_desk *d, struct worker_offer *o, struct err *e)
 		return rc;
 	atomic_fetch_add_explicit(&ws->offers, 1, memory_order_relaxed);
 	patience_begin(o);
+	away_want(o);
 	return OK;
 }
 

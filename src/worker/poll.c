@@ -37,7 +37,8 @@ add_tasks(struct buf *b, struct worker_session *s)
 
 		json_add_comma(b);
 		buf_add(b, buf_str(&t->text));
-		s->flight[slot_of(t->offer->kind)]--;
+		if (t->offer != NULL)
+			s->flight[slot_of(t->offer->kind)]--;
 		outbox_drop(t);
 	}
 	buf_add_char(b, ']');
@@ -61,13 +62,22 @@ add_notices(struct buf *b, struct worker_session *s)
 	buf_add_char(b, ']');
 }
 
-/* The client is gone: its undelivered tasks are not kept until it returns. */
+/* The client is gone: its undelivered tasks are not kept until it returns.  Those of other
+ * nodes are lost there when their lease is over. */
 static void
 give_back(struct worker_desk *d, struct worker_session *s)
 {
-	for (struct list *l = s->outbox.next; l != &s->outbox; l = l->next)
-		lease_tell_lost(d, CONTAINER_OF(l, struct worker_task, in_session)->offer,
-		    "left");
+	struct list *next;
+
+	for (struct list *l = s->outbox.next; l != &s->outbox; l = next) {
+		struct worker_task *t = CONTAINER_OF(l, struct worker_task, in_session);
+
+		next = l->next;
+		if (t->offer != NULL)
+			lease_tell_lost(d, t->offer, "left");
+		else
+			outbox_drop(t);
+	}
 }
 
 /* The poll leaves its session, with what there is for it if it is the one that waits. */

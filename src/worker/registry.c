@@ -10,6 +10,38 @@
 #define SWEEP_MIN_MS 100
 #define BUILDS_KEPT  8                       /* of a name: one that returns does not count as new */
 
+/* ---- names of workers and tasks --------------------------------------------------- */
+
+#define NODE_AT    10                        /* bytes of a name that tell the node */
+#define NODE_BYTES 5
+
+struct uuid
+worker_name_new(const struct workers *ws)
+{
+	int64_t node = atomic_load_explicit(&ws->node, memory_order_relaxed);
+	struct uuid id = uuid_v4();
+
+	for (int i = NODE_BYTES; node != 0 && i-- > 0; )
+		id.b[NODE_AT + i] = (uint8_t)(node >> 8 * (NODE_BYTES - 1 - i) & 0xff);
+	return id;
+}
+
+void
+workers_set_node(struct workers *ws, int64_t node)
+{
+	atomic_store_explicit(&ws->node, node, memory_order_relaxed);
+}
+
+int64_t
+worker_name_node(const struct uuid *id)
+{
+	int64_t node = 0;
+
+	for (int i = 0; i < NODE_BYTES; i++)
+		node = node << 8 | id->b[NODE_AT + i];
+	return node;
+}
+
 /* ---- tables ------------------------------------------------------------------ */
 
 static uint64_t
@@ -216,38 +248,6 @@ build_trim(struct worker_service *sv, size_t keep)
 	}
 }
 
-/* ---- ids ---------------------------------------------------------------------- */
-
-/* Bytes of an id that have the node's number, on several nodes; the rest is random enough. */
-enum { NODE_AT = 9, NODE_BYTES = 5 };
-
-void
-workers_set_node(struct workers *ws, int64_t node)
-{
-	atomic_store_explicit(&ws->node, node, memory_order_relaxed);
-}
-
-struct uuid
-worker_id_new(struct workers *ws)
-{
-	int64_t node = atomic_load_explicit(&ws->node, memory_order_relaxed);
-	struct uuid id = uuid_v4();
-
-	for (int i = NODE_BYTES; node > 0 && i-- > 0; node >>= 8)
-		id.b[NODE_AT + i] = (uint8_t)node;
-	return id;
-}
-
-int64_t
-worker_id_node(const struct uuid *id)
-{
-	int64_t node = 0;
-
-	for (int i = 0; i < NODE_BYTES; i++)
-		node = node << 8 | id->b[NODE_AT + i];
-	return node;
-}
-
 /* ---- sessions -------------------------------------------------------------------- */
 
 struct worker_session *
@@ -353,6 +353,7 @@ session_end(struct worker_desk *d, struct worker_session *s, const char *why)
 		session_uncount(s);
 	s->gone = true;
 	map_take(&ws->sessions, &s->id);
+	away_drop_tasks(s);
 	for (struct list *l = s->leases.next; l != &s->leases; l = l->next)
 		lease_tell_lost(d, CONTAINER_OF(l, struct worker_offer, in_session), why);
 	for (size_t i = 0; i < n; i++)
@@ -428,6 +429,7 @@ session_release(struct workers *ws, struct worker_session *s)
 	free(s->rows);
 	s->rows = NULL;
 	s->gone = true;
+	away_drop_tasks(s);
 	session_drop(s);
 }
 
@@ -518,6 +520,8 @@ workers_serving(struct workers *ws, enum worker_kind kind, struct str name)
 	workers_lock(ws);
 	sv = service_find(ws, service_of(kind), name);
 	n = sv == NULL ? 0 : sv->live;
+	if (n == 0 && sv != NULL && sv->away_until > clock_mono())
+		n = 1;                       /* of another node, at least */
 	workers_unlock(ws);
 	return n;
 }

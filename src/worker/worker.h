@@ -64,9 +64,6 @@ struct worker_desk *worker_desk_new(struct workers *ws, struct shard *s);
 /* Answers the polls and takes no new ones; offers stay queued. */
 void worker_desk_drain(struct worker_desk *d);
 void worker_desk_free(struct worker_desk *d);        /* it has no offer and no call */
-/* On several nodes: ids of workers and tasks name this one from now on.  Any thread. */
-void workers_set_node(struct workers *ws, int64_t node);
-int64_t worker_id_node(const struct uuid *id);       /* which an id names; 0: none */
 struct workers *worker_desk_workers(struct worker_desk *d);
 
 /* ---- offering work ---------------------------------------------------------- */
@@ -182,6 +179,14 @@ struct worker_call {
 /* Once, on the home shard.  members: of the answer's object beside lease_until, cancel and now;
  * no comma at the ends; copied.  rc < 0: e says why; ERR_BUSY: the worker tries again. */
 void worker_call_answer(struct worker_call *c, int rc, struct str members, const struct err *e);
+
+/* ---- several nodes ------------------------------------------------------------ */
+
+/* Names of workers and tasks that are given from now on tell the node; 0: they do not.  Any
+ * thread. */
+void workers_set_node(struct workers *ws, int64_t node);
+/* The node that a worker_id or task_id tells; any number, if it was not given so. */
+int64_t worker_name_node(const struct uuid *id);
 
 /* ---- asking ----------------------------------------------------------------- */
 

@@ -54,6 +54,7 @@ struct worker_service {
 	bool claimed;                        /* registered for good: it is persisted */
 	unsigned reserved;                   /* registrations under way */
 	unsigned live;                       /* sessions that are not quiet */
+	nsec away_until;                     /* another node has some, as it said last */
 	struct list rows;                    /* of sessions */
 	struct list ready[WORKER_SLOTS];     /* those that can take a task of it */
 	struct list builds, lanes;
@@ -91,7 +92,7 @@ struct worker_row {
 /* A task that waits for the next answer to a poll. */
 struct worker_task {
 	struct list in_session;
-	struct worker_offer *offer;
+	struct worker_offer *offer;          /* NULL: of another node */
 	struct buf text;
 };
 
@@ -122,6 +123,7 @@ struct worker_session {
 	int64_t free[WORKER_SLOTS];          /* as it said */
 	int64_t flight[WORKER_SLOTS];        /* matched since, and not in an answer yet */
 	struct list leases, outbox, notices;
+	bool copy;                           /* of a worker of another node (away.c) */
 };
 
 struct workers {
@@ -137,7 +139,8 @@ struct workers {
 	void *reserved_ctx;
 	bool (*valid)(void *ctx, const uint8_t key[SHA256_SIZE]);
 	void *valid_ctx;
-	_Atomic int64_t node;
+	struct worker_away *away;            /* NULL: a node alone */
+	_Atomic int64_t node;                /* in new names; 0: none */
 	_Atomic uint64_t offers, lost, events, calls, poll_waits, conflicts;
 };
 
@@ -164,8 +167,6 @@ void workers_unlock(struct workers *ws);
 
 /* ---- registry.c ------------------------------------------------------------------ */
 
-/* A new one, of a worker or a task. */
-struct uuid worker_id_new(struct workers *ws);
 struct worker_session *session_find(struct workers *ws, const struct uuid *id);
 void session_hold(struct worker_session *s);
 void session_drop(struct worker_session *s);
@@ -193,6 +194,24 @@ session_counts(const struct worker_session *s)
 	return !s->quiet && !s->mute && !s->gone;
 }
 void registry_sweep(struct wheel_timer *t);
+struct uuid worker_name_new(const struct workers *ws);
+
+/* ---- intake.c ----------------------------------------------------------------------- */
+
+/* With in's texts, key and places; it is in no table. */
+struct worker_session *session_new(struct worker_desk *d, const struct worker_intake *in,
+    struct uuid name);
+void session_add_row(struct worker_session *s, struct worker_service *sv);
+void service_set_json(struct workers *ws, struct worker_service *sv,
+    enum worker_served_kind kind, struct str json);
+
+/* ---- away.c ------------------------------------------------------------------------- */
+
+/* Without the lock, on any shard: o may wait; other nodes are asked.  A session came. */
+void away_want(const struct worker_offer *o);
+void away_entered(struct workers *ws);
+/* Tasks of other nodes that s was not told of. */
+void away_drop_tasks(struct worker_session *s);
 
 /* ---- match.c ------------------------------------------------------------------------ */
 

@@ -1,0 +1,117 @@
+/*
+ * wire_talk.c - see wire_talk.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/wire_talk.h"
+
+#include "base/mem.h"
+
+/* ---- graphs --------------------------------------------------------------------- */
+
+static void
+look_at_graphs(void *ctx)
+{
+	struct wire_talk *w = ctx;
+
+	if (w->serving)
+		catalog_look(w->catalog, w->reader);
+}
+
+static void
+graphs_heard(void *ctx, uint64_t from, struct str what)
+{
+	(void)from, (void)what;
+	look_at_graphs(ctx);
+}
+
+void
+wire_talk_graphs(void *ctx)
+{
+	struct wire_talk *w = ctx;
+
+	if (w->talk != NULL)
+		(void)talk_say(w->talk, TALK_ALL, TALK_GRAPHS, NULL, 0);
+}
+
+/* ---- modules --------------------------------------------------------------------- */
+
+static void
+look_at_modules(void *ctx)
+{
+	struct wire_talk *w = ctx;
+
+	if (w->serving && w->modules != NULL)
+		wasm_desk_look(w->modules);
+}
+
+static void
+modules_heard(void *ctx, uint64_t from, struct str what)
+{
+	(void)from, (void)what;
+	look_at_modules(ctx);
+}
+
+static void
+look_posted(struct shard_job *job)
+{
+	struct wire_talk *w = CONTAINER_OF(job, struct wire_talk, look);
+
+	atomic_store(&w->posted, false);
+	look_at_modules(w);
+}
+
+/* Looks here too: a change of another node may have had to wait for ours. */
+void
+wire_talk_modules(void *ctx)
+{
+	struct wire_talk *w = ctx;
+
+	if (w->talk == NULL)
+		return;
+	(void)talk_say(w->talk, TALK_ALL, TALK_MODULES, NULL, 0);
+	if (!atomic_exchange(&w->posted, true))
+		shard_post(w->shard, &w->look);
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+void
+wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n)
+{
+	w->shard = n->shard;
+	w->catalog = n->catalog;
+	w->modules = n->modules;
+	w->reader = n->reader;
+	w->look.run = look_posted;
+	w->talk = talk_new(n->bus, n->shard);
+	talk_on(w->talk, TALK_GRAPHS, &(struct talk_ear){ .heard = graphs_heard,
+	    .look = look_at_graphs, .ctx = w });
+	talk_on(w->talk, TALK_MODULES, &(struct talk_ear){ .heard = modules_heard,
+	    .look = look_at_modules, .ctx = w });
+	w->passes = shared_passes_new(w->talk, n->shard, n->auth);
+	w->counts = counts_new(w->talk, n->shard, n->auth);
+}
+
+void
+wire_talk_serve(struct wire_talk *w)
+{
+	w->serving = w->talk != NULL;
+	look_at_graphs(w);
+	look_at_modules(w);
+}
+
+void
+wire_talk_drain(struct wire_talk *w)
+{
+	w->serving = false;
+}
+
+void
+wire_talk_close(struct wire_talk *w)
+{
+	counts_free(w->counts);
+	shared_passes_free(w->passes);
+	talk_free(w->talk);
+	w->talk = NULL;
+}

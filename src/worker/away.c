@@ -1,0 +1,577 @@
+/*
+ * away.c - see away.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "worker/away.h"
+
+#include <string.h>
+
+#include "base/scan.h"
+#include "worker/worker_priv.h"
+
+enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's' };
+
+/* In the byte order of these machines; texts follow. */
+struct head {
+	char word;
+	uint8_t kind, slot, served;
+	uint32_t n;                          /* WANT: offers; HAVE: places; TASKS: unused ones */
+	uint32_t name_n, build_n, lang_n, text_n;
+	uint64_t serial;                     /* of the worker's poll */
+	uint32_t at, all;                    /* TASKS: of so many bytes these, from there */
+	struct uuid worker;
+	uint8_t key[SHA256_SIZE];
+};
+
+/* A copy's poll. */
+struct copy_poll {
+	struct worker_poll p;
+	struct list in;
+	struct worker_away *away;
+	struct wheel_timer timer;
+	uint64_t from;
+	struct head have;
+};
+
+/* What comes in pieces. */
+struct coming {
+	uint64_t from;
+	struct buf text;
+};
+
+struct worker_away {
+	struct worker_desk *d;
+	struct worker_away_options o;
+	struct shard_job job, entered;
+	atomic_bool posted, entered_posted;
+	struct wheel_timer again, beat;
+	struct list polls;
+	struct coming *coming;
+	size_t coming_n, coming_cap;
+	bool draining;
+};
+
+#define NAMES_MAX 64                         /* asked for at once; the others follow */
+#define PIECE     ((size_t)LIMIT_BUS_MESSAGE_BYTES / 2)
+
+static bool
+say(struct worker_away *w, uint64_t to, struct head *h, struct str name, struct str build,
+    struct str lang, struct str text)
+{
+	struct str pieces[] = { { (const char *)h, sizeof *h }, name, build, lang, text };
+
+	h->name_n = (uint32_t)name.n;
+	h->build_n = (uint32_t)build.n;
+	h->lang_n = (uint32_t)lang.n;
+	h->text_n = (uint32_t)text.n;
+	return w->o.say(w->o.ctx, to, pieces, COUNT(pieces));
+}
+
+/* ---- A: asking ------------------------------------------------------------------- */
+
+struct wanted { struct head h; struct str name; };
+
+/* Under the lock: how many offers for a name wait, by places. */
+static void
+count_offers(const struct worker_service *sv, uint32_t n[WORKER_SLOTS])
+{
+	for (struct list *l = sv->lanes.next; l != &sv->lanes; l = l->next) {
+		const struct worker_lane *lane = CONTAINER_OF(l, struct worker_lane,
+		    in_service);
+
+		n[lane->key.slot] += (uint32_t)list_count(&lane->offers);
+	}
+}
+
+static size_t
+collect(struct workers *ws, struct arena *a, struct wanted *out)
+{
+	struct worker_service *sv;
+	size_t at = 0, n = 0;
+
+	workers_lock(ws);
+	for (sv = map_each(&ws->services, &at); sv != NULL && n + WORKER_SLOTS <= NAMES_MAX;
+	    sv = map_each(&ws->services, &at)) {
+		uint32_t offers[WORKER_SLOTS] = { 0 };
+
+		if (sv->offers_n == 0)
+			continue;
+		count_offers(sv, offers);
+		for (unsigned k = 0; k < WORKER_SLOTS; k++)
+			if (offers[k] > 0)
+				out[n++] = (struct wanted){ { .word = WANT,
+				    .kind = (uint8_t)sv->key.kind, .slot = (uint8_t)k,
+				    .n = offers[k] }, arena_str(a, sv->key.name) };
+	}
+	workers_unlock(ws);
+	return n;
+}
+
+static void
+ask(struct worker_away *w)
+{
+	struct arena a = ARENA(MB);
+	struct wanted *at = mem_zero(NAMES_MAX * sizeof *at);
+	size_t n = w->draining ? 0 : collect(w->d->workers, &a, at);
+
+	for (size_t i = 0; i < n; i++)
+		say(w, 0, &at[i].h, at[i].name, STR_NONE, STR_NONE, STR_NONE);
+	if (n > 0)
+		shard_timer_set(w->d->shard, &w->again, LIMIT_WORKER_ASK_MS);
+	free(at);
+	arena_release(&a);
+}
+
+static void
+on_again(struct wheel_timer *t)
+{
+	ask(CONTAINER_OF(t, struct worker_away, again));
+}
+
+static void
+on_want(struct shard_job *job)
+{
+	struct worker_away *w = CONTAINER_OF(job, struct worker_away, job);
+
+	atomic_store(&w->posted, false);
+	ask(w);
+}
+
+void
+away_want(const struct worker_offer *o)
+{
+	struct worker_away *w = o->home->workers->away;
+
+	if (w != NULL && o->state == WORKER_QUEUED && !atomic_exchange(&w->posted, true))
+		shard_post(w->d->shard, &w->job);
+}
+
+/* ---- B: places of workers here ------------------------------------------------------ */
+
+/* Under the lock: places of a worker's poll that waits, which are its no more. */
+static uint32_t
+take_places(struct worker_session *s, enum worker_slot slot, uint32_t most)
+{
+	int64_t n = s->free[slot] - s->flight[slot];
+
+	if (n > most)
+		n = most;
+	s->free[slot] -= n;
+	return (uint32_t)n;
+}
+
+static void
+wanted(struct worker_away *w, uint64_t from, const struct head *h, struct str name)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_service *sv;
+	uint32_t left = h->n;
+	struct list *l;
+
+	workers_lock(ws);
+	sv = service_find(ws, h->kind, name);
+	l = sv == NULL ? NULL : sv->ready[h->slot].next;
+	while (l != NULL && l != &sv->ready[h->slot] && left > 0) {
+		struct worker_row *r = CONTAINER_OF(l - h->slot, struct worker_row, ready[0]);
+		struct worker_session *s = r->session;
+		struct head have = { .word = HAVE, .kind = h->kind, .slot = h->slot,
+		    .worker = s->id };
+
+		l = l->next;
+		if (s->copy)
+			continue;
+		have.n = take_places(s, h->slot, left);
+		have.serial = s->poll->serial;
+		memcpy(have.key, s->key, sizeof have.key);
+		left -= have.n;
+		say(w, from, &have, name, s->build, s->lang, s->name);
+		session_serve(w->d, s);      /* it is ready for less */
+		l = sv->ready[h->slot].next;
+	}
+	workers_unlock(ws);
+}
+
+/* Under the lock.  They are the worker's again, unless it has polled anew. */
+static void
+return_places(struct worker_away *w, struct worker_session *s, const struct head *h)
+{
+	if (s->poll == NULL || s->poll->serial != h->serial || h->n == 0)
+		return;
+	s->free[h->slot] += h->n;
+	if (s->free[h->slot] > s->slots[h->slot])
+		s->free[h->slot] = s->slots[h->slot];
+	session_serve(w->d, s);
+}
+
+/* Tasks for a worker here, objects with commas between. */
+static void
+hand_over(struct worker_away *w, const struct head *h, struct str text)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_session *s;
+
+	workers_lock(ws);
+	s = session_find(ws, &h->worker);
+	if (s != NULL && text.n > 0) {
+		struct worker_task *t = mem_new(struct worker_task);
+
+		t->text = BUF(SIZE_MAX / 2);
+		buf_add(&t->text, text);
+		list_append(&s->outbox, &t->in_session);
+		poll_poke(w->d, s);
+	}
+	if (s != NULL)
+		return_places(w, s, h);
+	workers_unlock(ws);
+}
+
+static struct coming *
+coming_of(struct worker_away *w, uint64_t from)
+{
+	for (size_t i = 0; i < w->coming_n; i++)
+		if (w->coming[i].from == from)
+			return &w->coming[i];
+	mem_grow(w->coming, w->coming_n, w->coming_cap);
+	w->coming[w->coming_n] = (struct coming){ from, BUF(LIMIT_WORKER_AWAY_BYTES) };
+	return &w->coming[w->coming_n++];
+}
+
+/* A piece that does not follow the last one: some was lost, and so is all of it. */
+static void
+tasks_came(struct worker_away *w, uint64_t from, const struct head *h, struct str text)
+{
+	struct coming *c = coming_of(w, from);
+
+	if (h->at == 0)
+		buf_clear(&c->text);
+	if (h->at != c->text.n)
+		return;
+	buf_add(&c->text, text);
+	if (c->text.failed || c->text.n < h->all)
+		return;
+	hand_over(w, h, buf_str(&c->text));
+	buf_release(&c->text);
+}
+
+void
+away_drop_tasks(struct worker_session *s)
+{
+	struct list *next;
+
+	for (struct list *l = s->outbox.next; l != &s->outbox; l = next) {
+		struct worker_task *t = CONTAINER_OF(l, struct worker_task, in_session);
+
+		next = l->next;
+		if (t->offer == NULL)
+			outbox_drop(t);
+	}
+}
+
+/* ---- A: a worker has places ---------------------------------------------------------- */
+
+static void
+poll_end(struct copy_poll *c)
+{
+	list_remove(&c->in);
+	shard_timer_cancel(c->away->d->shard, &c->timer);
+	buf_release(&c->p.text);
+	free(c);
+}
+
+/* The objects in `"tasks":[...],"quiet":...`, and how many. */
+static struct str
+tasks_of(struct str text, uint32_t *n)
+{
+	struct scan s = scan_of(str_sub(text, S("\"tasks\":").n, text.n)), all;
+	struct str array = STR_NONE, one;
+	bool first = true;
+
+	*n = 0;
+	if (!scan_value(&s, &array))
+		return STR_NONE;
+	all = scan_of(array);
+	(void)scan_open(&all, '[');
+	while (scan_element(&all, &first) && scan_value(&all, &one))
+		++*n;
+	return str_sub(array, 1, array.n - 2);
+}
+
+static void
+send_tasks(struct copy_poll *c, struct str text, uint32_t used)
+{
+	struct head h = c->have;
+
+	h.word = TASKS;
+	h.n = used < h.n ? h.n - used : 0;
+	h.all = (uint32_t)text.n;
+	do {
+		struct str piece = str_sub(text, h.at, PIECE);
+
+		if (!say(c->away, c->from, &h, STR_NONE, STR_NONE, STR_NONE, piece))
+			return;
+		h.at += (uint32_t)piece.n;
+	} while (h.at < h.all);
+}
+
+static void
+copy_answered(struct worker_poll *p)
+{
+	struct copy_poll *c = p->ctx;
+	uint32_t n;
+	struct str tasks = tasks_of(buf_str(&p->text), &n);
+
+	send_tasks(c, tasks, n);
+	poll_end(c);
+}
+
+static void
+poll_leave(struct copy_poll *c)
+{
+	worker_poll_leave(&c->p);
+	send_tasks(c, STR_NONE, 0);
+	poll_end(c);
+}
+
+/* Nothing for it any more, unless an offer has it and is about to be sent. */
+static void
+copy_over(struct wheel_timer *t)
+{
+	struct copy_poll *c = CONTAINER_OF(t, struct copy_poll, timer);
+	struct worker_away *w = c->away;
+	bool taken;
+
+	workers_lock(w->d->workers);
+	taken = c->p.session->flight[c->have.slot] > 0;
+	workers_unlock(w->d->workers);
+	if (taken)
+		shard_timer_set(w->d->shard, t, LIMIT_WORKER_ASK_MS);
+	else
+		poll_leave(c);
+}
+
+/* One copy for each name that a worker serves. */
+static struct uuid
+copy_id(const struct head *h, struct str name)
+{
+	uint8_t digest[SHA256_SIZE];
+	struct buf b = BUF(KB + name.n);
+	struct uuid id;
+
+	buf_add(&b, (struct str){ (const char *)h->worker.b, sizeof h->worker.b });
+	buf_add_char(&b, (char)('0' + h->kind));
+	buf_add(&b, name);
+	sha256(buf_str(&b), digest);
+	buf_release(&b);
+	memcpy(id.b, digest, sizeof id.b);
+	return id;
+}
+
+/* Under the lock. */
+static bool
+copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
+    const struct uuid *id)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_service *sv = service_get(ws, h->kind, texts[0]);
+	struct worker_session *s = session_find(ws, id);
+	struct worker_intake in = { .build = texts[1], .lang = texts[2], .name = texts[3] };
+
+	if (sv == NULL || s != NULL)
+		return s != NULL;
+	memcpy(in.key, h->key, sizeof in.key);
+	for (size_t i = 0; i < WORKER_SLOTS; i++)
+		in.slots[i] = INT32_MAX;     /* each poll says how many */
+	s = session_new(w->d, &in, *id);
+	s->copy = true;
+	s->rows = mem_zero(sizeof *s->rows);
+	session_add_row(s, sv);
+	map_put(&ws->sessions, s);
+	return true;
+}
+
+static void
+has_places(struct worker_away *w, uint64_t from, const struct head *h,
+    const struct str texts[4])
+{
+	struct uuid id = copy_id(h, texts[0]);
+	struct copy_poll *c;
+	bool there;
+
+	workers_lock(w->d->workers);
+	there = copy_get(w, h, texts, &id);
+	workers_unlock(w->d->workers);
+	if (!there || w->draining)
+		return;
+	c = mem_new(struct copy_poll);
+	c->away = w;
+	c->from = from;
+	c->have = *h;
+	c->have.at = 0;
+	c->p.free[h->slot] = h->n;
+	c->p.answered = copy_answered;
+	c->p.ctx = c;
+	c->timer.fire = copy_over;
+	list_append(&w->polls, &c->in);
+	shard_timer_set(w->d->shard, &c->timer, LIMIT_WORKER_ASK_MS);
+	if (workers_poll(w->d, &c->p, &id, h->key, NULL) < 0)
+		poll_end(c);
+}
+
+/* ---- what is served ------------------------------------------------------------------- */
+
+/* Under the lock. */
+static bool
+served_here(const struct worker_service *sv)
+{
+	for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
+		if (!CONTAINER_OF(l, struct worker_row, in_service)->session->copy)
+			return true;
+	return false;
+}
+
+void
+worker_away_tell(struct worker_away *w)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_service *sv;
+	bool any = false;
+	size_t at = 0;
+
+	workers_lock(ws);
+	for (sv = map_each(&ws->services, &at); sv != NULL; sv = map_each(&ws->services, &at)) {
+		struct head h = { .word = SERVED, .kind = (uint8_t)sv->key.kind,
+		    .served = (uint8_t)sv->served };
+
+		if (!served_here(sv))
+			continue;
+		any = true;
+		say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, buf_str(&sv->json));
+	}
+	workers_unlock(ws);
+	if (any && !w->draining)
+		shard_timer_set(w->d->shard, &w->beat, LIMIT_WORKER_AWAY_MS / 3);
+}
+
+static void
+on_beat(struct wheel_timer *t)
+{
+	worker_away_tell(CONTAINER_OF(t, struct worker_away, beat));
+}
+
+static void
+on_entered(struct shard_job *job)
+{
+	struct worker_away *w = CONTAINER_OF(job, struct worker_away, entered);
+
+	atomic_store(&w->entered_posted, false);
+	worker_away_tell(w);
+}
+
+void
+away_entered(struct workers *ws)
+{
+	struct worker_away *w = ws->away;
+
+	if (w != NULL && !atomic_exchange(&w->entered_posted, true))
+		shard_post(w->d->shard, &w->entered);
+}
+
+static void
+is_served(struct worker_away *w, const struct head *h, struct str name, struct str json)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_service *sv;
+
+	workers_lock(ws);
+	sv = service_get(ws, h->kind, name);
+	if (sv != NULL) {
+		sv->away_until = shard_now(w->d->shard) + LIMIT_WORKER_AWAY_MS * NS_PER_MS;
+		if (!served_here(sv) && !str_eq(buf_str(&sv->json), json))
+			service_set_json(ws, sv, h->served, json);
+	}
+	workers_unlock(ws);
+}
+
+/* ---- words ------------------------------------------------------------------------------ */
+
+static bool
+read_texts(const struct head *h, struct str rest, struct str texts[4])
+{
+	const uint32_t n[4] = { h->name_n, h->build_n, h->lang_n, h->text_n };
+
+	for (int i = 0; i < 4; i++) {
+		if (rest.n < n[i])
+			return false;
+		texts[i] = str_sub(rest, 0, n[i]);
+		rest = str_sub(rest, n[i], rest.n);
+	}
+	return true;
+}
+
+void
+worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
+{
+	struct str texts[4];
+	struct head h;
+
+	if (word.n < sizeof h || w->draining)
+		return;
+	memcpy(&h, word.p, sizeof h);
+	if (h.kind > SERVICE_TOOL || h.slot >= WORKER_SLOTS || h.served >= SERVED_KINDS ||
+	    !read_texts(&h, str_sub(word, sizeof h, word.n), texts))
+		return;
+	switch (h.word) {
+	case WANT:
+		wanted(w, from, &h, texts[0]);
+		break;
+	case HAVE:
+		has_places(w, from, &h, texts);
+		break;
+	case TASKS:
+		tasks_came(w, from, &h, texts[3]);
+		break;
+	case SERVED:
+		is_served(w, &h, texts[0], texts[3]);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+struct worker_away *
+worker_away_new(struct worker_desk *d, const struct worker_away_options *o)
+{
+	struct worker_away *w = mem_new(struct worker_away);
+
+	w->d = d;
+	w->o = *o;
+	w->job.run = on_want;
+	w->entered.run = on_entered;
+	w->again.fire = on_again;
+	w->beat.fire = on_beat;
+	list_init(&w->polls);
+	d->workers->away = w;
+	return w;
+}
+
+void
+worker_away_drain(struct worker_away *w)
+{
+	w->draining = true;
+	shard_timer_cancel(w->d->shard, &w->again);
+	shard_timer_cancel(w->d->shard, &w->beat);
+	while (!list_empty(&w->polls))
+		poll_leave(CONTAINER_OF(w->polls.next, struct copy_poll, in));
+}
+
+void
+worker_away_free(struct worker_away *w)
+{
+	if (w == NULL)
+		return;
+	assert(list_empty(&w->polls));
+	for (size_t i = 0; i < w->coming_n; i++)
+		buf_release(&w->coming[i].text);
+	free(w->coming);
+	free(w);
+}
