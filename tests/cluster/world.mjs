@@ -1,0 +1,46 @@
+// world.mjs - the tool server that the agents of a cluster call: it knows which node asks
+// (by its address), and finds what must never be: two nodes at work on one run at once.
+import http from "node:http";
+
+// nodeOf(address): which node; trouble(i, since): was node i killed, stopped, cut off or
+// drained since then; stopped(i): is it stopped now.
+export async function startWorld({ nodeOf, trouble, stopped, delay, violation }) {
+  const runs = new Map();                  // by tag: who asks for it now
+  const handed = [];                       // runs that went from one node to another: {tag, from, to, at}
+  let calls = 0;
+
+  function begins(tag, k, node, close) {
+    const now = performance.now(), r = runs.get(tag);
+    calls++;
+    if (r === undefined) { runs.set(tag, { node, at: now, open: new Map([[node, close]]), seen: [k] }); return; }
+    for (const other of r.open.keys())
+      if (other !== node && !stopped(other)) violation(`run ${tag}: node ${node} makes call ${k} while a call of node ${other} is open`);
+    if (r.node !== node) {
+      if (!trouble(r.node, r.at)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago`);
+      handed.push({ tag, from: r.node, to: node, at: now });
+    }
+    r.node = node;
+    r.at = now;
+    r.seen.push(k);
+    r.open.set(node, close);
+  }
+
+  const server = http.createServer((req, res) => {
+    const url = new URL(req.url, "http://x"), tag = url.searchParams.get("tag"), k = Number(url.searchParams.get("k"));
+    if (tag === null) { res.writeHead(404); res.end(); return; }
+    const node = nodeOf(req.socket.remoteAddress);
+    const close = {};
+    begins(tag, k, node, close);
+    res.on("close", () => { const r = runs.get(tag); if (r.open.get(node) === close) r.open.delete(node); r.at = performance.now(); });
+    setTimeout(() => { res.writeHead(200, { "content-type": "text/plain" }); res.end(`${tag}:${k}`); }, delay());
+  });
+  server.keepAliveTimeout = 60000;
+  await new Promise((r) => server.listen(0, "127.0.0.1", r));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`, host: `127.0.0.1:${server.address().port}`,
+    runs, handed, calls: () => calls,
+    // Runs whose last call came from node i and that have not made their last one.
+    under: (i, since) => [...runs].filter(([, r]) => r.node === i && r.at >= since && !r.seen.includes(4)).map(([tag]) => tag),
+    close: () => { server.closeAllConnections(); server.close(); },
+  };
+}
