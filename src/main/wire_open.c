@@ -172,7 +172,7 @@ workers_make(struct node *n, struct err *e)
 		rc = shard_new(&w->shard, i, e);
 		n->shards[i] = w->shard;
 	}
-	return rc;
+	return rc == OK ? join_cluster(n, e) : rc;
 }
 
 static int
@@ -303,8 +303,6 @@ node_open(struct node *n, struct err *e)
 		rc = cluster_bus_open(&n->bus, n->config, e);
 	if (rc == OK)
 		rc = workers_make(n, e);
-	if (rc == OK)
-		rc = join_cluster(n, e);
 	if (rc == OK)
 		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
 		    note_pending, n, e);

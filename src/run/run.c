@@ -313,12 +313,6 @@ runs_shard(const struct runs *rs)
 	return rs->shard;
 }
 
-bool
-runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
-{
-	return directory_thread(rs->sh->directory, thread_id) != NULL;
-}
-
 void
 runs_count_usage(struct runs *rs, const struct llm_usage *u)
 {
@@ -632,7 +626,7 @@ run_moved(struct run *run)
 	run_set_phase(run, PHASE_GONE);
 	leave(run);
 	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
-		follower_again(w, rs, run->place.owner);
+		bridge_again(w, rs, run->place.owner);
 	cancels_finish(run, ERR_BUSY);
 	if (placed)
 		admit_leave(rs);

@@ -92,8 +92,6 @@ void runs_free(struct runs *rs);
 void runs_abandon(struct runs *rs);
 void runs_resume(struct runs *rs);
 struct shard *runs_shard(const struct runs *rs);
-/* Has a shard of this process runs of the thread, or is taking them?  Any thread. */
-bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
 
 /* Start-up: takes the pending runs of this thread (from store_recover). */
 void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,

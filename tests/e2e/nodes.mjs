@@ -3,7 +3,6 @@
 // from the store.
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import http from "node:http";
 import path from "node:path";
 import { binary, call, check, equal, finish, freePort, repo, scenario, scratch, startMock, until } from "./lib.mjs";
 
@@ -127,33 +126,6 @@ await scenario("runs of the other server: queued, read, cancelled", async () => 
   const wait = await call(b, "POST", `/threads/${t}/runs/wait`, say("at rest"));
   check(wait.status === 200 && wait.json.messages.at(-1).type === "ai", "a thread at rest is anybody's", wait.text);
   await end(a, b);
-});
-
-await scenario("crons, sleepers and webhooks: one of two does each", async () => {
-  const calls = [];
-  const port = await freePort();
-  const receiver = http.createServer((req, res) => { let text = ""; req.on("data", (d) => { text += d; }); req.on("end", () => { calls.push(JSON.parse(text)); res.end("{}"); }); });
-  await new Promise((done) => receiver.listen(port, "127.0.0.1", done));
-  const { a, b } = await two();
-  const t = await thread(a);
-  const cron = await call(a, "POST", "/runs/crons", { ...say("tick"), schedule: "* * * * * *" });
-  check(cron.status === 200, "a cron of each second", cron.text);
-  const later = await Promise.all([...Array(10)].map(async (_, i) => {
-    const s = i % 2 ? a : b, own = await thread(s);
-    return [own, await begin(s, own, `later ${i}`, { after_seconds: 2, webhook: `http://127.0.0.1:${port}/` })];
-  }));
-  for (const [own, r] of later) await shown(b, own, r.run_id, "success", "a run that was held");
-  await until(() => calls.length >= 10, "the webhooks");
-  await until(async () => (await call(a, "POST", "/threads/search", { metadata: { cron_id: cron.json.cron_id }, limit: 100 })).json.length >= 4, "four firings");
-  await call(a, "DELETE", `/runs/crons/${cron.json.cron_id}`);
-  const made = (await call(a, "POST", "/threads/search", { metadata: { cron_id: cron.json.cron_id }, limit: 100 })).json;
-  const seconds = made.map((x) => Math.floor(Date.parse(x.created_at) / 1000));
-  check(new Set(seconds).size >= made.length - 1, "no second has two", seconds);
-  equal(new Set(calls.map((x) => x.run_id)).size, calls.length, "no webhook came twice");
-  for (const [own, r] of later) equal(await answers(a, own), 1, `${r.run_id}: answered once`);
-  check(!/cron_missed/.test(a.log + b.log), "nothing was missed", a.log + b.log);
-  await end(a, b);
-  receiver.close();
 });
 
 finish();
