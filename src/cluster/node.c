@@ -172,6 +172,7 @@ joined(struct store_cmd *cmd)
 		return;
 	}
 	lease_begin(c, c->join.node, c->joining);
+	c->spares = clock_mono() + lease_ns(c) / 2;
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, c->join.node);
 	all_shards(c, shard_resume);
@@ -213,6 +214,8 @@ shard_abandon(struct shard_job *job)
 	struct cluster_shard *s = CONTAINER_OF(job, struct cluster_shard, job);
 
 	runs_abandon(s->runs);
+	if (s->c->o.abandon != NULL)
+		s->c->o.abandon(s->c->o.ctx, shard_id(runs_shard(s->runs)));
 	abandoned(s->c);
 }
 

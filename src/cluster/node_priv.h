@@ -74,6 +74,8 @@ struct cluster {
 	struct wheel_timer look;
 	unsigned looks, turn;
 	bool asked;                          /* to look again at once */
+	nsec spares;                         /* marks none until then: after an outage of
+	                                        the database others come back as we do */
 	struct store_node_list list;
 	struct store_node_wanted wanted;
 	struct store_node_take take;

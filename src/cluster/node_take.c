@@ -114,7 +114,7 @@ take_begin(struct cluster *c)
 		return;
 	c->take = (struct store_node_take){ .cmd = { .op = STORE_NODE_TAKE,
 	    .arena = &c->take_arena, .done = taken }, .limit = LIMIT_TAKE_THREADS,
-	    .tidy = c->tidy, .now = shard_wall(c->home) };
+	    .spare = clock_mono() < c->spares, .tidy = c->tidy, .now = shard_wall(c->home) };
 	rc = store_submit(c->st, c->home, &c->take.cmd, true);
 	assert(rc == OK);                    /* forced */
 }
@@ -166,8 +166,8 @@ listed(struct store_cmd *cmd)
 	bool over = false;
 
 	for (size_t i = 0; cmd->rc == OK && i < x->nodes_n; i++)
-		over = over || (x->nodes[i].node != us &&
-		    (x->nodes[i].state != NODE_LIVE || x->nodes[i].left < 0));
+		over = over || (x->nodes[i].node != us && (x->nodes[i].state != NODE_LIVE ||
+		    (x->nodes[i].left < 0 && clock_mono() >= c->spares)));
 	if (cmd->rc == OK)
 		peers_set(c, x->nodes, x->nodes_n);
 	arena_clear(&c->list_arena);

@@ -292,7 +292,7 @@ node_take(struct store *st, struct store_cmd *c)
 	x->taken = NULL;
 	x->taken_n = 0;
 	x->marked = x->from = 0;
-	rc = late_mark(st, x);
+	rc = x->spare ? OK : late_mark(st, x);
 	if (rc == OK && x->tidy)
 		rc = db_run(&st->w, SQL_WANTED_OVER);
 	if (rc == OK)

@@ -70,6 +70,7 @@ struct store_node_leave {
 struct store_node_take {
 	struct store_cmd cmd;
 	int64_t limit;
+	bool spare;                          /* marks none: only what is marked already */
 	bool tidy;                           /* cancels of runs that are over go, too */
 	msec now;
 	struct store_taken {

@@ -3,6 +3,7 @@
 // from the store.
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { binary, call, check, equal, finish, freePort, repo, scenario, scratch, startMock, until } from "./lib.mjs";
 
@@ -100,6 +101,23 @@ await scenario("a server that is frozen for three leases writes nothing of its r
   await end(a, b);
 });
 
+if (!process.env.COHORT_TEST_PG) await scenario("PostgreSQL is killed, and is back after three leases", async () => {
+  const { a, b } = await two();
+  const threads = await Promise.all([...Array(8)].map((_, i) => thread(i % 2 ? a : b)));
+  const runs = await Promise.all(threads.map((t, i) => begin(i % 2 ? a : b, t, `outage ${i} mock:stallx1`)));
+  for (let i = 0; i < runs.length; i++) await half(b, threads[i], runs[i].run_id);
+  pg("kill");
+  await until(() => /lease_lost/.test(a.log) && /lease_lost/.test(b.log), "both to stop their runs");
+  check((await call(a, "POST", "/threads", {})).status === 503, "writes are refused with 503");
+  await new Promise((done) => setTimeout(done, 2 * lease));
+  pg("start");
+  for (let i = 0; i < runs.length; i++) await shown(a, threads[i], runs[i].run_id, "success", `run ${i}`, 30000);
+  equal(await Promise.all(threads.map((t) => answers(b, t))), threads.map(() => 1), "each has been answered once");
+  const states = await Promise.all(threads.map(async (t) => (await call(b, "GET", `/threads/${t}/state`)).json.metadata.run_attempt));
+  equal(states, threads.map(() => 1), "an outage is no attempt that failed");
+  await end(a, b);
+});
+
 await scenario("runs of the other server: queued, read, cancelled", async () => {
   const { a, b } = await two();
   const t = await thread(a);
@@ -126,6 +144,29 @@ await scenario("runs of the other server: queued, read, cancelled", async () => 
   const wait = await call(b, "POST", `/threads/${t}/runs/wait`, say("at rest"));
   check(wait.status === 200 && wait.json.messages.at(-1).type === "ai", "a thread at rest is anybody's", wait.text);
   await end(a, b);
+});
+
+await scenario("crons, sleepers and webhooks: one of two does each", async () => {
+  const calls = [];
+  const port = await freePort();
+  const receiver = http.createServer((req, res) => { let text = ""; req.on("data", (d) => { text += d; }); req.on("end", () => { calls.push(JSON.parse(text)); res.end("{}"); }); });
+  await new Promise((done) => receiver.listen(port, "127.0.0.1", done));
+  const { a, b } = await two({ args: ["--cluster-lease", String(lease), "--webhooks-disable-loopback=false"] });
+  const t = await thread(a);
+  const cron = await call(a, "POST", "/runs/crons", { ...say("tick"), schedule: "* * * * *" });
+  check(cron.status === 200, "a cron", cron.text);
+  const later = await Promise.all([...Array(10)].map(async (_, i) => {
+    const s = i % 2 ? a : b, own = await thread(s);
+    return [own, await begin(s, own, `later ${i}`, { after_seconds: 2, webhook: `http://127.0.0.1:${port}/` })];
+  }));
+  for (const [own, r] of later) await shown(b, own, r.run_id, "success", "a run that was held");
+  await until(() => calls.length >= 10, "the webhooks");
+  await call(a, "DELETE", `/runs/crons/${cron.json.cron_id}`);
+  equal(new Set(calls.map((x) => x.run_id)).size, calls.length, "no webhook came twice");
+  for (const [own, r] of later) equal(await answers(a, own), 1, `${r.run_id}: answered once`);
+  check(!/cron_missed/.test(a.log + b.log), "nothing was missed", a.log + b.log);
+  await end(a, b);
+  receiver.close();
 });
 
 finish();

@@ -316,6 +316,7 @@ CONTRACT(node_sees_what_is_due_and_nobody_has)
 CONTRACT(node_renews_its_lease)
 {
 	int64_t a = join(f, "a", OVER, 0), b = join(f, "b", LEASE, 0);
+	struct store_node_take spare = { .limit = 10, .spare = true };
 	struct store_node_list l = { .counts = true };
 	struct store_pulse *p;
 
@@ -334,6 +335,8 @@ CONTRACT(node_renews_its_lease)
 	store_set_node(f->st, b);
 	CHECK_RC(fix_do(f, &l, STORE_NODE_LIST, 0), OK);
 	CHECK(l.nodes[0].threads == 1 && l.nodes[1].threads == 1);
+	CHECK_RC(fix_do(f, &spare, STORE_NODE_TAKE, 0), OK);
+	CHECK_INT(spare.marked, 0);
 	CHECK_INT(take(f, 0).marked, 1);
 	CHECK_RC(fix_do(f, &l, STORE_NODE_LIST, 0), OK);
 	CHECK(l.nodes_n == 2 && l.nodes[0].state == NODE_LOST);
