@@ -6,6 +6,12 @@
 #include "run/run_priv.h"
 
 bool
+runs_has_thread(const struct runs *rs, const struct uuid *thread_id)
+{
+	return directory_thread(rs->sh->directory, thread_id) != NULL;
+}
+
+bool
 runs_has_run_of(const struct runs *rs, const struct uuid *thread_id)
 {
 	return directory_runs_any(rs->sh->directory, thread_id);

@@ -243,6 +243,8 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 void runs_shared_on_listen(struct runs_shared *sh,
     void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx);
 
+/* Has a shard of this process runs of the thread, is taking them, or reads it?  Any thread. */
+bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
 /* Is a run, or a run of the thread, under way in this process?  Of any owner; any thread. */
 bool runs_has_run_of(const struct runs *rs, const struct uuid *thread_id);
 bool runs_has_run(const struct runs *rs, const struct uuid *run_id);
