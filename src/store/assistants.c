@@ -21,10 +21,20 @@ owner_intern(struct store *st, struct store_cmd *c)
 	if (rc != ERR_NOTFOUND)
 		return rc;
 	x->id = store_seq_next(st, SEQ_OWNER);
-	return db_run(&st->w, SQL_OWNER_INSERT, db_i64(x->id),
-	    db_text(x->subject));
+	rc = db_run(&st->w, SQL_OWNER_INSERT, db_i64(x->id), db_text(x->subject));
+	if (rc == OK && db_changes(&st->w) == 0)     /* another node was first */
+		rc = query_one_i64(query_of(&st->w, SQL_OWNER_FIND,
+		    db_text(x->subject)), &x->id);
+	return rc;
 }
-const struct op store_op_owner_intern = { .run = owner_intern };
+
+static void
+owner_intern_locks(const struct store_cmd *c, struct lock_set *l)
+{
+	(void)c, (void)l;                    /* the statement waits for another's row */
+}
+const struct op store_op_owner_intern = { .run = owner_intern,
+    .locks = owner_intern_locks };
 
 _Static_assert(offsetof(struct store_assistant_create, a) ==
     offsetof(struct store_assistant_update, a), "one list of texts for both");
@@ -78,8 +88,9 @@ assistant_create(struct store *st, struct store_cmd *c)
 	x->a.version = 1;
 	return version_insert(st, seq, &x->a, 1, x->a.created);
 }
+OP_LOCK(assistant_create, lock_uuid(l, LOCK_ASSISTANT, &x->a.id))
 const struct op store_op_assistant_create = { .run = assistant_create,
-    .texts = assistant_texts };
+    .texts = assistant_texts, .locks = assistant_create_locks };
 
 static void
 field_keep(struct str *field, struct str old)
@@ -145,8 +156,9 @@ assistant_update(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_ASSISTANT_UPDATE, db_i64(version),
 	    db_i64(version), db_i64(x->now), db_i64(seq), db_i64(c->owner));
 }
+OP_LOCK(assistant_update, lock_uuid(l, LOCK_ASSISTANT, &x->a.id))
 const struct op store_op_assistant_update = { .run = assistant_update,
-    .texts = assistant_texts };
+    .texts = assistant_texts, .locks = assistant_update_locks };
 
 /* ---- deleting ------------------------------------------------------------- */
 
@@ -180,6 +192,8 @@ thread_drop_next(struct store *st, struct store_assistant_delete *x, int64_t *bu
 	    db_i64(x->cmd.owner)), &store_thread_record, &t, &st->scratch);
 
 	if (rc == OK)
+		rc = threads_hold_idle(st, &x->cmd, t.seq);
+	if (rc == OK)
 		rc = threads_drop(st, x->cmd.owner, &t, budget);
 	if (rc == OK)
 		x->gone[x->gone_n++] = t.id;
@@ -198,8 +212,8 @@ threads_go(struct store *st, struct store_assistant_delete *x)
 		rc = ERR_TOOBIG;
 	while (rc == OK && x->gone_n < DELETE_THREADS)
 		rc = thread_drop_next(st, x, &budget);
-	x->more = rc == OK;
-	return rc == ERR_NOTFOUND ? OK : rc;
+	x->more = rc == OK || rc == ERR_AGAIN;
+	return rc == ERR_NOTFOUND || rc == ERR_AGAIN ? OK : rc;
 }
 
 int
@@ -238,4 +252,6 @@ assistant_delete(struct store *st, struct store_cmd *c)
 	rc = x->threads ? threads_go(st, x) : OK;
 	return rc != OK || x->more ? rc : assistants_drop(st, seq, c->owner);
 }
-const struct op store_op_assistant_delete = { .run = assistant_delete };
+OP_LOCK(assistant_delete, lock_uuid(l, LOCK_ASSISTANT, &x->id))
+const struct op store_op_assistant_delete = { .run = assistant_delete,
+    .locks = assistant_delete_locks };

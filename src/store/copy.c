@@ -245,5 +245,7 @@ thread_copy(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(x->t.checkpoint), db_i64(0),
 	    db_i64(x->t.seq), db_i64(c->owner));
 }
+OP_LOCK(thread_copy, lock_thread(l, &x->from), lock_thread_new(l, &x->id))
 const struct op store_op_thread_copy = { .run = thread_copy,
-    .texts = OP_TEXTS(OP_TEXT(thread_copy, metadata_json)) };
+    .texts = OP_TEXTS(OP_TEXT(thread_copy, metadata_json)),
+    .locks = thread_copy_locks, .numbers = true };

@@ -42,8 +42,10 @@ cron_miss(struct store *st, struct store_cmd *c)
 
 	return cron_fired(st, c, &x->firing, x->error_json);
 }
+OP_LOCK(cron_miss, lock_uuid(l, LOCK_CRON, &x->firing.cron))
 const struct op store_op_cron_miss = { .run = cron_miss,
-    .texts = OP_TEXTS(OP_TEXT(cron_miss, error_json)) };
+    .texts = OP_TEXTS(OP_TEXT(cron_miss, error_json)),
+    .locks = cron_miss_locks };
 
 /* ---- changes by clients ------------------------------------------------------------ */
 
@@ -150,8 +152,22 @@ _Static_assert(offsetof(struct store_cron_create, c) ==
 static const size_t cron_texts[] = {
 	OP_TEXT(cron_create, c.payload_json), OP_TEXT(cron_create, c.metadata_json), 0
 };
-const struct op store_op_cron_create = { .run = cron_create, .texts = cron_texts };
-const struct op store_op_cron_update = { .run = cron_update, .texts = cron_texts };
+
+/* Neither its assistant nor its thread may go meanwhile. */
+static void
+cron_locks(const struct store_cmd *c, struct lock_set *l)
+{
+	const struct store_cron *x = &((const struct store_cron_create *)c)->c;
+
+	lock_uuid(l, LOCK_CRON, &x->id);
+	lock_uuid(l, LOCK_ASSISTANT, &x->assistant_id);
+	if (!uuid_is_zero(&x->thread_id))
+		lock_thread(l, &x->thread_id);
+}
+const struct op store_op_cron_create = { .run = cron_create, .texts = cron_texts,
+    .locks = cron_locks };
+const struct op store_op_cron_update = { .run = cron_update, .texts = cron_texts,
+    .locks = cron_locks };
 
 static int
 cron_delete(struct store *st, struct store_cmd *cmd)
@@ -161,4 +177,6 @@ cron_delete(struct store *st, struct store_cmd *cmd)
 
 	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
 }
-const struct op store_op_cron_delete = { .run = cron_delete };
+OP_LOCK(cron_delete, lock_uuid(l, LOCK_CRON, &x->id))
+const struct op store_op_cron_delete = { .run = cron_delete,
+    .locks = cron_delete_locks };

@@ -45,5 +45,7 @@ events_append(struct store *st, struct store_cmd *c)
 {
 	return events_write(st, c->owner, (const struct store_events_append *)c);
 }
-const struct op store_op_events_append = { .run = events_append, .fenced = true,
-    .texts = OP_TEXTS(OP_TEXT(events_append, bytes)) };
+OP_LOCK(events_append, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_events_append = { .fenced = true, .run = events_append,
+    .texts = OP_TEXTS(OP_TEXT(events_append, bytes)),
+    .locks = events_append_locks };

@@ -83,7 +83,7 @@ rows_read(struct page *p)
 		memset(before.b, 0xff, sizeof before.b);
 	q = query_of(p->db, SQL_CHECKPOINT_BACK, db_i64(p->x->thread_seq),
 	    db_i64(p->x->cmd.owner), db_text(p->x->ns), db_uuid(&before),
-	    db_i64(wanted_is_open(&p->want) ? p->limit : -1));
+	    db_i64(wanted_is_open(&p->want) ? p->limit : INT64_MAX));
 	while (rc == OK && (int64_t)p->x->states_n < p->limit) {
 		rc = query_row(&q);
 		if (rc == OK)

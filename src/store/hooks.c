@@ -98,7 +98,9 @@ hook_set(struct store *st, struct store_cmd *c)
 		rc = thread_unneeded(st, c, x->thread_seq);
 	return rc;
 }
-const struct op store_op_hook_set = { .run = hook_set };
+OP_LOCK(hook_set, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_hook_set = { .run = hook_set,
+    .locks = hook_set_locks };
 
 static int
 hook_take(struct store *st, struct store_cmd *c)

@@ -149,7 +149,9 @@ item_delete(struct store *st, struct store_cmd *c)
 		rc = old_drop(st, &o);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
-const struct op store_op_item_delete = { .run = item_delete };
+OP_LOCK(item_delete, lock_number(l, LOCK_ITEMS, x->cmd.owner))
+const struct op store_op_item_delete = { .run = item_delete,
+    .locks = item_delete_locks };
 
 int
 items_drop_any(struct store *st, owner_t owner)
@@ -177,10 +179,16 @@ item_sweep(struct store *st, struct store_cmd *c)
 		rc = old_read(st, query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(x->now)), x->now,
 		    &o);
 		if (rc == OK)
+			rc = store_lock_try(st, LOCK_ITEMS, o.owner);
+		/* Until it was ours its owner may have put another in its place. */
+		if (rc == OK && st->pg)
+			rc = old_read(st, query_of(&st->w, SQL_ITEM_EXPIRED, db_i64(x->now)),
+			    x->now, &o);
+		if (rc == OK)
 			rc = old_drop(st, &o);
 	}
-	x->more = rc == OK;
-	return rc == ERR_NOTFOUND ? OK : rc;
+	x->more = rc == OK || rc == ERR_AGAIN;
+	return rc == ERR_NOTFOUND || rc == ERR_AGAIN ? OK : rc;
 }
 const struct op store_op_item_sweep = { .run = item_sweep };
 
@@ -237,9 +245,11 @@ item_put(struct store *st, struct store_cmd *c)
 	t.vectors += x->vectors.n > 0;
 	return totals_write(st, c->owner, &t);
 }
+OP_LOCK(item_put, lock_number(l, LOCK_ITEMS, x->cmd.owner))
 const struct op store_op_item_put = { .run = item_put,
     .texts = OP_TEXTS(OP_TEXT(item_put, item.ns), OP_TEXT(item_put, item.key),
-    OP_TEXT(item_put, item.value_json), OP_TEXT(item_put, vectors)) };
+    OP_TEXT(item_put, item.value_json), OP_TEXT(item_put, vectors)),
+    .locks = item_put_locks };
 
 /* ---- reading ---------------------------------------------------------------------- */
 
@@ -286,4 +296,6 @@ item_refresh(struct store *st, struct store_cmd *c)
 			    db_i64(x->items[i].seq), db_i64(x->now));
 	return rc;
 }
-const struct op store_op_item_refresh = { .run = item_refresh };
+OP_LOCK(item_refresh, lock_number(l, LOCK_ITEMS, x->cmd.owner))
+const struct op store_op_item_refresh = { .run = item_refresh,
+    .locks = item_refresh_locks };

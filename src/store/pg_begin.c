@@ -71,6 +71,7 @@ static const struct kind { const char *name; int64_t block; } kinds[SEQS] = {
 };
 
 struct lock_set {
+	uint64_t seed;                       /* of keys: a database may have several schemas */
 	int64_t *key;
 	size_t n, cap;
 	struct buf seqs, ids, runs;          /* arrays, as PostgreSQL writes them */
@@ -144,9 +145,9 @@ lock_thread_of_run(struct lock_set *l, const struct uuid *run_id)
 
 /* FNV-1a.  Two that share a number wait for each other once in a while. */
 static int64_t
-key_of(enum lock what, struct str key)
+key_of(const struct lock_set *l, enum lock what, struct str key)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)what;
+	uint64_t h = l->seed ^ (uint64_t)what;
 
 	for (size_t i = 0; i < key.n; i++)
 		h = (h ^ (uint8_t)key.p[i]) * UINT64_C(0x100000001b3);
@@ -154,9 +155,9 @@ key_of(enum lock what, struct str key)
 }
 
 static int64_t
-key_of_number(enum lock what, int64_t n)
+key_of_number(const struct lock_set *l, enum lock what, int64_t n)
 {
-	return key_of(what, (struct str){ (const char *)&n, sizeof n });
+	return key_of(l, what, (struct str){ (const char *)&n, sizeof n });
 }
 
 static void
@@ -169,7 +170,7 @@ key_add(struct lock_set *l, int64_t key)
 void
 lock_key(struct lock_set *l, enum lock what, struct str key)
 {
-	key_add(l, key_of(what, key));
+	key_add(l, key_of(l, what, key));
 }
 
 void
@@ -181,7 +182,7 @@ lock_uuid(struct lock_set *l, enum lock what, const struct uuid *id)
 void
 lock_number(struct lock_set *l, enum lock what, int64_t n)
 {
-	key_add(l, key_of_number(what, n));
+	key_add(l, key_of_number(l, what, n));
 }
 
 /* true: commands take numbers of threads, runs or states. */
@@ -324,14 +325,14 @@ int
 store_lock_try(struct store *st, enum lock what, int64_t n)
 {
 	return !st->pg ? OK : locked(query_any(query_of(&st->begin->db, BEGIN_KEY_TRY,
-	    db_i64(key_of_number(what, n)))));
+	    db_i64(key_of_number(&st->begin->locks, what, n)))));
 }
 
 int
 store_lock(struct store *st, enum lock what, int64_t n)
 {
 	return !st->pg ? OK : query_any(query_of(&st->begin->db, BEGIN_KEY,
-	    db_i64(key_of_number(what, n))));
+	    db_i64(key_of_number(&st->begin->locks, what, n))));
 }
 
 /* ---- numbers ----------------------------------------------------------------------- */
@@ -391,15 +392,19 @@ store_seq_next(struct store *st, enum seq which)
 
 /* ---- life --------------------------------------------------------------------------- */
 
-void
-group_begin_open(struct store *st)
+int
+group_begin_open(struct store *st, struct err *e)
 {
 	struct pg_begin *g = mem_new(struct pg_begin);
+	int64_t schema = 0;
+	int rc = db_read_i64(&st->w, "SELECT hashtextextended(current_schema(), 0)", &schema, e);
 	size_t max = LIMIT_WRITER_BATCH * 256 * 64;
 
 	g->locks.seqs = g->locks.ids = g->locks.runs = g->text = BUF(max);
 	db_share(&g->db, &st->w, &begin_sql);
+	g->locks.seed = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)schema;
 	st->begin = g;
+	return rc;
 }
 
 void

@@ -389,4 +389,13 @@ thread_prune(struct store *st, struct store_cmd *c)
 	}
 	return rc == ERR_AGAIN ? OK : rc;
 }
-const struct op store_op_thread_prune = { .run = thread_prune };
+static void
+thread_prune_locks(const struct store_cmd *c, struct lock_set *l)
+{
+	const struct store_thread_prune *x = (const struct store_thread_prune *)c;
+
+	for (size_t i = x->at; i < x->n && i < x->at + PRUNE_THREADS; i++)
+		lock_thread(l, &x->ids[i]);
+}
+const struct op store_op_thread_prune = { .run = thread_prune,
+    .locks = thread_prune_locks };

@@ -303,4 +303,6 @@ run_delete(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest), db_i64(0),
 	    db_i64(t.seq), db_i64(c->owner));
 }
-const struct op store_op_run_delete = { .run = run_delete };
+OP_LOCK(run_delete, lock_thread(l, &x->thread_id))
+const struct op store_op_run_delete = { .run = run_delete,
+    .locks = run_delete_locks, .numbers = true };

@@ -330,7 +330,18 @@ run_create(struct store *st, struct store_cmd *c)
 		    thread_change(st, x, &before);
 	return rc == OK ? run_begin(st, x) : rc;
 }
-const struct op store_op_run_create = { .run = run_create, .fenced = true,
+static void
+run_create_locks(const struct store_cmd *c, struct lock_set *l)
+{
+	const struct store_run_create *x = (const struct store_run_create *)c;
+
+	if (x->create_thread)
+		lock_thread_new(l, &x->run.thread_id);
+	else
+		lock_thread(l, &x->run.thread_id);
+}
+const struct op store_op_run_create = { .fenced = true, .run = run_create, .locks = run_create_locks,
+    .numbers = true,
     .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
     OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
     OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, webhook),
@@ -441,7 +452,9 @@ run_claim(struct store *st, struct store_cmd *c)
 	x->taken = rc == OK;
 	return rc == ERR_AGAIN ? ERR_NOTFOUND : rc;
 }
-const struct op store_op_run_claim = { .run = run_claim, .fenced = true };
+OP_LOCK(run_claim, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_run_claim = { .fenced = true, .run = run_claim,
+    .locks = run_claim_locks };
 
 /* ---- cancel --------------------------------------------------------------- */
 
@@ -499,4 +512,6 @@ run_cancel(struct store *st, struct store_cmd *c)
 	    run_cancelled(st, run, x->reason, x->now);
 	return rc == OK ? thread_settle(st, c, thread, x->now) : rc;
 }
-const struct op store_op_run_cancel = { .run = run_cancel };
+OP_LOCK(run_cancel, lock_thread_of_run(l, &x->run_id))
+const struct op store_op_run_cancel = { .run = run_cancel,
+    .locks = run_cancel_locks, .numbers = true };

@@ -322,4 +322,6 @@ saver_text_bytes(const struct store_cmd *c)
 
 	return x->thread.n + saver_bytes(x->puts, x->puts_n, x->writes, x->writes_n);
 }
-const struct op store_op_saver_text = { .run = saver_text, .bytes = saver_text_bytes };
+OP_LOCK(saver_text, lock_key(l, LOCK_THREAD, x->thread))
+const struct op store_op_saver_text = { .run = saver_text, .bytes = saver_text_bytes,
+    .locks = saver_text_locks, .numbers = true };

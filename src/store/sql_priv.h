@@ -135,7 +135,8 @@
 	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1) o")       \
 	/* owners */                                                           \
 	X(OWNER_FIND, "SELECT seq FROM owner WHERE subject = ?")               \
-	X(OWNER_INSERT, "INSERT INTO owner(seq, subject) VALUES (?, ?)")       \
+	X(OWNER_INSERT, "INSERT INTO owner(seq, subject) VALUES (?, ?)"        \
+	    " ON CONFLICT DO NOTHING")                                         \
 	/* assistants */                                                       \
 	X(ASSISTANT_GET, ASSISTANT_SELECT                                      \
 	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)")              \
@@ -684,7 +685,8 @@
 	/* streams */                                                          \
 	X(STREAM_INSERT, "INSERT INTO stream(run, last, first, body)"          \
 	    " SELECT r.seq, ?3, ?4, ?5 FROM run r CROSS JOIN thread t"         \
-	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.owner = ?2")          \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.owner = ?2"           \
+	    " ON CONFLICT DO NOTHING")                                         \
 	X(STREAM_GET, "SELECT s.last, s.body FROM run r CROSS JOIN thread t"   \
 	    " ON t.seq = r.thread CROSS JOIN stream s ON s.run = r.seq"        \
 	    " WHERE r.seq = ? AND t.owner = ? AND s.last > ? ORDER BY s.last") \

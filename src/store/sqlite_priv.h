@@ -19,6 +19,8 @@ sqlite_of(const struct db *db)
 	return db->on->h;
 }
 
+fts5_api *sqlite_fts5(sqlite3 *db);  /* NULL: it has none */
+
 void sqlite_log_register(void);      /* DB_LOG_LAYER; once, before the first open */
 
 #endif

@@ -17,11 +17,21 @@
 #define MEAN_LEN 64.0                        /* words of a text that is neither long nor
                                                 short */
 
+double
+words_rank(const double *times, int length)
+{
+	double most = K1 * (1 - B + B * length / MEAN_LEN), score = 0;
+
+	for (int i = 0; i < QUERY_WORDS; i++)
+		score += times[i] * (K1 + 1) / (times[i] + most);
+	return score;
+}
+
 static void
 word_rank(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *c, int n,
     sqlite3_value **v)
 {
-	double times[QUERY_WORDS] = { 0 }, score = 0, most;
+	double times[QUERY_WORDS] = { 0 };
 	int count = 0, length = 0;
 	int rc = api->xInstCount(fts, &count);
 
@@ -40,15 +50,12 @@ word_rank(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *c, int
 		sqlite3_result_error_code(c, rc);
 		return;
 	}
-	most = K1 * (1 - B + B * length / MEAN_LEN);
-	for (int i = 0; i < QUERY_WORDS; i++)
-		score += times[i] * (K1 + 1) / (times[i] + most);
-	sqlite3_result_int64(c, (int64_t)(score * WORD_RANK_ONE));
+	sqlite3_result_int64(c, (int64_t)(words_rank(times, length) * WORD_RANK_ONE));
 }
 
 /* As FTS5's documentation has it: a pointer is passed, which a statement may write. */
-static fts5_api *
-fts5_of(sqlite3 *db)
+fts5_api *
+sqlite_fts5(sqlite3 *db)
 {
 	sqlite3_stmt *stmt = NULL;
 	fts5_api *api = NULL;
@@ -64,7 +71,7 @@ fts5_of(sqlite3 *db)
 int
 words_rank_add(struct db *db, struct err *e)
 {
-	fts5_api *api = fts5_of(sqlite_of(db));
+	fts5_api *api = sqlite_fts5(sqlite_of(db));
 
 	if (api == NULL || api->xCreateFunction(api, "word_rank", NULL, word_rank, NULL) !=
 	    SQLITE_OK)

@@ -57,8 +57,9 @@ run_save_bytes(const struct store_cmd *c)
 {
 	return changes_bytes(&((const struct store_run_save *)c)->changes);
 }
-const struct op store_op_run_save = { .run = run_save, .bytes = run_save_bytes,
-    .fenced = true };
+OP_LOCK(run_save, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_run_save = { .fenced = true, .run = run_save, .bytes = run_save_bytes,
+    .locks = run_save_locks, .numbers = true };
 
 /* ---- the end of a run ------------------------------------------------------ */
 
@@ -151,8 +152,9 @@ run_end_bytes(const struct store_cmd *c)
 	return changes_bytes(&x->changes) + x->error_json.n +
 	    (x->events != NULL ? x->events->bytes.n : 0);
 }
-const struct op store_op_run_end = { .run = run_end, .bytes = run_end_bytes,
-    .fenced = true };
+OP_LOCK(run_end, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_run_end = { .fenced = true, .run = run_end, .bytes = run_end_bytes,
+    .locks = run_end_locks, .numbers = true };
 
 /* ---- without a run --------------------------------------------------------- */
 
@@ -214,5 +216,6 @@ state_update_bytes(const struct store_cmd *c)
 {
 	return changes_bytes(&((const struct store_state_update *)c)->changes);
 }
+OP_LOCK(state_update, lock_thread(l, &x->thread_id))
 const struct op store_op_state_update = { .run = state_update,
-    .bytes = state_update_bytes };
+    .bytes = state_update_bytes, .locks = state_update_locks, .numbers = true };

@@ -118,7 +118,9 @@ server_open(struct store *st, struct err *e)
 	if (rc == OK)
 		rc = pg_migrate(&st->w, e);
 	if (rc == OK)
-		group_begin_open(st);
+		rc = group_begin_open(st, e);
+	if (rc == OK)
+		rc = tokens_open(&st->tokens, e);
 	if (rc == OK && erase_find(st) != OK)
 		rc = db_failed(&st->w, e);
 	return rc;
@@ -223,6 +225,7 @@ store_close(struct store *st)
 	guests_close(st);
 	vectors_close(st);
 	group_begin_close(st);
+	tokens_close(st->tokens);
 	db_close(&st->check);
 	db_close(&st->quick);
 	db_close(&st->slow);

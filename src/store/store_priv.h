@@ -78,7 +78,7 @@ enum seq {
 enum lock {
 	LOCK_OP,                             /* of an operation that declares none */
 	LOCK_THREAD, LOCK_ASSISTANT, LOCK_ITEMS, LOCK_CRON, LOCK_AGENT, LOCK_ONCE,
-	LOCK_USAGE, LOCK_WASM, LOCK_VECTORS, LOCK_SWEEP, LOCK_ERASE, LOCK_HISTORY
+	LOCK_USAGE, LOCK_WASM, LOCK_SWEEP, LOCK_ERASE, LOCK_HISTORY
 };
 struct lock_set;
 void lock_thread(struct lock_set *l, const struct uuid *id);
@@ -147,6 +147,7 @@ struct store {
 	int64_t seq[SEQS];           /* last number given; never given twice */
 	bool pg;                     /* PostgreSQL: several nodes */
 	struct pg_begin *begin;      /* pg_begin.c; NULL: SQLite */
+	struct tokens *tokens;       /* pg_words.c; NULL: SQLite */
 	bool dead;                   /* something buried is left to remove */
 	bool shrinks;                /* the file may have pages to give back */
 	int64_t fail_at, write_no;   /* test hook */
@@ -210,7 +211,7 @@ void group_probe(struct store *st);          /* is there room again on its disk?
  * cmds may be NULL with n 0. */
 int  group_begin(struct store *st, struct store_cmd *const *cmds, size_t n,
     const bool *left_out);
-void group_begin_open(struct store *st);
+int  group_begin_open(struct store *st, struct err *e);
 void group_begin_close(struct store *st);
 /* Locks of what an operation has found by itself, without waiting.  ERR_AGAIN: another
  * node has it, or the thread is gone.  On SQLite: OK. */
@@ -241,6 +242,14 @@ struct op {
 	enum op_lane lane;
 	bool fenced;                         /* of a run: only by the node that has it */
 };
+/* name_locks, of what is in x. */
+#define OP_LOCK(name, ...)                                                     \
+	static void                                                            \
+	name##_locks(const struct store_cmd *c, struct lock_set *l)            \
+	{                                                                      \
+		const struct store_##name *x = (const void *)c;                \
+		__VA_ARGS__;                                                   \
+	}
 #define OP_TEXTS(...) (const size_t[]){ __VA_ARGS__, 0 }
 #define OP_TEXT(name, member) _Generic(((struct store_##name *)0)->member,     \
 	struct str: offsetof(struct store_##name, member))
@@ -353,6 +362,26 @@ int  words_find(struct finder *f);
 int  words_rank_add(struct db *db, struct err *e);
 /* FTS5's query for these words, appended; nothing: there are none in it. */
 int  words_query(struct buf *b, struct str query, struct err *e);
+/* The same in pieces, QUERY_WORDS at most: where each stands in `text`, and whether it is
+ * the beginning of a word. */
+struct words_phrase {
+	size_t from, to;
+	bool begins;
+};
+int  words_phrases(struct str query, struct buf *text, size_t *n, struct words_phrase *out,
+    struct err *e);
+/* How well a text of `length` words matches that has the phrases so many times each. */
+double words_rank(const double *times, int length);
+struct near;
+int  words_try(struct finder *f, struct near *at, size_t n);
+
+/* pg_words.c: the words of texts as FTS5 makes them, by one thread.  ERR_IO. */
+struct tokens;
+int  tokens_open(struct tokens **out, struct err *e);
+void tokens_close(struct tokens *t);                 /* accepts NULL */
+/* The text becomes its words, a blank between them. */
+int  tokens_replace(struct tokens *t, struct buf *text);
+int  pg_words_find(struct finder *f);
 
 /* vectors.c: the nearest first. */
 int  vectors_find(struct finder *f, struct store *st);
@@ -611,6 +640,9 @@ int prune_thread(struct store *st, const struct store_thread *t, int64_t *budget
 #define PRUNE_THREADS 64
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
+/* The same of one that the command did not name, once no other node can change it.
+ * ERR_AGAIN: one is at it. */
+int threads_hold_idle(struct store *st, struct store_cmd *c, int64_t seq);
 /* After its last run has ended: deletes it if it is temporary, and no message for a
  * webhook has to be sent first. */
 int threads_settled(struct store *st, owner_t owner, int64_t seq);

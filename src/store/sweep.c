@@ -44,8 +44,14 @@ expired_next(struct store *st, const struct store_sweep *x, owner_t *owner,
 		seq = query_i64(&q, 1);
 	}
 	query_end(&q);
-	return rc != OK ? rc : query_one(query_of(&st->w, SQL_THREAD_AT, db_i64(seq),
-	    db_i64(*owner)), &store_thread_record, t, &st->scratch);
+	if (rc == OK)
+		rc = store_thread_try(st, seq);
+	if (rc == OK)
+		rc = query_one(query_of(&st->w, SQL_THREAD_AT, db_i64(seq),
+		    db_i64(*owner)), &store_thread_record, t, &st->scratch);
+	/* It may have changed until it was ours. */
+	return rc != OK || (t->expires != 0 && t->expires <= x->now &&
+	    t->status != THREAD_BUSY) ? rc : ERR_AGAIN;
 }
 
 static int

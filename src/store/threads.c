@@ -94,10 +94,11 @@ thread_create_bytes(const struct store_cmd *c)
 
 	return x->changes != NULL ? changes_bytes(x->changes) : 0;
 }
+OP_LOCK(thread_create, lock_thread_new(l, &x->t.id))
 const struct op store_op_thread_create = { .run = thread_create,
     .bytes = thread_create_bytes,
     .texts = OP_TEXTS(OP_TEXT(thread_create, t.metadata_json),
-    OP_TEXT(thread_create, t.config_json)) };
+    OP_TEXT(thread_create, t.config_json)), .locks = thread_create_locks, .numbers = true };
 
 static int
 ttl_change(struct store *st, struct store_thread_update *x)
@@ -135,8 +136,10 @@ thread_update(struct store *st, struct store_cmd *c)
 	    &(struct thread_key){ c->owner, x->t.created, x->t.seq }, before,
 	    x->t.metadata_json);
 }
+OP_LOCK(thread_update, lock_thread(l, &x->id))
 const struct op store_op_thread_update = { .run = thread_update,
-    .texts = OP_TEXTS(OP_TEXT(thread_update, metadata_json)) };
+    .texts = OP_TEXTS(OP_TEXT(thread_update, metadata_json)),
+    .locks = thread_update_locks };
 
 int
 threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq)
@@ -151,6 +154,15 @@ threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq)
 	if (rc == OK && active > 0)
 		rc = err_set(&c->err, ERR_CONFLICT, "Thread has a run under way");
 	return rc;
+}
+
+/* No other node begins anything on it any more.  ERR_AGAIN: one is at it. */
+int
+threads_hold_idle(struct store *st, struct store_cmd *c, int64_t seq)
+{
+	int rc = store_thread_try(st, seq);
+
+	return rc == OK ? threads_check_idle(st, c, seq) : rc;
 }
 
 int
@@ -198,7 +210,9 @@ thread_delete(struct store *st, struct store_cmd *c)
 		rc = threads_check_idle(st, c, t.seq);
 	return rc == OK ? threads_drop(st, c->owner, &t, &budget) : rc;
 }
-const struct op store_op_thread_delete = { .run = thread_delete };
+OP_LOCK(thread_delete, lock_thread(l, &x->id))
+const struct op store_op_thread_delete = { .run = thread_delete,
+    .locks = thread_delete_locks };
 
 /* ---- streams --------------------------------------------------------------- */
 
@@ -213,7 +227,11 @@ stream_append(struct store *st, struct store_cmd *c)
 	assert(x->first_id <= x->last_id);
 	rc = db_run(&st->w, SQL_STREAM_INSERT, db_i64(x->run_seq), db_i64(c->owner),
 	    db_i64(x->last_id), db_i64(x->first_id), db_blob(x->bytes));
-	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
+	if (rc != OK || db_changes(&st->w) > 0)
+		return rc;
+	rc = query_any(query_of(&st->w, SQL_RUN_AT, db_i64(x->run_seq), db_i64(c->owner)));
+	return rc != OK ? rc : err_set(&c->err, ERR_CONFLICT, "frames up to %lld are stored "
+	    "already", (long long)x->last_id);
 }
 const struct op store_op_stream_append = { .run = stream_append, .fenced = true,
     .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };

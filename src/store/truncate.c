@@ -17,7 +17,7 @@ thread_drop_any(struct store *st, struct store_truncate *x)
 	    &store_thread_record, &t, &st->scratch);
 
 	if (rc == OK)
-		rc = threads_check_idle(st, &x->cmd, t.seq);
+		rc = threads_hold_idle(st, &x->cmd, t.seq);
 	if (rc == OK)
 		rc = threads_drop(st, x->cmd.owner, &t, &budget);
 	if (rc == OK)
@@ -60,7 +60,9 @@ truncate_some(struct store *st, struct store_cmd *c)
 		rc = drops[x->what](st, x);
 		arena_clear(&st->scratch);
 	}
-	x->more = rc == OK;
-	return rc == ERR_NOTFOUND ? OK : rc;
+	x->more = rc == OK || rc == ERR_AGAIN;
+	return rc == ERR_NOTFOUND || rc == ERR_AGAIN ? OK : rc;
 }
-const struct op store_op_truncate = { .run = truncate_some };
+OP_LOCK(truncate, lock_number(l, LOCK_ITEMS, x->cmd.owner))
+const struct op store_op_truncate = { .run = truncate_some,
+    .locks = truncate_locks };

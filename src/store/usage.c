@@ -62,8 +62,9 @@ usage_add_bytes(const struct store_cmd *c)
 		bytes += 96 + x->usage[i].model.n;
 	return bytes;
 }
+OP_LOCK(usage_add, lock_number(l, LOCK_USAGE, x->cmd.owner))
 const struct op store_op_usage_add = { .run = usage_add_command,
-    .bytes = usage_add_bytes };
+    .bytes = usage_add_bytes, .locks = usage_add_locks };
 
 int
 usage_fold(struct store *st, owner_t owner, int64_t thread)

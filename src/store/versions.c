@@ -31,7 +31,9 @@ assistant_latest(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_ASSISTANT_LATEST, db_i64(x->version),
 	    db_i64(x->now), db_i64(seq), db_i64(c->owner));
 }
-const struct op store_op_assistant_latest = { .run = assistant_latest };
+OP_LOCK(assistant_latest, lock_uuid(l, LOCK_ASSISTANT, &x->id))
+const struct op store_op_assistant_latest = { .run = assistant_latest,
+    .locks = assistant_latest_locks };
 
 /* Those of a page that contain what is wanted; one more tells that there are
  * others. */

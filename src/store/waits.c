@@ -53,7 +53,9 @@ ask_later(struct store *st, struct store_cmd *c)
 
 	return ask_moves(st, c, x->thread_seq, &x->id, x->due);
 }
-const struct op store_op_ask_later = { .run = ask_later };
+OP_LOCK(ask_later, lock_thread_seq(l, x->thread_seq))
+const struct op store_op_ask_later = { .run = ask_later,
+    .locks = ask_later_locks };
 
 /* ---- point reads --------------------------------------------------------------- */
 

@@ -122,7 +122,14 @@ wasm_put(struct store *st, struct store_cmd *c)
 		rc = versions_trim(st, x);
 	return rc == OK ? totals_check(st, c) : rc;
 }
-const struct op store_op_wasm_put = { .run = wasm_put,
+/* Bytes of the same hash are of several. */
+static void
+wasm_locks(const struct store_cmd *c, struct lock_set *l)
+{
+	(void)c;
+	lock_number(l, LOCK_WASM, 0);
+}
+const struct op store_op_wasm_put = { .run = wasm_put, .locks = wasm_locks,
     .texts = OP_TEXTS(OP_TEXT(wasm_put, bytes), OP_TEXT(wasm_put, x.policy_json)) };
 
 static int
@@ -146,7 +153,8 @@ wasm_current(struct store *st, struct store_cmd *c)
 	return rc == OK ? db_run(&st->w, SQL_WASM_CURRENT, db_i64(c->owner),
 	    db_text(x->name), db_i64(x->number)) : rc;
 }
-const struct op store_op_wasm_current = { .run = wasm_current };
+const struct op store_op_wasm_current = { .run = wasm_current,
+    .locks = wasm_locks };
 
 /* May it go?  alone: no other one of its name stays. */
 static int
@@ -181,7 +189,8 @@ wasm_delete(struct store *st, struct store_cmd *c)
 	}
 	return rc == OK && gone == 0 ? release_missing(c, x->name, x->number) : rc;
 }
-const struct op store_op_wasm_delete = { .run = wasm_delete };
+const struct op store_op_wasm_delete = { .run = wasm_delete,
+    .locks = wasm_locks };
 
 /* ---- images -------------------------------------------------------------------- */
 
@@ -227,7 +236,9 @@ wasm_save_bytes(const struct store_cmd *c)
 	return (x->keeps ? 0 : x->body.n) + mails_bytes(x->mails, x->mails_n) +
 	    8 * x->taken_n;
 }
-const struct op store_op_wasm_save = { .run = wasm_save, .bytes = wasm_save_bytes };
+OP_LOCK(wasm_save, lock_uuid(l, LOCK_AGENT, &x->agent))
+const struct op store_op_wasm_save = { .run = wasm_save, .bytes = wasm_save_bytes,
+    .locks = wasm_save_locks };
 
 /* ---- reads ---------------------------------------------------------------------- */
 

@@ -1,7 +1,8 @@
 /*
  * words.c - store items by the words of their values.
  *
- * An index of SQLite's (FTS5) has the words of each item's texts and numbers, under a
+ * An index of SQLite's (FTS5; on PostgreSQL: pg_words.c) has the words of each item's texts
+ * and numbers, under a
  * number made of its owner and its change (item_key).  It keeps no texts: what is taken
  * out of it must be the very text that was put in, so this is made by one function, of
  * the value and of the paths that are kept beside it.
@@ -133,6 +134,8 @@ words_change(struct store *st, enum sql text, owner_t owner, int64_t seq,
 {
 	int rc = words_text(&st->pack, value_json, paths_json);
 
+	if (rc == OK && st->pg)
+		rc = tokens_replace(st->tokens, &st->pack);
 	if (rc != OK || st->pack.n == 0)
 		return rc;
 	return db_run(&st->w, text, db_i64(ITEM_KEY(owner, seq)),
@@ -216,8 +219,8 @@ block_load(struct finder *f, struct str match, int64_t to, struct near *at, size
 }
 
 /* The best first. */
-static int
-block_try(struct finder *f, struct near *at, size_t n)
+int
+words_try(struct finder *f, struct near *at, size_t n)
 {
 	int rc = OK;
 
@@ -240,18 +243,44 @@ blocks_find(struct finder *f, struct str match)
 		more = block_load(f, match, to, at, &n);
 		if (n > 0)
 			to = ITEM_KEY(f->x->cmd.owner, at[n - 1].seq) - 1;
-		rc = more == OK || more == ERR_NOTFOUND ? block_try(f, at, n) : more;
+		rc = more == OK || more == ERR_NOTFOUND ? words_try(f, at, n) : more;
 	}
 	free(at);
 	return rc;
 }
 
 int
+words_phrases(struct str query, struct buf *text, size_t *n, struct words_phrase *out,
+    struct err *e)
+{
+	*n = 0;
+	for (struct str word; str_next(&query, ' ', &word); ) {
+		size_t from = text->n;
+		bool begins;
+
+		word = str_trim(word);
+		if (!has_word(word))
+			continue;
+		if (*n == QUERY_WORDS)
+			return err_set(e, ERR_INVALID, "query: over %d words", QUERY_WORDS);
+		begins = word.n > 1 && word.p[word.n - 1] == '*';
+		chars_add(text, str_sub(word, 0, word.n - begins));
+		out[(*n)++] = (struct words_phrase){ from, text->n, begins };
+	}
+	return text->failed ? err_set(e, ERR_TOOBIG, "query: over %zu bytes", text->max) : OK;
+}
+
+int
 words_find(struct finder *f)
 {
 	struct buf b = BUF(4 * LIMIT_FILTER_BYTES);
-	int rc = words_query(&b, f->x->query, &f->x->cmd.err);
+	int rc;
 
+	if (db_is_server(f->db)) {
+		buf_release(&b);
+		return pg_words_find(f);
+	}
+	rc = words_query(&b, f->x->query, &f->x->cmd.err);
 	if (rc == OK && b.n > 0)
 		rc = blocks_find(f, buf_str(&b));
 	buf_release(&b);

@@ -69,7 +69,7 @@ reads(struct fix *f, unsigned thread)
 CONTRACT(copy_thread)
 {
 	struct store_history h = { .limit = 10, .whole = true }, k = h;
-	struct store_thread t;
+	struct store_thread t, was;
 	struct store_thread_copy bad = { .from = id_of(ID_THREAD, 1),
 	    .id = id_of(ID_THREAD, 2) };
 
@@ -79,7 +79,8 @@ CONTRACT(copy_thread)
 	CHECK(str_contains(t.metadata_json, S("\"thread_id\":\"new\"")));
 	CHECK(str_contains(t.metadata_json, S("\"graph_id\":\"agent\"")));
 	CHECK_INT(count_rows(f, "entry"), 2);
-	h.thread_seq = t.seq - 1;
+	CHECK_RC(store_thread_get(f->r, 7, &bad.from, &f->a, &was), OK);
+	h.thread_seq = was.seq;
 	k.thread_seq = t.seq;
 	CHECK_RC(fix_do(f, &h, STORE_HISTORY, 7), OK);
 	CHECK_RC(fix_do(f, &k, STORE_HISTORY, 7), OK);

@@ -5,8 +5,14 @@
  */
 #include "store_fix.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#ifdef STORE_ON_POSTGRES
+#include "pg_fix.h"
+#endif
 #include "store/sqlite_priv.h"
 
 static struct fix *waiting;                  /* whose shard is having its turn */
@@ -17,14 +23,54 @@ fix_came(struct store_cmd *c)
 	waiting->order[waiting->back++ % COUNT(waiting->order)] = c;
 }
 
+#ifdef STORE_ON_POSTGRES
+/* To make the tables takes a third of a second, so programs of the same server use the same
+ * ones, one after the other: each has a schema for as long as it has the lock of a file
+ * beside the server's data. */
+static void
+schema_take(char url[PG_URL_MAX])
+{
+	static const char clean[] = "DO $$ DECLARE t record; BEGIN FOR t IN SELECT relname, relkind"
+	    " FROM pg_class WHERE relnamespace = 'pool%d'::regnamespace AND relkind IN ('r', 'S')"
+	    " AND relname <> 'cohort_format' LOOP IF t.relkind = 'r' THEN"
+	    " EXECUTE 'DELETE FROM pool%d.' || t.relname; ELSE"
+	    " EXECUTE 'ALTER SEQUENCE pool%d.' || t.relname || ' RESTART'; END IF; END LOOP; END $$";
+	const char *base = getenv("COHORT_TEST_PG"), *from = strstr(base, "host=") + 5;
+	char dir[128], path[160], sql[1024];
+	size_t at = 0;
+	int n = 0, fd;
+
+	while (*from != '\0' && *from != '&' && at + 1 < sizeof dir) {
+		dir[at++] = strncmp(from, "%2F", 3) == 0 ? '/' : *from;
+		from += dir[at - 1] == '/' ? 3 : 1;
+	}
+	dir[at] = '\0';
+
+	do {
+		CHECK(++n < 1000);
+		snprintf(path, sizeof path, "%s/pool-%d", dir, n);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		CHECK(fd >= 0);
+	} while (flock(fd, LOCK_EX | LOCK_NB) != 0 && close(fd) == 0);
+	snprintf(url, PG_URL_MAX, "%s&options=-csearch_path%%3Dpool%d", base, n);
+	snprintf(sql, sizeof sql, "CREATE SCHEMA IF NOT EXISTS pool%d", n);
+	pg_do(base, sql);
+	snprintf(sql, sizeof sql, clean, n, n, n);
+	pg_do(base, sql);
+}
+#endif
+
 void
 fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x)
 {
 	memset(f, 0, sizeof *f);
 	CHECK_RC(shard_new(&f->shard, 0, &f->e), OK);
 	f->a = ARENA(64 * MB);
+#ifdef STORE_ON_POSTGRES
+	schema_take(f->url);
+#endif
 	f->options = (struct store_options){
-		.driver = str_of(driver), .path = S("db"),
+		.driver = str_of(driver), .path = f->url[0] != '\0' ? str_of(f->url) : S("db"),
 		.scan_ms = 60000             /* also where a machine is busy */
 	};
 	if (store_open_with(&f->st, &f->options, x, &f->e) != OK)
@@ -244,7 +290,7 @@ int64_t
 count_rows(struct fix *f, const char *table)
 {
 	struct db db;
-	char text[64];
+	char text[160];
 	int64_t n = -1;
 
 	snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
@@ -286,9 +332,11 @@ gate_shut(struct fix *f, struct gate *g, struct store_cmd *c)
 	sem_init(&g->reached, 0, 0);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_lock(&g->lock);
-	sqlite3_commit_hook(sqlite_of(&f->st->w), gate_commit, g);
+	if (!f->st->pg)
+		sqlite3_commit_hook(sqlite_of(&f->st->w), gate_commit, g);
 	CHECK_RC(store_submit(f->st, f->shard, c, false), OK);
-	sem_wait(&g->reached);
+	if (!f->st->pg)
+		sem_wait(&g->reached);
 }
 
 /* What checkpoints name: lists by (thread, ns, uuid); m: each with its longest
@@ -400,12 +448,121 @@ static const char *const rules[] = {
 	"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
 };
 
+/* ---- PostgreSQL's rows in a file of SQLite's ------------------------------- */
+
+#define COPY_TABLES 80
+struct copy {
+	sqlite3 *to;
+	char *name[COPY_TABLES], *text[COPY_TABLES], *types[COPY_TABLES];
+	int n;
+};
+
+/* Names of columns, in order; generated ones are left out. */
+static void
+copy_describe(struct copy *c, const char *table)
+{
+	char *sql = sqlite3_mprintf("SELECT 'SELECT ' || group_concat('\"' || name || '\"')"
+	    " || ' FROM %s', group_concat(substr(type, 1, 1), '') FROM"
+	    " pragma_table_xinfo(%Q) WHERE hidden = 0", table, table);
+	sqlite3_stmt *s = NULL;
+
+	CHECK(c->n < COPY_TABLES);
+	CHECK(sqlite3_prepare_v2(c->to, sql, -1, &s, NULL) == SQLITE_OK);
+	CHECK(sqlite3_step(s) == SQLITE_ROW);
+	c->name[c->n] = sqlite3_mprintf("%s", table);
+	c->text[c->n] = sqlite3_mprintf("%s", sqlite3_column_text(s, 0));
+	c->types[c->n++] = sqlite3_mprintf("%s", sqlite3_column_text(s, 1));
+	sqlite3_finalize(s);
+	sqlite3_free(sql);
+}
+
+static void
+copy_bind(sqlite3_stmt *s, const struct query *q, int col, char type)
+{
+	struct str v = query_null(q, col) || type == 'I' ? STR_NONE : query_borrow(q, col);
+
+	if (query_null(q, col))
+		sqlite3_bind_null(s, col + 1);
+	else if (type == 'I')
+		sqlite3_bind_int64(s, col + 1, query_i64(q, col));
+	else if (type == 'B')
+		sqlite3_bind_blob64(s, col + 1, v.n > 0 ? v.p : "", v.n, SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_text64(s, col + 1, v.p, v.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+static void
+copy_rows(struct copy *c, int table, struct db *from)
+{
+	struct query q = query_of(from, table);
+	const char *types = c->types[table], *names = c->text[table] + strlen("SELECT ");
+	char *sql = sqlite3_mprintf("INSERT INTO %s(%.*s) VALUES (?%s)", c->name[table],
+	    (int)(strstr(names, " FROM ") - names), names, "");
+	sqlite3_stmt *s = NULL;
+	int rc;
+
+	for (size_t i = 1; i < strlen(types); i++) {
+		char *more = sqlite3_mprintf("%.*s, ?)", (int)strlen(sql) - 1, sql);
+
+		sqlite3_free(sql);
+		sql = more;
+	}
+	CHECK(sqlite3_prepare_v2(c->to, sql, -1, &s, NULL) == SQLITE_OK);
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
+		for (int col = 0; types[col] != '\0'; col++)
+			copy_bind(s, &q, col, types[col]);
+		if (sqlite3_step(s) != SQLITE_DONE)
+			test_fail(__FILE__, __LINE__, "%s: %s", sql, sqlite3_errmsg(c->to));
+		sqlite3_reset(s);
+	}
+	if (rc != ERR_NOTFOUND)
+		test_fail(__FILE__, __LINE__, "%s: %s", c->text[table], from->on->err.text);
+	query_end(&q);
+	sqlite3_finalize(s);
+	sqlite3_free(sql);
+}
+
+/* So that one set of rules holds for both. */
+static const char *
+copy_out(struct fix *f)
+{
+	struct copy c = { 0 };
+	struct db_sql sql = { .text = (const char *const *)c.text };
+	struct db from, to;
+	sqlite3_stmt *s = NULL;
+
+	unlink("copy");
+	CHECK_RC(db_open(&to, "copy", NULL, &store_sql, DB_WRITE, &f->e), OK);
+	CHECK_RC(store_migrate(&to, &f->e), OK);
+	c.to = sqlite_of(&to);
+	sqlite3_exec(c.to, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN", NULL, NULL, NULL);
+	CHECK(sqlite3_prepare_v2(c.to, "SELECT name FROM sqlite_schema WHERE type = 'table'"
+	    " AND name NOT LIKE 'word%' AND name NOT LIKE 'sqlite%'", -1, &s, NULL) == SQLITE_OK);
+	while (sqlite3_step(s) == SQLITE_ROW)
+		copy_describe(&c, (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+	sql.n = c.n;
+	CHECK_RC(db_open(&from, f->url, NULL, &sql, DB_READ, &f->e), OK);
+	for (int i = 0; i < c.n; i++) {
+		copy_rows(&c, i, &from);
+		sqlite3_free(c.name[i]);
+		sqlite3_free(c.types[i]);
+	}
+	db_close(&from);
+	for (int i = 0; i < c.n; i++)
+		sqlite3_free(c.text[i]);
+	CHECK(sqlite3_exec(c.to, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+	db_close(&to);
+	return "copy";
+}
+
 void
 check_consistent(struct fix *f)
 {
+	const char *path = f->st->pg ? copy_out(f) : f->st->medium.path;
 	struct db db;
 
-	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_READ, &f->e), OK);
+	CHECK_RC(db_open(&db, path, NULL, &store_sql, DB_READ, &f->e), OK);
 	for (size_t i = 0; i < COUNT(rules); i++) {
 		int64_t n = -1;
 

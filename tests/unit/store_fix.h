@@ -1,6 +1,6 @@
 /*
  * store_fix.h - what the store's tests share: a store with a reader, commands
- * that wait for their answer, and CONTRACT, a test that runs on both drivers.
+ * that wait for their answer, and CONTRACT, a test that runs on all drivers.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +26,7 @@ struct fix {
 	struct err e;
 	bool broken;                         /* the test took the file or changed it
 	                                        against the rules: not checked */
+	char url[512];                       /* of "postgres" */
 };
 
 void fix_open(struct fix *f, const char *driver);    /* "sqlite": file "db" */
@@ -93,6 +94,31 @@ struct gate {
 };
 void gate_shut(struct fix *f, struct gate *g, struct store_cmd *c);
 
+/* Of the program that tests PostgreSQL: only these tests, on a server. */
+#ifdef STORE_ON_POSTGRES
+#define CONTRACT(id)                                                        \
+	static void contract_##id(struct fix *f);                           \
+	REGISTERED(id##_postgres)                                           \
+	{                                                                   \
+		struct fix f;                                               \
+		fix_open(&f, "postgres");                                   \
+		contract_##id(&f);                                          \
+		fix_close(&f);                                              \
+	}                                                                   \
+	static void contract_##id(struct fix *f)
+#define REGISTERED(id)                                                      \
+	static void test_##id(void);                                        \
+	static struct test entry_##id = { #id, __FILE__, test_##id, NULL }; \
+	__attribute__((constructor)) static void register_##id(void)        \
+	{                                                                   \
+		test_register(&entry_##id);                                 \
+	}                                                                   \
+	static void test_##id(void)
+/* What needs SQLite's hooks. */
+#define CONTRACT_OF_FILES(id) __attribute__((unused)) static void only_elsewhere_##id(struct fix *f)
+#undef TEST
+#define TEST(id) __attribute__((unused)) static void only_elsewhere_##id(void)
+#else
 #define CONTRACT(id)                                                        \
 	static void contract_##id(struct fix *f);                           \
 	TEST(id##_sqlite)                                                   \
@@ -110,5 +136,7 @@ void gate_shut(struct fix *f, struct gate *g, struct store_cmd *c);
 		fix_close(&f);                                              \
 	}                                                                   \
 	static void contract_##id(struct fix *f)
+#define CONTRACT_OF_FILES(id) CONTRACT(id)
+#endif
 
 #endif

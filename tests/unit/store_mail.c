@@ -367,7 +367,7 @@ CONTRACT(mail_dead_are_bounded)
 }
 
 /* Goal: history is not longer than its limit. */
-CONTRACT(mail_history_is_bounded)
+CONTRACT_OF_FILES(mail_history_is_bounded)
 {
 	struct uuid *to = arena_alloc(&f->a, LIMIT_MAIL_KEPT * sizeof *to);
 	struct store_mail m = mail_new(50, to, LIMIT_MAIL_KEPT);

@@ -28,7 +28,7 @@ hold(struct fix *f, struct gate *g, struct store_item_put *put)
 }
 
 /* Goal: commands come back in the order they went in, many to a commit. */
-CONTRACT(commands_share_commits_in_order)
+CONTRACT_OF_FILES(commands_share_commits_in_order)
 {
 	struct store_item_put *p = calloc(1000, sizeof *p);
 	struct store_stats s;
@@ -80,7 +80,7 @@ CONTRACT(lazy_commands)
 }
 
 /* Goal: the queue is bounded by number and by bytes, except for what must. */
-CONTRACT(queue_is_bounded)
+CONTRACT_OF_FILES(queue_is_bounded)
 {
 	static char text[1 << 20];
 	struct store_item_put *p = calloc(LIMIT_WRITER_OPS + 1, sizeof *p);
