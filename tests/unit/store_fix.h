@@ -114,6 +114,7 @@ void gate_shut(struct fix *f, struct gate *g, struct store_cmd *c);
 		test_register(&entry_##id);                                 \
 	}                                                                   \
 	static void test_##id(void)
+#define CONTRACT_OF_SERVERS(id) CONTRACT(id)
 /* What needs SQLite's hooks. */
 #define CONTRACT_OF_FILES(id) __attribute__((unused)) static void only_elsewhere_##id(struct fix *f)
 #undef TEST

@@ -1,0 +1,195 @@
+/*
+ * store_two.c - two stores on one database of PostgreSQL, as two servers have them: they
+ * work on the same threads, items and schedules at the same time.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "store/cron.h"
+#include "store_fix.h"
+
+#define OWNER   7
+#define THREADS 4
+#define ROUNDS  6
+#define EACH    24                           /* commands of a server in a round */
+
+/* The same database once more. */
+static void
+open_beside(struct fix *g, const struct fix *f)
+{
+	memset(g, 0, sizeof *g);
+	CHECK_RC(shard_new(&g->shard, 1, &g->e), OK);
+	g->a = ARENA(64 * MB);
+	memcpy(g->url, f->url, sizeof g->url);
+	g->options = f->options;
+	g->options.path = str_of(g->url);
+	g->broken = true;                    /* checked by the other */
+	if (store_open(&g->st, &g->options, &g->e) != OK)
+		test_fail(__FILE__, __LINE__, "open: %s", g->e.text);
+	CHECK_RC(store_reader_open(g->st, &g->r, &g->e), OK);
+}
+
+static void
+check_ok(const struct store_cmd *c)
+{
+	if (c->rc != OK)
+		test_fail(__FILE__, __LINE__, "%s: %s", rc_name(c->rc), c->err.text);
+}
+
+/* ---- runs ------------------------------------------------------------------------ */
+
+/* Both make runs on the same new threads, in opposite orders. */
+static void
+runs_make(struct fix *f, struct fix *g)
+{
+	static struct store_run_create x[2 * ROUNDS * EACH];
+	struct fix *both[] = { f, g };
+	unsigned n = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned first = n;
+
+		for (unsigned i = 0; i < 2 * EACH; i++, n++) {
+			unsigned thread = i % 2 == 0 ? i / 2 : EACH - i / 2;
+
+			x[n] = run_new(1 + thread % THREADS, n);
+			x[n].create_thread = true;
+			x[n].cmd.arena = &both[i % 2]->a;
+			fix_submit(both[i % 2], &x[n], STORE_RUN_CREATE, OWNER);
+		}
+		fix_wait(f, (round + 1) * EACH);
+		fix_wait(g, (round + 1) * EACH);
+		for (unsigned i = first; i < n; i++)
+			check_ok(&x[i].cmd);
+	}
+	CHECK_INT(count_rows(f, "run"), 2 * ROUNDS * EACH);
+	CHECK_INT(count_rows(f, "run WHERE status = 1"), THREADS);
+	CHECK_INT(count_rows(f, "thread"), THREADS);
+}
+
+/* The running one of a thread. */
+static bool
+run_running(struct fix *f, unsigned thread, struct store_run_name *out)
+{
+	struct uuid id = id_of(ID_THREAD, thread);
+	struct store_run_name *at;
+	struct store_thread t;
+	size_t n;
+
+	CHECK_RC(store_thread_get(f->r, OWNER, &id, &f->a, &t), OK);
+	CHECK_RC(store_runs_newest(f->r, OWNER, t.seq, 2 * ROUNDS * EACH, &f->a, &at, &n), OK);
+	for (size_t i = 0; i < n; i++) {
+		if (at[i].status != RUN_RUNNING)
+			continue;
+		*out = at[i];
+		return true;
+	}
+	return false;
+}
+
+/* Each thread's runs end one after the other, now at one server, now at the other; while
+ * both try to take the next by themselves. */
+static void
+runs_end(struct fix *f, struct fix *g)
+{
+	struct fix *both[] = { f, g };
+	size_t ended = 0;
+
+	for (unsigned thread = 1; thread <= THREADS; thread++) {
+		struct uuid id = id_of(ID_THREAD, thread);
+		struct store_run_name run;
+		struct store_thread t;
+
+		CHECK_RC(store_thread_get(f->r, OWNER, &id, &f->a, &t), OK);
+		for (unsigned i = 0; run_running(f, thread, &run); i++, ended++) {
+			struct store_run_claim claim = { .thread_seq = t.seq, .now = 5000 };
+			struct store_run r = { .seq = run.seq, .thread_seq = t.seq };
+			struct fix *other = both[(i + 1) % 2];
+			size_t back = other->back;
+
+			claim.cmd.arena = &other->a;
+			fix_submit(other, &claim, STORE_RUN_CLAIM, OWNER);
+			CHECK_RC(finish_run(both[i % 2], OWNER, &r, NULL, 0), OK);
+			fix_wait(other, back + 1);
+			CHECK(claim.cmd.rc == ERR_NOTFOUND);
+		}
+	}
+	CHECK_INT(ended, 2 * ROUNDS * EACH);
+	CHECK_INT(count_rows(f, "run WHERE status = 2"), 2 * ROUNDS * EACH);
+}
+
+/* ---- items ----------------------------------------------------------------------- */
+
+/* Every put has a number of its own, and one of each key is left. */
+static void
+items_put(struct fix *f, struct fix *g)
+{
+	static struct store_item_put x[2 * EACH];
+	struct fix *both[] = { f, g };
+	size_t back[] = { f->back, g->back };
+
+	for (unsigned i = 0; i < 2 * EACH; i++) {
+		x[i] = (struct store_item_put){ .item = { .ns = S("n"),
+		    .key = arena_fmt(&f->a, "%u", i % 2 == 0 ? i / 2 % 5 : 4 - i / 2 % 5),
+		    .value_json = S("{\"text\":\"two servers\"}"), .created = 1, .updated = i } };
+		fix_submit(both[i % 2], &x[i], STORE_ITEM_PUT, OWNER);
+	}
+	fix_wait(f, back[0] + EACH);
+	fix_wait(g, back[1] + EACH);
+	for (unsigned i = 0; i < 2 * EACH; i++)
+		check_ok(&x[i].cmd);
+	CHECK_INT(count_rows(f, "item"), 5);
+	CHECK_INT(count_rows(f, "word"), 5);
+	CHECK_INT(count_rows(f, "item_total WHERE items = 5 AND seq = 48"), 1);
+	CHECK_INT(count_rows(f, "namespace WHERE items = 5"), 1);
+}
+
+/* ---- schedules ------------------------------------------------------------------- */
+
+/* Both fire it at once, many times: each firing has one run. */
+static void
+crons_fire(struct fix *f, struct fix *g)
+{
+	struct store_assistant_create a = assistant_new(1);
+	struct store_cron_create c = { .c = { .id = id_of(9, 1),
+	    .assistant_id = id_of(ID_ASSISTANT, 1), .schedule = S("0 * * * *"), .enabled = 1,
+	    .next = 1, .payload_json = S("{}"), .metadata_json = S("{}") } };
+	int64_t before = count_rows(f, "run");
+	struct fix *both[] = { f, g };
+
+	CHECK_RC(fix_do(f, &a, STORE_ASSISTANT_CREATE, OWNER), OK);
+	CHECK_RC(fix_do(f, &c, STORE_CRON_CREATE, OWNER), OK);
+	for (unsigned i = 0; i < EACH; i++) {
+		struct store_run_create x[2];
+		size_t back[] = { f->back, g->back };
+
+		for (unsigned k = 0; k < 2; k++) {
+			x[k] = run_new(1000 + 2 * i + k, 1000 + 2 * i + k);
+			x[k].create_thread = true;
+			x[k].cmd.arena = &both[k]->a;
+			x[k].firing = (struct store_firing){ .cron = c.c.id,
+			    .version = c.c.version, .due = 1 + i, .next = 2 + i };
+			fix_submit(both[k], &x[k], STORE_RUN_CREATE, OWNER);
+		}
+		fix_wait(f, back[0] + 1);
+		fix_wait(g, back[1] + 1);
+		CHECK((x[0].cmd.rc == OK) + (x[1].cmd.rc == OK) == 1);
+		CHECK(x[x[0].cmd.rc == OK].cmd.rc == ERR_CONFLICT);
+	}
+	CHECK_INT(count_rows(f, "run") - before, EACH);
+}
+
+/* Goal: nothing is lost, nothing is there twice, and nobody is told of a deadlock. */
+CONTRACT_OF_SERVERS(two_stores_on_one_database)
+{
+	struct fix g;
+
+	open_beside(&g, f);
+	runs_make(f, &g);
+	check_consistent(f);
+	runs_end(f, &g);
+	items_put(f, &g);
+	crons_fire(f, &g);
+	fix_close(&g);
+}
