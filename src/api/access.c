@@ -69,7 +69,7 @@ check_worker(struct call *c)
 	if (principal_is_worker(&c->who))
 		return err_set(&c->err, ERR_DENIED, "a worker's key opens the routes of "
 		    "workers only");
-	if ((a == WORKERS_READ || a == WORKERS_UPDATE) && !off &&
+	if ((a == WORKERS_READ || a == WORKERS_UPDATE || a == CLUSTER_READ) && !off &&
 	    !principal_has(&c->who, S(SCOPE_ADMIN)))
 		return err_set(&c->err, ERR_DENIED, "this route is for operators: it needs the "
 		    "scope admin");

@@ -29,7 +29,9 @@ struct api;
 struct api_shared;
 struct office;
 struct offices;
+struct bus;
 struct catalog;
+struct cluster;
 struct wasm_agents;
 struct wasm_desk;
 struct worker_desk;
@@ -48,6 +50,8 @@ struct api_options {
 	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
 	struct workers *workers;
+	struct cluster *cluster;             /* NULL: this node is alone */
+	struct bus *bus;                     /* NULL: no NATS */
 	/* Removes a graph that no worker serves (main/catalog.h). */
 	void (*forget_graph)(struct catalog *h, struct str id,
 	    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);

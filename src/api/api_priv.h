@@ -167,6 +167,7 @@ struct call {
 		struct store_run_list run_list;
 		struct store_run_active run_active;
 		struct store_usage_get usage_get;
+		struct store_node_list node_list;
 		struct store_transcript transcript;
 		struct store_mail_list mail_list;
 		struct work_cmd work;
@@ -493,7 +494,7 @@ handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
 handler api_truncate, api_system_docs, api_console;
 handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
-handler api_interrupt_list, api_usage;
+handler api_interrupt_list, api_usage, api_cluster;
 handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */

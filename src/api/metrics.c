@@ -12,6 +12,8 @@
 #include "api/api_priv.h"
 #include "base/account.h"
 #include "base/mem.h"
+#include "cluster/bus.h"
+#include "cluster/node.h"
 #include "mail/host/office.h"
 #include "net/client.h"
 #include "net/files.h"
@@ -70,6 +72,8 @@ struct reading {
 	struct store_stats store;
 	struct worker_figures workers;
 	struct wasm_figures guests;
+	struct cluster_stats node;
+	struct bus_stats bus;
 	uint64_t bytes_out;
 	int64_t watchers;
 };
@@ -242,6 +246,32 @@ agents_live(const struct office_stats *s)
 	X(cohort_wasm_reloaded_total, counter,                                \
 	    "Agents that another version has taken over.",                    \
 	    f->guests.agents.reloaded)                                        \
+	X(cohort_cluster_node, gauge,                                         \
+	    "Number of this node in its cluster; 0: it is alone, -1: it has lost its lease.", \
+	    f->node.node)                                                     \
+	X(cohort_cluster_nodes, gauge, "Other nodes that live.", f->node.others) \
+	X(cohort_cluster_lease_left_seconds, gauge,                           \
+	    "Until this node counts itself as lost.", (double)f->node.left / 1000) \
+	X(cohort_cluster_beats_total, counter, "Renewals of the lease.", f->node.beats) \
+	X(cohort_cluster_beats_failed_total, counter, "Those that failed.",   \
+	    f->node.beats_failed)                                             \
+	X(cohort_cluster_lost_total, counter, "Leases that this process lost.", \
+	    f->node.lost)                                                     \
+	X(cohort_cluster_taken_threads_total, counter,                        \
+	    "Threads taken over from other nodes.", f->node.took_threads)     \
+	X(cohort_bus_up, gauge, "1: connected to NATS.", f->bus.up)           \
+	X(cohort_bus_connects_total, counter, "Connections to NATS made.", f->bus.connects) \
+	X(cohort_bus_sent_total, counter, "Messages to other nodes.", f->bus.sent) \
+	X(cohort_bus_sent_bytes_total, counter, "Their bytes.", f->bus.sent_bytes) \
+	X(cohort_bus_heard_total, counter, "Messages of other nodes.", f->bus.heard) \
+	X(cohort_bus_heard_bytes_total, counter, "Their bytes.", f->bus.heard_bytes) \
+	X(cohort_bus_dropped_total, counter,                                  \
+	    "Messages that a shard was too slow for; it is told and asks again.", \
+	    f->bus.dropped)                                                   \
+	X(cohort_bus_refused_total, counter,                                  \
+	    "Messages not sent: NATS was away, or too much waited.", f->bus.refused) \
+	X(cohort_bus_waiting_bytes, gauge, "Bytes that wait to be sent.",     \
+	    f->bus.waiting_bytes)                                             \
 	X(process_resident_memory_bytes, gauge, "Resident memory.",           \
 	    mem_resident())                                                   \
 	X(process_cpu_seconds_total, counter, "User and system CPU time.",    \
@@ -430,6 +460,10 @@ api_system_metrics(struct call *c)
 	store_stats(sh->o.store, &f.store);
 	offices_stats(sh->o.offices, &f.mail);
 	workers_figures(sh->o.workers, &f.workers);
+	if (sh->o.cluster != NULL)
+		cluster_stats(sh->o.cluster, &f.node);
+	if (sh->o.bus != NULL)
+		bus_stats(sh->o.bus, &f.bus);
 	client_pool(&f.pool);
 	add_traps(b, &f);
 	add_series(b, &f);

@@ -367,6 +367,9 @@ const struct route routes[] = {
 	  ROUTE_BODY_OPTIONAL, SMALL, api_worker_drain,
 	  "Give a worker no more tasks; it ends those that it has, and leaves", NULL,
 	  "ok, now", 200 },
+	{ "GET", "/cluster", CLUSTER_READ, ROUTE_READS, NONE, api_cluster,
+	  "The nodes that share the store", NULL, "alone, store, node, nodes (node, name, "
+	  "address, state, here, started_at, lease_left_ms, threads, info), bus", 200 },
 	{ "GET", "/workers", WORKERS_READ, ROUTE_READS, NONE, api_worker_list,
 	  "The workers that are registered", NULL, "an array of workers", 200 },
 	{ "GET", "/workers/log", WORKERS_READ, ROUTE_READS, NONE, api_worker_log,

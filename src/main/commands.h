@@ -67,6 +67,8 @@
 	    "watch a server in production and alert")                         \
 	X(chart_run,     "chart run",     "FILE",                             \
 	    "run an SCXML chart to its end")                                  \
+	X(cluster_status, "cluster status", "",                               \
+	    "show the nodes that share a PostgreSQL, and their leases")       \
 	X(workers_list,  "workers list",  "",                                 \
 	    "list the worker processes of a server")                          \
 	X(workers_show,  "workers show",  "WORKER",                           \
