@@ -29,6 +29,7 @@
 #include "store/hook.h"
 #include "store/items.h"
 #include "store/mail.h"
+#include "store/node.h"
 #include "work/host/guest.h"
 
 struct a2a_call;
