@@ -27,7 +27,8 @@ add_node(struct buf *b, const struct store_node_row *n, int64_t here)
 	    "'started_at':%s,'lease_left_ms':%lld,'threads':%lld", (long long)n->node,
 	    FMT(n->name), FMT(n->address), state_of(n), n->node == here, started,
 	    (long long)n->left, (long long)n->threads);
-	json_add_raw(b, "info", n->info.n > 0 ? n->info : S("{}"));
+	buf_lit(b, ",\"info\":");
+	buf_add(b, n->info.n > 0 ? n->info : S("{}"));
 	buf_add_char(b, '}');
 }
 

@@ -184,7 +184,7 @@ make_api(struct node *n, struct err *e)
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
 		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
-		.forget_graph = catalog_forget,
+		.forget_graph = catalog_forget, .cluster = n->cluster, .bus = n->bus,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),

@@ -18,12 +18,15 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "store/pg_begin_priv.h"
 
 #define MIGRATE_MS 600000
+#define MIGRATE_LOOK_MS 100                  /* between two looks at what another node does */
 
 /* Owners, assistants and their graphs */
 static const char owners_1[] =
@@ -370,29 +373,55 @@ steps_run(struct db *db, struct err *e)
 	return rc == OK ? db_exec(db, mark, e) : rc;
 }
 
+/* *busy: another node is at it. */
+static int
+migrate_try(struct db *db, bool *busy, struct err *e)
+{
+	char lock[160];
+	int64_t got = 0;
+	int rc;
+
+	if (db_begin(db, DB_WRITE) != OK)
+		return db_failed(db, e);
+	/* A step may take longer than any command. */
+	db->on->patience = MIGRATE_MS;
+	rc = db_exec(db, "SET LOCAL statement_timeout = 0", e);
+	snprintf(lock, sizeof lock, "SELECT CASE WHEN pg_try_advisory_xact_lock(%d, "
+	    "hashtext(current_setting('search_path'))) THEN 1 ELSE 0 END", STORE_APP);
+	if (rc == OK)
+		rc = db_read_i64(db, lock, &got, e);
+	*busy = rc == OK && got == 0;
+	if (rc == OK && !*busy)
+		rc = steps_run(db, e);
+	if (rc == OK && !*busy && db_commit(db) != OK)
+		rc = db_failed(db, e);
+	if (rc != OK || *busy)
+		db_rollback(db);
+	db->on->patience = 0;
+	return rc;
+}
+
+/* Nodes that start together: one makes the tables, and the others look until they are
+ * there.  Not by waiting for the lock, for the connection's deadlines are short. */
 int
 pg_migrate(struct db *db, struct err *e)
 {
-	char lock[192];
-	int64_t version;
-	int rc = version_read(db, &version, e);
+	bool busy = true;
+	int rc = OK;
 
-	if (rc != OK || version == (int64_t)COUNT(steps))
-		return rc;
-	if (db_begin(db, DB_WRITE) != OK)
-		return db_failed(db, e);
-	/* A step, and another node's before it, may take longer than any command. */
-	db->on->patience = MIGRATE_MS;
-	snprintf(lock, sizeof lock, "SET LOCAL statement_timeout = 0;"
-	    "SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d, "
-	    "hashtext(current_setting('search_path')))", STORE_APP);
-	rc = db_exec(db, lock, e);
-	if (rc == OK)
-		rc = steps_run(db, e);
-	if (rc == OK && db_commit(db) != OK)
-		rc = db_failed(db, e);
-	if (rc != OK)
-		db_rollback(db);
-	db->on->patience = 0;
+	for (msec waited = 0; rc == OK && busy; waited += MIGRATE_LOOK_MS) {
+		int64_t version = 0;
+
+		rc = version_read(db, &version, e);
+		if (rc != OK || version == (int64_t)COUNT(steps))
+			return rc;
+		if (waited >= LIMIT_PG_MIGRATE_MS)
+			return err_set(e, ERR_BUSY, "PostgreSQL: another node has been making "
+			    "the tables of a newer version for %d s; start again when it is "
+			    "done", LIMIT_PG_MIGRATE_MS / 1000);
+		if (waited > 0)
+			poll(NULL, 0, MIGRATE_LOOK_MS);
+		rc = migrate_try(db, &busy, e);
+	}
 	return rc;
 }
