@@ -74,6 +74,27 @@ wire_talk_modules(void *ctx)
 		shard_post(w->shard, &w->look);
 }
 
+/* ---- workers -------------------------------------------------------------------------- */
+
+static bool
+say_to_workers(void *ctx, uint64_t to, const struct str *pieces, size_t n)
+{
+	return talk_say(((struct wire_talk *)ctx)->talk, to, TALK_WORKERS, pieces, n) == OK;
+}
+
+static void
+workers_heard(void *ctx, uint64_t from, struct str what)
+{
+	worker_away_heard(((struct wire_talk *)ctx)->away, from, what);
+}
+
+static void
+workers_changed(void *ctx, bool up)
+{
+	if (up)
+		worker_away_tell(((struct wire_talk *)ctx)->away);
+}
+
 /* ---- life --------------------------------------------------------------------------- */
 
 void
@@ -89,6 +110,9 @@ wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n)
 	    .look = look_at_graphs, .ctx = w });
 	talk_on(w->talk, TALK_MODULES, &(struct talk_ear){ .heard = modules_heard,
 	    .look = look_at_modules, .ctx = w });
+	w->away = worker_away_new(n->desk, &(struct worker_away_options){ say_to_workers, w });
+	talk_on(w->talk, TALK_WORKERS, &(struct talk_ear){ .heard = workers_heard,
+	    .changed = workers_changed, .ctx = w });
 	w->passes = shared_passes_new(w->talk, n->shard, n->auth);
 	w->counts = counts_new(w->talk, n->shard, n->auth);
 }
@@ -105,11 +129,14 @@ void
 wire_talk_drain(struct wire_talk *w)
 {
 	w->serving = false;
+	if (w->away != NULL)
+		worker_away_drain(w->away);
 }
 
 void
 wire_talk_close(struct wire_talk *w)
 {
+	worker_away_free(w->away);
 	counts_free(w->counts);
 	shared_passes_free(w->passes);
 	talk_free(w->talk);

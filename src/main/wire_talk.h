@@ -1,6 +1,6 @@
 /*
  * wire_talk.h - what this node tells others of rows that they keep in memory, and hears of
- * theirs: graphs of workers, modules, sessions, limits.
+ * theirs: graphs of workers, modules, sessions, limits; and offers for their workers.
  *
  * Threads: shard 0, but for what says otherwise.
  *
@@ -16,12 +16,14 @@
 #include "cluster/talk.h"
 #include "main/catalog.h"
 #include "wasm/deploy/deploy.h"
+#include "worker/away.h"
 
 /* All zero: a node alone, which tells nothing. */
 struct wire_talk {
 	struct talk *talk;
 	struct counts *counts;
 	struct shared_passes *passes;
+	struct worker_away *away;
 	struct shard *shard;
 	struct catalog *catalog;
 	struct wasm_desk *modules;           /* shard 0's; NULL: they are off */
@@ -37,12 +39,14 @@ struct wire_talk_needs {
 	struct auth *auth;
 	struct catalog *catalog;
 	struct wasm_desk *modules;
+	struct worker_desk *desk;            /* of workers; the shard's */
 	struct store_reader *reader;
 };
 /* Before the first request. */
 void wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n);
 void wire_talk_serve(struct wire_talk *w);   /* what was opened can be looked at */
-void wire_talk_drain(struct wire_talk *w);   /* no more looks */
+/* Before the desk of workers and the catalog drain: no more looks and offers. */
+void wire_talk_drain(struct wire_talk *w);
 /* When the shards have stopped and the bus was closed. */
 void wire_talk_close(struct wire_talk *w);
 
