@@ -506,6 +506,7 @@
 	X(WORKER_ASK_MS,       1000,      "ms",     "between two questions to other nodes for workers of offers that wait; and a place of a worker is kept for them so long") \
 	X(WORKER_AWAY_MS,      15000,     "ms",     "that a name counts as served by another node after it said so; it says so three times as often") \
 	X(WORKER_AWAY_BYTES,   33554432,  "bytes",  "of tasks that another node has for a worker here, in one answer") \
+	X(CARRIER_BYTES,       196608,    "bytes",  "of one telling about agents to other nodes; below BUS_MESSAGE_BYTES") \
 	X(BUS_MESSAGE_BYTES,   262144,    "bytes",  "of one message between nodes; larger ones are cut by who sends them") \
 	X(BUS_WAITING_BYTES,   33554432,  "bytes",  "that wait to be sent to other nodes; then senders are told that the bus is busy") \
 	X(BUS_UNSENT_BYTES,    1048576,   "bytes",  "of them handed to the library of NATS; the rest waits in our queue") \

@@ -143,9 +143,9 @@ is_full(const struct mailbox *b)
 	return b->waiting >= b->cap || b->outside > 0 || account_room(&account_mail) == 0;
 }
 
-/* l is here for good: into its mailbox, beside it, or dead. */
+/* l is here for good: into its mailbox, beside it, or dead; without a mailbox of this. */
 static void
-arrive(struct post *p, struct letter *l)
+arrive(struct post *p, struct letter *l, enum mail_dead_reason why)
 {
 	struct mailbox *b = box_find(p, l->to);
 
@@ -156,7 +156,7 @@ arrive(struct post *p, struct letter *l)
 	p->books.pending++;
 	if (b == NULL) {
 		p->gone.accepted++;
-		letter_dead(p, NULL, l, DEAD_NO_AGENT);
+		letter_dead(p, NULL, l, why);
 		return;
 	}
 	b->accepted++;
@@ -223,7 +223,7 @@ go(struct post *p, const struct post_letter *from, msec now)
 	if (from->to.shard != p->options.shard && from->to.uses > 0)
 		send_away(p, from, now);
 	else
-		arrive(p, letter_new(p, from, now));
+		arrive(p, letter_new(p, from, now), DEAD_NO_AGENT);
 }
 
 void
@@ -257,5 +257,21 @@ post_come(struct post *p, const struct letter *from, msec now)
 	l = letter_new(p, &as, now);
 	l->created = from->created;
 	l->expires = from->expires;
-	arrive(p, l);
+	arrive(p, l, DEAD_NO_AGENT);
+}
+
+void
+post_arrive(struct post *p, const struct post_letter *from, enum mail_dead_reason why, msec now)
+{
+	assert(from->to.uses == 0 || from->to.shard == p->options.shard);
+	p->now = now;
+	p->books.come++;
+	arrive(p, letter_new(p, from, now), why);
+}
+
+void
+post_left(struct post *p, size_t n)
+{
+	p->books.sent += n;
+	p->books.gone += n;
 }

@@ -18,7 +18,7 @@
  *
  * Every letter is in exactly one place, and the books say which at any moment:
  *     sent + come == delivered + dead + expired + pending + gone
- * (come, gone: from and to other shards).  post_check walks everything and compares.
+ * (come, gone: from and to other shards and nodes).  post_check walks everything and compares.
  *
  * A steady state allocates nothing: letters, with texts of up to LETTER_INLINE bytes, and
  * mailboxes come from slabs, which give empty chunks back to the system.  An idle mailbox
@@ -79,7 +79,9 @@ struct letter {
 };
 enum {
 	LETTER_DURABLE = 1, LETTER_RECEIPT = 2, LETTER_TALK = 4 /* has a protocol */,
-	LETTER_OPEN_FLAGS = 7                /* the others are the post's own */
+	LETTER_CAME = 128,                   /* LETTER_DURABLE only because it came from another
+	                                        node: it is delivered when it is taken */
+	LETTER_OPEN_FLAGS = 135              /* the others are the post's own */
 };
 struct str letter_packed(const struct letter *l);
 
@@ -186,6 +188,14 @@ int  post_send(struct post *p, const struct post_letter *l, msec now);
 void post_send_later(struct post *p, const struct post_letter *l, msec now);
 /* From another shard: what its ops.carry was given.  Texts are held or copied. */
 void post_come(struct post *p, const struct letter *from_elsewhere, msec now);
+/* From another node, whose books have it as gone; without a mailbox it is dead. */
+void post_arrive(struct post *p, const struct post_letter *l, enum mail_dead_reason why, msec now);
+/* n letters were accepted that are another node's from now on. */
+void post_left(struct post *p, size_t n);
+/* As post_close, but its letters are another node's from now on: gone, and nobody hears of it.
+ * What the agent holds is to be given back before. */
+int  post_abandon(struct post *p, struct mail_ref at,
+    void (*left)(void *ctx, const struct letter *l), void *ctx);     /* of each; may be NULL */
 /* A dead letter once more, as by post_send_later; it leaves the dead. */
 void post_revive(struct post *p, const struct post_letter *l, msec now);
 

@@ -64,6 +64,15 @@ letter_expired(struct post *p, struct mailbox *b, struct letter *l)
 	part(p, l);
 }
 
+void
+letter_left(struct post *p, struct mailbox *b, struct letter *l)
+{
+	settle(p, b, l);
+	b->accepted--;
+	p->books.gone++;
+	letter_free(p, l);
+}
+
 static inline bool
 is_told(const struct post *p, const struct letter *l)
 {

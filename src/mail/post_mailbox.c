@@ -92,8 +92,20 @@ lane_clear(struct post *p, struct mailbox *b, struct lane *lane)
 	}
 }
 
-int
-post_close(struct post *p, struct mail_ref at)
+static void
+lane_leave(struct post *p, struct mailbox *b, struct lane *lane)
+{
+	while (lane->first != NULL) {
+		struct letter *l = lane->first;
+
+		lane_unlink(lane, l);
+		letter_left(p, b, l);
+	}
+}
+
+static int
+box_close(struct post *p, struct mail_ref at, void (*clear)(struct post *p, struct mailbox *b,
+    struct lane *lane))
 {
 	struct mailbox *b = box_find(p, at);
 
@@ -103,8 +115,8 @@ post_close(struct post *p, struct mail_ref at)
 	b->flags &= BOX_QUEUED;
 	b->full = b->rests = 0;
 	for (size_t i = 0; i < LANES; i++)
-		lane_clear(p, b, &b->lane[i]);
-	lane_clear(p, b, &b->queue);
+		clear(p, b, &b->lane[i]);
+	clear(p, b, &b->queue);
 	if (b == p->visited) {
 		p->visited_closed = true;
 		return OK;
@@ -113,6 +125,25 @@ post_close(struct post *p, struct mail_ref at)
 	if ((b->flags & BOX_QUEUED) == 0)
 		box_free(p, b);
 	return OK;
+}
+
+int
+post_close(struct post *p, struct mail_ref at)
+{
+	return box_close(p, at, lane_clear);
+}
+
+int
+post_abandon(struct post *p, struct mail_ref at, void (*left)(void *ctx, const struct letter *l),
+    void *ctx)
+{
+	struct mailbox *b = box_find(p, at);
+
+	for (size_t i = 0; b != NULL && left != NULL && i <= LANES; i++)
+		for (struct letter *l = (i < LANES ? &b->lane[i] : &b->queue)->first; l != NULL;
+		    l = l->next)
+			left(ctx, l);
+	return box_close(p, at, lane_leave);
 }
 
 /* ---- load ------------------------------------------------------------------------- */

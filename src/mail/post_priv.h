@@ -118,6 +118,7 @@ void wait_admit(struct post *p, struct mailbox *b);
 /* ---- post_deliver.c: the ends of letters that are in no list; b NULL: the mailbox is gone ---- */
 void letter_dead(struct post *p, struct mailbox *b, struct letter *l, enum mail_dead_reason why);
 void letter_expired(struct post *p, struct mailbox *b, struct letter *l);
+void letter_left(struct post *p, struct mailbox *b, struct letter *l);       /* of a closed box */
 
 static inline struct mailbox *
 box_at(const struct post *p, uint32_t place)

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "mail/host/carrier.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
@@ -348,6 +349,17 @@ mail_attach(struct run *run, struct err *e)
 	return m;
 }
 
+/* Another node has had this thread, and has its agent until it is told. */
+static bool
+is_elsewhere(const struct run *run)
+{
+	char id[UUID_TEXT];
+
+	uuid_format(&run->place.thread_id, id);
+	return office_elsewhere(run->rs->office, run->place.owner, (struct str){ id, UUID_TEXT },
+	    NULL);
+}
+
 void
 mail_begin(struct run *run, const struct agent *a)
 {
@@ -357,7 +369,7 @@ mail_begin(struct run *run, const struct agent *a)
 	if (!mail_is_possible(run))
 		return;
 	m = mailer_of(run);
-	if (m == NULL && core_agent_hears(a))
+	if (m == NULL && (core_agent_hears(a) || is_elsewhere(run)))
 		m = mail_attach(run, &e);
 	if (m == NULL)
 		return;
@@ -538,8 +550,27 @@ on_stop(void *self)
 	mailer_free(m);
 }
 
+/* Its run is another node's, or will be: it goes on. */
+static void
+on_yield(void *self)
+{
+	struct mailer *m = self;
+
+	m->over = true;
+}
+
+static struct office *
+on_home(void *ctx, const struct uuid *id)
+{
+	const struct runs *rs = ctx;
+	const struct runs *home = directory_thread(rs->sh->directory, id);
+
+	return home != NULL ? home->office : NULL;
+}
+
 static const struct office_kind kind = {
 	.name = "run", .start = on_start, .take = on_take, .stop = on_stop, .durable = true,
+	.yield = on_yield, .home = on_home,
 };
 
 void

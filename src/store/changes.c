@@ -528,7 +528,7 @@ rest_write(struct changing *w, const struct store_changes *x)
 		rc = mails_taken(w->st, w->owner, x->mails_taken, x->mails_taken_n,
 		    x->mails_now);
 	if (rc == OK)
-		rc = mails_put(w->st, w->owner, x->mails, x->mails_n);
+		rc = mails_put(w->st, w->owner, w->c->node, x->mails, x->mails_n);
 	return rc == OK && x->void_moved ? interrupts_void_moved(w->st, w->thread) : rc;
 }
 

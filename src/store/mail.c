@@ -25,27 +25,28 @@
 /* ---- on the writer ----------------------------------------------------------- */
 
 static int
-letters_put(struct store *st, owner_t owner, const struct store_mail *m)
+letters_put(struct store *st, owner_t owner, const struct store_mail *m, int64_t us)
 {
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < m->to_n; i++) {
-		int64_t number = i == 0 ? m->first : store_seq_next(st, SEQ_MAIL);
+		int64_t node = m->nodes != NULL ? m->nodes[i] : us;
 
 		assert(!uuid_is_zero(&m->to[i]));
-		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(number), db_i64(m->first),
-		    db_i64(owner), db_uuid(&m->to[i]), db_i64(m->created));
+		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(m->first + (int64_t)i),
+		    db_i64(m->first), db_i64(owner), db_uuid(&m->to[i]), db_i64(m->created),
+		    db_i64(node), db_i64(node == us));
 	}
 	return rc;
 }
 
 static int
-mail_write(struct store *st, owner_t owner, struct store_mail *m)
+mail_write(struct store *st, owner_t owner, struct store_mail *m, int64_t us)
 {
 	int rc;
 
 	assert(m->to_n > 0 && !uuid_is_zero(&m->id));
-	m->first = store_seq_next(st, SEQ_MAIL);
+	m->first = store_seq_take(st, SEQ_MAIL, (int64_t)m->to_n);
 	rc = db_run(&st->w, SQL_MAIL_INSERT, db_i64(m->first), db_i64(owner),
 	    db_uuid(&m->id), db_i64((int64_t)m->to_n), db_uuid(&m->sender),
 	    m->conversation.n == 0 ? db_null() : db_str(m->conversation),
@@ -53,16 +54,18 @@ mail_write(struct store *st, owner_t owner, struct store_mail *m)
 	m->known = rc == OK && db_changes(&st->w) == 0;
 	if (m->known)
 		m->first = 0;
-	return rc == OK && !m->known ? letters_put(st, owner, m) : rc;
+	return rc == OK && !m->known ? letters_put(st, owner, m, us) : rc;
 }
 
+/* Letters of this node are its that sent the command: if it is that no more, others take
+ * them (mail_nodes.c). */
 int
-mails_put(struct store *st, owner_t owner, struct store_mail *mails, size_t n)
+mails_put(struct store *st, owner_t owner, int64_t us, struct store_mail *mails, size_t n)
 {
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < n; i++)
-		rc = mail_write(st, owner, &mails[i]);
+		rc = mail_write(st, owner, &mails[i], us);
 	return rc;
 }
 
@@ -82,7 +85,7 @@ mail_put(struct store *st, struct store_cmd *c)
 {
 	struct store_mail_put *x = (struct store_mail_put *)c;
 
-	return mails_put(st, c->owner, x->mails, x->mails_n);
+	return mails_put(st, c->owner, c->node, x->mails, x->mails_n);
 }
 
 static size_t
@@ -92,7 +95,8 @@ mail_put_bytes(const struct store_cmd *c)
 
 	return mails_bytes(x->mails, x->mails_n);
 }
-const struct op store_op_mail_put = { .run = mail_put, .bytes = mail_put_bytes };
+const struct op store_op_mail_put = { .run = mail_put, .bytes = mail_put_bytes,
+    .locks = lock_nothing };
 
 /* ---- what became of letters ---------------------------------------------------- */
 
@@ -100,7 +104,8 @@ const struct op store_op_mail_put = { .run = mail_put, .bytes = mail_put_bytes }
 static int
 letter_over(struct store *st, int64_t number)
 {
-	if (db_changes(&st->w) == 0)
+	/* To know it on a server would be to wait for it. */
+	if (!st->pg && db_changes(&st->w) == 0)
 		return OK;
 	return db_run(&st->w, SQL_MAIL_CUT, db_i64(number),
 	    db_i64(LIMIT_MAIL_KEPT_BYTES));
@@ -132,12 +137,18 @@ letters_erase(struct store *st, struct query q, size_t max)
 	return rc;
 }
 
-/* n letters have become history. */
+/* n letters have become history, of which `number` is one.  Several nodes do it one at a time,
+ * or a message's last two letters could leave it behind. */
 static int
-history_prune(struct store *st, size_t n, msec now)
+history_prune(struct store *st, size_t n, int64_t number, msec now)
 {
-	return n == 0 ? OK : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
-	    db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
+	int64_t newest = st->pg ? number : st->seq[SEQ_MAIL];
+	int rc = n == 0 ? OK : store_lock_try(st, LOCK_HISTORY, 0);
+
+	if (rc == ERR_AGAIN || n == 0)
+		return OK;
+	return rc != OK ? rc : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
+	    db_i64(newest - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
 	    db_i64(2 * (int64_t)n)), 2 * n);
 }
 
@@ -165,17 +176,17 @@ mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n, m
 		if (rc == OK)
 			rc = letter_over(st, numbers[i]);
 	}
-	return rc == OK ? history_prune(st, n, now) : rc;
+	return rc == OK && n > 0 ? history_prune(st, n, numbers[n - 1], now) : rc;
 }
 
 static int
-letter_became(struct store *st, const struct store_mail_became *b, msec now)
+letter_became(struct store *st, const struct store_mail_became *b, msec now, int64_t us)
 {
 	int rc;
 
 	assert(b->state != MAIL_WAITING);
 	rc = db_run(&st->w, SQL_LETTER_BECAME, db_i64(b->number), db_i64(b->state),
-	    db_i64(b->reason), db_i64(b->tries), db_i64(now));
+	    db_i64(b->reason), db_i64(b->tries), db_i64(now), db_i64(us));
 	if (rc != OK)
 		return rc;
 	return b->state == MAIL_DEAD ? dead_prune(st, b->number) : letter_over(st, b->number);
@@ -188,8 +199,9 @@ mail_set(struct store *st, struct store_cmd *c)
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < x->n; i++)
-		rc = letter_became(st, &x->at[i], x->now);
-	return rc == OK ? history_prune(st, x->n, x->now) : rc;
+		rc = letter_became(st, &x->at[i], x->now, c->node);
+	return rc == OK && x->n > 0 ?
+	    history_prune(st, x->n, x->at[x->n - 1].number, x->now) : rc;
 }
 
 static size_t
@@ -199,7 +211,8 @@ mail_set_bytes(const struct store_cmd *c)
 
 	return x->n * sizeof *x->at;
 }
-const struct op store_op_mail_set = { .run = mail_set, .bytes = mail_set_bytes };
+const struct op store_op_mail_set = { .run = mail_set, .bytes = mail_set_bytes,
+    .locks = lock_nothing, .fenced = true };
 
 /* ---- reads ----------------------------------------------------------------------- */
 
@@ -211,7 +224,7 @@ static const struct db_column letter_columns[] = {
 #undef C
 static const struct db_record letter_record = DB_RECORD(letter_columns);
 
-static int
+int
 letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t *n)
 {
 	size_t cap = 0;
@@ -274,9 +287,10 @@ mail_dead(struct store *st, struct store_cmd *c)
 		rc = db_run(&st->w, SQL_LETTER_REVIVE, db_i64(l->number),
 		    db_i64(c->owner), db_i64(l->state), db_i64(x->now));
 	}
-	return rc == OK && x->drop ? history_prune(st, x->letters_n, x->now) : rc;
+	return rc == OK && x->drop ? history_prune(st, x->letters_n, x->letters[0].number,
+	    x->now) : rc;
 }
-const struct op store_op_mail_dead = { .run = mail_dead };
+const struct op store_op_mail_dead = { .run = mail_dead, .locks = lock_nothing };
 
 static int
 found_read(struct store_mail_list *x, struct query *q)

@@ -49,6 +49,7 @@ struct store_mailer {
 	struct str error;                    /* or empty */
 	int64_t restarts;
 	msec created, updated;
+	int64_t node;                        /* out: whose it is (node.h) */
 };
 
 /* ---- at start: the shard's thread, inline ------------------------------------ */
@@ -61,6 +62,10 @@ int store_letters_each(struct store_reader *r, void (*each)(void *ctx,
     const struct store_letter *l), void *ctx);
 /* No letter has a higher number; 0: there is none.  ERR_IO. */
 int store_letters_last(struct store_reader *r, int64_t *out);
+
+/* One by its id or name, inline; texts in a.  ERR_NOTFOUND. */
+int store_mailer_get(struct store_reader *r, owner_t o, struct str id_or_name,
+    struct arena *a, struct store_mailer *out);
 
 /* ---- commands ------------------------------------------------------------ */
 
@@ -96,10 +101,12 @@ struct store_mail_dead {
 	size_t letters_n;
 };
 
-/* ERR_CONFLICT: the id or the name is taken. */
+/* ERR_CONFLICT: the id or the name is taken.  follow: it is where its thread is: another
+ * node's becomes this one's as it is, and so do its letters. */
 struct store_mailer_put {
 	struct store_cmd cmd;
 	struct store_mailer m;
+	bool follow;
 };
 
 /* ERR_NOTFOUND. */
@@ -116,6 +123,35 @@ struct store_mailer_set {
 struct store_mailer_delete {
 	struct store_cmd cmd;
 	struct uuid id;
+};
+
+/* ---- several nodes (node.h) ------------------------------------------------ */
+
+/* Agents of nodes that are gone become this one's. */
+struct store_mailer_take {
+	struct store_cmd cmd;
+	int64_t limit;
+	struct store_mailer *mailers;        /* out */
+	size_t mailers_n;                    /* out: limit: there may be more */
+};
+
+/* Letters that wait for agents of nodes that are gone go to the node that has the agent
+ * now.  Those for agents that nobody has become this node's, which settles them. */
+struct store_mail_take {
+	struct store_cmd cmd;
+	int64_t limit;
+	/* Moved as the caller knows better, first. */
+	const struct store_mail_move { int64_t number, node; } *moves;
+	size_t moves_n;
+	size_t moved, orphans;               /* out: moved + orphans < limit: no more now */
+};
+
+/* What other nodes have sent here, in order, once. */
+struct store_mail_come {
+	struct store_cmd cmd;
+	int64_t limit;
+	struct store_letter *letters;        /* out */
+	size_t letters_n;                    /* out: limit: there may be more */
 };
 
 /* A conversation's messages, oldest first, or (conversation empty) the letters of an

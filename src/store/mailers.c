@@ -14,17 +14,31 @@ optional(struct str s)
 	return s.n == 0 ? db_null() : db_str(s);
 }
 
+/* Another node's becomes this one's, with what waits for it. */
+static int
+mailer_follow(struct store *st, const struct store_cmd *c, const struct uuid *id)
+{
+	int rc = db_run(&st->w, SQL_MAILER_MOVE, db_i64(c->owner), db_uuid(id),
+	    db_i64(c->node));
+
+	return rc != OK ? rc : db_run(&st->w, SQL_LETTERS_FOLLOW, db_i64(c->owner), db_uuid(id),
+	    db_i64(c->node));
+}
+
 static int
 mailer_put(struct store *st, struct store_cmd *c)
 {
-	const struct store_mailer *m = &((struct store_mailer_put *)c)->m;
+	const struct store_mailer_put *x = (struct store_mailer_put *)c;
+	const struct store_mailer *m = &x->m;
 	int rc;
 
 	assert(!uuid_is_zero(&m->id) && m->kind.n > 0);
 	rc = db_run(&st->w, SQL_MAILER_INSERT, db_i64(c->owner), db_uuid(&m->id),
 	    optional(m->name), db_str(m->kind), optional(m->graph_id),
 	    db_json(m->spec_json), db_i64(m->state), optional(m->error),
-	    db_i64(m->restarts), db_i64(m->created), db_i64(m->updated));
+	    db_i64(m->restarts), db_i64(m->created), db_i64(m->updated), db_i64(c->node));
+	if (rc == OK && x->follow)
+		return mailer_follow(st, c, &m->id);
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&c->err, ERR_CONFLICT, m->name.n == 0 ? "there is an agent of "
 		    "this id" : "there is an agent of this id, or of the name '%.*s'",
@@ -32,29 +46,33 @@ mailer_put(struct store *st, struct store_cmd *c)
 	return rc;
 }
 const struct op store_op_mailer_put = { .run = mailer_put,
-    .texts = OP_TEXTS(OP_TEXT(mailer_put, m.spec_json), OP_TEXT(mailer_put, m.error)) };
+    .texts = OP_TEXTS(OP_TEXT(mailer_put, m.spec_json), OP_TEXT(mailer_put, m.error)),
+    .locks = lock_nothing, .fenced = true };
 
 static int
 mailer_set(struct store *st, struct store_cmd *c)
 {
 	const struct store_mailer_set *x = (struct store_mailer_set *)c;
 	int rc = db_run(&st->w, SQL_MAILER_SET, db_i64(x->state), optional(x->error),
-	    db_i64(x->restarts), db_i64(x->now), db_i64(c->owner), db_uuid(&x->id));
+	    db_i64(x->restarts), db_i64(x->now), db_i64(c->owner), db_uuid(&x->id),
+	    db_i64(c->node));
 
 	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
 }
 const struct op store_op_mailer_set = { .run = mailer_set,
-    .texts = OP_TEXTS(OP_TEXT(mailer_set, error)) };
+    .texts = OP_TEXTS(OP_TEXT(mailer_set, error)), .locks = lock_nothing, .fenced = true };
 
 static int
 mailer_delete(struct store *st, struct store_cmd *c)
 {
 	const struct store_mailer_delete *x = (struct store_mailer_delete *)c;
-	int rc = db_run(&st->w, SQL_MAILER_DELETE, db_i64(c->owner), db_uuid(&x->id));
+	int rc = db_run(&st->w, SQL_MAILER_DELETE, db_i64(c->owner), db_uuid(&x->id),
+	    db_i64(c->node));
 
-	return rc == OK ? wasm_image_drop(st, c->owner, &x->id) : rc;
+	return rc == OK && db_changes(&st->w) > 0 ? wasm_image_drop(st, c->owner, &x->id) : rc;
 }
-const struct op store_op_mailer_delete = { .run = mailer_delete };
+const struct op store_op_mailer_delete = { .run = mailer_delete, .locks = lock_nothing,
+    .fenced = true };
 
 int
 mailer_drop(struct store *st, owner_t owner, const struct uuid *thread)
@@ -65,7 +83,7 @@ mailer_drop(struct store *st, owner_t owner, const struct uuid *thread)
 #define C(member) DB_COLUMN(struct store_mailer, member)
 static const struct db_column mailer_columns[] = {
 	C(owner), C(id), C(name), C(kind), C(graph_id), C(spec_json), C(state),
-	C(error), C(restarts), C(created), C(updated),
+	C(error), C(restarts), C(created), C(updated), C(node),
 };
 #undef C
 static const struct db_record mailer_record = DB_RECORD(mailer_columns);
@@ -88,4 +106,35 @@ store_mailers_each(struct store_reader *r, void (*each)(void *ctx,
 	query_end(&q);
 	arena_release(&row);
 	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+mailer_rows_read(struct query *q, struct arena *a, struct store_mailer **out, size_t *n)
+{
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	for (rc = query_row(q); rc == OK; rc = rc == OK ? query_row(q) : rc) {
+		if (!arena_grow(a, *out, *n, cap))
+			rc = ERR_TOOBIG;
+		else
+			rc = query_read(q, &mailer_record, &(*out)[(*n)++], a);
+	}
+	query_end(q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_mailer_get(struct store_reader *r, owner_t o, struct str id_or_name, struct arena *a,
+    struct store_mailer *out)
+{
+	struct uuid id;
+
+	if (uuid_parse(id_or_name, &id))
+		return query_one(query_of(reader_db(r), SQL_MAILER_BY_ID, db_i64(o), db_uuid(&id)),
+		    &mailer_record, out, a);
+	return query_one(query_of(reader_db(r), SQL_MAILER_BY_NAME, db_i64(o),
+	    db_str(id_or_name)), &mailer_record, out, a);
 }

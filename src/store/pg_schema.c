@@ -316,7 +316,16 @@ static const char numbers_1[] =
 
 static const char *const steps_1[] = { owners_1, threads_1, states_1, savers_1, items_1, mail_1,
     wasm_1, nodes_1, numbers_1, NULL };
-static const char *const *const steps[] = { steps_1 };
+
+/* Whose a letter that waits is, and an agent.  come: that node has it in memory. */
+static const char mail_2[] =
+"ALTER TABLE letter ADD COLUMN node bigint NOT NULL DEFAULT 0,"
+"	ADD COLUMN come bigint NOT NULL DEFAULT 1;"
+"ALTER TABLE mailer ADD COLUMN node bigint NOT NULL DEFAULT 0;"
+"CREATE INDEX letter_node ON letter(node, come, key) WHERE state = 0 AND node <> 0;"
+"CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
+static const char *const steps_2[] = { mail_2, NULL };
+static const char *const *const steps[] = { steps_1, steps_2 };
 
 /* ---- migration ------------------------------------------------------------------ */
 

@@ -615,8 +615,17 @@ static const char version_11[] =
 "CREATE TABLE run_wanted (run INTEGER PRIMARY KEY, how INTEGER NOT NULL,"
 "	why TEXT NOT NULL) STRICT;";
 
+/* Whose a letter that waits is: 0 without other nodes.  come: that node has it in memory. */
+static const char version_12[] =
+"ALTER TABLE letter ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
+"ALTER TABLE letter ADD COLUMN come INTEGER NOT NULL DEFAULT 1;"
+"ALTER TABLE mailer ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
+"CREATE INDEX letter_node ON letter(node, come, key) WHERE state = 0 AND node <> 0;"
+"CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6, version_7, version_8, version_9, version_10, version_11 };
+    version_5, version_6, version_7, version_8, version_9, version_10, version_11,
+    version_12 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

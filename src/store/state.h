@@ -124,6 +124,8 @@ struct store_mail {
 	struct uuid sender;                  /* an agent; zero: the owner's client */
 	const struct uuid *to;               /* agents; each gets a *letter* */
 	size_t to_n;                         /* > 0 */
+	const int64_t *nodes;                /* whose agents they are (node.h); NULL: all are
+	                                        this one's, and it delivers the letters */
 	struct str conversation;             /* its id; empty: none */
 	struct str packed;                   /* mail/acl.h; opaque here */
 	msec created;

@@ -291,6 +291,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
 	X(NODE_JOIN, node_join) X(NODE_LEAVE, node_leave)                      \
 	X(NODE_TAKE, node_take) X(HOOK_TAKE, hook_take)                        \
+	X(MAILER_TAKE, mailer_take) X(MAIL_TAKE, mail_take) X(MAIL_COME, mail_come) \
 	X(SAVER_TEXT, saver_text) X(WASM_PUT, wasm_put)                        \
 	X(WASM_CURRENT, wasm_current) X(WASM_DELETE, wasm_delete)              \
 	X(WASM_SAVE, wasm_save)                                                \

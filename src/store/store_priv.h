@@ -88,6 +88,8 @@ void lock_thread_of_run(struct lock_set *l, const struct uuid *run_id);
 void lock_key(struct lock_set *l, enum lock what, struct str key);
 void lock_uuid(struct lock_set *l, enum lock what, const struct uuid *id);
 void lock_number(struct lock_set *l, enum lock what, int64_t n);
+/* Of an operation whose rows decide by themselves. */
+void lock_nothing(const struct store_cmd *c, struct lock_set *l);
 
 /* A file's identity. */
 struct identity {
@@ -263,12 +265,18 @@ size_t store_op_bytes(const struct store_cmd *c);
 /* transcripts.c: the row of a run's changes. */
 int  transcript_put(struct store *st, int64_t run, const struct store_changes *x);
 
-/* mail.c: messages between agents, as commands bring them.  mails_taken: now is the
+/* mail.c: messages between agents, as commands bring them.  us: the command's node.  mails_taken: now is the
  * time of the history. */
-int  mails_put(struct store *st, owner_t owner, struct store_mail *mails, size_t n);
+int  mails_put(struct store *st, owner_t owner, int64_t us, struct store_mail *mails,
+    size_t n);
 int  mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n,
     msec now);
 size_t mails_bytes(const struct store_mail *mails, size_t n);
+struct store_letter;
+struct store_mailer;
+int  letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t *n);
+/* mailers.c */
+int  mailer_rows_read(struct query *q, struct arena *a, struct store_mailer **out, size_t *n);
 /* mailers.c: a thread goes. */
 int  mailer_drop(struct store *st, owner_t owner, const struct uuid *thread);
 

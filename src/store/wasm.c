@@ -225,7 +225,7 @@ wasm_save(struct store *st, struct store_cmd *c)
 		rc = image_put(st, x);
 	if (rc == OK && x->taken_n > 0)
 		rc = mails_taken(st, c->owner, x->taken, x->taken_n, x->now);
-	return rc == OK ? mails_put(st, c->owner, x->mails, x->mails_n) : rc;
+	return rc == OK ? mails_put(st, c->owner, c->node, x->mails, x->mails_n) : rc;
 }
 
 static size_t
@@ -238,7 +238,7 @@ wasm_save_bytes(const struct store_cmd *c)
 }
 OP_LOCK(wasm_save, lock_uuid(l, LOCK_AGENT, &x->agent))
 const struct op store_op_wasm_save = { .run = wasm_save, .bytes = wasm_save_bytes,
-    .locks = wasm_save_locks };
+    .locks = wasm_save_locks, .fenced = true };
 
 /* ---- reads ---------------------------------------------------------------------- */
 

@@ -69,6 +69,8 @@ tell_due(void *ctx, const struct talks_due *d)
 	uuid_format(&d->participant, participant);
 	m.sender = (struct str){ initiator, UUID_TEXT };
 	(void)mail_directory_id(o->all->directory, d->owner, &d->initiator, &to);
+	if (mail_is_away(to))                /* its node tells it */
+		return;
 	notice_send(o, to, &m, d->act, "deadline", words);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/node.h"
 
 #define BATCH_LETTERS 256
 #define AGAIN_MS      1000
@@ -163,7 +164,8 @@ batch_came(struct store_cmd *c)
 	struct batch *b = CONTAINER_OF(c, struct batch, cmd.cmd);
 	struct durable *d = b->d;
 
-	if (c->rc == OK) {
+	/* Another node has these letters now. */
+	if (c->rc == OK || c->rc == ERR_CANCELLED) {
 		free(b);
 	} else {
 		if (d->refused == NULL)
@@ -221,6 +223,8 @@ put_came(struct store_cmd *c)
 	struct put *p = CONTAINER_OF(c, struct put, cmd.cmd);
 	struct durable *d = p->d;
 
+	if (store_is_late(d->store, c))
+		p->mail.known = true;        /* others deliver it */
 	p->done(p->ctx, c->rc, &p->mail, &c->err);
 	free(p);
 	command_ends(d);
@@ -231,14 +235,17 @@ durable_put(struct durable *d, owner_t owner, const struct store_mail *m,
     durable_done *done, void *ctx)
 {
 	size_t to = m->to_n * sizeof *m->to;
-	struct put *p = mem_alloc(sizeof *p + to + m->packed.n + m->conversation.n);
-	char *room = (char *)p->to + to;
+	size_t nodes = m->nodes != NULL ? m->to_n * sizeof *m->nodes : 0;
+	struct put *p = mem_alloc(sizeof *p + to + nodes + m->packed.n + m->conversation.n);
+	char *room = (char *)p->to + to + nodes;
 
 	assert(m->to_n > 0);
 	*p = (struct put){ .cmd = { .cmd.owner = owner, .mails = &p->mail, .mails_n = 1 },
 	    .d = d, .mail = *m, .done = done, .ctx = ctx };
 	memcpy(p->to, m->to, to);
 	p->mail.to = p->to;
+	if (nodes > 0)
+		p->mail.nodes = memcpy((char *)p->to + to, m->nodes, nodes);
 	p->mail.packed = str_put(&room, m->packed);
 	p->mail.conversation = str_put(&room, m->conversation);
 	submit(d, &p->cmd.cmd, STORE_MAIL_PUT, put_came);

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "mail/batch.h"
 #include "mail/host/external_kind.h"
-#include "mail/host/office_priv.h"
+#include "mail/host/carrier_priv.h"
 
 struct external {
 	struct office_agent *agent;
@@ -68,6 +68,13 @@ struct word {
 	int rc;
 	struct err err;
 };
+
+/* Does it stay pending until its reader says that it has it? */
+static bool
+is_acked_for(const struct letter *l)
+{
+	return (l->flags & (LETTER_DURABLE | LETTER_CAME)) == LETTER_DURABLE;
+}
 
 static struct link *
 link_hold(struct link *k)
@@ -134,9 +141,9 @@ landed(struct external *x, struct node *n)
 {
 	struct letter *l = n->l;
 
-	if (n->acked || (n->came && (l->flags & LETTER_DURABLE) == 0)) {
+	if (n->acked || (n->came && !is_acked_for(l))) {
 		node_done(x, n);
-	} else if ((l->flags & LETTER_DURABLE) == 0) {
+	} else if (!is_acked_for(l)) {
 		node_free(x, n);
 		office_agent_return(x->agent, l);
 	}
@@ -212,7 +219,7 @@ hand_over(struct link *k)
 		struct external_letter *x = &at[count];
 
 		x->packed = letter_packed(n->l);
-		x->durable = (n->l->flags & LETTER_DURABLE) != 0;
+		x->durable = is_acked_for(n->l);
 		n->came = acl_peek_id(x->packed, &x->message_id);
 		count += n->came;
 	}
@@ -620,7 +627,7 @@ ack_all(struct external *x, const struct ack *k)
 		struct node *at = CONTAINER_OF(l, struct node, in);
 
 		next = l->next;
-		if (!at->given || at->acked || (at->l->flags & LETTER_DURABLE) == 0)
+		if (!at->given || at->acked || !is_acked_for(at->l))
 			continue;
 		if (k->up_to || is_acked(k, at)) {
 			ack_node(x, at);
@@ -672,9 +679,14 @@ int
 external_id(struct office *o, owner_t owner, struct str id_or_name, struct uuid *id,
     struct err *e)
 {
-	struct office *home;
+	struct mail_ref ref;
 
-	return office_find(o, owner, id_or_name, id, &home, e);
+	if (mail_directory_find(o->all->directory, owner, id_or_name, id, &ref) == OK ||
+	    (carrier_learn(o, owner, id_or_name) &&
+	    mail_directory_find(o->all->directory, owner, id_or_name, id, &ref) == OK))
+		return OK;
+	return err_set(e, ERR_NOTFOUND, "no agent '%.*s'",
+	    FMT(str_sub(id_or_name, 0, LIMIT_NAME_BYTES)));
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */

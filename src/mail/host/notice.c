@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
-#include "mail/host/office_priv.h"
+#include "mail/host/carrier_priv.h"
 
 /* {"reason":"expired","message_id":"...","message":"..."} */
 static void
@@ -38,7 +38,9 @@ notice_send(struct office *o, struct mail_ref to, const struct acl *m, enum acl_
 	add_content(&content, m, reason, words);
 	n.content = buf_str(&content);
 	acl_pack(&n, &packed);
-	if (!packed.failed) {
+	if (!packed.failed && mail_is_away(to)) {
+		carrier_notice(o, to, &n, buf_str(&packed));
+	} else if (!packed.failed) {
 		const struct post_letter l = { .to = to, .act = act, .packed = buf_str(&packed) };
 
 		post_send_later(o->post, &l, n.created);

@@ -11,7 +11,7 @@
 #include "mail/host/chart_agent.h"
 #include "mail/host/converse.h"
 #include "mail/host/external_kind.h"
-#include "mail/host/office_priv.h"
+#include "mail/host/carrier_priv.h"
 
 #include <assert.h>
 #include <string.h>
@@ -47,6 +47,7 @@ offices_free(struct offices *os)
 		return;
 	mail_directory_free(os->directory);
 	conversations_free(os->conversations);
+	carrier_free(os->carrier);
 	agents_free(os->agents);
 	pthread_mutex_destroy(&os->lock);
 	free(os);
@@ -146,6 +147,7 @@ deliver(struct shard_job *job)
 	if (post_run(o->post, DELIVER_MAX, now))
 		office_stir(o);
 	set_due(o, now);
+	carrier_flush(o);
 	publish(o);
 }
 
@@ -290,6 +292,7 @@ office_new(struct office **out, struct offices *os, struct shard *s,
 	o->due.fire = fell_due;
 	o->due_at = NEVER;
 	o->packed = o->content = BUF(LIMIT_ACL_BYTES);
+	o->news.ops = BUF(2 * (size_t)LIMIT_CARRIER_BYTES);
 	courier_init(&o->courier, s);
 	list_init(&o->links);
 	map_init(&o->agents, hash, eq, key_of);
@@ -299,6 +302,8 @@ office_new(struct office **out, struct offices *os, struct shard *s,
 	o->durable = durable_new(os->store, s);
 	os->at[shard_id(s)] = o;
 	converse_begin(o);
+	if (os->carrier != NULL && shard_id(s) == 0)
+		os->carrier->first = o;
 	atomic_fetch_add(&os->shards, 1);
 	*out = o;
 	return OK;
@@ -310,11 +315,14 @@ office_free(struct office *o)
 	if (o == NULL)
 		return;
 	converse_end(o);
+	if (o->all->carrier != NULL && o->all->carrier->first == o)
+		shard_timer_cancel(o->shard, &o->all->carrier->tick);
 	roster_free(o);
 	post_free(o->post);
 	durable_free(o->durable);
 	map_release(&o->agents);
 	buf_release(&o->packed);
+	buf_release(&o->news.ops);
 	buf_release(&o->content);
 	o->all->at[shard_id(o->shard)] = NULL;
 	/* Its job may be among those of this turn. */
@@ -350,6 +358,9 @@ office_find(struct office *o, owner_t owner, struct str id_or_name, struct uuid 
 	if (mail_directory_find(o->all->directory, owner, id_or_name, id, &ref) != OK)
 		return err_set(e, ERR_NOTFOUND, "no agent '%.*s'",
 		    FMT(str_sub(id_or_name, 0, LIMIT_NAME_BYTES)));
+	if (mail_is_away(ref))
+		return err_set(e, ERR_BUSY, "the agent '%.*s' is on another server, which cannot "
+		    "be asked", FMT(str_sub(id_or_name, 0, LIMIT_NAME_BYTES)));
 	*home = o->all->at[ref.shard];
 	return OK;
 }

@@ -60,6 +60,10 @@ struct office_kind {
 	/* Frees self, after its end too; letters that it holds are given back first.  Never
 	 * called from inside start or take. */
 	void (*stop)(void *self);
+	/* Another node has it from now on: stop follows, and is no end.  May be NULL. */
+	void (*yield)(void *self);
+	/* Where it has to be made; NULL, or not told: anywhere. */
+	struct office *(*home)(void *ctx, const struct uuid *id);
 	bool durable;                        /* it can be started again from its spec */
 	bool modules;                        /* graph_id names something of its own, and no
 	                                        definition */
@@ -161,6 +165,8 @@ void office_send(struct office *o, struct office_send *s);
 int  office_prepare(struct office *o, const struct office_agent *from, const struct acl *m,
     struct arena *a, struct store_mail *out, struct err *e);
 void office_route(struct office *o, owner_t owner, const struct store_mail *m);
+/* Prepared, and in no commit: it is written first if another node is to have it. */
+void office_post_mail(struct office *o, owner_t owner, const struct store_mail *m);
 
 /* ---- agents of the server ------------------------------------------------------------ */
 

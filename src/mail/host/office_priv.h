@@ -11,6 +11,8 @@
  *   send.c      a message: addresses, checks, letters
  *   converse.c  conversations that follow a protocol
  *   system.c    agents of the server itself
+ *   carrier.c   letters and agents of several nodes
+ *   announce.c  who is at home on which node
  *   notice.c    what `ams` tells senders: failures, receipts
  *
  * SPDX-License-Identifier: MIT
@@ -22,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "mail/away.h"
 #include "mail/host/durable.h"
 #include "mail/host/office.h"
 #include "net/courier.h"
@@ -43,6 +46,7 @@ struct offices {
 	struct office *at[LIMIT_SHARDS];     /* by the shard's id */
 	_Atomic unsigned shards;
 	_Atomic int64_t stored;              /* the last letter that was there at the start */
+	struct carrier *carrier;             /* other nodes; NULL: alone */
 };
 
 /* ---- a shard --------------------------------------------------------------------- */
@@ -82,6 +86,12 @@ struct office {
 	struct wheel_timer due;              /* of the post */
 	msec due_at;                         /* what it is set to; NEVER: it is not */
 	struct buf packed, content;          /* of the message that is being sent */
+	struct news {                        /* for other nodes */
+		struct buf ops;              /* of this turn */
+		uint64_t number;             /* of the last that was told */
+		int64_t wakes[4];            /* nodes that have letters; 0: all nodes */
+		size_t wakes_n;
+	} news;
 	struct office_stats stats;           /* books are taken when it is published */
 	struct published published;
 	struct list links;                   /* of external.c, to readers here */
@@ -126,6 +136,8 @@ struct office_agent {
 	bool acting;                         /* its kind is at work with it */
 	bool ended;                          /* told while it was */
 	bool registered;                     /* it has a row in the store */
+	bool announced;                      /* to other nodes */
+	bool hidden;                         /* not to be, yet: its row is under way */
 	int end_rc;
 	struct str error;                    /* of its last end; owned */
 	struct agents *set;                  /* held; NULL: without a definition */
@@ -139,6 +151,12 @@ struct office_agent {
 	struct office_spec spec;             /* texts behind this struct */
 };
 
+/* Another node has it (0: which is not known); a is freed.  Not from inside its kind. */
+void roster_yield(struct office_agent *a, int64_t node);
+void roster_yield_all(struct office *o);
+/* Makes one that was another node's.  ERR_CONFLICT: it has to be made on another shard. */
+int  roster_take(struct office *o, const struct store_mailer *m);
+struct office *roster_home(struct office *o, const struct store_mailer *m);
 struct office_agent *roster_find(struct office *o, owner_t owner, const struct uuid *id);
 bool roster_is_full(struct office *o, struct mail_ref at);
 void roster_free(struct office *o);
@@ -153,6 +171,11 @@ void spec_keep(struct office_spec *s, void *room);
 
 /* The agent itself sends.  ERR_NOTFOUND: `ams` has told it; other codes as office_send. */
 int  office_agent_send(struct office_agent *a, const struct acl *m, struct err *e);
+
+/* A letter of another node, for an agent here; to nobody: it is dead for this reason. */
+void letter_arrives(struct office *o, const struct store_letter *s, struct mail_ref to,
+    enum mail_dead_reason why);
+struct mail_ref letter_place(struct office *o, const struct store_letter *s);
 
 /* An agent of the server, as the sender at `from` reaches it.  False: there is none of this name
  * (or id), or the sender has no mailbox. */

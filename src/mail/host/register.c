@@ -40,6 +40,8 @@ add_spec(struct buf *b, const struct office_spec *s)
 	add_member(b, "input", s->input_json);
 	add_member(b, "config", s->config_json);
 	add_member(b, "metadata", s->metadata_json);
+	if (!s->durable)
+		buf_lit(b, ",\"memory\":true");
 	buf_add_fmt(b, ",\"mailbox_max\":%u,\"restart\":%d,\"restarts_max\":%u,\"window\":%lld,"
 	    "\"backoff\":%lld}", s->mailbox_max, (int)s->restart, s->restarts_max,
 	    (long long)s->restarts_window, (long long)s->backoff);
@@ -84,6 +86,7 @@ read_spec(struct arena *a, jnode n, struct office_spec *out)
 	out->mailbox_max = (uint32_t)json_int(json_get(n, S("mailbox_max")));
 	out->restart = (enum supervise_restart)json_int(json_get(n, S("restart")));
 	out->restarts_max = (uint32_t)json_int(json_get(n, S("restarts_max")));
+	out->durable = json_is_null(json_get(n, S("memory")));
 	out->restarts_window = json_int(json_get(n, S("window")));
 	out->backoff = json_int(json_get(n, S("backoff")));
 }
@@ -145,7 +148,7 @@ submit(struct record *r, bool force)
 }
 
 void
-register_put(struct office *o, const struct office_spec *s, msec now,
+register_put(struct office *o, const struct office_spec *s, bool follow, msec now,
     void (*done)(struct office *o, void *ctx, int rc, const struct err *e), void *ctx)
 {
 	struct record *r = record_new(o, STORE_MAILER_PUT, s->owner);
@@ -154,6 +157,7 @@ register_put(struct office *o, const struct office_spec *s, msec now,
 	add_spec(&json, s);
 	r->done = done;
 	r->ctx = ctx;
+	r->put.follow = follow;
 	r->put.m = (struct store_mailer){ .id = s->id, .name = arena_str(&r->arena, s->name),
 		.kind = arena_str(&r->arena, s->kind),
 		.graph_id = arena_str(&r->arena, s->graph_id),
@@ -196,13 +200,13 @@ struct reading {
 	void *ctx;
 };
 
-static void
-read_mailer(void *ctx, const struct store_mailer *m)
+void
+register_read(const struct store_mailer *m, void (*each)(void *ctx,
+    const struct register_row *row), void *ctx)
 {
-	const struct reading *r = ctx;
 	struct arena a = ARENA(2 * SPEC_BYTES);
 	struct register_row row = { .spec = { .owner = m->owner, .id = m->id, .kind = m->kind,
-	    .name = m->name, .graph_id = m->graph_id, .durable = true },
+	    .name = m->name, .graph_id = m->graph_id },
 	    .state = (enum mail_state)m->state, .error = m->error,
 	    .restarts = (uint32_t)m->restarts, .created = m->created };
 	struct json_doc doc;
@@ -210,12 +214,20 @@ read_mailer(void *ctx, const struct store_mailer *m)
 
 	if (json_parse(&doc, m->spec_json, &e) == OK) {
 		read_spec(&a, doc.root, &row.spec);
-		r->each(r->ctx, &row);
+		each(ctx, &row);
 	} else {
 		log_error("mail", "register", "error=%s", e.text);
 	}
 	json_release(&doc);
 	arena_release(&a);
+}
+
+static void
+read_mailer(void *ctx, const struct store_mailer *m)
+{
+	const struct reading *r = ctx;
+
+	register_read(m, r->each, r->ctx);
 }
 
 int

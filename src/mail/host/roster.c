@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "chart/chart.h"
-#include "mail/host/office_priv.h"
+#include "mail/host/carrier_priv.h"
 #include "mail/host/register.h"
 
 /* Who wants an agent to stop; travels to its shard and back. */
@@ -49,6 +49,7 @@ become(struct office_agent *a, enum mail_state state)
 	a->state = (uint8_t)state;
 	a->updated = office_now(o);
 	mail_directory_set_state(o->all->directory, &a->spec.id, state);
+	announce_state(a);
 	office_stir(o);
 }
 
@@ -118,9 +119,10 @@ load(void *self, uint32_t pending)
 	const struct office_agent *a = self;
 
 	mail_directory_load(a->o->all->directory, &a->spec.id, pending);
+	announce_load(a, pending);
 }
 
-/* Without and with capabilities. */
+/* Without and with capabilities, or other nodes. */
 static const struct mail_kind mailbox_kinds[] = {
 	{ "agent", take, closed, NULL }, { "agent", take, closed, load }
 };
@@ -188,6 +190,7 @@ forget(struct office_agent *a)
 	struct office *o = a->o;
 
 	mail_directory_remove(o->all->directory, a->spec.owner, &a->spec.id);
+	announce_gone(a);
 	atomic_fetch_add_explicit(&o->all->changes, 1, memory_order_release);
 	atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
 	(void)map_take(&o->agents, &a->spec.id);
@@ -213,6 +216,56 @@ leave(struct office_agent *a)
 		entry_free(a);
 	else
 		(void)post_close(o->post, a->ref);
+}
+
+struct yielding { const struct office_agent *a; int64_t node; };
+
+/* A letter in memory has no row that goes with its agent: it gets one. */
+static void
+send_after(void *ctx, const struct letter *l)
+{
+	const struct yielding *y = ctx;
+
+	if ((l->flags & LETTER_DURABLE) == 0)
+		carrier_send_after(y->a->o, y->a->spec.owner, &y->a->spec.id, y->node,
+		    letter_packed(l));
+}
+
+void
+roster_yield(struct office_agent *a, int64_t node)
+{
+	struct yielding y = { a, node };
+	struct stopping *who = a->stopping;
+	struct office *o = a->o;
+
+	if (a->self != NULL && a->row->kind->yield != NULL)
+		a->row->kind->yield(a->self);
+	stop_living(a);
+	forget(a);
+	for (struct stopping *x = who; x != NULL; x = x->next)
+		x->rc = err_set(&x->err, ERR_BUSY, "the agent went to another server; try again");
+	answer_all(o, who);
+	a->stopping = NULL;
+	if (a->state == AGENT_FAILED)
+		entry_free(a);
+	else
+		(void)post_abandon(o->post, a->ref, node != 0 ? send_after : NULL, &y);
+	office_stir(o);
+}
+
+void
+roster_yield_all(struct office *o)
+{
+	struct office_agent *a, **all = NULL;
+	size_t n = 0, cap = 0, at = 0;
+
+	while ((a = map_each(&o->agents, &at)) != NULL) {
+		mem_grow(all, n, cap);
+		all[n++] = a;
+	}
+	for (size_t i = 0; i < n; i++)
+		roster_yield(all[i], 0);
+	free(all);
 }
 
 static void
@@ -369,6 +422,9 @@ enter(struct office_agent *a, struct err *e)
 		.capabilities_n = s->capabilities_n, .state = AGENT_LOADED };
 	int rc = mail_directory_put(o->all->directory, &entry, e);
 
+	/* Another node's may be one that has just gone: the store decides. */
+	if (rc == ERR_CONFLICT && announce_evict(o, s))
+		rc = mail_directory_put(o->all->directory, &entry, e);
 	if (rc != OK)
 		return rc;
 	atomic_fetch_add_explicit(&o->all->changes, 1, memory_order_release);
@@ -399,7 +455,8 @@ agent_new(struct office *o, const struct office_spec *s, const struct office_row
 	a->created = a->updated = office_now(o);
 	a->timer.fire = again;
 	supervise_begin(&a->supervisor, &rule);
-	a->ref = post_open(o->post, &mailbox_kinds[s->capabilities_n > 0], a, s->mailbox_max);
+	a->ref = post_open(o->post, &mailbox_kinds[s->capabilities_n > 0 || o->all->carrier != NULL],
+	    a, s->mailbox_max);
 	return a;
 }
 
@@ -495,32 +552,112 @@ office_spawn(struct office *o, struct office_spawn *s)
 	office_busy(o);
 	if (rc != OK) {
 		spawn_end(o, s, rc, &e);
-	} else if (s->spec.durable) {
+	} else if (s->spec.durable || (o->all->carrier != NULL && s->spec.name.n > 0)) {
 		a->registered = true;
-		register_put(o, &a->spec, a->created, spawn_registered, s);
+		register_put(o, &a->spec, false, a->created, spawn_registered, s);
 	} else {
 		spawn_start(a, s);
 	}
+}
+
+struct attaching { owner_t owner; struct uuid id; };
+
+/* Its row says that it is here: other nodes may know.  It may have gone meanwhile. */
+static void
+attached(struct office *o, void *ctx, int rc, const struct err *e)
+{
+	struct attaching *x = ctx;
+	struct office_agent *a = roster_find(o, x->owner, &x->id);
+
+	if (a != NULL && rc == OK) {
+		a->hidden = false;
+		announce_state(a);
+	} else if (rc != OK) {
+		log_warn("mail", "register", "error=%s", e->text);
+	}
+	free(x);
+}
+
+static void
+attach(struct office_agent *a)
+{
+	struct attaching *x = mem_new(struct attaching);
+
+	*x = (struct attaching){ a->spec.owner, a->spec.id };
+	a->registered = true;
+	register_put(a->o, &a->spec, true, a->created, attached, x);
+}
+
+/* One that another node had comes with its row. */
+struct following { struct office *o; struct office_agent **out; int rc; struct err *e; };
+
+static void
+follow(void *ctx, const struct register_row *row)
+{
+	struct following *f = ctx;
+	struct office_spec spec = row->spec;
+
+	f->rc = agent_make(f->o, &spec, f->out, f->e);
+	if (f->rc == OK) {
+		(*f->out)->created = row->created;
+		(*f->out)->restarts = row->restarts;
+	}
+}
+
+static int
+attach_make(struct office *o, const struct office_spec *spec, struct office_agent **out,
+    struct err *e)
+{
+	struct following f = { .o = o, .out = out, .e = e, .rc = ERR_NOTFOUND };
+	struct arena arena = ARENA(LIMIT_STATE_BYTES);
+	struct store_mailer m;
+	char id[UUID_TEXT];
+
+	uuid_format(&spec->id, id);
+	if (office_elsewhere(o, spec->owner, (struct str){ id, UUID_TEXT }, NULL) &&
+	    store_mailer_get(o->reader, spec->owner, (struct str){ id, UUID_TEXT }, &arena,
+	    &m) == OK)
+		register_read(&m, follow, &f);
+	arena_release(&arena);
+	return f.rc == ERR_NOTFOUND ? agent_make(o, spec, out, e) : f.rc;
 }
 
 int
 office_attach(struct office *o, const struct office_spec *spec, void *self,
     struct office_agent **out, struct err *e)
 {
-	int rc = agent_make(o, spec, out, e);
+	int rc = attach_make(o, spec, out, e);
 
 	if (rc != OK)
 		return rc;
 	(*out)->self = self;
+	(*out)->hidden = spec->durable;
 	become(*out, AGENT_READY);
-	if (spec->durable) {
-		(*out)->registered = true;
-		register_put(o, &(*out)->spec, (*out)->created, NULL, NULL);
-	}
+	if (spec->durable)
+		attach(*out);
 	return OK;
 }
 
 /* ---- after a start ----------------------------------------------------------------- */
+
+static int
+revive(struct office_agent *a, const struct register_row *row, struct err *e)
+{
+	int rc;
+
+	a->registered = true;
+	a->created = row->created;
+	a->restarts = row->restarts;
+	if (row->state == AGENT_FAILED) {
+		a->error = (struct str){ mem_cstr(row->error), row->error.n };
+		fail(a);
+		return OK;
+	}
+	rc = start(a, START_RECOVERED, e);
+	if (rc == OK && a->ended)
+		settle(a);
+	return rc;
+}
 
 /* Each shard takes its share, whichever order it reads them in. */
 static void
@@ -535,22 +672,66 @@ recover(void *ctx, const struct register_row *row)
 		return;
 	rc = agent_make(o, &row->spec, &a, &e);
 	if (rc == OK) {
-		a->registered = true;
-		a->created = row->created;
-		a->restarts = row->restarts;
-		if (row->state == AGENT_FAILED) {
-			a->error = (struct str){ mem_cstr(row->error), row->error.n };
-			fail(a);
-			return;
-		}
-		rc = start(a, START_RECOVERED, &e);
+		rc = revive(a, row, &e);
 		if (rc != OK)
 			office_ended(a, rc, str_of(e.text));
-		else if (a->ended)
-			settle(a);
 	}
 	if (rc != OK)
 		log_warn("mail", "agent_lost", "name=%.*s error=%s", FMT(row->spec.name), e.text);
+}
+
+struct taking { struct office *o; int rc; };
+
+/* One in memory has gone with its node. */
+static void
+take_one(void *ctx, const struct register_row *row)
+{
+	struct taking *x = ctx;
+	struct office *o = x->o;
+	struct office_agent *a;
+	struct err e = { 0 };
+
+	if (!row->spec.durable) {
+		register_delete(o, &row->spec, NULL, NULL);
+		return;
+	}
+	x->rc = agent_make(o, &row->spec, &a, &e);
+	if (x->rc == OK)
+		x->rc = revive(a, row, &e);
+	else
+		a = NULL;
+	if (x->rc == OK)
+		return;
+	if (a != NULL && x->rc == ERR_CONFLICT)
+		roster_yield(a, 0);          /* it has to be made elsewhere */
+	else if (a != NULL)
+		office_ended(a, x->rc, str_of(e.text));
+	log_warn("mail", x->rc == ERR_CONFLICT ? "agent_elsewhere" : "agent_lost",
+	    "name=%.*s error=%s", FMT(row->spec.name), e.text);
+}
+
+int
+roster_take(struct office *o, const struct store_mailer *m)
+{
+	struct taking x = { .o = o };
+	struct mail_ref ref;
+
+	/* Its run may have come before it. */
+	if (mail_directory_id(o->all->directory, m->owner, &m->id, &ref) == OK &&
+	    !mail_is_away(ref))
+		return OK;
+	register_read(m, take_one, &x);
+	return x.rc;
+}
+
+struct office *
+roster_home(struct office *o, const struct store_mailer *m)
+{
+	const struct office_row *row = row_find(o, m->kind);
+	struct office *home = row == NULL || row->kind->home == NULL ? NULL :
+	    row->kind->home(row->ctx, &m->id);
+
+	return home != NULL ? home : o->all->at[m->id.b[15] % o->all->shards];
 }
 
 int

@@ -14,7 +14,8 @@
 #include "base/account.h"
 #include "base/mem.h"
 #include "mail/host/converse.h"
-#include "mail/host/office_priv.h"
+#include "mail/host/carrier_priv.h"
+#include "store/node.h"
 
 #define SOME_TARGETS 16
 
@@ -128,6 +129,9 @@ address(struct sending *x, owner_t owner, struct err *e)
 		}
 		x->to_itself = false;
 		rc = mail_directory_resolve(x->o->all->directory, owner, to, add_target, x, e);
+		if (rc == ERR_NOTFOUND && carrier_learn(x->o, owner, to))
+			rc = mail_directory_resolve(x->o->all->directory, owner, to, add_target,
+			    x, e);
 		if (rc != OK)
 			return rc;
 		if (x->n == before && x->to_itself)
@@ -185,12 +189,18 @@ letter_of(const struct sending *x)
 	return l;
 }
 
+/* Those of other nodes are rows, which their nodes read. */
 static void
 send_all(struct sending *x)
 {
 	struct post_letter l = letter_of(x);
 
 	for (size_t i = 0; i < x->n; i++) {
+		if (mail_is_away(x->at[i].ref)) {
+			post_left(x->o->post, 1);
+			carrier_wake(x->o, carrier_node(x->o, x->at[i].ref));
+			continue;
+		}
 		l.to = x->at[i].ref;
 		l.row = x->row > 0 ? x->row + (int64_t)i : 0;
 		post_send_later(x->o->post, &l, x->m.created);
@@ -200,6 +210,29 @@ send_all(struct sending *x)
 }
 
 /* ---- durable ------------------------------------------------------------------------------ */
+
+static bool
+is_away(const struct sending *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (mail_is_away(x->at[i].ref))
+			return true;
+	return false;
+}
+
+/* NULL: all are here. */
+static const int64_t *
+nodes_of(const struct sending *x, struct arena *a)
+{
+	int64_t us = store_node(x->o->all->store), *nodes;
+
+	if (!is_away(x))
+		return NULL;
+	nodes = arena_alloc(a, x->n * sizeof *nodes);
+	for (size_t i = 0; nodes != NULL && i < x->n; i++)
+		nodes[i] = mail_is_away(x->at[i].ref) ? carrier_node(x->o, x->at[i].ref) : us;
+	return nodes;
+}
 
 /* What the store keeps of it; texts are borrowed from x, ids lie in the arena. */
 static struct store_mail
@@ -211,7 +244,7 @@ mail_of(const struct sending *x, struct arena *a)
 	for (size_t i = 0; to != NULL && i < x->n; i++)
 		to[i] = x->at[i].id;
 	return (struct store_mail){ .id = x->m.message_id, .sender = x->sender, .to = to,
-		.to_n = x->n, .conversation = x->m.conversation_id,
+		.to_n = x->n, .nodes = nodes_of(x, a), .conversation = x->m.conversation_id,
 		.packed = buf_str(&x->o->packed), .created = x->m.created,
 		.expires = d->ttl > 0 ? x->m.created + d->ttl : 0 };
 }
@@ -227,7 +260,8 @@ kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
 	if (rc == OK && !m->known)
 		office_route(o, k->owner, m);
 	if (k->s != NULL) {
-		k->s->letters = rc == OK ? (uint32_t)m->to_n : 0;
+		if (rc != OK)
+			k->s->letters = 0;
 		k->s->done(k->s, rc, rc == OK ? NULL : e);
 	}
 	free(k);
@@ -238,7 +272,7 @@ kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
 static void
 keep(struct sending *x, owner_t owner, struct office_send *s)
 {
-	struct arena a = ARENA(x->n * sizeof(struct uuid) + KB);
+	struct arena a = ARENA(x->n * (sizeof(struct uuid) + sizeof(int64_t)) + KB);
 	struct store_mail m = mail_of(x, &a);
 	struct keeping *k = mem_new(struct keeping);
 
@@ -248,6 +282,43 @@ keep(struct sending *x, owner_t owner, struct office_send *s)
 	office_busy(x->o);
 	durable_put(x->o->durable, owner, &m, kept, k);
 	arena_release(&a);
+}
+
+/* Of a message that is not durable, those of other nodes are rows all the same: first, then
+ * x has the others. */
+static void
+keep_away(struct sending *x, owner_t owner, struct office_send *s)
+{
+	struct target *at = x->at, *all = mem_alloc(x->n * sizeof *all);
+	size_t away = 0, here = 0, n = x->n;
+
+	memcpy(all, at, n * sizeof *all);
+	for (size_t i = 0; i < n; i++)
+		if (mail_is_away(all[i].ref))
+			at[away++] = all[i];
+	x->n = away;
+	keep(x, owner, s);
+	for (size_t i = 0; i < n; i++)
+		if (!mail_is_away(all[i].ref))
+			at[here++] = all[i];
+	x->n = here;
+	free(all);
+}
+
+/* What is written before it is on its way, and what is not.  True: the answer comes later. */
+static bool
+send_out(struct sending *x, owner_t owner, struct office_send *s)
+{
+	bool away = is_away(x);
+
+	if (x->m.delivery.durable) {
+		keep(x, owner, s);
+		return true;
+	}
+	if (away)
+		keep_away(x, owner, s);
+	send_all(x);
+	return away;
 }
 
 /* ---- a client's, to one agent ------------------------------------------------------------ */
@@ -350,7 +421,7 @@ knock_mail(struct knock *k, struct sending *x)
 	struct acl_room room;
 	struct acl m;
 
-	k->mail = mail_of(x, &a);
+	k->mail = mail_of(x, &a);            /* which is here: it has no nodes */
 	k->mail.to = &k->to;
 	k->mail.packed = knock_text(k);
 	if (acl_unpack(&m, k->mail.packed, &room, NULL) == OK)
@@ -412,6 +483,13 @@ check_room(const struct office_send *s, bool *late, struct err *e)
 	return err_set(e, ERR_AGAIN, "as many messages wait as the server can hold");
 }
 
+/* As its node has told, in powers of two: between once and twice what it takes. */
+static bool
+is_full_away(const struct sending *x)
+{
+	return mail_is_away(x->at[0].ref) && carrier_is_full(x->o, x->at[0].ref);
+}
+
 void
 office_send(struct office *o, struct office_send *s)
 {
@@ -427,14 +505,17 @@ office_send(struct office *o, struct office_send *s)
 	s->message_id = x.m.message_id;
 	s->letters = 0;
 	s->retry_after = rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
-	if (rc == OK && x.n == 1 && !s->itself) {
+	if (rc == OK && x.n == 1 && !s->itself && is_full_away(&x)) {
+		converse_undo(o, s->owner, &x.m, x.seen, 1);
+		rc = err_set(&e, ERR_AGAIN, "the mailbox of the receiver is full");
+		s->retry_after = LIMIT_MAIL_RETRY_MS;
+	}
+	if (rc == OK && x.n == 1 && !s->itself && !is_away(&x)) {
 		send_one(&x, s);
-	} else if (rc == OK && x.m.delivery.durable) {
-		keep(&x, s->owner, s);
 	} else if (rc == OK) {
-		send_all(&x);
 		s->letters = (uint32_t)x.n;
-		s->done(s, OK, NULL);
+		if (!send_out(&x, s->owner, s))
+			s->done(s, OK, NULL);
 	} else if (late) {
 		s->done(s, OK, NULL);
 	} else {
@@ -471,10 +552,8 @@ office_agent_send(struct office_agent *a, const struct acl *m, struct err *e)
 
 	sending_begin(&x, a->o, m);
 	rc = prepare_own(&x, a, e);
-	if (rc == OK && x.m.delivery.durable)
-		keep(&x, a->spec.owner, NULL);
-	else if (rc == OK)
-		send_all(&x);
+	if (rc == OK)
+		(void)send_out(&x, a->spec.owner, NULL);
 	else if (rc == ERR_NOTFOUND)
 		notice_send(a->o, x.from, &x.m, ACL_FAILURE, "no_agent", str_of(e->text));
 	sending_end(&x);
@@ -502,6 +581,25 @@ office_prepare(struct office *o, const struct office_agent *from, const struct a
 	return rc;
 }
 
+/* Where a receiver is.  One that has gone to another node since the message was written: its
+ * letter follows. */
+static struct mail_ref
+place_now(struct office *o, owner_t owner, const struct store_mail *m, size_t i)
+{
+	struct mail_ref ref = MAIL_NOBODY;
+	char id[UUID_TEXT];
+
+	if (mail_directory_id(o->all->directory, owner, &m->to[i], &ref) != OK &&
+	    o->all->carrier != NULL) {
+		uuid_format(&m->to[i], id);
+		if (carrier_learn(o, owner, (struct str){ id, UUID_TEXT }))
+			(void)mail_directory_id(o->all->directory, owner, &m->to[i], &ref);
+	}
+	if (mail_is_away(ref) && m->nodes == NULL && m->first > 0)
+		carrier_move(o, m->first + (int64_t)i, carrier_node(o, ref));
+	return ref;
+}
+
 /* Who has stopped since gets a letter too, which is dead at once. */
 void
 office_route(struct office *o, owner_t owner, const struct store_mail *m)
@@ -521,7 +619,7 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 		struct target to = { .id = m->to[i], .ref = MAIL_NOBODY };
 
 		if (!system_by_id(o, &m->to[i], x.from, &to))
-			(void)mail_directory_id(d, owner, &to.id, &to.ref);
+			to.ref = place_now(o, owner, m, i);
 		add_target(&x, &to.id, to.ref);
 	}
 	buf_clear(&o->packed);
@@ -529,6 +627,22 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 	x.row = m->first;
 	send_all(&x);
 	sending_end(&x);
+}
+
+void
+office_post_mail(struct office *o, owner_t owner, const struct store_mail *m)
+{
+	struct keeping *k;
+
+	if (m->nodes == NULL) {
+		office_route(o, owner, m);
+		return;
+	}
+	k = mem_new(struct keeping);
+	k->o = o;
+	k->owner = owner;
+	office_busy(o);
+	durable_put(o->durable, owner, m, kept, k);
 }
 
 /* ---- after a start ------------------------------------------------------------------------- */
@@ -558,8 +672,48 @@ send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
 	sending_end(&x);
 }
 
-static struct mail_ref
-place_of(struct office *o, const struct store_letter *s)
+/* The conversation is known here from now on, as if it was said here. */
+static void
+overhear(struct sending *x, const struct store_letter *s)
+{
+	int answer;
+
+	(void)converse(x->o, s->owner, &x->m, &s->sender, x->at, 1, &x->seen, &answer, NULL);
+}
+
+void
+letter_arrives(struct office *o, const struct store_letter *s, struct mail_ref to,
+    enum mail_dead_reason why)
+{
+	struct post_letter l;
+	struct acl_room room;
+	struct sending x;
+	struct acl m;
+
+	if (acl_unpack(&m, s->packed, &room, NULL) != OK)
+		return;
+	sending_begin(&x, o, &m);
+	(void)mail_directory_id(o->all->directory, s->owner, &s->sender, &x.from);
+	add_target(&x, &s->to, to);
+	overhear(&x, s);
+	if (s->expires > 0)
+		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
+	buf_clear(&o->packed);
+	buf_add(&o->packed, s->packed);
+	x.row = s->number;
+	l = letter_of(&x);
+	l.to = to;
+	l.row = s->number;
+	if (!m.delivery.durable)
+		l.flags |= LETTER_CAME;
+	post_arrive(o->post, &l, why, x.m.created);
+	mail_text_drop(l.text);
+	office_stir(o);
+	sending_end(&x);
+}
+
+struct mail_ref
+letter_place(struct office *o, const struct store_letter *s)
 {
 	struct mail_directory *d = o->all->directory;
 	struct mail_ref from = MAIL_NOBODY;
@@ -590,7 +744,7 @@ static void
 resume(void *ctx, const struct store_letter *s)
 {
 	struct office *o = ctx;
-	struct mail_ref to = place_of(o, s);
+	struct mail_ref to = letter_place(o, s);
 
 	if (to.shard == shard_id(o->shard) &&
 	    s->number <= atomic_load_explicit(&o->all->stored, memory_order_relaxed))
@@ -622,8 +776,13 @@ revived(void *ctx, int rc, const struct store_letter *letters, size_t n, const s
 	struct reviving *r = ctx;
 	struct office *o = r->o;
 
-	for (size_t i = 0; letters != NULL && i < n; i++)
-		send_stored(o, &letters[i], place_of(o, &letters[i]));
+	/* Each node looks: one of them has the agent. */
+	if (o->all->carrier != NULL) {
+		carrier_wake(o, 0);
+		carrier_look(o);
+	}
+	for (size_t i = 0; o->all->carrier == NULL && letters != NULL && i < n; i++)
+		send_stored(o, &letters[i], letter_place(o, &letters[i]));
 	r->done(r->ctx, rc, n, e);
 	free(r);
 	office_idle(o);

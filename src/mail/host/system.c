@@ -52,7 +52,8 @@ static bool
 place(struct office *o, const struct office_system_row *row, struct mail_ref from,
     struct target *out)
 {
-	const struct office *home = mail_ref_eq(from, MAIL_NOBODY) ? NULL : o->all->at[from.shard];
+	const struct office *home = mail_ref_eq(from, MAIL_NOBODY) || mail_is_away(from) ? NULL :
+	    o->all->at[from.shard];
 
 	if (home == NULL)
 		return false;
@@ -110,6 +111,8 @@ office_system_send(struct office *o, const struct office_system *s, owner_t owne
 	while (row->system != s)
 		row++;
 	rc = mail_directory_id(o->all->directory, owner, to, &target.ref);
+	if (rc == OK && mail_is_away(target.ref))
+		rc = ERR_NOTFOUND;           /* it writes to its own node's */
 	if (rc != OK)
 		return rc;
 	n.sender = str_of(s->name);

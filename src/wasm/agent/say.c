@@ -104,7 +104,7 @@ reply(struct wasm_agent *w, const struct acl *m)
 	if (m->delivery.durable) {
 		send(w, m);
 	} else if (office_prepare(w->all->o.office, w->agent, m, &a, &mail, &e) == OK) {
-		office_route(w->all->o.office, w->owner, &mail);
+		office_post_mail(w->all->o.office, w->owner, &mail);
 	} else {
 		log_debug("wasm", "not_replied", "agent=%.*s error=%s", FMT(agent_address(w)),
 		    e.text);

@@ -1,0 +1,85 @@
+/*
+ * carrier_priv.h - what the files of the office share about other nodes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIL_HOST_CARRIER_PRIV_H
+#define MAIL_HOST_CARRIER_PRIV_H
+
+#include "mail/host/carrier.h"
+#include "mail/host/office_priv.h"
+
+/* A shard of another node, as its tellings say. */
+struct peer {
+	int64_t node;
+	unsigned shard;
+	uint64_t number;                     /* of the last telling */
+	uint32_t round;                      /* of the last that told all */
+	bool whole;                          /* nothing was missed since */
+	bool lived;                          /* it was seen alive */
+	unsigned silent;                     /* ticks in which it was not */
+};
+
+/* One a process; the first office's but for `o`, `away` and what is atomic. */
+struct carrier {
+	struct office_carrier o;
+	struct away *away;
+	struct office *first;                /* NULL: not yet */
+	_Atomic bool ask;                    /* entries were dropped: ask all nodes again */
+	struct peer *peers;
+	size_t peers_n, peers_cap;
+	uint32_t rounds;
+	bool up;                             /* the bus */
+	struct wheel_timer tick;
+	unsigned ticks;
+	/* carrier.c: one command at a time. */
+	bool busy, agents, letters, come;    /* what is to be done */
+	unsigned left;                       /* commands until the next tick */
+	size_t making;                       /* agents under way to their shards */
+	struct store_mail_move *moves;       /* letters that have come to the wrong node */
+	size_t moves_n, moves_cap;
+};
+
+/* ---- carrier.c ----------------------------------------------------------------- */
+
+void carrier_free(struct carrier *c);        /* accepts NULL */
+/* Tells a node (0: all) at the end of the turn that letters wait for it. */
+void carrier_wake(struct office *o, int64_t node);
+/* Letters may wait for this node. */
+void carrier_look(struct office *o);
+/* A letter that waits here, as the store has it, is to be another node's. */
+void carrier_move(struct office *o, int64_t number, int64_t node);
+/* Takes agents and letters of nodes that are gone. */
+void carrier_take(struct carrier *c);
+void carrier_flush(struct office *o);
+/* A letter without a row follows its agent. */
+void carrier_send_after(struct office *o, owner_t owner, const struct uuid *to, int64_t node,
+    struct str packed);
+/* Of the office to a sender on another node; its packed text. */
+void carrier_notice(struct office *o, struct mail_ref to, const struct acl *m,
+    struct str packed);
+/* Whose an agent is; this node's if it is not known any more. */
+int64_t carrier_node(const struct office *o, struct mail_ref at);
+/* An agent that only the store knows of enters the directory, as another node's. */
+bool carrier_learn(struct office *o, owner_t owner, struct str id_or_name);
+/* Has its mailbox, as far as is known, no room? */
+bool carrier_is_full(const struct office *o, struct mail_ref at);
+
+/* ---- announce.c ------------------------------------------------------------------ */
+
+/* Of an agent that is at home here; nothing when alone. */
+void announce_state(struct office_agent *a);
+void announce_load(const struct office_agent *a, uint32_t waiting);
+void announce_gone(const struct office_agent *a);
+/* All that are at home on this shard, to a node (0: all). */
+void announce_all(struct office *o, int64_t to);
+void announce_flush(struct office *o);
+/* An agent of this id or name is about to be made here: what is said of another node's goes
+ * from the directory.  False: nothing was. */
+bool announce_evict(struct office *o, const struct office_spec *s);
+void announce_ask(struct carrier *c, int64_t node);      /* 0: all */
+void announce_tick(struct carrier *c);
+void announce_enter(struct carrier *c, const struct away_agent *x, const struct mail_entry *as,
+    struct peer *from);
+
+#endif
