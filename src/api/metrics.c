@@ -81,7 +81,7 @@ struct reading {
 static double
 mail_pending(const struct mail_books *b)
 {
-	return (double)(int64_t)(b->pending + b->gone - b->come);
+	return (double)(int64_t)(b->pending + (b->gone - b->left) - (b->come - b->arrived));
 }
 
 static uint64_t
@@ -140,6 +140,11 @@ agents_live(const struct office_stats *s)
 	    "less when they are tried again.", f->mail.books.dead)            \
 	X(cohort_mail_expired_total, counter, "Letters whose ttl was over.",  \
 	    f->mail.books.expired)                                            \
+	X(cohort_mail_arrived_total, counter, "Letters that other nodes sent " \
+	    "here; sent and they are delivered, dead, expired, pending or left.", \
+	    f->mail.books.arrived)                                            \
+	X(cohort_mail_left_total, counter, "Letters that are for other "      \
+	    "nodes.", f->mail.books.left)                                     \
 	X(cohort_mail_pending, gauge, "Letters that wait or are under way.",  \
 	    mail_pending(&f->mail.books))                                     \
 	X(cohort_mail_retried_total, counter, "Tries that failed.",           \

@@ -266,6 +266,7 @@ post_arrive(struct post *p, const struct post_letter *from, enum mail_dead_reaso
 	assert(from->to.uses == 0 || from->to.shard == p->options.shard);
 	p->now = now;
 	p->books.come++;
+	p->books.arrived++;
 	arrive(p, letter_new(p, from, now), why);
 }
 
@@ -274,4 +275,5 @@ post_left(struct post *p, size_t n)
 {
 	p->books.sent += n;
 	p->books.gone += n;
+	p->books.left += n;
 }

@@ -129,6 +129,7 @@ struct mail_books {
 	/* Beside the balance: failed tries; sends that were not accepted; how often a letter died
 	 * of what (again at each death, so the sum is at least `dead`). */
 	uint64_t retried, refused, died[DEAD_REASONS];
+	uint64_t arrived, left;              /* of come and gone: from and to other nodes */
 };
 
 struct post_ops {

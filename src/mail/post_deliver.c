@@ -70,6 +70,7 @@ letter_left(struct post *p, struct mailbox *b, struct letter *l)
 	settle(p, b, l);
 	b->accepted--;
 	p->books.gone++;
+	p->books.left++;
 	letter_free(p, l);
 }
 

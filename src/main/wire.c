@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "cluster/mail.h"
 #include "cluster/node.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
@@ -106,13 +107,36 @@ worker_boot(struct worker *w)
 	worker_finish(w);
 }
 
+static void
+worker_drained(void *ctx)
+{
+	worker_finish(ctx);
+}
+
+/* The first shard takes for all what other nodes have left. */
+static void
+recover_among_others(struct worker *w)
+{
+	if (w->id == 0) {
+		mail_carrier_begin(w->node->carrier, w->office);
+		office_join(w->office, worker_drained, w);
+	} else {
+		worker_finish(w);
+	}
+}
+
 /* Durable agents, before anybody writes to them. */
 static void
 worker_recover(struct worker *w)
 {
 	struct err e = { 0 };
-	int rc = office_recover(w->office, &e);
+	int rc = OK;
 
+	if (w->node->carrier != NULL) {
+		recover_among_others(w);
+		return;
+	}
+	rc = office_recover(w->office, &e);
 	if (rc < 0)
 		node_fail(w->node, rc, &e);
 	worker_finish(w);
@@ -132,7 +156,7 @@ worker_listen(struct worker *w)
 		    &n->pending[i].thread_id);
 	runs_wake_due(w->runs);
 	runs_sweep(w->runs);
-	rc = office_resume(w->office, &e);
+	rc = n->carrier == NULL ? office_resume(w->office, &e) : OK;
 	if (rc == OK)
 		rc = http_server_attach(n->http, w->shard, &e);
 	if (rc < 0)
@@ -140,12 +164,6 @@ worker_listen(struct worker *w)
 	else if (n->socket != NULL)
 		mail_socket_attach(n->socket, w->office, w->reader);
 	worker_finish(w);
-}
-
-static void
-worker_drained(void *ctx)
-{
-	worker_finish(ctx);
 }
 
 static void
@@ -228,6 +246,8 @@ static void
 worker_close(struct worker *w)
 {
 	api_free(w->api);
+	if (w->id == 0 && w->node->carrier != NULL)
+		mail_carrier_end(w->node->carrier);
 	office_free(w->office);
 	work_agent_free(w->work);
 	runs_free(w->runs);

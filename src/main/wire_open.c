@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/mail.h"
 #include "cluster/node.h"
 #include "llm/script.h"
 #include "mail/host/external.h"
@@ -74,6 +75,15 @@ open_store(struct node *n, struct err *e)
 	return rc == OK ? store_open(&n->store, &o, e) : rc;
 }
 
+static void
+node_changed(void *ctx, int64_t node)
+{
+	struct node *n = ctx;
+
+	if (n->carrier != NULL)
+		mail_carrier_changed(n->carrier, node);
+}
+
 /* On PostgreSQL this is one of several nodes, or may become one. */
 static int
 join_cluster(struct node *n, struct err *e)
@@ -91,7 +101,8 @@ join_cluster(struct node *n, struct err *e)
 		rc = cluster_open(&n->cluster, n->store, n->workers[0].shard,
 		    &(struct cluster_options){ .name = str_of(name),
 		    .address = str_of(address), .info = buf_str(&info),
-		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE) }, e);
+		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE),
+		    .changed = node_changed, .ctx = n }, e);
 		if (rc == OK)
 			cluster_set_bus(n->cluster, n->bus);
 	}
@@ -321,6 +332,8 @@ node_open(struct node *n, struct err *e)
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
 	n->offices = offices_new(n->store, catalog_agents(n->catalog));
+	if (n->cluster != NULL)
+		n->carrier = mail_carrier_new(n->offices, n->bus, n->cluster);
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
 	rc = node_items(n, e);
@@ -378,6 +391,7 @@ node_free(struct node *n)
 	sandbox_close(&n->sandbox);
 	mail_socket_free(n->socket);
 	offices_free(n->offices);
+	mail_carrier_free(n->carrier);
 	catalog_free(n->catalog);
 	workers_free(n->desk);
 	folder_free(n->folder);

@@ -48,6 +48,7 @@ struct node {
 	struct store *store;
 	struct bus *bus;                     /* NULL: no NATS */
 	struct cluster *cluster;             /* NULL: one node alone */
+	struct mail_carrier *carrier;        /* the same */
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;

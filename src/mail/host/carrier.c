@@ -32,6 +32,7 @@
 #define MAKE_TRIES  8                        /* of an agent whose thread moves */
 
 static void step(struct carrier *c);
+static void tell_joined(struct carrier *c);
 
 /* ---- a process ------------------------------------------------------------------ */
 
@@ -239,6 +240,7 @@ cmd_over(struct carrier *c)
 	c->busy = false;
 	office_idle(c->first);
 	step(c);
+	tell_joined(c);
 }
 
 static void
@@ -492,6 +494,17 @@ take_come(struct carrier *c)
 }
 
 static void
+tell_joined(struct carrier *c)
+{
+	void (*joined)(void *ctx) = c->joined;
+
+	if (joined == NULL || c->busy || (c->left > 0 && (c->agents || c->letters)))
+		return;
+	c->joined = NULL;
+	joined(c->joined_ctx);
+}
+
+static void
 step(struct carrier *c)
 {
 	struct office *o = c->first;
@@ -535,12 +548,12 @@ tick(struct wheel_timer *t)
 }
 
 void
-office_join(struct office *o)
+office_join(struct office *o, void (*done)(void *ctx), void *ctx)
 {
 	struct carrier *c = o->all->carrier;
 
-	if (shard_id(o->shard) != 0)
-		return;
+	c->joined = done;
+	c->joined_ctx = ctx;
 	c->tick.fire = tick;
 	c->left = ONCE;
 	c->agents = c->come = true;

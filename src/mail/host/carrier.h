@@ -37,9 +37,9 @@ struct office_carrier {
 /* Before the shards run.  Copied. */
 void offices_set_carrier(struct offices *os, const struct office_carrier *c);
 
-/* In place of office_recover and office_resume, on each shard: takes what the store has of
- * nodes that are gone, from now on. */
-void office_join(struct office *o);
+/* In place of office_recover and office_resume, when all shards have their offices: takes what
+ * the store has of nodes that are gone, from now on.  done: the first time that was tried. */
+void office_join(struct office *o, void (*done)(void *ctx), void *ctx);
 /* What another node's `tell` said. */
 void office_heard(struct office *o, struct str bytes);
 /* The bus is up (again), or down: at first it is down. */

@@ -35,6 +35,8 @@ struct carrier {
 	/* carrier.c: one command at a time. */
 	bool busy, agents, letters, come;    /* what is to be done */
 	unsigned left;                       /* commands until the next tick */
+	void (*joined)(void *ctx);           /* who waits for the first time; or NULL */
+	void *joined_ctx;
 	size_t making;                       /* agents under way to their shards */
 	struct store_mail_move *moves;       /* letters that have come to the wrong node */
 	size_t moves_n, moves_cap;
