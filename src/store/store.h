@@ -286,8 +286,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
 	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
-	X(TRUNCATE, truncate)                                                  \
-	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
+	X(TRUNCATE, truncate) X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune) \
 	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
 	X(NODE_JOIN, node_join) X(NODE_LEAVE, node_leave)                      \
 	X(NODE_TAKE, node_take) X(HOOK_TAKE, hook_take)                        \

@@ -382,7 +382,7 @@ copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
 	memcpy(in.key, h->key, sizeof in.key);
 	for (size_t i = 0; i < WORKER_SLOTS; i++)
 		in.slots[i] = INT32_MAX;     /* each poll says how many */
-	s = session_new(w->d, &in, *id);
+	s = worker_session_new(w->d, &in, *id);
 	s->copy = true;
 	s->rows = mem_zero(sizeof *s->rows);
 	session_add_row(s, sv);

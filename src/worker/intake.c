@@ -343,7 +343,7 @@ own(struct str s)
 }
 
 struct worker_session *
-session_new(struct worker_desk *d, const struct worker_intake *in, struct uuid name)
+worker_session_new(struct worker_desk *d, const struct worker_intake *in, struct uuid name)
 {
 	struct worker_session *s = mem_new(struct worker_session);
 	struct buf id = BUF(UUID_TEXT);
@@ -395,7 +395,7 @@ static void
 session_enter(struct worker_desk *d, struct worker_intake *in)
 {
 	struct workers *ws = d->workers;
-	struct worker_session *s = session_new(d, in, worker_name_new(ws));
+	struct worker_session *s = worker_session_new(d, in, worker_name_new(ws));
 
 	in->worker_id = s->id;
 	s->rows = mem_zero(2 * in->served_n * sizeof *s->rows);

@@ -199,7 +199,7 @@ struct uuid worker_name_new(const struct workers *ws);
 /* ---- intake.c ----------------------------------------------------------------------- */
 
 /* With in's texts, key and places; it is in no table. */
-struct worker_session *session_new(struct worker_desk *d, const struct worker_intake *in,
+struct worker_session *worker_session_new(struct worker_desk *d, const struct worker_intake *in,
     struct uuid name);
 void session_add_row(struct worker_session *s, struct worker_service *sv);
 void service_set_json(struct workers *ws, struct worker_service *sv,
