@@ -66,6 +66,7 @@ conn_in_tx(const struct db_conn *c)
 static int
 conn_revive(struct db_conn *c, nsec until)
 {
+	((struct pg *)c->h)->torn = false;
 	return pg_up(c->h, until);
 }
 
@@ -94,7 +95,7 @@ conn_changes(const struct db_conn *c, bool all)
 
 	if (all)
 		return (int64_t)p->sent;
-	if (p->state != PG_UP || p->aborted || pg_wait(p, &res) != OK)
+	if (p->state != PG_UP || p->aborted || p->torn || pg_wait(p, &res) != OK)
 		return 0;
 	pq.clear(res);
 	return p->changes;
@@ -124,10 +125,11 @@ pg_send_text(struct pg *p, const char *text)
 int
 pg_begin(struct pg *p, const char *text)
 {
-	int rc = pg_up(p, soon(p));
+	int rc;
 
 	assert(!p->in_tx);
-	p->committing = false;
+	p->committing = p->torn = false;
+	rc = pg_up(p, soon(p));
 	if (rc == OK)
 		rc = pg_send_text(p, text);
 	p->in_tx = rc == OK;
@@ -333,10 +335,10 @@ start(struct pg *p, struct pg_stmt *s)
 
 	if (p->aborted)
 		return p->on->err.code;
+	if (p->torn)
+		return ERR_BUSY;
 	if (!p->in_tx)
 		rc = pg_up(p, soon(p));
-	else if (p->state != PG_UP)
-		rc = ERR_BUSY;
 	if (rc == OK && s->life != p->life)
 		rc = describe(p, s);
 	if (rc == OK)
@@ -371,7 +373,8 @@ stmt_step(struct db_conn *c, struct db_stmt *db)
 {
 	struct pg *p = c->h;
 	struct pg_stmt *s = stmt_of(db);
-	bool again = s->no == 0 && !p->in_tx && !s->writes && p->state == PG_UP;
+	bool again = s->no == 0 && !p->in_tx && !p->torn && !s->writes &&
+	    p->state == PG_UP;
 	int rc = s->no == 0 ? start(p, s) : OK;
 
 	if (rc == OK)

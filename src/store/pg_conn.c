@@ -39,6 +39,7 @@ pg_lose(struct pg *p, const char *why)
 	p->c = NULL;
 	p->state = PG_DOWN;
 	p->retry_at = clock_mono();
+	p->torn |= p->in_tx && !p->own_tx;
 	p->in_tx = p->aborted = p->own_tx = false;
 	p->got = p->asked = p->sent;
 	p->syncs = p->cursors = 0;
@@ -347,7 +348,7 @@ int
 pg_exec(struct pg *p, const char *text)
 {
 	PGresult *res, *bad = NULL;
-	int rc = pg_up(p, 0);
+	int rc = p->torn ? ERR_BUSY : pg_up(p, 0);
 
 	if (rc == OK)
 		rc = pg_wait(p, &res);

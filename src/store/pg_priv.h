@@ -76,6 +76,8 @@ struct pg {
 	struct pg_stmt *keeps;               /* whose rows are still to come */
 	int syncs;                           /* sent, and not come back */
 	bool in_tx, aborted;
+	bool torn;                           /* the connection went with a transaction open;
+	                                        what was to be in it must not run alone */
 	int cursors;                         /* open */
 	bool own_tx;                         /* in_tx for them only */
 	bool committing;                     /* COMMIT was sent, and nothing came back:

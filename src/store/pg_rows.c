@@ -84,8 +84,10 @@ pg_rows_next(struct pg *p, struct pg_stmt *s)
 
 	if (++s->row < s->rows)
 		return OK;
-	if (s->rows < s->wanted || p->state != PG_UP)
-		return p->state == PG_UP ? ERR_NOTFOUND : ERR_BUSY;
+	if (s->rows < s->wanted)
+		return ERR_NOTFOUND;
+	if (p->state != PG_UP || s->life != p->life)
+		return ERR_BUSY;             /* its transaction went with the connection */
 	bytes = pq.resultMemorySize(s->res) / (size_t)s->rows;
 	rows = bytes >= PIECE_BYTES ? 1 : (int)(PIECE_BYTES / (bytes + 1));
 	pq.clear(s->res);

@@ -410,8 +410,11 @@ idle_until(const struct store *st)
 static void
 idle_work(struct store *st)
 {
-	if (group_server_is_away(st) && server_look(st) == OK)
-		held_look(st, false);
+	if (group_server_is_away(st)) {
+		if (server_look(st) == OK)
+			held_look(st, false);
+		return;
+	}
 	if (clock_mono() >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
 	    atomic_load(&st->full))
 		full_probe(st);

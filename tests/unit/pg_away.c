@@ -43,8 +43,12 @@ threads_make(struct fix *f, struct store_thread_create *x, unsigned from, size_t
 		fix_submit(f, &x[i], STORE_THREAD_CREATE, 1);
 	}
 	fix_wait(f, back + n);
-	for (size_t i = 0; i < n && rc == OK; i++)
+	for (size_t i = 0; i < n && rc == OK; i++) {
 		rc = x[i].cmd.rc;
+		if (rc != OK)
+			fprintf(stderr, "thread %u: %s\n", from + (unsigned)i,
+			    x[i].cmd.err.text);
+	}
 	return rc;
 }
 
@@ -116,4 +120,50 @@ TEST(pg_a_batch_in_doubt_waits_and_others_do_not)
 	}
 	af_close(&f);
 	pg_proxy_end(&p);
+}
+
+struct killer {
+	const char *url;
+	_Atomic bool ends;
+	_Atomic int kills;
+};
+
+static void *
+kill_backends(void *arg)
+{
+	struct killer *k = arg;
+
+	while (!atomic_load(&k->ends)) {
+		pg_do(k->url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+		    " pid <> pg_backend_pid() AND query LIKE '%node_batch%' OR query ="
+		    " 'COMMIT'");
+		atomic_fetch_add(&k->kills, 1);
+		poll(NULL, 0, 20);
+	}
+	return NULL;
+}
+
+/* Goal: whenever backends are ended all commands succeed, once each. */
+TEST(pg_no_command_notices_that_backends_end)
+{
+	struct fix f;
+	struct pg_own o;
+	struct killer k = { 0 };
+	pthread_t thread;
+	struct store_thread_create x[30];
+	unsigned n = 0;
+
+	pg_own_start(&o);
+	af_open(&f, o.url);
+	CHECK_RC(threads_make(&f, x, 1, 1), OK);
+	k.url = o.url;
+	CHECK(pthread_create(&thread, NULL, kill_backends, &k) == 0);
+	for (n = 1; atomic_load(&k.kills) < 30; n += 30)
+		CHECK_RC(threads_make(&f, x, 1 + n, 30), OK);
+	atomic_store(&k.ends, true);
+	pthread_join(thread, NULL);
+	CHECK_INT(pg_number_of(o.url, "SELECT count(*) FROM cohort.thread"), n);
+	CHECK(f.st->commit.again > 0);
+	af_close(&f);
+	pg_own_end(&o);
 }

@@ -366,6 +366,38 @@ TEST(pg_a_read_survives_the_end_of_its_backend)
 	pf_close(&f);
 }
 
+/* Goal: what was to be in a transaction does not run alone when its connection is lost. */
+TEST(pg_a_transaction_that_is_lost_stays_lost)
+{
+	struct pf f;
+	char text[128];
+	int64_t n;
+
+	pf_open(&f);
+	CHECK_RC(put(&f, 1, S("x")), OK);
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 2, S("x")), OK);
+	snprintf(text, sizeof text, "SELECT pg_terminate_backend(%d, 5000)", pg(&f.w)->pid);
+	pg_do(f.url, text);
+	CHECK_RC(query_one_i64(query_of(&f.w, COUNT_ALL), &n), ERR_BUSY);
+	CHECK(f.w.on->fault == DB_LOST);
+	for (int i = 0; i < 3; i++) {
+		CHECK(put(&f, 3, S("x")) != OK);
+		CHECK(db_changes(&f.w) == 0);
+		CHECK(query_one_i64(query_of(&f.w, COUNT_ALL), &n) != OK);
+		CHECK(db_exec(&f.w, "INSERT INTO t(k) VALUES (4)", &f.e) != OK);
+	}
+	CHECK(db_commit(&f.w) != OK);
+	db_rollback(&f.w);
+	CHECK(count(&f) == 1);
+	f.w.on->fault = DB_SOUND;
+	CHECK_RC(db_begin(&f.w, DB_WRITE), OK);
+	CHECK_RC(put(&f, 3, S("x")), OK);
+	CHECK_RC(db_commit(&f.w), OK);
+	CHECK(count(&f) == 2);
+	pf_close(&f);
+}
+
 TEST(pg_the_server_ends_a_statement_that_takes_too_long)
 {
 	struct pf f;
