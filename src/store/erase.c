@@ -178,8 +178,12 @@ int
 erase_buried(struct store *st, int64_t budget)
 {
 	int64_t seq;
-	int rc = OK;
+	int rc = store_lock_try(st, LOCK_ERASE, 0);
 
+	if (rc == ERR_AGAIN) {
+		st->dead = false;            /* another node is at it */
+		return OK;
+	}
 	while (rc == OK && budget > 0) {
 		rc = query_one_i64(query_of(&st->w, SQL_THREAD_DEAD), &seq);
 		if (rc == OK) {

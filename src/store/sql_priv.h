@@ -121,7 +121,7 @@
 	" LEFT JOIN run r ON r.seq = c.run "
 #define CHECKPOINT_SELECT CHECKPOINT_COLUMNS                                   \
 	"FROM thread t CROSS JOIN checkpoint c ON c.thread = t.seq"            \
-	CHECKPOINT_JOINS "WHERE t.seq = ?1 AND t.owner = ?2 "
+	CHECKPOINT_JOINS "WHERE t.seq = ?1 AND +t.owner = ?2 "
 
 #define INTERRUPT_COLUMNS                                                      \
 	"SELECT i.id, i.ns, i.task, c.uuid, i.key, i.value, i.schema,"         \
@@ -141,7 +141,7 @@
 	X(ASSISTANT_GET, ASSISTANT_SELECT                                      \
 	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)")              \
 	X(ASSISTANT_OWN, ASSISTANT_SELECT                                      \
-	    "WHERE a.uuid = ? AND a.owner = ?")                                \
+	    "WHERE a.uuid = ? AND +a.owner = ?")                                \
 	X(ASSISTANT_AT, ASSISTANT_SELECT                                       \
 	    "WHERE a.seq = ? AND (a.owner = ? OR a.system = 1)")               \
 	X(ASSISTANTS_OF, "SELECT a.seq, a.uuid, a.created, a.updated, v.graph," \
@@ -152,9 +152,9 @@
 	    " version, latest, created, updated)"                              \
 	    " VALUES (?, ?, ?, ?, 1, 1, ?, ?) ON CONFLICT DO NOTHING")         \
 	X(ASSISTANT_UPDATE, "UPDATE assistant SET version = ?, latest = ?,"    \
-	    " updated = ? WHERE seq = ? AND owner = ?")                        \
+	    " updated = ? WHERE seq = ? AND +owner = ?")                        \
 	X(ASSISTANT_BURY, "UPDATE assistant SET owner = -1, uuid = NULL"       \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	    " WHERE seq = ? AND +owner = ?")                                    \
 	X(ASSISTANT_ERASE, "DELETE FROM assistant WHERE seq = ?")              \
 	X(ASSISTANT_ANY_OF, "SELECT seq FROM assistant INDEXED BY assistant_owner" \
 	    " WHERE owner = ? AND system = 0 LIMIT 1")                         \
@@ -164,7 +164,7 @@
 	    " graph, name, description, config, context, metadata, created)"   \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                             \
 	X(ASSISTANT_LATEST, "UPDATE assistant SET version = ?, updated = ?"    \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	    " WHERE seq = ? AND +owner = ?")                                    \
 	X(VERSION_AT, VERSION_SELECT                                           \
 	    "WHERE a.seq = ? AND v.version = ?")                               \
 	X(VERSIONS_OF, VERSION_SELECT                                          \
@@ -184,12 +184,12 @@
 	    " FROM once INDEXED BY once_created WHERE created < ?"             \
 	    " ORDER BY created LIMIT ?)")                                      \
 	/* threads */                                                          \
-	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND t.owner = ?")        \
-	X(THREAD_AT, THREAD_SELECT "WHERE t.seq = ? AND t.owner = ?")          \
+	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND +t.owner = ?")        \
+	X(THREAD_AT, THREAD_SELECT "WHERE t.seq = ? AND +t.owner = ?")          \
 	X(THREAD_NEXT_OF, THREAD_SELECT "WHERE t.assistant = ?"                \
 	    " AND t.owner = ? ORDER BY t.seq LIMIT 1")                         \
 	X(THREAD_UPDATE, "UPDATE thread SET updated = ?, assistant = ?,"       \
-	    " metadata = ? WHERE seq = ? AND owner = ?")                       \
+	    " metadata = ? WHERE seq = ? AND +owner = ?")                       \
 	X(THREADS_NEW, SEEK_ALL "ORDER BY 3 DESC, 1 DESC")                     \
 	X(THREADS_OLD, SEEK_ALL "ORDER BY 3, 1")                               \
 	X(THREADS_OF_STATUS_NEW, SEEK_STATUS("?2")                             \
@@ -232,15 +232,15 @@
 	    " ?, ?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING")                  \
 	X(THREAD_BEGIN_RUN, "UPDATE thread SET status = ?, updated = ?,"       \
 	    " assistant = ?, metadata = ?, config = ?, node = ?"               \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	    " WHERE seq = ? AND +owner = ?")                                    \
 	/* ms 0: the state is as it was */                                     \
 	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?1,"                 \
-	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND owner = ?4") \
+	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND +owner = ?4") \
 	X(THREAD_END_RUN, "UPDATE thread SET status = ?1, updated = ?2,"       \
 	    " checkpoint = ?3, error = ?4, state_updated = max(state_updated, ?5)," \
-	    " node = ?8," THREAD_REARM "WHERE seq = ?6 AND owner = ?7")        \
+	    " node = ?8," THREAD_REARM "WHERE seq = ?6 AND +owner = ?7")        \
 	X(THREAD_STATUS, "UPDATE thread SET status = ?1, updated = ?2,"        \
-	    THREAD_REARM "WHERE seq = ?3 AND owner = ?4")                      \
+	    THREAD_REARM "WHERE seq = ?3 AND +owner = ?4")                      \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?1, updated = ?2, error = ?3," \
 	    THREAD_REARM "WHERE seq = ?4")                                     \
 	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls,"  \
@@ -280,17 +280,17 @@
 	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
 	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
-	    " assistant = NULL, expires = NULL WHERE seq = ? AND owner = ?")   \
+	    " assistant = NULL, expires = NULL WHERE seq = ? AND +owner = ?")   \
 	X(THREAD_LIVES_ON, "UPDATE thread SET expires = NULL WHERE seq = ?")   \
 	X(THREAD_TTL, "UPDATE thread SET ttl = ?, ttl_keeps = ?, expires = ?"  \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	    " WHERE seq = ? AND +owner = ?")                                    \
 	X(THREAD_ANY_OF, THREAD_SELECT "WHERE t.owner = ? LIMIT 1")            \
 	/* of all owners; a busy one is not in this index */                   \
 	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
 	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
 	    " AND t.status <> 1 AND t.expires <= ? ORDER BY t.expires LIMIT 1") \
 	/* temporary, and no webhook is to be sent of it any more */           \
-	X(THREAD_UNNEEDED, THREAD_SELECT "WHERE t.seq = ?1 AND t.owner = ?2"   \
+	X(THREAD_UNNEEDED, THREAD_SELECT "WHERE t.seq = ?1 AND +t.owner = ?2"   \
 	    " AND t.temporary = 1"                                             \
 	    " AND NOT EXISTS (SELECT 1 FROM hook WHERE thread = ?1)")          \
 	X(THREAD_SET_TEMPORARY, "UPDATE thread SET temporary = 1 WHERE seq = ?") \
@@ -305,14 +305,14 @@
 	    " INDEXED BY run_active WHERE r.thread = t.seq AND r.status < 2"   \
 	    " AND t.assistant = ? AND t.owner = ? LIMIT 1")                    \
 	/* runs; ACTIVE: (running, all) of a thread */                         \
-	X(RUN_GET, RUN_SELECT "WHERE r.uuid = ? AND t.owner = ?")              \
-	X(RUN_AT, RUN_SELECT "WHERE r.seq = ? AND t.owner = ?")                \
+	X(RUN_GET, RUN_SELECT "WHERE r.uuid = ? AND +t.owner = ?")              \
+	X(RUN_AT, RUN_SELECT "WHERE r.seq = ? AND +t.owner = ?")                \
 	X(RUN_LIST, RUN_COLUMNS "FROM thread t CROSS JOIN run r"               \
-	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
+	    " ON r.thread = t.seq WHERE t.seq = ?1 AND +t.owner = ?2"           \
 	    " AND (?3 < 0 OR CASE WHEN r.status = 1 AND r.uuid = ?6 THEN 0"    \
 	    " ELSE r.status END = ?3) ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5") \
 	X(RUNS_NEWEST, "SELECT r.seq, t.uuid, r.uuid, r.status FROM thread t"  \
-	    " CROSS JOIN run r ON r.thread = t.seq WHERE t.seq = ? AND t.owner = ?" \
+	    " CROSS JOIN run r ON r.thread = t.seq WHERE t.seq = ? AND +t.owner = ?" \
 	    " ORDER BY r.seq DESC LIMIT ?")                                    \
 	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid, r.status FROM run r"     \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
@@ -358,7 +358,7 @@
 	    " r.payer, r.webhook IS NOT NULL, t.temporary, t.node"             \
 	    " FROM run r CROSS JOIN thread t"                                  \
 	    " ON t.seq = r.thread LEFT JOIN checkpoint c ON c.seq = t.checkpoint" \
-	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
+	    " WHERE r.seq = ? AND t.seq = ? AND +t.owner = ?")                  \
 	/* the next three after an owner-checked read in the same command */   \
 	X(RUN_TAKE, "UPDATE run SET status = 1, updated = ? WHERE seq = ?")    \
 	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?,"        \
@@ -386,7 +386,7 @@
 	    " (SELECT c.parent FROM run r CROSS JOIN thread t"                 \
 	    " ON t.seq = r.thread CROSS JOIN checkpoint c"                     \
 	    " ON c.seq = t.checkpoint"                                         \
-	    " WHERE r.seq = ?1 AND t.owner = ?2 AND c.run = ?1 UNION ALL"      \
+	    " WHERE r.seq = ?1 AND +t.owner = ?2 AND c.run = ?1 UNION ALL"      \
 	    " SELECT c.parent FROM own CROSS JOIN checkpoint c"                \
 	    " ON c.seq = own.parent WHERE c.run = ?1)"                         \
 	    " SELECT count(*) FROM own")                                       \
@@ -409,7 +409,7 @@
 	    " AND ns = ?2 AND uuid > ?3 AND parent = ?4 AND source = 1"        \
 	    " ORDER BY uuid LIMIT 1")                                          \
 	X(NAMESPACE_NEXT, "SELECT c.ns FROM thread t CROSS JOIN checkpoint c"  \
-	    " ON c.thread = t.seq WHERE t.seq = ? AND t.owner = ? AND c.ns > ?" \
+	    " ON c.thread = t.seq WHERE t.seq = ? AND +t.owner = ? AND c.ns > ?" \
 	    " ORDER BY c.ns LIMIT 1")                                          \
 	X(CHECKPOINT_INSERT, "INSERT INTO checkpoint(seq, uuid, thread, ns,"   \
 	    " parent, run, step, source, created, channels, tasks, snapshot,"  \
@@ -565,8 +565,8 @@
 	X(ASK_LATER, "UPDATE interrupt SET due = ? WHERE thread = ? AND id = ?" \
 	    " AND state = 0 AND due IS NOT NULL")                              \
 	/* crons */                                                            \
-	X(CRON_GET, CRON_SELECT "WHERE c.uuid = ? AND c.owner = ? AND " CRON_THERE) \
-	X(CRON_AT, CRON_SELECT "WHERE c.seq = ? AND c.owner = ? AND " CRON_THERE) \
+	X(CRON_GET, CRON_SELECT "WHERE c.uuid = ? AND +c.owner = ? AND " CRON_THERE) \
+	X(CRON_AT, CRON_SELECT "WHERE c.seq = ? AND +c.owner = ? AND " CRON_THERE) \
 	X(CRONS_OF, "SELECT c.seq, c.uuid, a.uuid, t.uuid, c.enabled, c.created," \
 	    " c.updated, c.next, c.ends, c.metadata " CRON_FROM                \
 	    "WHERE c.owner = ? AND " CRON_THERE)                               \
@@ -578,12 +578,12 @@
 	X(CRON_UPDATE, "UPDATE cron SET assistant = ?, schedule = ?, zone = ?," \
 	    " enabled = ?,"                                                    \
 	    " keeps = ?, ends = ?, next = ?, version = version + 1, updated = ?," \
-	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND owner = ?") \
+	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND +owner = ?") \
 	X(CRON_FIRED, "UPDATE cron SET next = ?1,"                            \
 	    " enabled = CASE WHEN CAST(?1 AS INTEGER) IS NULL THEN 0 ELSE 1 END,"  \
-	    " error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
+	    " error = ?2 WHERE uuid = ?3 AND +owner = ?4 AND version = ?5"      \
 	    " AND next = ?6")                                                  \
-	X(CRON_DELETE, "DELETE FROM cron WHERE uuid = ? AND owner = ?")        \
+	X(CRON_DELETE, "DELETE FROM cron WHERE uuid = ? AND +owner = ?")        \
 	/* whatever owner: the cron is fired as its own */                     \
 	X(CRONS_DUE, "SELECT c.next, 0, t.uuid, c.owner, c.uuid, NULL"         \
 	    " FROM cron c INDEXED BY cron_next CROSS JOIN assistant a"         \
@@ -644,7 +644,7 @@
 	    " AND (push IS NOT NULL OR webhook IS NULL)"                       \
 	    " AND thread IN (SELECT seq FROM thread WHERE owner = ?2)")        \
 	X(RUN_PUSH_GET, "SELECT r.push FROM run r CROSS JOIN thread t"         \
-	    " ON t.seq = r.thread WHERE r.uuid = ? AND t.owner = ?")           \
+	    " ON t.seq = r.thread WHERE r.uuid = ? AND +t.owner = ?")           \
 	X(HOOK_OF_RUN, "INSERT INTO hook(owner, thread, id, url, headers,"     \
 	    " push, tries, due, assistant, status, multitask, created, started,"     \
 	    " ended, kwargs, metadata, error, cancel_reason, checkpoint)"      \
@@ -685,11 +685,11 @@
 	/* streams */                                                          \
 	X(STREAM_INSERT, "INSERT INTO stream(run, last, first, body)"          \
 	    " SELECT r.seq, ?3, ?4, ?5 FROM run r CROSS JOIN thread t"         \
-	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.owner = ?2"           \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND +t.owner = ?2"           \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(STREAM_GET, "SELECT s.last, s.body FROM run r CROSS JOIN thread t"   \
 	    " ON t.seq = r.thread CROSS JOIN stream s ON s.run = r.seq"        \
-	    " WHERE r.seq = ? AND t.owner = ? AND s.last > ? ORDER BY s.last") \
+	    " WHERE r.seq = ? AND +t.owner = ? AND s.last > ? ORDER BY s.last") \
 	X(STREAM_LAST, "SELECT max(last) FROM stream WHERE run = ?")           \
 	X(STREAM_ERASE, "DELETE FROM stream WHERE run = ?1 AND last <"         \
 	    " coalesce((SELECT last FROM stream WHERE run = ?1"                \
@@ -701,21 +701,21 @@
 	X(EVENT_INSERT, "INSERT INTO event(run, last, first, body)"            \
 	    " SELECT r.seq, ?4, ?5, ?6 FROM run r CROSS JOIN thread t"         \
 	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
-	    " AND t.owner = ?3")                                               \
+	    " AND +t.owner = ?3")                                               \
 	X(EVENT_RESERVE, "UPDATE thread SET event_next = max(event_next, ?2)"  \
 	    " WHERE seq = ?1")                                                 \
 	X(EVENT_GET, "SELECT e.last, e.body FROM run r CROSS JOIN thread t"    \
 	    " ON t.seq = r.thread CROSS JOIN event e ON e.run = r.seq"         \
-	    " WHERE r.seq = ? AND t.owner = ? AND e.last > ? ORDER BY e.last") \
+	    " WHERE r.seq = ? AND +t.owner = ? AND e.last > ? ORDER BY e.last") \
 	X(EVENT_NEXT, "SELECT event_next FROM thread WHERE seq = ?"            \
-	    " AND owner = ?")                                                  \
+	    " AND +owner = ?")                                                  \
 	/* what a run's events behind a number take; the first and the last */ \
 	X(EVENT_SIZE, "SELECT coalesce(sum(CASE WHEN e.last > ?3"              \
 	    " THEN length(e.body) ELSE 0 END), 0), coalesce(min(e.first), -1)," \
 	    " coalesce(max(e.last), -1)"                                       \
 	    " FROM run r CROSS JOIN thread t ON t.seq = r.thread"              \
 	    " CROSS JOIN event e ON e.run = r.seq"                             \
-	    " WHERE r.seq = ?1 AND t.owner = ?2")                              \
+	    " WHERE r.seq = ?1 AND +t.owner = ?2")                              \
 	X(EVENT_SKIP, "UPDATE thread SET event_next = event_next + ?2 WHERE seq = ?1") \
 	X(EVENT_ERASE, "DELETE FROM event WHERE run = ?1 AND last <"           \
 	    " coalesce((SELECT last FROM event WHERE run = ?1"                 \
@@ -726,7 +726,7 @@
 	X(TRANSCRIPT_LAST, "SELECT coalesce((SELECT last FROM transcript"      \
 	    " WHERE run = r.seq ORDER BY last DESC LIMIT 1), 0) FROM run r"    \
 	    " CROSS JOIN thread t ON t.seq = r.thread WHERE r.seq = ?"         \
-	    " AND t.owner = ?")                                                \
+	    " AND +t.owner = ?")                                                \
 	X(TRANSCRIPT_PAGE, "SELECT r.seq, r.uuid, x.first, x.body,"            \
 	    " CASE x.first WHEN 1 THEN r.kwargs END,"                          \
 	    " CASE x.first WHEN 1 THEN r.graph END, CASE x.first WHEN 1"       \

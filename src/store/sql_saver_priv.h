@@ -14,7 +14,7 @@
 	"SELECT s.seq, s.ns, s.id, s.parent, s.type, s.body, s.meta_type,"     \
 	" s.meta, s.channels, s.thread "
 #define SAVER_OF "FROM thread t CROSS JOIN saver_checkpoint s"                 \
-	" ON s.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2 "
+	" ON s.thread = t.seq WHERE t.seq = ?1 AND +t.owner = ?2 "
 /* ?4: an id, or a blob, which is greater than all */
 #define SAVER_LISTED "AND s.id < ?4 AND (s.id = ?5 OR ?5 IS NULL) "
 

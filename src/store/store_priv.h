@@ -130,6 +130,13 @@ struct tally {
 	size_t n;
 };
 
+/* usage.c: what payers took in this batch. */
+#define PAYERS_NOTED 64
+struct payers {
+	struct payer { struct uuid id; int64_t day, tokens; } at[PAYERS_NOTED];
+	size_t n;
+};
+
 #define STORE_GUESTS    4
 #define READ_SHORT_ROWS 2000                 /* a few milliseconds */
 #define READ_SHORT_MS   4
@@ -158,6 +165,7 @@ struct store {
 	struct arena scratch;        /* of one command */
 	struct buf pack, map;
 	struct tally tally;
+	struct payers payers;
 
 	/* pg_group.c; the writer's, too. */
 	struct db marks;             /* statements on w */
@@ -467,7 +475,8 @@ int  facets_insert(struct db *db, const struct thread_key *k, struct str json);
 int  tally_add(struct store *st, owner_t owner, int64_t what, int64_t change);
 int  tally_move(struct store *st, owner_t owner, enum thread_status from,
     enum thread_status to);
-int  tally_write(struct store *st);
+int  tally_write(struct store *st);          /* and what payers took */
+int  payers_write(struct store *st);
 void tally_clear(struct tally *t);
 
 /* lookup.c: a match with its sort key. */

@@ -49,6 +49,7 @@ tally_write(struct store *st)
 	struct tally *t = &st->tally;
 	int rc = OK;
 
+	rc = payers_write(st);
 	qsort_r(t->at, t->n, sizeof *t->at, by_key, t);
 	for (size_t i = 0; rc == OK && i < t->n; i++)
 		if (t->slot[t->at[i]].change != 0)

@@ -9,8 +9,49 @@
 #include "store/store_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* ---- writing --------------------------------------------------------------- */
+
+/* What a group's commands took of payers is written at its end, in one order, in which
+ * other nodes lock these rows too. */
+static int
+payer_note(struct store *st, const struct uuid *id, int64_t day, int64_t tokens)
+{
+	struct payers *p = &st->payers;
+	size_t i = 0;
+
+	while (i < p->n && (p->at[i].day != day || !uuid_eq(&p->at[i].id, id)))
+		i++;
+	if (i == p->n)
+		p->at[p->n++] = (struct payer){ *id, day, 0 };
+	p->at[i].tokens += tokens;
+	return p->n < COUNT(p->at) ? OK : payers_write(st);
+}
+
+static int
+by_payer(const void *a, const void *b)
+{
+	const struct payer *x = a, *y = b;
+	int order = memcmp(x->id.b, y->id.b, sizeof x->id.b);
+
+	return order != 0 ? order : (x->day > y->day) - (x->day < y->day);
+}
+
+int
+payers_write(struct store *st)
+{
+	struct payers *p = &st->payers;
+	int rc = OK;
+
+	qsort(p->at, p->n, sizeof p->at[0], by_payer);
+	for (size_t i = 0; rc == OK && i < p->n; i++)
+		rc = db_run(&st->w, SQL_PAYER_ADD, db_uuid(&p->at[i].id),
+		    db_i64(p->at[i].day), db_i64(p->at[i].tokens));
+	p->n = 0;
+	return rc;
+}
 
 int
 usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
@@ -26,8 +67,7 @@ usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
 		    db_i64(u->input), db_i64(u->cached), db_i64(u->output),
 		    db_i64(u->reasoning), db_i64(u->cost_nano));
 		if (rc == OK && !uuid_is_zero(payer))
-			rc = db_run(&st->w, SQL_PAYER_ADD, db_uuid(payer), db_i64(u->day),
-			    db_i64(u->input + u->output));
+			rc = payer_note(st, payer, u->day, u->input + u->output);
 	}
 	return rc;
 }

@@ -112,6 +112,7 @@ batch_begin(void *ctx)
 	int rc = db_begin(&b->st->w, DB_WRITE);
 
 	tally_clear(&b->st->tally);
+	b->st->payers.n = 0;
 	b->st->batch++;
 	return rc != OK || !b->st->pg ? rc : group_begin(b->st, b->cmd, b->n,
 	    b->st->commit.left_out);
