@@ -58,10 +58,7 @@ void cluster_leave(struct cluster *c, void (*done)(void *ctx), void *ctx);
 /* Others are told of by it, and wake us; before cluster_serve.  May be left out. */
 void cluster_set_bus(struct cluster *c, struct bus *b);
 
-/* Something may be there to take over, or was written for us by another node: looks
- * soon.  Any thread. */
-void cluster_wake(struct cluster *c);
-/* The same of another node. */
+/* Something is written for another node: it looks soon.  Any thread. */
 void cluster_wake_node(struct cluster *c, int64_t node);
 
 /* ---- who is there; any thread ------------------------------------------------ */

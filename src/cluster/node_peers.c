@@ -128,21 +128,3 @@ cluster_wake_node(struct cluster *c, int64_t node)
 {
 	peers_tell(c, node);
 }
-
-static void
-woken(struct shard_job *job)
-{
-	struct cluster *c = CONTAINER_OF(job, struct cluster, wake_job);
-
-	atomic_store(&c->waking, false);
-	take_look_soon(c);
-}
-
-void
-cluster_wake(struct cluster *c)
-{
-	if (atomic_exchange(&c->waking, true))
-		return;
-	c->wake_job.run = woken;
-	shard_post(c->home, &c->wake_job);
-}

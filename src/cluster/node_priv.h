@@ -61,8 +61,8 @@ struct cluster {
 	                                        serves */
 	unsigned shards;
 	_Atomic unsigned left;               /* shards that have not abandoned, and one */
-	struct shard_job lost_job, wake_job;
-	_Atomic bool losing, waking;
+	struct shard_job lost_job;
+	_Atomic bool losing;
 	int64_t before;                      /* the number that was lost */
 	bool serves, leaves, over;
 	struct store_node_join join;

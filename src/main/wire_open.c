@@ -84,6 +84,12 @@ node_changed(void *ctx, int64_t node)
 		mail_carrier_changed(n->carrier, node);
 }
 
+static void
+wake_node(void *ctx, int64_t node)
+{
+	cluster_wake_node(ctx, node);
+}
+
 /* On PostgreSQL this is one of several nodes, or may become one. */
 static int
 join_cluster(struct node *n, struct err *e)
@@ -223,7 +229,7 @@ make_api(struct node *n, struct err *e)
 }
 
 static void
-set_sweeps(struct node *n)
+set_runs(struct node *n)
 {
 	const struct config *c = n->config;
 	msec test = config_int(c, SETTING_TEST_SWEEP_MS);
@@ -231,6 +237,8 @@ set_sweeps(struct node *n)
 	sweep_set(n->shared, SWEEP_THREADS, test > 0 ? test :
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_INTERVAL) * 60 * 1000,
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
+	if (n->cluster != NULL)
+		runs_shared_set_foreign(n->shared, wake_node, n->cluster);
 }
 
 static int
@@ -328,7 +336,7 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
-	set_sweeps(n);
+	set_runs(n);
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
 	n->offices = offices_new(n->store, catalog_agents(n->catalog));

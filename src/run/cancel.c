@@ -144,6 +144,8 @@ wanted(struct store_cmd *cmd)
 
 	runs_busy(here, -1);
 	c->asked = cmd->rc == OK && c->want.foreign > 0;
+	if (c->asked)
+		foreign_tell(here, c->want.foreign);
 	if (cmd->rc == ERR_CONFLICT || (cmd->rc == OK && !c->asked)) {
 		c->tries++;                  /* it came back, or has ended */
 		runs_forward(&c->at, here, &c->parcel, route_open);

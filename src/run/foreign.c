@@ -186,3 +186,18 @@ foreign_drain(struct runs *rs)
 		foreign_over(f, ERR_CLOSED, NULL, "the server is stopping");
 	}
 }
+
+void
+runs_shared_set_foreign(struct runs_shared *sh, void (*wrote)(void *ctx, int64_t node),
+    void *ctx)
+{
+	sh->foreign_wrote = wrote;
+	sh->foreign_ctx = ctx;
+}
+
+void
+foreign_tell(struct runs *rs, int64_t node)
+{
+	if (rs->sh->foreign_wrote != NULL)
+		rs->sh->foreign_wrote(rs->sh->foreign_ctx, node);
+}

@@ -154,7 +154,7 @@ take_up(struct mailer *m)
 		ended(m, OK, STR_NONE);
 		return MAIL_REFUSED;
 	}
-	if (m->thread_seq != 0 && !m->rs->draining) {
+	if (m->thread_seq != 0 && !m->rs->draining && !m->rs->lost) {
 		directory_pin(m->rs->sh->directory, &m->thread_id, m->rs);
 		admit_thread(m->rs, &w);
 	}
@@ -441,7 +441,7 @@ created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 	if (m != NULL && rc == OK) {
 		m->run_id = run->id;
 		m->thread_seq = run->thread_seq;
-	} else if (m != NULL && !m->over && !x->rs->draining) {
+	} else if (m != NULL && !m->over && !x->rs->draining && !x->rs->lost) {
 		ended(m, rc, str_of(e->text));
 	}
 	free(x);
@@ -536,7 +536,7 @@ on_start(void *ctx, struct office_agent *a, void **self, enum office_start how, 
 	return rc;
 }
 
-/* The run goes with its agent, unless the server stops. */
+/* The run goes with its agent, unless the server stops or another one has the run. */
 static void
 on_stop(void *self)
 {
@@ -545,7 +545,7 @@ on_stop(void *self)
 
 	while (m->held_n > 0)                /* the last first: they come back in order */
 		office_agent_return(m->agent, m->held[--m->held_n]);
-	if (!m->over && !rs->draining && !uuid_is_zero(&m->run_id))
+	if (!m->over && !rs->draining && !rs->lost && !uuid_is_zero(&m->run_id))
 		run_cancel_async(rs, &m->run_id, m->owner);
 	mailer_free(m);
 }

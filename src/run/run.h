@@ -90,6 +90,10 @@ void runs_free(struct runs *rs);
  * on threads is written or told any more, those who watch them get ERR_CLOSED, and none
  * begins until runs_resume. */
 void runs_abandon(struct runs *rs);
+/* Before the shards run: wrote(ctx, node) is called, on any shard, when something was
+ * written that another node is to look at. */
+void runs_shared_set_foreign(struct runs_shared *sh, void (*wrote)(void *ctx, int64_t node),
+    void *ctx);
 void runs_resume(struct runs *rs);
 struct shard *runs_shard(const struct runs *rs);
 

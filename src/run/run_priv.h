@@ -51,6 +51,8 @@ struct runs_shared {
 	struct directory *directory;
 	void (*listened)(void *ctx, const struct uuid *thread_id, bool more);        /* or NULL */
 	void *listened_ctx;
+	void (*foreign_wrote)(void *ctx, int64_t node);      /* NULL: nobody is told */
+	void *foreign_ctx;
 	atomic_uint shards;
 	atomic_uint listeners;               /* to threads (ear.c) */
 	pthread_mutex_t lock;                /* of what follows */
@@ -373,6 +375,7 @@ struct run_watch *bridge_watch(const struct bridge *r);
 void foreign_follow(struct runs *rs, struct bridge *r, owner_t owner,
     const struct uuid *run_id, const struct store_run *row);
 void foreign_drain(struct runs *rs);         /* ends all */
+void foreign_tell(struct runs *rs, int64_t node);    /* something is written for it */
 
 /* Ends a watcher; it is not touched after. */
 void watch_end(struct run_watch *w, int rc, const struct run_end *end,

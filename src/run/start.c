@@ -185,6 +185,8 @@ create_done(struct store_cmd *cmd)
 	run->thread_seq = c->c.thread.seq;
 	run_exists(run);
 	if (c->c.foreign > 0 || store_is_late(run->rs->sh->store, cmd)) {
+		if (c->c.foreign > 0)
+			foreign_tell(run->rs, c->c.foreign);
 		run_moved(run);              /* its row is there: another node has it */
 	} else if (c->c.run.status != RUN_RUNNING) {
 		set_pending(c);
