@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -247,22 +248,80 @@ lost_told(struct shard_job *job)
 
 /* ---- life ----------------------------------------------------------------------------- */
 
+/* Takes turns until the command is back. */
+static int
+wait_for(struct cluster *c, struct store_cmd *cmd, struct err *e)
+{
+	int rc = store_submit(c->st, c->home, cmd, true);
+
+	if (rc != OK)
+		return err_set(e, rc, "joining the cluster: %s", rc_text(rc));
+	while (cmd->under_way)
+		shard_turn(c->home);
+	return cmd->rc == OK ? OK : err_set(e, cmd->rc, "joining the cluster: %s",
+	    cmd->err.text);
+}
+
+/* Earlier starts on this machine that have ended: nobody need wait for their leases. */
+static int
+find_dead(struct cluster *c, int64_t **out, size_t *n, struct err *e)
+{
+	size_t cap = 0;
+	int rc;
+
+	c->list = (struct store_node_list){ .cmd = { .op = STORE_NODE_LIST,
+	    .arena = &c->list_arena } };
+	rc = wait_for(c, &c->list.cmd, e);
+	for (size_t i = 0; rc == OK && i < c->list.nodes_n; i++) {
+		struct json_doc d = { 0 };
+
+		if (c->list.nodes[i].state == NODE_LIVE &&
+		    json_parse(&d, c->list.nodes[i].info, NULL) == OK &&
+		    self_is_dead(json_str(json_get(d.root, S("process"))))) {
+			mem_grow(*out, *n, cap);
+			(*out)[(*n)++] = c->list.nodes[i].node;
+		}
+		json_release(&d);
+	}
+	arena_clear(&c->list_arena);
+	return rc;
+}
+
 static int
 join_first(struct cluster *c, struct err *e)
 {
-	int rc;
+	int64_t *dead = NULL;
+	size_t n = 0;
+	int rc = find_dead(c, &dead, &n, e);
 
 	join_fill(c);
-	rc = store_submit(c->st, c->home, &c->join.cmd, true);
-	if (rc != OK)
-		return err_set(e, rc, "joining the cluster: %s", rc_text(rc));
-	while (c->join.cmd.under_way)
-		shard_turn(c->home);
-	if (c->join.cmd.rc != OK)
-		return err_set(e, c->join.cmd.rc, "joining the cluster: %s",
-		    c->join.cmd.err.text);
-	lease_begin(c, c->join.node, c->joining);
-	return OK;
+	c->join.dead = dead;
+	c->join.dead_n = n;
+	if (rc == OK)
+		rc = wait_for(c, &c->join.cmd, e);
+	if (rc == OK)
+		lease_begin(c, c->join.node, c->joining);
+	free(dead);
+	return rc;
+}
+
+/* The object, with a member about this process. */
+static char *
+info_make(struct str info)
+{
+	struct buf b = BUF(64 * KB), mark = BUF(4 * KB);
+	char *text;
+
+	self_add_mark(&mark);
+	buf_lit(&b, "{\"process\":");
+	json_add_str(&b, buf_str(&mark));
+	if (info.n > 2)
+		buf_add_char(&b, ',');
+	buf_add(&b, info.n > 2 ? str_sub(info, 1, info.n - 1) : S("}"));
+	text = mem_cstr(buf_str(&b));
+	buf_release(&mark);
+	buf_release(&b);
+	return text;
 }
 
 int
@@ -279,7 +338,7 @@ cluster_open(struct cluster **out, struct store *st, struct shard *s,
 	c->o = *o;
 	c->name = mem_cstr(o->name);
 	c->address = mem_cstr(o->address);
-	c->info = mem_cstr(o->info);
+	c->info = info_make(o->info);
 	c->next = NEVER;
 	c->lost_job.run = lost_told;
 	atomic_init(&c->node, NODE_NONE);

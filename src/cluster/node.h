@@ -31,7 +31,8 @@ struct cluster;
 struct bus;
 
 struct cluster_options {
-	struct str name, address, info;      /* for people, and for other nodes */
+	struct str name, address;            /* for people, and for other nodes */
+	struct str info;                     /* the same; a JSON object */
 	msec lease;
 	/* On shard 0: this process is that node from now on; NODE_NONE: none, its lease
 	 * is lost.  May be NULL. */

@@ -4,6 +4,7 @@
  *   node.c        the lease: the beating thread, losing it, joining again
  *   node_take.c   what others have lost or have written for us
  *   node_peers.c  who is there
+ *   node_self.c   which process a node is
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "cluster/bus.h"
@@ -93,6 +95,10 @@ void peers_forget(struct cluster *c);
 /* Tells all other nodes: to look, or node n to look at what is written for it. */
 void peers_tell(struct cluster *c, int64_t n);
 void peers_listen(struct cluster *c);
+
+/* node_self.c: a mark of this process, or nothing; is that of a mark known to be dead? */
+void self_add_mark(struct buf *b);
+bool self_is_dead(struct str mark);
 
 /* node_take.c: on shard 0. */
 void take_look_soon(struct cluster *c);

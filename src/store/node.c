@@ -154,6 +154,8 @@ node_join(struct store *st, struct store_cmd *c)
 
 	if (x->before > 0)
 		rc = db_run(&st->w, SQL_NODE_LEAVE, db_i64(x->before));
+	for (size_t i = 0; rc == OK && i < x->dead_n; i++)
+		rc = db_run(&st->w, SQL_NODE_MARK, db_i64(x->dead[i]));
 	x->node = store_seq_next(st, SEQ_NODE);
 	return rc != OK ? rc : db_run(&st->w, SQL_NODE_INSERT, db_i64(x->node),
 	    db_text(x->name), db_text(x->address), db_text(x->info), db_i64(x->lease));

@@ -48,25 +48,29 @@ int  store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, nsec pati
 
 /* ---- commands -------------------------------------------------------------- */
 
-/* A new row.  `before` (0: none), which this process was, is marked as one that left. */
+/* A new row.  `before` (0: none), which this process was, is marked as one that left;
+ * `dead` as lost: their processes are known to be gone. */
 struct store_node_join {
 	struct store_cmd cmd;
+	const int64_t *dead;
+	size_t dead_n;
 	struct str name, address, info;      /* for people, and for other nodes */
 	msec lease;
 	int64_t before;
 	int64_t node;                        /* out */
 };
 
-/* It takes no work any more: what it has may be taken at once, and counts as no
- * attempt. */
+/* It takes no work any more: what it has may be taken at once, and no run is given up
+ * for that. */
 struct store_node_leave {
 	struct store_cmd cmd;
 	int64_t node;
 };
 
 /* Marks nodes whose lease is over, and takes threads of those that are marked, `limit`
- * at most: runs that were running become pending, with one more attempt unless their
- * node had left.  Several nodes share the work.  Then the rows go. */
+ * at most: runs that were running become pending, with one more attempt; or they end,
+ * after LIMIT_RUN_ATTEMPTS, unless their node had left.  Several nodes share the work.
+ * Then the rows go. */
 struct store_node_take {
 	struct store_cmd cmd;
 	int64_t limit;

@@ -53,9 +53,9 @@ cut_offs_load(struct store *st, struct cut_offs *l)
 }
 
 static int
-run_retry(struct store *st, const struct cut_off *cut, msec now, bool counts)
+run_retry(struct store *st, const struct cut_off *cut, msec now)
 {
-	return db_run(&st->w, SQL_RUN_RETRY, db_i64(cut->attempt + (counts ? 1 : 0)),
+	return db_run(&st->w, SQL_RUN_RETRY, db_i64(cut->attempt + 1),
 	    db_i64(now), db_i64(cut->run));
 }
 
@@ -171,7 +171,7 @@ run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 	if (rc != OK)
 		return rc;
 	*given_up += again ? 0 : 1;
-	return again ? run_retry(st, cut, now, counts) : run_give_up(st, cut, now);
+	return again ? run_retry(st, cut, now) : run_give_up(st, cut, now);
 }
 
 static int

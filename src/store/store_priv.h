@@ -735,7 +735,7 @@ int run_ends(struct store *st, int64_t run, bool has_hook, enum run_status statu
 /* It is about to be erased.  Nothing if it has ended. */
 int hook_of_rollback(struct store *st, int64_t run);
 /* recover.c: a run that was cut off with its server becomes pending, with one more
- * attempt if it counts; or it ends, and *given_up is one more. */
+ * attempt.  counts: or it ends, if these are too many, and *given_up is one more. */
 struct cut_off {
 	int64_t run, thread, attempt;
 	owner_t owner;

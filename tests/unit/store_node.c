@@ -192,8 +192,8 @@ CONTRACT(node_that_lost_its_lease_writes_nothing_of_runs)
 	CHECK_RC(end(f, &run, &x), OK);
 }
 
-/* Goal: of a node whose lease is over the runs go on elsewhere, with one attempt more;
- * those of one that left with no more; in chunks, each thread once. */
+/* Goal: of a node whose lease is over, or that left, the runs go on elsewhere, with one
+ * attempt more; in chunks, each thread once. */
 CONTRACT(node_takes_what_others_have_lost)
 {
 	int64_t lost = join(f, "lost", OVER, 0), left = join(f, "left", LEASE, 0);
@@ -223,7 +223,7 @@ CONTRACT(node_takes_what_others_have_lost)
 	for (unsigned i = 1; i <= 4; i++) {
 		CHECK_INT(node_of(f, i), us);
 		CHECK_INT(row(f, i).status, RUN_PENDING);
-		CHECK_INT(row(f, i).attempt, i < 4 ? 2 : 1);
+		CHECK_INT(row(f, i).attempt, 2);
 		claim.thread_seq = row(f, i).thread_seq;
 		CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), OK);
 		CHECK(claim.taken && !claim.woken);
@@ -232,25 +232,36 @@ CONTRACT(node_takes_what_others_have_lost)
 	CHECK_INT(row(f, 5).status, RUN_RUNNING);
 }
 
-/* Goal: who joins again leaves its old number, whose runs are then taken without an
- * attempt that counts.  A node does not mark itself. */
+/* Goal: who joins again leaves its old number, whose runs are then taken, and are not given
+ * up however often that is; those of a node that was lost are.  A node does not mark
+ * itself. */
 CONTRACT(node_joins_again)
 {
-	int64_t before = join(f, "a", OVER, 0), us;
+	int64_t before = join(f, "a", OVER, 0), us = 0;
+	struct store_run_claim claim = { .now = 50 };
 	struct store_node_take x;
 
 	store_set_node(f->st, before);
 	(void)start_run(f, 7, 1, 1);
+	claim.thread_seq = row(f, 1).thread_seq;
 	x = take(f, 10);
 	CHECK(x.marked == 0 && x.taken_n == 0);
-	store_set_node(f->st, NODE_NONE);
-	us = join(f, "a", LEASE, before);
-	CHECK(us > before);
-	store_set_node(f->st, us);
+	for (int i = 0; i <= LIMIT_RUN_ATTEMPTS; i++, before = us) {
+		store_set_node(f->st, NODE_NONE);
+		us = join(f, "a", OVER, before);
+		CHECK(us > before);
+		store_set_node(f->st, us);
+		x = take(f, 10);
+		CHECK(x.taken_n == 1 && x.from == before);
+		CHECK_INT(node_of(f, 1), us);
+		CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), OK);
+		CHECK_INT(row(f, 1).attempt, i + 2);
+	}
+	store_set_node(f->st, join(f, "b", LEASE, 0));
 	x = take(f, 10);
-	CHECK(x.taken_n == 1 && x.from == before);
-	CHECK_INT(row(f, 1).attempt, 1);
-	CHECK_INT(node_of(f, 1), us);
+	CHECK(x.taken_n == 0 && x.marked == 1);
+	CHECK_INT(row(f, 1).status, RUN_ERROR);
+	CHECK_INT(node_of(f, 1), 0);
 }
 
 /* Goal: a parked run is nobody's: any node wakes it, and then what the one that parked it
