@@ -72,57 +72,60 @@ park(struct fix *f, const struct store_run *run, enum store_park how)
 /* Goal: a thread is its node's while a run is under way, and nobody's after. */
 CONTRACT(node_has_a_thread_while_a_run_is_under_way)
 {
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_run_create second = run_new(1, 2);
 	struct store_run_end x;
 	struct store_run run;
 
 	CHECK_INT(store_node(f->st), NODE_ALONE);
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	CHECK_INT(node_of(f, 1), 0);
 	run = start_run(f, 7, 1, 1);
-	CHECK_INT(node_of(f, 1), 5);
+	CHECK_INT(node_of(f, 1), a);
 	CHECK_RC(fix_do(f, &second, STORE_RUN_CREATE, 7), OK);
 	CHECK_INT(second.foreign, 0);
 	CHECK_RC(end(f, &run, &x), OK);
 	CHECK(x.has_next);
-	CHECK_INT(node_of(f, 1), 5);
+	CHECK_INT(node_of(f, 1), a);
 	CHECK_RC(end(f, &second.run, &x), OK);
 	CHECK_INT(node_of(f, 1), 0);
-	store_set_node(f->st, 6);
+	store_set_node(f->st, b);
 	run = start_run(f, 7, 2, 3);
-	CHECK_INT(node_of(f, 2), 6);
+	CHECK_INT(node_of(f, 2), b);
 }
 
 /* Goal: a run for a thread of another node waits there, and comes when its turn does. */
 CONTRACT(node_leaves_a_run_to_the_one_that_has_the_thread)
 {
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_run_create second = run_new(1, 2), refused = run_new(1, 3);
 	struct store_run_claim claim = { .now = 50, .wake = true };
 	struct store_run_end x;
 	struct store_run run;
 
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	run = start_run(f, 7, 1, 1);
-	store_set_node(f->st, 6);
+	store_set_node(f->st, b);
 	CHECK_RC(fix_do(f, &second, STORE_RUN_CREATE, 7), OK);
-	CHECK_INT(second.foreign, 5);
+	CHECK_INT(second.foreign, a);
 	CHECK_INT(second.run.status, RUN_PENDING);
 	refused.run.multitask = MULTITASK_REJECT;
 	CHECK_RC(fix_do(f, &refused, STORE_RUN_CREATE, 7), ERR_CONFLICT);
 	claim.thread_seq = run.thread_seq;
 	CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), ERR_NOTFOUND);
-	CHECK_INT(claim.foreign, 5);
-	CHECK_INT(node_of(f, 1), 5);
-	store_set_node(f->st, 5);
+	CHECK_INT(claim.foreign, a);
+	CHECK_INT(node_of(f, 1), a);
+	store_set_node(f->st, a);
 	CHECK_RC(end(f, &run, &x), OK);
 	CHECK(x.has_next && uuid_eq(&x.next.id, &second.run.id));
-	CHECK_INT(node_of(f, 1), 5);
+	CHECK_INT(node_of(f, 1), a);
 }
 
 /* Goal: cancels for another node's runs are written down for it, whatever their state,
  * and go when the runs are over. */
 CONTRACT(node_asks_another_to_cancel)
 {
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_run_create second = run_new(1, 2), third = run_new(1, 3);
 	struct store_run_cancel cancel = { .run_id = id_of(ID_RUN, 1), .now = 60,
 	    .reason = S("enough"), .rollback = true };
@@ -130,21 +133,21 @@ CONTRACT(node_asks_another_to_cancel)
 	struct store_run_end x;
 	struct store_run run;
 
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	run = start_run(f, 7, 1, 1);
 	CHECK_RC(fix_do(f, &second, STORE_RUN_CREATE, 7), OK);
-	store_set_node(f->st, 6);
+	store_set_node(f->st, b);
 	third.run.multitask = MULTITASK_INTERRUPT;
 	CHECK_RC(fix_do(f, &third, STORE_RUN_CREATE, 7), OK);
-	CHECK(third.foreign == 5 && !third.has_busy && third.ended_n == 0);
+	CHECK(third.foreign == a && !third.has_busy && third.ended_n == 0);
 	CHECK_RC(fix_do(f, &cancel, STORE_RUN_CANCEL, 8), ERR_NOTFOUND);
 	CHECK_RC(fix_do(f, &cancel, STORE_RUN_CANCEL, 7), OK);
-	CHECK(cancel.foreign == 5 && !cancel.was_done);
+	CHECK(cancel.foreign == a && !cancel.was_done);
 	CHECK_INT(row(f, 1).status, RUN_RUNNING);
 	CHECK_INT(row(f, 2).status, RUN_PENDING);
 	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
 	CHECK_INT(w.cancels_n, 0);
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
 	CHECK_INT(w.cancels_n, 2);
 	CHECK(w.cancels[0].rollback && !w.cancels[1].rollback && !w.stale);
@@ -164,6 +167,7 @@ CONTRACT(node_asks_another_to_cancel)
  * queued before the lease was lost, and what begins before a new one is there. */
 CONTRACT(node_that_lost_its_lease_writes_nothing_of_runs)
 {
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_events_append events = { .first = 1, .last = 1, .next = 2,
 	    .begins = true, .bytes = S("x") };
 	struct store_run_create fresh = run_new(2, 2);
@@ -171,7 +175,7 @@ CONTRACT(node_that_lost_its_lease_writes_nothing_of_runs)
 	struct store_run_end x;
 	struct store_run run;
 
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	run = start_run(f, 7, 1, 1);
 	events.run_seq = run.seq;
 	events.thread_seq = run.thread_seq;
@@ -182,13 +186,13 @@ CONTRACT(node_that_lost_its_lease_writes_nothing_of_runs)
 	fix_submit(f, &events, STORE_EVENTS_APPEND, 7);
 	fix_wait(f, f->back + 1);
 	CHECK_RC(events.cmd.rc, ERR_CANCELLED);
-	store_set_node(f->st, 6);
+	store_set_node(f->st, b);
 	/* Tried again: it is still the command of before. */
 	CHECK_RC(fix_do(f, &events, STORE_EVENTS_APPEND, 7), ERR_CANCELLED);
 	CHECK_RC(end(f, &run, &x), ERR_CANCELLED);
 	CHECK_RC(park(f, &run, PARK_AS_IT_IS), ERR_CANCELLED);
 	CHECK_INT(row(f, 1).status, RUN_RUNNING);
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	CHECK_RC(end(f, &run, &x), OK);
 }
 
@@ -254,6 +258,7 @@ CONTRACT(node_joins_again)
 		x = take(f, 10);
 		CHECK(x.taken_n == 1 && x.from == before);
 		CHECK_INT(node_of(f, 1), us);
+		claim.cmd.node = 0;          /* another command, not one that is tried again */
 		CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), OK);
 		CHECK_INT(row(f, 1).attempt, i + 2);
 	}
@@ -268,23 +273,24 @@ CONTRACT(node_joins_again)
  * still writes is refused.  Before that it may go on with it. */
 CONTRACT(node_that_parked_a_run_may_lose_it)
 {
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_run_claim claim = { .now = 6000, .wake = true };
 	struct store_run run;
 
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	run = start_run(f, 7, 1, 1);
 	CHECK_RC(park(f, &run, PARK_SET), OK);
 	CHECK_INT(node_of(f, 1), 0);
 	CHECK_RC(park(f, &run, PARK_CLEAR), OK);
-	CHECK_INT(node_of(f, 1), 5);
+	CHECK_INT(node_of(f, 1), a);
 	CHECK_RC(park(f, &run, PARK_SET), OK);
-	store_set_node(f->st, 6);
+	store_set_node(f->st, b);
 	claim.thread_seq = run.thread_seq;
 	CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), OK);
 	CHECK(claim.woken && claim.taken);
-	CHECK_INT(node_of(f, 1), 6);
+	CHECK_INT(node_of(f, 1), b);
 	CHECK_RC(park(f, &run, PARK_SET), OK);
-	store_set_node(f->st, 5);
+	store_set_node(f->st, a);
 	CHECK_RC(park(f, &run, PARK_CLEAR), ERR_CANCELLED);
 	CHECK_INT(count_rows(f, "wait"), 1);
 }
