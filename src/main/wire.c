@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cluster/mail.h"
 #include "cluster/node.h"
+#include "cluster/relay_net.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
 #include "main/catalog.h"
@@ -151,6 +152,10 @@ worker_listen(struct worker *w)
 
 	if (n->cluster != NULL)
 		cluster_attach(n->cluster, w->runs);
+	if (n->relay != NULL) {
+		w->relay = relay_net_open(n->relay, w->shard);
+		api_set_relay(w->api, w->relay);
+	}
 	for (size_t i = w->id; i < n->pending_n; i += n->workers_n)
 		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
@@ -179,6 +184,8 @@ static void
 worker_drain_api(struct worker *w)
 {
 	worker_desk_drain(w->desk);
+	if (w->relay != NULL)
+		relay_drain(w->relay);
 	if (w->id == 0)
 		catalog_drain(w->node->catalog, worker_catalog_drained, w);
 	else
@@ -186,9 +193,19 @@ worker_drain_api(struct worker *w)
 }
 
 static void
+worker_http_drained(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (w->relay != NULL)
+		relay_net_stop(w->node->relay, w->shard);
+	worker_finish(w);
+}
+
+static void
 worker_drain_http(struct worker *w)
 {
-	http_server_drain(w->node->http, w->shard, worker_drained, w);
+	http_server_drain(w->node->http, w->shard, worker_http_drained, w);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "cluster/mail.h"
 #include "cluster/node.h"
+#include "cluster/relay_net.h"
 #include "llm/script.h"
 #include "mail/host/external.h"
 #include "mail/host/socket.h"
@@ -82,6 +83,26 @@ node_changed(void *ctx, int64_t node)
 
 	if (n->carrier != NULL)
 		mail_carrier_changed(n->carrier, node);
+	if (n->desk != NULL)
+		workers_set_node(n->desk, node > 0 ? node : 0);
+	if (n->relay != NULL)
+		relay_net_set_node(n->relay, node);
+}
+
+/* Requests about what another node has go there. */
+static void
+open_relay(struct node *n)
+{
+	int64_t node;
+
+	if (n->bus == NULL || n->cluster == NULL)
+		return;
+	n->relay = relay_net_new(&(struct relay_net_options){ .bus = n->bus,
+	    .cluster = n->cluster, .http = n->http, .runs = n->shared,
+	    .shards = n->shards, .shards_n = n->workers_n });
+	node = cluster_node(n->cluster);
+	workers_set_node(n->desk, node > 0 ? node : 0);
+	relay_net_set_node(n->relay, node);
 }
 
 static void
@@ -336,6 +357,7 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	open_relay(n);
 	set_runs(n);
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
@@ -387,6 +409,7 @@ node_free(struct node *n)
 	http_server_free(n->http);
 	cluster_close(n->cluster);
 	bus_close(n->bus);
+	relay_net_free(n->relay);
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	store_close(n->guest_house);

@@ -37,6 +37,7 @@ struct worker {
 	struct sandbox_shard guests;
 	struct work_agent *work;             /* the agent `work` */
 	struct api *api;
+	struct relay *relay;                 /* or NULL */
 	struct shard_job job;                /* this phase */
 };
 
@@ -49,6 +50,7 @@ struct node {
 	struct bus *bus;                     /* NULL: no NATS */
 	struct cluster *cluster;             /* NULL: one node alone */
 	struct mail_carrier *carrier;        /* the same */
+	struct relay_net *relay;             /* to other nodes; NULL: no bus, or alone */
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;
