@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "cluster/bus.h"
 #include "cluster/node.h"
+#include "cluster/relay.h"
 #include "mail/host/office.h"
 #include "net/client.h"
 #include "net/files.h"
@@ -74,6 +75,7 @@ struct reading {
 	struct wasm_figures guests;
 	struct cluster_stats node;
 	struct bus_stats bus;
+	struct relay_stats relay;
 	uint64_t bytes_out;
 	int64_t watchers;
 };
@@ -102,6 +104,16 @@ agents_live(const struct office_stats *s)
 	X(cohort_http_output_bytes, gauge,                                    \
 	    "Bytes of answers and events that wait for their clients.",       \
 	    account_used(&account_output))                                    \
+	X(cohort_relay_sent_total, counter,                                   \
+	    "Requests that another node was asked to serve.", f->relay.sent)  \
+	X(cohort_relay_served_total, counter,                                 \
+	    "Requests of other nodes' clients that were served here.",        \
+	    f->relay.served)                                                  \
+	X(cohort_relay_cut_total, counter,                                    \
+	    "Requests between nodes that were cut: a node or the bus was lost.", \
+	    f->relay.lost)                                                    \
+	X(cohort_relay_streams, gauge,                                        \
+	    "Requests between nodes that are under way.", f->relay.streams)   \
 	X(cohort_run_watchers, gauge,                                         \
 	    "Requests that wait for or stream a run.", f->watchers)           \
 	X(cohort_runs_live, gauge, "Runs under way.", f->runs.live)           \
@@ -411,6 +423,8 @@ read_runs(const struct api_shared *sh, struct reading *f)
 
 		if (sh->at[s] == NULL)
 			continue;
+		if (sh->at[s]->relay != NULL)
+			relay_stats_add(&f->relay, sh->at[s]->relay);
 		runs_stats(sh->at[s]->runs, &one);
 		hooks_stats(sh->at[s]->runs, &f->hooks);
 		f->runs.live += one.live;

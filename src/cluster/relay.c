@@ -546,11 +546,10 @@ relay_free(struct relay *rl)
 }
 
 void
-relay_stats(const struct relay *rl, struct relay_stats *out)
+relay_stats_add(struct relay_stats *sum, const struct relay *rl)
 {
-	*out = (struct relay_stats){
-		.sent = atomic_load_explicit(&rl->sent, memory_order_relaxed),
-		.served = atomic_load_explicit(&rl->served, memory_order_relaxed),
-		.lost = atomic_load_explicit(&rl->lost, memory_order_relaxed),
-		.streams = atomic_load_explicit(&rl->under_way, memory_order_relaxed) };
+	sum->sent += atomic_load_explicit(&rl->sent, memory_order_relaxed);
+	sum->served += atomic_load_explicit(&rl->served, memory_order_relaxed);
+	sum->lost += atomic_load_explicit(&rl->lost, memory_order_relaxed);
+	sum->streams += atomic_load_explicit(&rl->under_way, memory_order_relaxed);
 }

@@ -102,6 +102,6 @@ struct relay_stats {
 	uint64_t sent, served, lost;         /* requests to others, of others, cut */
 	size_t streams;                      /* under way */
 };
-void relay_stats(const struct relay *rl, struct relay_stats *out);       /* any thread */
+void relay_stats_add(struct relay_stats *sum, const struct relay *rl);   /* any thread */
 
 #endif
