@@ -130,6 +130,8 @@ link_send(struct link *l, struct frame f, const struct str *pieces, size_t n)
 	f.node = l->rl->node;
 	f.shard = l->rl->id;
 	f.epoch = l->epoch;
+	f.base_epoch = l->base_epoch;
+	f.base_number = l->base_number;
 	f.number = ++l->sent;
 	frame_write(head, &f);
 	for (size_t i = 0; i < n; i++)
@@ -142,8 +144,17 @@ link_send(struct link *l, struct frame f, const struct str *pieces, size_t n)
 	link_break(l);
 }
 
-/* Cuts what goes over it.  The other side does the same when our numbers begin anew; not
- * so when it knows already, or both would never come to an end of it. */
+static void
+passage_cut(struct passage *s)
+{
+	if (s->opener)
+		out_cut(s);
+	else
+		in_cut(s);
+}
+
+/* Cuts what goes over it.  anew: the other side does not know yet; it does the same when
+ * it hears that our numbers begin anew. */
 static void
 link_cut(struct link *l, bool anew, const char *why)
 {
@@ -158,19 +169,41 @@ link_cut(struct link *l, bool anew, const char *why)
 	if (anew) {
 		l->told = false;
 		l->epoch = new_epoch();
+		l->base_epoch = l->epoch_in;
+		l->base_number = l->heard;
 		l->sent = 0;
 		l->broken = false;
 	}
 	l->pinged = 0;
 	atomic_fetch_add_explicit(&l->rl->lost, n, memory_order_relaxed);
-	while (!list_empty(&cut)) {
-		struct passage *s = CONTAINER_OF(cut.next, struct passage, of_link);
+	while (!list_empty(&cut))
+		passage_cut(CONTAINER_OF(cut.next, struct passage, of_link));
+}
 
-		if (s->opener)
-			out_cut(s);
-		else
-			in_cut(s);
+/* The other side began anew, and cut what it knew of then: requests of its clients, and
+ * those of ours that it had heard of. */
+static void
+link_began_anew(struct link *l, const struct frame *f)
+{
+	size_t n = 0;
+
+	for (struct list *i = l->streams.next, *next; i != &l->streams; i = next) {
+		struct passage *s = CONTAINER_OF(i, struct passage, of_link);
+
+		next = i->next;
+		if (s->opener && (f->base_epoch != l->epoch || s->number > f->base_number))
+			continue;
+		n++;
+		passage_cut(s);
 	}
+	if (n > 0)
+		log_warn("cluster", "relay_cut", "node=%lld shard=%u requests=%zu reason=%s",
+		    (long long)l->node, l->shard, n, "the other node began anew");
+	atomic_fetch_add_explicit(&l->rl->lost, n, memory_order_relaxed);
+	claims_forget(l);
+	l->epoch_in = f->epoch;
+	l->heard = 0;
+	l->deaf = false;
 }
 
 static void
@@ -317,14 +350,8 @@ relay_look(struct relay *rl)
 static bool
 in_order(struct link *l, const struct frame *f)
 {
-	if (f->epoch != l->epoch_in) {
-		if (l->epoch_in != 0 && !l->deaf)    /* else it was cut then */
-			link_cut(l, false, "the other node began anew");
-		claims_forget(l);
-		l->epoch_in = f->epoch;
-		l->heard = 0;
-		l->deaf = false;
-	}
+	if (f->epoch != l->epoch_in)
+		link_began_anew(l, f);
 	if (l->deaf)
 		return false;
 	if (f->number == l->heard + 1) {

@@ -181,6 +181,7 @@ send_request(struct passage *s, struct link *l)
 	pieces[1] = str_sub(buf_str(&s->out), 0, HTTP_PORT_AHEAD / 2);
 	link_send(l, (struct frame){ .kind = FRAME_OPEN, .opener = true, .arg = s->hops,
 	    .id = s->id }, pieces, COUNT(pieces));
+	s->number = l->sent;
 	s->out_at = pieces[1].n;
 	s->credit = HTTP_PORT_AHEAD - pieces[1].n;
 	pump(s);

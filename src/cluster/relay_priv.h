@@ -51,11 +51,13 @@ struct frame {
 	unsigned arg, shard;                 /* of the sender */
 	int64_t node;
 	uint32_t epoch;                      /* of its numbers: others when it begins anew */
+	uint32_t base_epoch;                 /* what it had heard of ours when it did */
+	uint64_t base_number;
 	uint64_t number, id, value;
 	struct str payload;                  /* borrowed */
 };
 
-#define FRAME_HEAD 48                        /* bytes */
+#define FRAME_HEAD 56                        /* bytes */
 
 void frame_write(char out[FRAME_HEAD], const struct frame *f);
 bool frame_read(struct str bytes, struct frame *out);    /* false: it is none */
@@ -68,6 +70,8 @@ struct link {
 	unsigned shards;                     /* of its node; 0: not known yet */
 	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was heard */
 	uint64_t sent, heard;                /* the last number */
+	uint32_t base_epoch;                 /* epoch_in and heard when ours began */
+	uint64_t base_number;
 	bool deaf;                           /* to epoch_in: a frame was missing */
 	bool told;                           /* all that is listened to here */
 	bool broken;                         /* its streams are cut at the turn's end */
@@ -80,6 +84,7 @@ struct passage {
 	struct link *link;
 	uint64_t id;
 	bool opener;
+	uint64_t number;                     /* of an opener's FRAME_OPEN */
 	size_t credit;                       /* bytes that we may send */
 	size_t owed;                         /* bytes taken that they have no credit for */
 	/* Of an opener. */

@@ -548,14 +548,14 @@ TEST(relay_frame_is_read_as_it_was_written)
 {
 	struct frame f = { .kind = FRAME_MOVED, .opener = true, .arg = 200, .shard = 513,
 	    .node = 1LL << 40, .epoch = 0x80000001u, .number = 1ULL << 63, .id = 77,
-	    .value = UINT64_MAX }, g;
+	    .value = UINT64_MAX, .base_epoch = 5, .base_number = 1ULL << 40 }, g;
 	char bytes[FRAME_HEAD];
 
 	frame_write(bytes, &f);
 	CHECK(frame_read((struct str){ bytes, sizeof bytes }, &g));
 	CHECK(g.kind == f.kind && g.opener && g.arg == 200 && g.shard == 513 &&
 	    g.node == f.node && g.epoch == f.epoch && g.number == f.number && g.id == 77 &&
-	    g.value == UINT64_MAX && g.payload.n == 0);
+	    g.value == UINT64_MAX && g.base_epoch == 5 && g.base_number == 1ULL << 40 && g.payload.n == 0);
 	CHECK(!frame_read((struct str){ bytes, sizeof bytes - 1 }, &g));
 	bytes[1] = FRAME_KINDS;
 	CHECK(!frame_read((struct str){ bytes, sizeof bytes }, &g));
