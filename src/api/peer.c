@@ -154,6 +154,28 @@ find_run(struct call *c, int (*here)(struct call *c))
 	return true;
 }
 
+/* Streams of a thread's events, which may begin before there is a run, or a thread. */
+static bool
+is_listener(const struct call *c)
+{
+	handler *h = c->route->handle;
+
+	return h == api_thread_stream || h == api_events || h == api_socket;
+}
+
+/* All nodes know: runs of the thread will be begun here. */
+static void
+listens(void *ctx, int64_t none)
+{
+	struct call *c = ctx;
+	struct relay *rl = c->api->relay;
+	struct uuid id = c->thread_id;
+
+	(void)none;
+	call_finish(c, c->then(c));
+	relay_unlisten(rl, &id);             /* its reader counts now, if there is one */
+}
+
 bool
 peer_by_path(struct call *c, int (*here)(struct call *c))
 {
@@ -169,7 +191,11 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 		node = node_of_thread(c, &c->thread_id);
 	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))
 		return find_run(c, here);
-	return send_to(c, node, c->r->body);
+	if (node != 0 || !is_listener(c))
+		return send_to(c, node, c->r->body);
+	c->then = here;
+	relay_listen(c->api->relay, &c->thread_id, listens, c);
+	return true;
 }
 
 /* ---- ids in bodies ---------------------------------------------------------------------- */

@@ -34,7 +34,10 @@ struct relay;
 struct relays;
 
 /* What has no row that tells its node: found by asking. */
-enum relay_kind { RELAY_RUN, RELAY_WORKER, RELAY_TASK, RELAY_AGENT };
+enum relay_kind {
+	RELAY_RUN,
+	RELAY_LISTEN                         /* a thread: asks nothing, see relay_listen */
+};
 
 /* What carries frames, and what is known of nodes. */
 struct relay_bus {
@@ -90,6 +93,12 @@ void relay_moved(struct relay *rl, struct http_req *r, int64_t node);
 /* Threads that somebody listens to in this process, without a run: requests about them come
  * here.  Counts; any thread. */
 void relays_listen(struct relays *all, const struct uuid *thread_id, bool more);
+/* The same, and done is called when all others know, or in LIMIT_RELAY_ASK_MS: for a client
+ * that is going to start a run by another node once its stream is open.  Ends with
+ * relay_unlisten. */
+void relay_unlisten(struct relay *rl, const struct uuid *thread_id);
+void relay_listen(struct relay *rl, const struct uuid *thread_id,
+    void (*done)(void *ctx, int64_t none), void *ctx);
 /* The other node where a thread is listened to; 0: none, or it is here too.  Any thread. */
 int64_t relay_listened(struct relay *rl, const struct uuid *thread_id);
 

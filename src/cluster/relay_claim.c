@@ -240,6 +240,35 @@ claims_heard(struct link *l, const struct frame *f)
 }
 
 void
+claims_told(struct link *l, struct str key)
+{
+	struct claims *c = &l->rl->all->claims;
+	struct uuid id;
+
+	if (key.n != sizeof id)
+		return;
+	memcpy(&id, key.p, sizeof id);
+	pthread_mutex_lock(&c->lock);
+	other_set(c, &id, l->node, true);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+relay_unlisten(struct relay *rl, const struct uuid *thread_id)
+{
+	relays_listen(rl->all, thread_id, false);
+}
+
+void
+relay_listen(struct relay *rl, const struct uuid *thread_id,
+    void (*done)(void *ctx, int64_t none), void *ctx)
+{
+	relays_listen(rl->all, thread_id, true);
+	relay_find(rl, RELAY_LISTEN, (struct str){ (const char *)thread_id->b,
+	    sizeof thread_id->b }, done, ctx);
+}
+
+void
 claims_forget(struct link *l)
 {
 	struct claims *c = &l->rl->all->claims;

@@ -74,7 +74,12 @@ void
 find_asked(struct link *l, const struct frame *f)
 {
 	const struct relay_bus *bus = &l->rl->all->bus;
-	bool has = bus->has(bus->ctx, (enum relay_kind)f->arg, f->payload);
+	bool has = false;
+
+	if (f->arg == RELAY_LISTEN)
+		claims_told(l, f->payload);
+	else
+		has = bus->has(bus->ctx, (enum relay_kind)f->arg, f->payload);
 
 	link_send(l, (struct frame){ .kind = FRAME_ANSWER, .arg = has, .id = f->id }, NULL, 0);
 }

@@ -177,6 +177,8 @@ void claims_release(struct claims *c);
 void claims_open(struct relay *rl);          /* of shard 0 */
 void claims_stop(struct relay *rl);
 void claims_beat(struct relay *rl);          /* tells those that do not know yet */
+/* A thread of 16 bytes, as a key of RELAY_LISTEN. */
+void claims_told(struct link *l, struct str key);
 void claims_heard(struct link *l, const struct frame *f);
 void claims_forget(struct link *l);          /* what the other node listens to */
 
