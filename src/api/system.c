@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
+#include "cluster/bus.h"
+#include "cluster/node.h"
 
 int
 api_system_ok(struct call *c)
@@ -42,7 +44,15 @@ api_system_info(struct call *c)
 	    !(o->groups_off >> GROUP_ASSISTANTS & 1), store_driver(o->store),
 	    auth_enabled(o->auth), auth_tier(o->auth), o->shards, FMT(o->model));
 	graphs_add(b, c->api);
-	buf_lit(b, "},\"wasm\":");
+	buf_add_char(b, '}');
+	if (o->cluster != NULL) {
+		struct cluster_stats s = { 0 };
+
+		cluster_stats(o->cluster, &s);
+		json_add_fmt(b, ",'cluster':{'node':%lld,'nodes':%zu,'nats':%hhd}",
+		    (long long)s.node, s.others + 1, o->bus != NULL && bus_is_up(o->bus));
+	}
+	buf_lit(b, ",\"wasm\":");
 	wasm_add_info(b, c->api);
 	buf_add_char(b, '}');
 	return call_json(c, STR_NONE);

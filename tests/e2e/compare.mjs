@@ -59,7 +59,7 @@ const exceptions = [
   [/11/, /^state$/, /\.step$/, "and with it its steps"],
   [/13/, /^batch$|stateless/, /metadata\.(graph_id|assistant_id)$/, "a run names its graph and assistant also when its thread is its own"],
   [/10/, /cancel-many/, any, "it has no such route"],
-  [/01|17/, /^(no token: \/)?info/, /^body\.(version|langgraph_js_version|context|flags|workers|wasm)|^body\.metadata/, "another server, with other features"],
+  [/01|17/, /^(no token: \/)?info/, /^body\.(version|langgraph_js_version|context|flags|workers|wasm|cluster)|^body\.metadata/, "another server, with other features"],
   [/01/, /GET \/(health|metrics|openapi\.json|mcp|docs|a2a\/x)?$/, any, "it has no such route"],
   [/01/, any, /^header (vary|access-control-expose-headers|access-control-allow-methods)$/, "more headers are exposed, other methods allowed; any origin is answered the same"],
   [/02/, /^default|^search with limit/, /^header x-pagination-total$/, "an agent is built in"],

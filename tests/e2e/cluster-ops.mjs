@@ -1,0 +1,105 @@
+// cluster-ops.mjs - a cluster for those who run it: who is there, what a node tells of itself, the tracker
+// beside PostgreSQL, nodes that are restarted one after the other under load, passwords in no output.
+import { execFile } from "node:child_process";
+import { freshSchema, sharedNats, startCluster } from "../cluster/lib.mjs";
+import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+
+const run = (args, env = {}) => new Promise((resolve) => execFile(binary, args, { env: { PATH: process.env.PATH, HOME: "/", ...env }, timeout: 30000, cwd: scratch() }, (e, stdout, stderr) => resolve({ code: e ? e.code : 0, stdout, stderr })));
+
+const mock = await startMock(["--stream-delay-ms", "40", "--tokens", "30"]);
+const store = freshSchema(), dir = scratch();
+const cluster = await startCluster({ nodes: 3, dir, mock, store, nats: sharedNats(), lease: 2000 });
+const any = (i) => cluster.nodes[i % 3];
+
+await scenario("status", async () => {
+  const all = (await call(any(0), "GET", "/cluster")).json;
+  equal([all.alone, all.store, all.lease_ms, all.nodes.length], [false, "postgres", 2000, 3], "GET /cluster");
+  equal(all.nodes.filter((n) => n.here).map((n) => n.name), ["n0"], "the node that answers is marked");
+  equal(all.nodes.map((n) => n.state), ["live", "live", "live"], "all live");
+  check(all.nodes.every((n) => n.lease_left_ms > 0 && n.lease_left_ms <= 2000), "leases", all.nodes);
+  check(all.nodes.every((n) => n.info.version && n.info.pid > 0), "each tells its version");
+  await until(async () => (await call(any(0), "GET", "/cluster")).json.bus.up, "NATS to be up");
+  const byServer = await run(["cluster", "status", "--url", any(1).url]);
+  check(/^\* +\d+ +n1 +live/m.test(byServer.stdout) && /nats: up/.test(byServer.stdout), "cluster status", byServer);
+  equal(JSON.parse((await run(["cluster", "status", "--json", "--url", any(1).url])).stdout).nodes.length, 3, "--json");
+  const byStore = await run(["cluster", "status", "--store", store]);
+  check(/^ +\d+ +n2 +live/m.test(byStore.stdout) && !/nats/.test(byStore.stdout), "cluster status --store", byStore);
+  const none = await run(["cluster", "status", "--store", "sqlite"]);
+  check(none.code === 1 && /expected a PostgreSQL/.test(none.stderr), "--store sqlite is refused", none);
+  const metrics = await (await fetch(any(2).url + "/metrics")).text();
+  check(/^cohort_cluster_nodes 2$/m.test(metrics) && /^cohort_bus_up 1$/m.test(metrics) && /^cohort_cluster_beats_total [1-9]/m.test(metrics), "metrics of a node");
+  const info = (await call(any(0), "GET", "/info")).json;
+  equal([info.metadata.store, info.cluster.nodes], ["postgres", 3], "GET /info");
+});
+
+await scenario("who may ask", async () => {
+  const env = { COHORT_JWT_SECRET: "a-secret-of-thirty-two-bytes-or-so" };
+  const server = await startServer({ memory: true, env });
+  const token = async (...more) => ({ authorization: `Bearer ${(await run(["token", "--sub", "ann", ...more], env)).stdout.trim()}` });
+  equal((await call(server, "GET", "/cluster")).status, 401, "without credentials");
+  equal((await call(server, "GET", "/cluster", undefined, await token())).status, 403, "a user");
+  const admin = await call(server, "GET", "/cluster", undefined, await token("--scope", "admin"));
+  equal([admin.status, admin.json?.alone], [200, true], "an operator; one node is alone");
+  await server.stop();
+});
+
+await scenario("the tracker is a guest of each node", async () => {
+  const made = await call(any(0), "POST", "/work/items", { title: "of node 0" });
+  equal(made.status, 201, "an item is made", made);
+  const list = (await call(any(0), "GET", "/work/items")).text;
+  check(list.includes("of node 0"), "and is there", list);
+  check(!(await call(any(1), "GET", "/work/items")).text.includes("of node 0"), "another node has its own");
+});
+
+await scenario("rolling restart under load", async () => {
+  const made = [];
+  let going = true, refused = 0;
+  const body = { assistant_id: "agent", input: { messages: [{ role: "user", content: "hello" }] } };
+  // A client of the proxy: what it is told is made must end well.
+  const client = async () => {
+    while (going) {
+      try {
+        const thread = await call(cluster, "POST", "/threads", {});
+        const r = thread.status === 200 ? await call(cluster, "POST", `/threads/${thread.json.thread_id}/runs`, body) : thread;
+        if (r.status === 200) made.push([thread.json.thread_id, r.json.run_id]);
+        else refused++;
+      } catch { refused++; }
+      await new Promise((r) => setTimeout(r, 25));
+    }
+  };
+  const clients = [client(), client()];
+  for (let i = 0; i < 3; i++) {
+    const before = made.length;
+    await until(() => made.length > before + 20, "runs to be made");
+    cluster.left.add(i);
+    const began = performance.now();
+    const exit = await cluster.nodes[i].stop("SIGTERM");
+    equal(exit, { code: 0, signal: null }, `node ${i} ends by itself`);
+    check(performance.now() - began < 15000, `node ${i} ends within 15 s`, `${Math.round(performance.now() - began)} ms`);
+    await cluster.startNode(i);
+    await until(async () => (await call(cluster, "GET", "/cluster")).json.nodes.filter((n) => n.state === "live").length === 3, "three nodes to live");
+  }
+  going = false;
+  await Promise.all(clients);
+  const bad = [];
+  for (const [thread, id] of made) {
+    const end = await until(async () => {
+      const r = await call(cluster, "GET", `/threads/${thread}/runs/${id}`);
+      return r.status === 200 && !["pending", "running"].includes(r.json.status) ? r.json : undefined;
+    }, `run ${id} to end`, 30000).catch((e) => ({ status: e.message }));
+    if (end.status !== "success") bad.push([id, end.status]);
+  }
+  equal(bad, [], "every run that was acknowledged ended well");
+  console.log(`rolling restart: ${made.length} runs, ${refused} requests refused`);
+  check(made.length > 60 && refused < made.length / 4, "clients were served all the time", { made: made.length, refused });
+  const log = cluster.nodes.map((n) => n.text()).join("");
+  check(!/panic|Assertion|Sanitizer/.test(log), "no failure in the logs");
+});
+
+await scenario("a database that is not there, without its password", async () => {
+  const r = await run(["serve", "--port", "0", "--store", "postgres://ann:s3cret@127.0.0.1:1/x"]);
+  check(r.code === 1 && !(r.stdout + r.stderr).includes("s3cret") && /PostgreSQL/.test(r.stderr), "the password is in no line", r);
+});
+
+await cluster.stop();
+finish();
