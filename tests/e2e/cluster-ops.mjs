@@ -8,7 +8,7 @@ import { binary, call, check, equal, finish, scenario, scratch, startMock, start
 
 const run = (args, env = {}) => new Promise((resolve) => execFile(binary, args, { env: { PATH: process.env.PATH, HOME: "/", ...env }, timeout: 30000, cwd: scratch() }, (e, stdout, stderr) => resolve({ code: e ? e.code : 0, stdout, stderr })));
 
-const mock = await startMock(["--stream-delay-ms", "40", "--tokens", "30"]);
+const mock = await startMock(["--delay-ms", "1000"]);
 const store = freshSchema(), dir = scratch();
 const cluster = await startCluster({ nodes: 3, dir, mock, store, nats: sharedNats(), lease: 2000 });
 const any = (i) => cluster.nodes[i % 3];
