@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { Client } from "sdk-2.0";
 import { freshSchema, sharedNats, startCluster } from "../cluster/lib.mjs";
 import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
@@ -57,6 +58,32 @@ await scenario("the tracker is a guest of each node", async () => {
   const list = (await call(any(0), "GET", "/work/items")).text;
   check(list.includes("of node 0"), "and is there", list);
   check(!(await call(any(1), "GET", "/work/items")).text.includes("of node 0"), "another node has its own");
+});
+
+await scenario("a stream outlives the node that it came from", async () => {
+  const client = new Client({ apiUrl: cluster.url, callerOptions: { maxRetries: 0 } });
+  const { thread_id: thread } = await client.threads.create(), seen = [];
+  let stopped;
+  const stop = async () => {
+    const has = (await call(cluster, "GET", "/cluster")).json.nodes.filter((n) => n.threads > 0).map((n) => n.name);
+    equal(has.length, 1, "one node has the thread");
+    const i = Number(has[0].slice(1));
+    cluster.left.add(i);
+    await cluster.nodes[i].stop("SIGTERM");
+    return i;
+  };
+  for await (const c of client.runs.stream(thread, "agent", { input: { messages: [{ role: "user", content: "hello mock:stallx1" }] },
+    streamMode: ["messages-tuple", "updates"], streamResumable: true })) {
+    seen.push(c);
+    if (seen.filter((x) => x.event === "messages").length === 5) stopped ??= stop();
+  }
+  await cluster.startNode(await stopped);
+  const ids = seen.filter((c) => /^(metadata|messages|updates)$/.test(c.event)).map((c) => Number(c.id));
+  check(ids.length > 10 && ids.every((id, k) => k === 0 || id > ids[k - 1]), "ids rise, none comes twice", ids);
+  equal([seen.at(-1).event, seen.at(-1).data.status], ["end", "success"], "the end is the run's");
+  equal(seen.filter((c) => c.event === "metadata").map((c) => c.data.attempt), [1, 2], "two attempts were seen");
+  const last = seen.slice(seen.findLastIndex((c) => c.event === "metadata")).filter((c) => c.event === "messages").map((c) => c.data[0].content).join("");
+  equal(last, (await call(cluster, "GET", `/threads/${thread}/state`)).json.values.messages.at(-1).content, "nothing of the answer is lost");
 });
 
 await scenario("rolling restart under load", async () => {
