@@ -304,6 +304,45 @@ open_catalog(struct node *n, struct err *e)
 	return catalog_open(&n->catalog, &o, folder_agents(n->folder), e);
 }
 
+/* What all shards share, above the store. */
+static int
+open_shared(struct node *n, struct err *e)
+{
+	int rc;
+
+	n->tools = tools_new();
+	work_tools_add(n->tools);
+	rc = open_catalog(n, e);
+	if (rc == OK)
+		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
+	if (rc < 0)
+		return rc;
+	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
+	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	open_relay(n);
+	set_runs(n);
+	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
+		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
+	n->offices = offices_new(n->store, catalog_agents(n->catalog));
+	if (n->cluster != NULL)
+		n->carrier = mail_carrier_new(n->offices, n->bus, n->cluster);
+	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
+	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
+	rc = node_items(n, e);
+	runs_shared_set_transcript(n->shared,
+	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
+	if (rc == OK && config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
+		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
+		    n->auth, n->oversight.policy, n->store, n->workers_n, e);
+	if (rc == OK)
+		rc = make_api(n, e);
+	if (rc == OK)
+		catalog_serve(n->catalog, n->api, n->shared, n->offices);
+	if (rc == OK)
+		http_server_hook(n->http, api_hooks(n->api));
+	return rc;
+}
+
 static int
 node_open(struct node *n, struct err *e)
 {
@@ -346,39 +385,7 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
 		    note_pending, n, e);
-	if (rc < 0)
-		return rc;
-	n->tools = tools_new();
-	work_tools_add(n->tools);
-	rc = open_catalog(n, e);
-	if (rc == OK)
-		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
-	if (rc < 0)
-		return rc;
-	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
-	    config_bool(n->config, SETTING_KEEP_PARTIAL));
-	open_relay(n);
-	set_runs(n);
-	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
-		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
-	n->offices = offices_new(n->store, catalog_agents(n->catalog));
-	if (n->cluster != NULL)
-		n->carrier = mail_carrier_new(n->offices, n->bus, n->cluster);
-	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
-	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
-	rc = node_items(n, e);
-	runs_shared_set_transcript(n->shared,
-	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
-	if (rc == OK && config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
-		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
-		    n->auth, n->oversight.policy, n->store, n->workers_n, e);
-	if (rc == OK)
-		rc = make_api(n, e);
-	if (rc == OK)
-		catalog_serve(n->catalog, n->api, n->shared, n->offices);
-	if (rc == OK)
-		http_server_hook(n->http, api_hooks(n->api));
-	return rc;
+	return rc == OK ? open_shared(n, e) : rc;
 }
 
 int
