@@ -271,6 +271,14 @@ post_arrive(struct post *p, const struct post_letter *from, enum mail_dead_reaso
 }
 
 void
+post_passed(struct post *p)
+{
+	p->books.come++;
+	p->books.gone++;
+	p->books.left++;
+}
+
+void
 post_left(struct post *p, size_t n)
 {
 	p->books.sent += n;

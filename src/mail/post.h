@@ -191,6 +191,8 @@ void post_send_later(struct post *p, const struct post_letter *l, msec now);
 void post_come(struct post *p, const struct letter *from_elsewhere, msec now);
 /* From another node, whose books have it as gone; without a mailbox it is dead. */
 void post_arrive(struct post *p, const struct post_letter *l, enum mail_dead_reason why, msec now);
+/* One that came from another shard goes to another node. */
+void post_passed(struct post *p);
 /* n letters were accepted that are another node's from now on. */
 void post_left(struct post *p, size_t n);
 /* As post_close, but its letters are another node's from now on: gone, and nobody hears of it.

@@ -137,18 +137,31 @@ letters_erase(struct store *st, struct query q, size_t max)
 	return rc;
 }
 
-/* n letters have become history, of which `number` is one.  Several nodes do it one at a time,
- * or a message's last two letters could leave it behind. */
-static int
-history_prune(struct store *st, size_t n, int64_t number, msec now)
-{
-	int64_t newest = st->pg ? number : st->seq[SEQ_MAIL];
-	int rc = n == 0 ? OK : store_lock_try(st, LOCK_HISTORY, 0);
+/* On a server: one of so many times, and one node at a time, or a message's last two letters
+ * could leave it behind. */
+#define SERVER_LOOK 32
+#define SERVER_ONCE 4096
 
-	if (rc == ERR_AGAIN || n == 0)
-		return OK;
-	return rc != OK ? rc : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
-	    db_i64(newest - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
+static int
+history_prune_server(struct store *st, msec now)
+{
+	int rc = ++st->histories % SERVER_LOOK != 0 ? ERR_AGAIN :
+	    store_lock_try(st, LOCK_HISTORY, 0);
+
+	if (rc != OK)
+		return rc == ERR_AGAIN ? OK : rc;
+	return letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD, db_i64(LIMIT_MAIL_KEPT),
+	    db_i64(now - LIMIT_MAIL_KEPT_MS), db_i64(SERVER_ONCE)), SERVER_ONCE);
+}
+
+/* n letters have become history. */
+static int
+history_prune(struct store *st, size_t n, msec now)
+{
+	if (st->pg && n > 0)
+		return history_prune_server(st, now);
+	return n == 0 ? OK : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
+	    db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
 	    db_i64(2 * (int64_t)n)), 2 * n);
 }
 
@@ -176,7 +189,7 @@ mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n, m
 		if (rc == OK)
 			rc = letter_over(st, numbers[i]);
 	}
-	return rc == OK && n > 0 ? history_prune(st, n, numbers[n - 1], now) : rc;
+	return rc == OK ? history_prune(st, n, now) : rc;
 }
 
 static int
@@ -200,8 +213,7 @@ mail_set(struct store *st, struct store_cmd *c)
 
 	for (size_t i = 0; rc == OK && i < x->n; i++)
 		rc = letter_became(st, &x->at[i], x->now, c->node);
-	return rc == OK && x->n > 0 ?
-	    history_prune(st, x->n, x->at[x->n - 1].number, x->now) : rc;
+	return rc == OK ? history_prune(st, x->n, x->now) : rc;
 }
 
 static size_t
@@ -287,8 +299,7 @@ mail_dead(struct store *st, struct store_cmd *c)
 		rc = db_run(&st->w, SQL_LETTER_REVIVE, db_i64(l->number),
 		    db_i64(c->owner), db_i64(l->state), db_i64(x->now));
 	}
-	return rc == OK && x->drop ? history_prune(st, x->letters_n, x->letters[0].number,
-	    x->now) : rc;
+	return rc == OK && x->drop ? history_prune(st, x->letters_n, x->now) : rc;
 }
 const struct op store_op_mail_dead = { .run = mail_dead, .locks = lock_nothing };
 

@@ -3,7 +3,8 @@
  *
  * A letter that waits has the number of a node.  come = 0: that node is to read it, with
  * MAIL_COME, which sets come: so each is read once, whatever is read again after a lost
- * connection.  Agents of nodes that are gone are taken first, then their letters follow.
+ * connection.  Agents of nodes that are gone are taken with the letters that wait for them, so
+ * that those are read before newer ones.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,8 +32,7 @@ mailer_take(struct store *st, struct store_cmd *c)
 	int rc = mailer_rows_read(&q, c->arena, &x->mailers, &x->mailers_n);
 
 	for (size_t i = 0; rc == OK && i < x->mailers_n; i++)
-		rc = db_run(&st->w, SQL_MAILER_MOVE, db_i64(x->mailers[i].owner),
-		    db_uuid(&x->mailers[i].id), db_i64(c->node));
+		rc = mailer_follow(st, x->mailers[i].owner, &x->mailers[i].id, c->node);
 	return rc;
 }
 const struct op store_op_mailer_take = { .run = mailer_take, .locks = lock_nothing,

@@ -14,15 +14,23 @@ optional(struct str s)
 	return s.n == 0 ? db_null() : db_str(s);
 }
 
-/* Another node's becomes this one's, with what waits for it. */
-static int
-mailer_follow(struct store *st, const struct store_cmd *c, const struct uuid *id)
+/* As what a sandboxed agent saves (wasm.c). */
+static void
+mailer_locks(const struct store_cmd *c, struct lock_set *l)
 {
-	int rc = db_run(&st->w, SQL_MAILER_MOVE, db_i64(c->owner), db_uuid(id),
-	    db_i64(c->node));
+	lock_uuid(l, LOCK_AGENT, c->op == STORE_MAILER_PUT ?
+	    &((const struct store_mailer_put *)c)->m.id : c->op == STORE_MAILER_SET ?
+	    &((const struct store_mailer_set *)c)->id : &((const struct store_mailer_delete *)c)->id);
+}
 
-	return rc != OK ? rc : db_run(&st->w, SQL_LETTERS_FOLLOW, db_i64(c->owner), db_uuid(id),
-	    db_i64(c->node));
+/* Another node's becomes this one's, with what waits for it. */
+int
+mailer_follow(struct store *st, owner_t owner, const struct uuid *id, int64_t us)
+{
+	int rc = db_run(&st->w, SQL_MAILER_MOVE, db_i64(owner), db_uuid(id), db_i64(us));
+
+	return rc != OK ? rc : db_run(&st->w, SQL_LETTERS_FOLLOW, db_i64(owner), db_uuid(id),
+	    db_i64(us));
 }
 
 static int
@@ -38,7 +46,7 @@ mailer_put(struct store *st, struct store_cmd *c)
 	    db_json(m->spec_json), db_i64(m->state), optional(m->error),
 	    db_i64(m->restarts), db_i64(m->created), db_i64(m->updated), db_i64(c->node));
 	if (rc == OK && x->follow)
-		return mailer_follow(st, c, &m->id);
+		return mailer_follow(st, c->owner, &m->id, c->node);
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&c->err, ERR_CONFLICT, m->name.n == 0 ? "there is an agent of "
 		    "this id" : "there is an agent of this id, or of the name '%.*s'",
@@ -47,7 +55,7 @@ mailer_put(struct store *st, struct store_cmd *c)
 }
 const struct op store_op_mailer_put = { .run = mailer_put,
     .texts = OP_TEXTS(OP_TEXT(mailer_put, m.spec_json), OP_TEXT(mailer_put, m.error)),
-    .locks = lock_nothing, .fenced = true };
+    .locks = mailer_locks, .fenced = true };
 
 static int
 mailer_set(struct store *st, struct store_cmd *c)
@@ -60,7 +68,7 @@ mailer_set(struct store *st, struct store_cmd *c)
 	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
 }
 const struct op store_op_mailer_set = { .run = mailer_set,
-    .texts = OP_TEXTS(OP_TEXT(mailer_set, error)), .locks = lock_nothing, .fenced = true };
+    .texts = OP_TEXTS(OP_TEXT(mailer_set, error)), .locks = mailer_locks, .fenced = true };
 
 static int
 mailer_delete(struct store *st, struct store_cmd *c)
@@ -71,7 +79,7 @@ mailer_delete(struct store *st, struct store_cmd *c)
 
 	return rc == OK && db_changes(&st->w) > 0 ? wasm_image_drop(st, c->owner, &x->id) : rc;
 }
-const struct op store_op_mailer_delete = { .run = mailer_delete, .locks = lock_nothing,
+const struct op store_op_mailer_delete = { .run = mailer_delete, .locks = mailer_locks,
     .fenced = true };
 
 int

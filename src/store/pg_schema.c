@@ -322,7 +322,8 @@ static const char mail_2[] =
 "ALTER TABLE letter ADD COLUMN node bigint NOT NULL DEFAULT 0,"
 "	ADD COLUMN come bigint NOT NULL DEFAULT 1;"
 "ALTER TABLE mailer ADD COLUMN node bigint NOT NULL DEFAULT 0;"
-"CREATE INDEX letter_node ON letter(node, come, key) WHERE state = 0 AND node <> 0;"
+"CREATE INDEX letter_new ON letter(key) WHERE state = 0 AND come = 0 AND node <> 0;"
+"CREATE INDEX letter_receiver ON letter(receiver) WHERE state = 0 AND node <> 0;"
 "CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
 static const char *const steps_2[] = { mail_2, NULL };
 static const char *const *const steps[] = { steps_1, steps_2 };

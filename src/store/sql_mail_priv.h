@@ -32,7 +32,10 @@
 	" coalesce((SELECT a.node FROM mail m CROSS JOIN mailer a"             \
 	" ON a.owner = m.owner AND a.id = m.sender WHERE m.key = l.mail), 0)"  \
 	" FROM letter l WHERE l.state = 0 AND l.node <> 0"                     \
-	" AND l.node NOT IN " NODES_LIVE " ORDER BY l.key LIMIT ?1"
+	" AND l.node NOT IN " NODES_LIVE                                       \
+	" AND l.node <> coalesce((SELECT a.node FROM mailer a"                 \
+	" WHERE a.owner = l.owner AND a.id = l.receiver), 0)"                  \
+	" ORDER BY l.key LIMIT ?1"
 
 #define SQL_MAIL_MAP(X)                                                        \
 	/* messages between agents */                                          \
@@ -103,8 +106,12 @@
 	    " AND state = 0")                                                  \
 	X(LETTERS_FOLLOW, "UPDATE letter SET node = ?3, come = 0 WHERE owner = ?1" \
 	    " AND receiver = ?2 AND state = 0 AND node <> 0 AND node <> ?3")   \
-	X(LETTERS_NEW, LETTER_COLUMNS "FROM letter l INDEXED BY letter_node"   \
-	    " CROSS JOIN mail m ON m.key = l.mail WHERE l.node = ?1 AND l.come = 0" \
-	    " AND l.state = 0 AND l.node <> 0 ORDER BY l.key LIMIT ?2")
+	/* whose the agent is now decides, so that what was sent to where it was before is \
+	 * not overtaken */                                                    \
+	X(LETTERS_NEW, LETTER_COLUMNS "FROM letter l INDEXED BY letter_new"    \
+	    " CROSS JOIN mail m ON m.key = l.mail"                             \
+	    " LEFT JOIN mailer a ON a.owner = l.owner AND a.id = l.receiver"   \
+	    " WHERE l.state = 0 AND l.come = 0 AND l.node <> 0"                \
+	    " AND coalesce(a.node, l.node) = ?1 ORDER BY l.key LIMIT ?2")
 
 #endif

@@ -620,7 +620,8 @@ static const char version_12[] =
 "ALTER TABLE letter ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
 "ALTER TABLE letter ADD COLUMN come INTEGER NOT NULL DEFAULT 1;"
 "ALTER TABLE mailer ADD COLUMN node INTEGER NOT NULL DEFAULT 0;"
-"CREATE INDEX letter_node ON letter(node, come, key) WHERE state = 0 AND node <> 0;"
+"CREATE INDEX letter_new ON letter(key) WHERE state = 0 AND come = 0 AND node <> 0;"
+"CREATE INDEX letter_receiver ON letter(receiver) WHERE state = 0 AND node <> 0;"
 "CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
 
 static const char *const steps[] = { version_1, version_2, version_3, version_4,

@@ -157,6 +157,7 @@ struct store {
 	bool pg;                     /* PostgreSQL: several nodes */
 	struct pg_begin *begin;      /* pg_begin.c; NULL: SQLite */
 	struct tokens *tokens;       /* pg_words.c; NULL: SQLite */
+	unsigned histories;          /* how often letters became history: mail.c */
 	bool dead;                   /* something buried is left to remove */
 	bool shrinks;                /* the file may have pages to give back */
 	int64_t fail_at, write_no;   /* test hook */
@@ -285,7 +286,8 @@ struct store_mailer;
 int  letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t *n);
 /* mailers.c */
 int  mailer_rows_read(struct query *q, struct arena *a, struct store_mailer **out, size_t *n);
-/* mailers.c: a thread goes. */
+/* mailers.c: an agent and its letters become this node's; a thread goes. */
+int  mailer_follow(struct store *st, owner_t owner, const struct uuid *id, int64_t us);
 int  mailer_drop(struct store *st, owner_t owner, const struct uuid *thread);
 
 /* wasm.c: an agent goes. */

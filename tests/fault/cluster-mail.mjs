@@ -147,5 +147,6 @@ await scenario("messages under kills", async () => {
   console.log(`${rounds} kills: ${sent} messages, ${again} times again`);
   for (const b of await Promise.all([0, 1].map(mails))) check(b.sent + b.come === b.delivered + b.dead + b.expired + b.pending + b.gone, "a node's books balance", b);
 });
+for (const [i, at] of cluster.nodes.entries()) if (at.exit !== null && !at.dying) check(false, `node ${i} runs`, at.text().slice(-3000));
 await cluster.stop();
 finish();

@@ -24,7 +24,8 @@
 #include "store/node.h"
 
 #define TICK_MS     1000
-#define LOOK_TICKS  5                        /* without being told, while the bus is up */
+#define LOOK_TICKS  2                        /* without being told, while the bus is up */
+#define TAKE_TICKS  5                        /* the same, for what dead nodes have left */
 #define ONCE        64                       /* commands between two ticks */
 #define TAKE_AGENTS 256
 #define TAKE_LETTERS 1024
@@ -164,7 +165,7 @@ look_open(void *here, struct parcel *p)
 	struct carrier *c = o->all->carrier;
 
 	free(p);
-	c->come = true;
+	c->look++;
 	step(c);
 }
 
@@ -175,7 +176,7 @@ carrier_look(struct office *o)
 	struct parcel *p;
 
 	if (o == first) {
-		o->all->carrier->come = true;
+		o->all->carrier->look++;
 		step(o->all->carrier);
 		return;
 	}
@@ -223,6 +224,7 @@ struct carrier_cmd {
 	struct carrier *c;
 	struct arena arena;
 	struct store_mail_move *moves;
+	uint64_t look;                       /* carrier.look when it began */
 	bool (*came)(struct carrier_cmd *x); /* true: x is still needed */
 };
 
@@ -363,8 +365,11 @@ agents_came(struct carrier_cmd *x)
 		    .id = k->m->id });
 		making_send(k);
 	}
-	if (n > 0)
+	if (n > 0) {
+		c->look++;
+		c->behind = true;
 		log_info("mail", "agents_taken", "n=%zu", n);
+	}
 	return n > 0;
 }
 
@@ -379,9 +384,79 @@ letters_came(struct carrier_cmd *x)
 	c->letters = n >= (size_t)x->letters.limit || c->moves_n > 0;
 	if (n > 0 || x->letters.moves_n > 0) {
 		carrier_wake(c->first, 0);
-		c->come = true;
+		c->look++;
 	}
 	return false;
+}
+
+static void
+to_all(struct office *o, void (*open)(void *here, struct parcel *p))
+{
+	for (size_t i = 0; i < COUNT(o->all->at); i++)
+		if (o->all->at[i] != NULL) {
+			struct parcel *p = mem_new(struct parcel);
+
+			p->open = open;
+			office_mail(o, o->all->at[i], p);
+		}
+}
+
+static void
+caught_up_open(void *here, struct parcel *p)
+{
+	struct office *o = here;
+	struct office_agent *a;
+	size_t at = 0;
+
+	free(p);
+	while ((a = map_each(&o->agents, &at)) != NULL)
+		a->behind = a->hidden;
+}
+
+static void
+catch_up_open(void *here, struct parcel *p)
+{
+	struct carrier *c = ((struct office *)here)->all->carrier;
+
+	free(p);
+	c->behind = true;
+	c->look++;
+	step(c);
+}
+
+void
+carrier_catch_up(struct office *o)
+{
+	struct parcel *p = mem_new(struct parcel);
+
+	p->open = catch_up_open;
+	office_mail(o, o->all->at[0], p);
+}
+
+bool
+carrier_pass(struct office *o, struct mail_ref to, int64_t row)
+{
+	struct office_agent *a;
+
+	if (o->all->carrier == NULL || row == 0 || system_has(o, to))
+		return false;
+	a = post_agent(o->post, to);
+	if (a == NULL || (!a->behind && a->owed_n == 0))
+		return false;
+	mem_grow(a->owed, a->owed_n, a->owed_cap);
+	a->owed[a->owed_n++] = row;
+	carrier_move(o, row, store_node(o->all->store));
+	return true;
+}
+
+void
+carrier_paid(struct office_agent *a, int64_t row)
+{
+	for (size_t i = 0; i < a->owed_n; i++)
+		if (a->owed[i] == row) {
+			a->owed[i] = a->owed[--a->owed_n];
+			return;
+		}
 }
 
 /* A letter on its way to its shard. */
@@ -450,12 +525,17 @@ come_came(struct carrier_cmd *x)
 {
 	struct carrier *c = x->c;
 
-	if (x->come.letters_n < (size_t)x->come.limit)
-		c->come = false;
 	for (size_t i = 0; i < x->come.letters_n; i++)
 		letter_comes(c, &x->come.letters[i]);
 	if (c->moves_n > 0)
 		c->letters = true;
+	if (x->come.letters_n == (size_t)x->come.limit)
+		return false;
+	c->looked = x->look;
+	if (c->behind && c->looked == c->look) {
+		c->behind = false;
+		to_all(c->first, caught_up_open);
+	}
 	return false;
 }
 
@@ -490,6 +570,7 @@ take_come(struct carrier *c)
 	struct carrier_cmd *x = cmd_new(c, STORE_MAIL_COME, come_came);
 
 	x->come.limit = COME_LETTERS;
+	x->look = c->look;
 	cmd_submit(c, x);
 }
 
@@ -516,7 +597,7 @@ step(struct carrier *c)
 		take_agents(c);
 	else if (c->letters)
 		take_letters(c);
-	else if (c->come && account_room(&account_mail) > 0)
+	else if (c->look != c->looked && account_room(&account_mail) > 0)
 		take_come(c);
 }
 
@@ -537,9 +618,9 @@ tick(struct wheel_timer *t)
 	if (o->still || o->draining)
 		return;
 	c->left = ONCE;
-	if (!c->up || ++c->ticks % LOOK_TICKS == 0)
-		c->come = true;
-	if (c->ticks % LOOK_TICKS == 0)
+	if (++c->ticks % LOOK_TICKS == 0 || !c->up)
+		c->look++;
+	if (c->ticks % TAKE_TICKS == 0)
 		c->agents = true;
 	announce_tick(c);
 	step(c);
@@ -556,7 +637,8 @@ office_join(struct office *o, void (*done)(void *ctx), void *ctx)
 	c->joined_ctx = ctx;
 	c->tick.fire = tick;
 	c->left = ONCE;
-	c->agents = c->come = true;
+	c->agents = true;
+	c->look++;
 	shard_timer_set(o->shard, &c->tick, TICK_MS);
 	step(c);
 }
@@ -582,18 +664,6 @@ rejoin_open(void *here, struct parcel *p)
 	announce_all(here, 0);
 }
 
-static void
-to_all(struct office *o, void (*open)(void *here, struct parcel *p))
-{
-	for (size_t i = 0; i < COUNT(o->all->at); i++)
-		if (o->all->at[i] != NULL) {
-			struct parcel *p = mem_new(struct parcel);
-
-			p->open = open;
-			office_mail(o, o->all->at[i], p);
-		}
-}
-
 void
 office_lost(struct office *o)
 {
@@ -611,7 +681,7 @@ office_rejoin(struct office *o)
 	for (size_t i = 0; i < c->peers_n; i++)
 		c->peers[i].whole = false;
 	c->moves_n = 0;
-	c->come = true;
+	c->look++;
 	carrier_take(c);
 }
 

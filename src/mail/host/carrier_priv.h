@@ -33,7 +33,9 @@ struct carrier {
 	struct wheel_timer tick;
 	unsigned ticks;
 	/* carrier.c: one command at a time. */
-	bool busy, agents, letters, come;    /* what is to be done */
+	bool busy, agents, letters;          /* what is to be done */
+	uint64_t look, looked;               /* for what has come: wanted, done */
+	bool behind;                         /* agents are, until all that has come is read */
 	unsigned left;                       /* commands until the next tick */
 	void (*joined)(void *ctx);           /* who waits for the first time; or NULL */
 	void *joined_ctx;
@@ -51,6 +53,12 @@ void carrier_wake(struct office *o, int64_t node);
 void carrier_look(struct office *o);
 /* A letter that waits here, as the store has it, is to be another node's. */
 void carrier_move(struct office *o, int64_t number, int64_t node);
+/* An agent has come here from another node: it is behind until what waits for it is read. */
+void carrier_catch_up(struct office *o);
+/* A letter with a row for an agent here that is behind: true, and it comes again, in its place. */
+bool carrier_pass(struct office *o, struct mail_ref to, int64_t row);
+/* It has come again. */
+void carrier_paid(struct office_agent *a, int64_t row);
 /* Takes agents and letters of nodes that are gone. */
 void carrier_take(struct carrier *c);
 void carrier_flush(struct office *o);

@@ -186,7 +186,10 @@ carried_open(void *here, struct parcel *p)
 	struct carried *c = CONTAINER_OF(p, struct carried, parcel);
 	struct office *o = here;
 
-	post_come(o->post, &c->l, office_now(o));
+	if ((c->l.flags & LETTER_DURABLE) != 0 && carrier_pass(o, c->l.to, c->l.row))
+		post_passed(o->post);
+	else
+		post_come(o->post, &c->l, office_now(o));
 	office_stir(o);
 	mail_text_drop(c->l.text);
 	free(c);

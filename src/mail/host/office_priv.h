@@ -3,6 +3,7 @@
  *
  *   office.c    offices and their turns: deliver, timers, published figures
  *   roster.c    agents: spawned, stopped, restarted by their supervisors
+ *   roster_join.c, roster_stop.c   (roster_priv.h)
  *   register.c  durable ones as rows of the store
  *   spec.c      copies of what an agent is asked for and shown as
  *   show.c      agents of all shards, shown and listed
@@ -138,6 +139,9 @@ struct office_agent {
 	bool registered;                     /* it has a row in the store */
 	bool announced;                      /* to other nodes */
 	bool hidden;                         /* not to be, yet: its row is under way */
+	bool behind;                         /* letters of before it came here are not read yet */
+	int64_t *owed;                       /* those that must not overtake them */
+	size_t owed_n, owed_cap;
 	int end_rc;
 	struct str error;                    /* of its last end; owned */
 	struct agents *set;                  /* held; NULL: without a definition */

@@ -20,27 +20,13 @@
 #include "base/mem.h"
 #include "chart/chart.h"
 #include "mail/host/carrier_priv.h"
+#include "mail/host/roster_priv.h"
 #include "mail/host/register.h"
-
-/* Who wants an agent to stop; travels to its shard and back. */
-struct stopping {
-	struct parcel parcel;
-	struct stopping *next;
-	struct office *from;
-	owner_t owner;
-	struct uuid id;
-	bool drain;
-	msec deadline;
-	void (*done)(void *ctx, int rc, const struct err *e);
-	void *ctx;
-	int rc;
-	struct err err;
-};
 
 /* ---- states ---------------------------------------------------------------------- */
 
-static void
-become(struct office_agent *a, enum mail_state state)
+void
+roster_become(struct office_agent *a, enum mail_state state)
 {
 	struct office *o = a->o;
 
@@ -73,8 +59,6 @@ roster_is_full(struct office *o, struct mail_ref at)
 	return post_waiting(o->post, at) >= max;
 }
 
-static void settle(struct office_agent *a);
-
 static enum mail_taken
 take(void *ctx, struct letter *l)
 {
@@ -87,9 +71,9 @@ take(void *ctx, struct letter *l)
 	taken = a->row->kind->take(a->self, l);
 	a->acting = false;
 	if (a->state == AGENT_READY && taken != MAIL_BUSY)
-		become(a, AGENT_RUNNING);
+		roster_become(a, AGENT_RUNNING);
 	if (a->ended)
-		settle(a);
+		roster_settle(a);
 	return taken;
 }
 
@@ -99,6 +83,7 @@ entry_free(struct office_agent *a)
 	assert(a->self == NULL && a->stopping == NULL && !wheel_armed(&a->timer));
 	agents_free(a->set);
 	free((char *)a->error.p);
+	free(a->owed);
 	free(a);
 }
 
@@ -139,8 +124,8 @@ answer_open(void *here, struct parcel *p)
 	office_idle(here);
 }
 
-static void
-answer(struct office *o, struct stopping *x)
+void
+roster_answer(struct office *o, struct stopping *x)
 {
 	x->parcel.open = answer_open;
 	if (x->from == o)
@@ -155,7 +140,7 @@ answer_all(struct office *o, struct stopping *x)
 	while (x != NULL) {
 		struct stopping *next = x->next;
 
-		answer(o, x);
+		roster_answer(o, x);
 		x = next;
 	}
 }
@@ -199,8 +184,8 @@ forget(struct office_agent *a)
 }
 
 /* It is gone for good.  a may be freed. */
-static void
-leave(struct office_agent *a)
+void
+roster_leave(struct office_agent *a)
 {
 	struct stopping *who = a->stopping;
 	struct office *o = a->o;
@@ -268,14 +253,14 @@ roster_yield_all(struct office *o)
 	free(all);
 }
 
-static void
-fail(struct office_agent *a)
+void
+roster_fail(struct office_agent *a)
 {
 	if (a->stopping != NULL) {
-		leave(a);
+		roster_leave(a);
 		return;
 	}
-	become(a, AGENT_FAILED);
+	roster_become(a, AGENT_FAILED);
 	if (a->registered)
 		register_set(a->o, a);
 	(void)post_close(a->o->post, a->ref);
@@ -291,8 +276,8 @@ random_bits(void)
 }
 
 /* After its end: again, later, or never. */
-static void
-settle(struct office_agent *a)
+void
+roster_settle(struct office_agent *a)
 {
 	msec delay;
 
@@ -301,12 +286,12 @@ settle(struct office_agent *a)
 	    supervise_ended(&a->supervisor, a->end_rc != OK, random_bits(), office_now(a->o));
 	if (delay >= 0) {
 		post_pause(a->o->post, a->ref);
-		become(a, AGENT_LOADED);
+		roster_become(a, AGENT_LOADED);
 		shard_timer_set(a->o->shard, &a->timer, delay);
 	} else if (a->end_rc == OK) {
-		leave(a);
+		roster_leave(a);
 	} else {
-		fail(a);
+		roster_fail(a);
 	}
 }
 
@@ -318,13 +303,13 @@ office_ended(struct office_agent *a, int rc, struct str error)
 	a->end_rc = rc;
 	a->ended = true;
 	if (!a->acting)
-		settle(a);
+		roster_settle(a);
 }
 
 /* ---- the beginning ------------------------------------------------------------------ */
 
-static int
-start(struct office_agent *a, enum office_start how, struct err *e)
+int
+roster_start(struct office_agent *a, enum office_start how, struct err *e)
 {
 	int rc;
 
@@ -332,7 +317,7 @@ start(struct office_agent *a, enum office_start how, struct err *e)
 	rc = a->row->kind->start(a->row->ctx, a, &a->self, how, e);
 	a->acting = false;
 	if (rc == OK)
-		become(a, AGENT_READY);
+		roster_become(a, AGENT_READY);
 	return rc;
 }
 
@@ -346,21 +331,21 @@ again(struct wheel_timer *t)
 	if (a->o->still)
 		return;
 	if (a->state == AGENT_DRAINING) {
-		leave(a);                    /* drained, or the deadline */
+		roster_leave(a);                    /* drained, or the deadline */
 		return;
 	}
 	a->restarts++;
-	rc = start(a, START_RESTARTED, &e);
+	rc = roster_start(a, START_RESTARTED, &e);
 	if (rc < 0)
 		office_ended(a, rc, str_of(e.text));
 	else if (a->ended)
-		settle(a);
+		roster_settle(a);
 	else
 		post_wake(a->o->post, a->ref);
 }
 
-static const struct office_row *
-row_find(const struct office *o, struct str name)
+const struct office_row *
+roster_kind(const struct office *o, struct str name)
 {
 	for (size_t i = 0; i < o->kinds_n; i++)
 		if (str_eq(str_of(o->kinds[i].kind->name), name))
@@ -461,12 +446,12 @@ agent_new(struct office *o, const struct office_spec *s, const struct office_row
 }
 
 /* Puts it in the roster; *out is not started yet. */
-static int
-agent_make(struct office *o, const struct office_spec *s, struct office_agent **out,
+int
+roster_make(struct office *o, const struct office_spec *s, struct office_agent **out,
     struct err *e)
 {
 	const struct agent *definition = NULL;
-	const struct office_row *row = row_find(o, s->kind);
+	const struct office_row *row = roster_kind(o, s->kind);
 	struct agents *set = NULL;
 	int rc = OK;
 
@@ -475,7 +460,7 @@ agent_make(struct office *o, const struct office_spec *s, struct office_agent **
 	if (rc != OK)
 		return rc;
 	if (s->kind.n == 0)
-		row = row_find(o, usual_kind(s, definition));
+		row = roster_kind(o, usual_kind(s, definition));
 	rc = check_spec(o, s, row, e);
 	if (rc == OK && atomic_fetch_add_explicit(&o->all->agents_n, 1, memory_order_relaxed) >=
 	    LIMIT_AGENTS_LIVE) {
@@ -507,12 +492,12 @@ spawn_start(struct office_agent *a, struct office_spawn *s)
 {
 	struct office *o = a->o;
 	struct err e;
-	int rc = start(a, START_NEW, &e);
+	int rc = roster_start(a, START_NEW, &e);
 
 	if (rc != OK)
-		leave(a);
+		roster_leave(a);
 	else if (a->ended)
-		settle(a);
+		roster_settle(a);
 	else
 		post_wake(o->post, a->ref);
 	spawn_end(o, s, rc, rc == OK ? NULL : &e);
@@ -533,7 +518,7 @@ spawn_registered(struct office *o, void *ctx, int rc, const struct err *e)
 		spawn_start(a, s);
 	} else {
 		a->registered = false;
-		leave(a);
+		roster_leave(a);
 		spawn_end(o, s, rc, e);
 	}
 }
@@ -548,7 +533,7 @@ office_spawn(struct office *o, struct office_spawn *s)
 	if (uuid_is_zero(&s->spec.id))
 		s->spec.id = uuid_v7();
 	if (rc == OK)
-		rc = agent_make(o, &s->spec, &a, &e);
+		rc = roster_make(o, &s->spec, &a, &e);
 	office_busy(o);
 	if (rc != OK) {
 		spawn_end(o, s, rc, &e);
@@ -558,262 +543,6 @@ office_spawn(struct office *o, struct office_spawn *s)
 	} else {
 		spawn_start(a, s);
 	}
-}
-
-struct attaching { owner_t owner; struct uuid id; };
-
-/* Its row says that it is here: other nodes may know.  It may have gone meanwhile. */
-static void
-attached(struct office *o, void *ctx, int rc, const struct err *e)
-{
-	struct attaching *x = ctx;
-	struct office_agent *a = roster_find(o, x->owner, &x->id);
-
-	if (a != NULL && rc == OK) {
-		a->hidden = false;
-		announce_state(a);
-	} else if (rc != OK) {
-		log_warn("mail", "register", "error=%s", e->text);
-	}
-	free(x);
-}
-
-static void
-attach(struct office_agent *a)
-{
-	struct attaching *x = mem_new(struct attaching);
-
-	*x = (struct attaching){ a->spec.owner, a->spec.id };
-	a->registered = true;
-	register_put(a->o, &a->spec, true, a->created, attached, x);
-}
-
-/* One that another node had comes with its row. */
-struct following { struct office *o; struct office_agent **out; int rc; struct err *e; };
-
-static void
-follow(void *ctx, const struct register_row *row)
-{
-	struct following *f = ctx;
-	struct office_spec spec = row->spec;
-
-	f->rc = agent_make(f->o, &spec, f->out, f->e);
-	if (f->rc == OK) {
-		(*f->out)->created = row->created;
-		(*f->out)->restarts = row->restarts;
-	}
-}
-
-static int
-attach_make(struct office *o, const struct office_spec *spec, struct office_agent **out,
-    struct err *e)
-{
-	struct following f = { .o = o, .out = out, .e = e, .rc = ERR_NOTFOUND };
-	struct arena arena = ARENA(LIMIT_STATE_BYTES);
-	struct store_mailer m;
-	char id[UUID_TEXT];
-
-	uuid_format(&spec->id, id);
-	if (office_elsewhere(o, spec->owner, (struct str){ id, UUID_TEXT }, NULL) &&
-	    store_mailer_get(o->reader, spec->owner, (struct str){ id, UUID_TEXT }, &arena,
-	    &m) == OK)
-		register_read(&m, follow, &f);
-	arena_release(&arena);
-	return f.rc == ERR_NOTFOUND ? agent_make(o, spec, out, e) : f.rc;
-}
-
-int
-office_attach(struct office *o, const struct office_spec *spec, void *self,
-    struct office_agent **out, struct err *e)
-{
-	int rc = attach_make(o, spec, out, e);
-
-	if (rc != OK)
-		return rc;
-	(*out)->self = self;
-	(*out)->hidden = spec->durable;
-	become(*out, AGENT_READY);
-	if (spec->durable)
-		attach(*out);
-	return OK;
-}
-
-/* ---- after a start ----------------------------------------------------------------- */
-
-static int
-revive(struct office_agent *a, const struct register_row *row, struct err *e)
-{
-	int rc;
-
-	a->registered = true;
-	a->created = row->created;
-	a->restarts = row->restarts;
-	if (row->state == AGENT_FAILED) {
-		a->error = (struct str){ mem_cstr(row->error), row->error.n };
-		fail(a);
-		return OK;
-	}
-	rc = start(a, START_RECOVERED, e);
-	if (rc == OK && a->ended)
-		settle(a);
-	return rc;
-}
-
-/* Each shard takes its share, whichever order it reads them in. */
-static void
-recover(void *ctx, const struct register_row *row)
-{
-	struct office *o = ctx;
-	struct office_agent *a;
-	struct err e = { 0 };
-	int rc;
-
-	if (o->all->at[row->spec.id.b[15] % o->all->shards] != o)
-		return;
-	rc = agent_make(o, &row->spec, &a, &e);
-	if (rc == OK) {
-		rc = revive(a, row, &e);
-		if (rc != OK)
-			office_ended(a, rc, str_of(e.text));
-	}
-	if (rc != OK)
-		log_warn("mail", "agent_lost", "name=%.*s error=%s", FMT(row->spec.name), e.text);
-}
-
-struct taking { struct office *o; int rc; };
-
-/* One in memory has gone with its node. */
-static void
-take_one(void *ctx, const struct register_row *row)
-{
-	struct taking *x = ctx;
-	struct office *o = x->o;
-	struct office_agent *a;
-	struct err e = { 0 };
-
-	if (!row->spec.durable) {
-		register_delete(o, &row->spec, NULL, NULL);
-		return;
-	}
-	x->rc = agent_make(o, &row->spec, &a, &e);
-	if (x->rc == OK)
-		x->rc = revive(a, row, &e);
-	else
-		a = NULL;
-	if (x->rc == OK)
-		return;
-	if (a != NULL && x->rc == ERR_CONFLICT)
-		roster_yield(a, 0);          /* it has to be made elsewhere */
-	else if (a != NULL)
-		office_ended(a, x->rc, str_of(e.text));
-	log_warn("mail", x->rc == ERR_CONFLICT ? "agent_elsewhere" : "agent_lost",
-	    "name=%.*s error=%s", FMT(row->spec.name), e.text);
-}
-
-int
-roster_take(struct office *o, const struct store_mailer *m)
-{
-	struct taking x = { .o = o };
-	struct mail_ref ref;
-
-	/* Its run may have come before it. */
-	if (mail_directory_id(o->all->directory, m->owner, &m->id, &ref) == OK &&
-	    !mail_is_away(ref))
-		return OK;
-	register_read(m, take_one, &x);
-	return x.rc;
-}
-
-struct office *
-roster_home(struct office *o, const struct store_mailer *m)
-{
-	const struct office_row *row = row_find(o, m->kind);
-	struct office *home = row == NULL || row->kind->home == NULL ? NULL :
-	    row->kind->home(row->ctx, &m->id);
-
-	return home != NULL ? home : o->all->at[m->id.b[15] % o->all->shards];
-}
-
-int
-office_recover(struct office *o, struct err *e)
-{
-	int rc = letters_count(o, e);
-
-	return rc == OK ? register_each(o, recover, o, e) : rc;
-}
-
-/* ---- stopping -------------------------------------------------------------------- */
-
-/* Maybe from inside its kind, which has just settled the last letter: so later. */
-static void
-drained(void *ctx)
-{
-	struct office_agent *a = ctx;
-
-	shard_timer_cancel(a->o->shard, &a->timer);
-	shard_timer_set(a->o->shard, &a->timer, 0);
-}
-
-static void
-drain(struct office_agent *a, struct stopping *x)
-{
-	become(a, AGENT_DRAINING);
-	shard_timer_cancel(a->o->shard, &a->timer);
-	shard_timer_set(a->o->shard, &a->timer, x->deadline);
-	(void)post_drain(a->o->post, a->ref, drained, a);
-}
-
-static void
-stop_open(void *here, struct parcel *p)
-{
-	struct stopping *x = CONTAINER_OF(p, struct stopping, parcel);
-	struct office *o = here;
-	struct office_agent *a = roster_find(o, x->owner, &x->id);
-
-	if (a == NULL) {
-		x->rc = err_set(&x->err, ERR_NOTFOUND, "the agent has stopped");
-		answer(o, x);
-	} else if (x->drain && a->state == AGENT_DRAINING) {
-		x->rc = err_set(&x->err, ERR_CONFLICT, "the agent drains already");
-		answer(o, x);
-	} else {
-		x->next = a->stopping;
-		a->stopping = x;
-		if (x->drain && a->self != NULL)
-			drain(a, x);
-		else
-			leave(a);
-	}
-}
-
-void
-office_stop(struct office *o, owner_t owner, struct str id_or_name, bool wait, msec deadline,
-    void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
-{
-	struct stopping *x;
-	struct office *home;
-	struct uuid id;
-	struct err e;
-	int rc = office_find(o, owner, id_or_name, &id, &home, &e);
-
-	if (rc != OK) {
-		done(ctx, rc, &e);
-		return;
-	}
-	x = mem_new(struct stopping);
-	x->from = o;
-	x->owner = owner;
-	x->id = id;
-	x->drain = wait;
-	x->deadline = deadline;
-	x->done = done;
-	x->ctx = ctx;
-	x->parcel.open = stop_open;
-	office_busy(o);
-	if (home == o)
-		stop_open(o, &x->parcel);
-	else
-		office_mail(o, home, &x->parcel);
 }
 
 void

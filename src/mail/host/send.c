@@ -203,6 +203,10 @@ send_all(struct sending *x)
 		}
 		l.to = x->at[i].ref;
 		l.row = x->row > 0 ? x->row + (int64_t)i : 0;
+		if (carrier_pass(x->o, l.to, l.row)) {
+			post_left(x->o->post, 1);
+			continue;
+		}
 		post_send_later(x->o->post, &l, x->m.created);
 	}
 	mail_text_drop(l.text);
@@ -706,6 +710,8 @@ letter_arrives(struct office *o, const struct store_letter *s, struct mail_ref t
 	l.row = s->number;
 	if (!m.delivery.durable)
 		l.flags |= LETTER_CAME;
+	if (!system_has(o, to) && post_agent(o->post, to) != NULL)
+		carrier_paid(post_agent(o->post, to), s->number);
 	post_arrive(o->post, &l, why, x.m.created);
 	mail_text_drop(l.text);
 	office_stir(o);
