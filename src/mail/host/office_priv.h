@@ -10,6 +10,7 @@
  *   external.c  the kind "external": clients that read a mailbox
  *   chart_agent.c       the kind "chart": a chart in memory
  *   send.c      a message: addresses, checks, letters
+ *   letters.c   letters that the store has
  *   converse.c  conversations that follow a protocol
  *   system.c    agents of the server itself
  *   carrier.c   letters and agents of several nodes

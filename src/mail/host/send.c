@@ -15,29 +15,14 @@
 #include "base/mem.h"
 #include "mail/host/converse.h"
 #include "mail/host/carrier_priv.h"
+#include "mail/host/send_priv.h"
 #include "store/node.h"
 
-#define SOME_TARGETS 16
-
-/* A message while office_send is at work with it. */
-struct sending {
-	struct office *o;
-	struct uuid sender;                  /* zero: a client */
-	struct mail_ref from;
-	struct acl m;
-	char sender_text[UUID_TEXT];
-	struct buf name;                     /* of a sender of another shard */
-	struct target *at, first[SOME_TARGETS];
-	size_t n, cap;
-	bool to_itself;
-	int64_t row;                         /* of the first letter in the store; 0: none */
-	struct talks_seen *seen;             /* of its conversation; or NULL */
-};
 
 /* ---- who and to whom ----------------------------------------------------------------- */
 
-static void
-add_target(void *ctx, const struct uuid *id, struct mail_ref ref)
+void
+sending_target(void *ctx, const struct uuid *id, struct mail_ref ref)
 {
 	struct sending *x = ctx;
 
@@ -57,7 +42,7 @@ add_target(void *ctx, const struct uuid *id, struct mail_ref ref)
 	x->at[x->n++] = (struct target){ *id, ref };
 }
 
-static void
+void
 sending_begin(struct sending *x, struct office *o, const struct acl *m)
 {
 	x->o = o;
@@ -74,7 +59,7 @@ sending_begin(struct sending *x, struct office *o, const struct acl *m)
 	x->name = BUF(LIMIT_ACL_PARAM_BYTES);
 }
 
-static void
+void
 sending_end(struct sending *x)
 {
 	if (x->at != x->first)
@@ -124,13 +109,13 @@ address(struct sending *x, owner_t owner, struct err *e)
 		int rc;
 
 		if (system_find(x->o, to, x->from, &own)) {
-			add_target(x, &own.id, own.ref);
+			sending_target(x, &own.id, own.ref);
 			continue;
 		}
 		x->to_itself = false;
-		rc = mail_directory_resolve(x->o->all->directory, owner, to, add_target, x, e);
+		rc = mail_directory_resolve(x->o->all->directory, owner, to, sending_target, x, e);
 		if (rc == ERR_NOTFOUND && carrier_learn(x->o, owner, to))
-			rc = mail_directory_resolve(x->o->all->directory, owner, to, add_target,
+			rc = mail_directory_resolve(x->o->all->directory, owner, to, sending_target,
 			    x, e);
 		if (rc != OK)
 			return rc;
@@ -170,8 +155,8 @@ pack(struct sending *x, struct err *e)
 }
 
 /* The text is shared by all letters; drop it when they are sent. */
-static struct post_letter
-letter_of(const struct sending *x)
+struct post_letter
+sending_letter(const struct sending *x)
 {
 	const struct acl_delivery *d = &x->m.delivery;
 	struct post_letter l = { .from = x->from, .act = x->m.act,
@@ -190,10 +175,10 @@ letter_of(const struct sending *x)
 }
 
 /* Those of other nodes are rows, which their nodes read. */
-static void
-send_all(struct sending *x)
+void
+sending_go(struct sending *x)
 {
-	struct post_letter l = letter_of(x);
+	struct post_letter l = sending_letter(x);
 
 	for (size_t i = 0; i < x->n; i++) {
 		if (mail_is_away(x->at[i].ref)) {
@@ -321,7 +306,7 @@ send_out(struct sending *x, owner_t owner, struct office_send *s)
 	}
 	if (away)
 		keep_away(x, owner, s);
-	send_all(x);
+	sending_go(x);
 	return away;
 }
 
@@ -436,7 +421,7 @@ knock_mail(struct knock *k, struct sending *x)
 static void
 send_one(struct sending *x, struct office_send *s)
 {
-	struct post_letter l = letter_of(x);
+	struct post_letter l = sending_letter(x);
 	struct office *home = x->o->all->at[x->at[0].ref.shard];
 	size_t n = l.text == NULL ? l.packed.n : 0;
 	struct knock *k = mem_alloc(sizeof *k + n);
@@ -624,12 +609,12 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 
 		if (!system_by_id(o, &m->to[i], x.from, &to))
 			to.ref = place_now(o, owner, m, i);
-		add_target(&x, &to.id, to.ref);
+		sending_target(&x, &to.id, to.ref);
 	}
 	buf_clear(&o->packed);
 	buf_add(&o->packed, m->packed);
 	x.row = m->first;
-	send_all(&x);
+	sending_go(&x);
 	sending_end(&x);
 }
 
@@ -647,160 +632,4 @@ office_post_mail(struct office *o, owner_t owner, const struct store_mail *m)
 	k->owner = owner;
 	office_busy(o);
 	durable_put(o->durable, owner, m, kept, k);
-}
-
-/* ---- after a start ------------------------------------------------------------------------- */
-
-/* A letter of the store goes into its mailbox, wherever that is; into none: it is dead. */
-static void
-send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
-{
-	struct mail_directory *d = o->all->directory;
-	struct acl_room room;
-	struct sending x;
-	struct acl m;
-
-	if (acl_unpack(&m, s->packed, &room, NULL) != OK)
-		return;
-	sending_begin(&x, o, &m);
-	x.sender = (struct uuid){ 0 };
-	x.from = MAIL_NOBODY;
-	(void)mail_directory_id(d, s->owner, &s->sender, &x.from);
-	add_target(&x, &s->to, to);
-	if (s->expires > 0)
-		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
-	buf_clear(&o->packed);
-	buf_add(&o->packed, s->packed);
-	x.row = s->number;
-	send_all(&x);
-	sending_end(&x);
-}
-
-/* The conversation is known here from now on, as if it was said here. */
-static void
-overhear(struct sending *x, const struct store_letter *s)
-{
-	int answer;
-
-	(void)converse(x->o, s->owner, &x->m, &s->sender, x->at, 1, &x->seen, &answer, NULL);
-}
-
-void
-letter_arrives(struct office *o, const struct store_letter *s, struct mail_ref to,
-    enum mail_dead_reason why)
-{
-	struct post_letter l;
-	struct acl_room room;
-	struct sending x;
-	struct acl m;
-
-	if (acl_unpack(&m, s->packed, &room, NULL) != OK)
-		return;
-	sending_begin(&x, o, &m);
-	(void)mail_directory_id(o->all->directory, s->owner, &s->sender, &x.from);
-	add_target(&x, &s->to, to);
-	overhear(&x, s);
-	if (s->expires > 0)
-		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
-	buf_clear(&o->packed);
-	buf_add(&o->packed, s->packed);
-	x.row = s->number;
-	l = letter_of(&x);
-	l.to = to;
-	l.row = s->number;
-	if (!m.delivery.durable)
-		l.flags |= LETTER_CAME;
-	if (!system_has(o, to) && post_agent(o->post, to) != NULL)
-		carrier_paid(post_agent(o->post, to), s->number);
-	post_arrive(o->post, &l, why, x.m.created);
-	mail_text_drop(l.text);
-	office_stir(o);
-	sending_end(&x);
-}
-
-struct mail_ref
-letter_place(struct office *o, const struct store_letter *s)
-{
-	struct mail_directory *d = o->all->directory;
-	struct mail_ref from = MAIL_NOBODY;
-	struct target to = { .ref = MAIL_NOBODY };
-
-	(void)mail_directory_id(d, s->owner, &s->sender, &from);
-	if (!system_by_id(o, &s->to, from, &to))
-		(void)mail_directory_id(d, s->owner, &s->to, &to.ref);
-	return to.ref;
-}
-
-int
-letters_count(struct office *o, struct err *e)
-{
-	int64_t last = 0;
-	int rc = shard_id(o->shard) == 0 ? store_letters_last(o->reader, &last) : OK;
-
-	if (rc != OK)
-		return err_set(e, rc, "the letters that wait cannot be read");
-	if (shard_id(o->shard) == 0)
-		atomic_store_explicit(&o->all->stored, last, memory_order_relaxed);
-	return OK;
-}
-
-/* Letters for agents that are at home here, and on the first shard those for nobody.  Those that
- * were sent since the start have been posted: agents of other shards may be at work. */
-static void
-resume(void *ctx, const struct store_letter *s)
-{
-	struct office *o = ctx;
-	struct mail_ref to = letter_place(o, s);
-
-	if (to.shard == shard_id(o->shard) &&
-	    s->number <= atomic_load_explicit(&o->all->stored, memory_order_relaxed))
-		send_stored(o, s, to);
-}
-
-int
-office_resume(struct office *o, struct err *e)
-{
-	int rc = store_letters_each(o->reader, resume, o);
-
-	return rc == OK ? OK : err_set(e, rc, "the letters that wait cannot be read");
-}
-
-/* ---- dead letters --------------------------------------------------------------------------- */
-
-struct reviving {
-	struct office *o;
-	owner_t owner;
-	void (*done)(void *ctx, int rc, size_t letters, const struct err *e);
-	void *ctx;
-};
-
-/* A dead letter waits again; where it died its books are other shards' than this one's, so it
- * counts as sent again. */
-static void
-revived(void *ctx, int rc, const struct store_letter *letters, size_t n, const struct err *e)
-{
-	struct reviving *r = ctx;
-	struct office *o = r->o;
-
-	/* Each node looks: one of them has the agent. */
-	if (o->all->carrier != NULL) {
-		carrier_wake(o, 0);
-		carrier_look(o);
-	}
-	for (size_t i = 0; o->all->carrier == NULL && letters != NULL && i < n; i++)
-		send_stored(o, &letters[i], letter_place(o, &letters[i]));
-	r->done(r->ctx, rc, n, e);
-	free(r);
-	office_idle(o);
-}
-
-void
-office_dead(struct office *o, owner_t owner, const struct uuid *message_id, bool drop,
-    void (*done)(void *ctx, int rc, size_t letters, const struct err *e), void *ctx)
-{
-	struct reviving *r = mem_new(struct reviving);
-
-	*r = (struct reviving){ o, owner, done, ctx };
-	office_busy(o);
-	durable_dead(o->durable, owner, message_id, drop, revived, r);
 }
