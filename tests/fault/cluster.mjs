@@ -185,7 +185,7 @@ const tally = {};
 for (let round = 0; round < rounds * kinds.length; round++) {
   const kind = kinds[round % kinds.length], i = upTo(N), before = violations.length;
   await scenario(`round ${round}: ${kind}, node ${i}`, async () => {
-    const load = startLoad({ url: cluster.url, base: world.url, clients: 10, upTo });
+    const load = startLoad({ url: cluster.url, base: world.url, clients: 10, upTo, name: round });
     await hold(300, 900);
     mostThreads = Math.max(mostThreads, threads());
     const began = performance.now();
@@ -196,7 +196,7 @@ for (let round = 0; round < rounds * kinds.length; round++) {
     if (wrong) throw wrong;
     await healthy();
     for (const r of load.ledger.refused) check(false, `${kind}: a request was refused`, r);
-    acknowledged += await verify(cluster.url, load.ledger, patience);
+    acknowledged += await verify(cluster.url, load.ledger, patience, kind.startsWith("disk"));
     requests += load.ledger.requests;
     unknown += load.ledger.unknown;
     threadsSeen += load.ledger.threads.length;
@@ -212,7 +212,7 @@ for (let round = 0; round < rounds * kinds.length; round++) {
 takeovers.sort((a, b) => a - b);
 const at = (q) => Math.round(takeovers[Math.min(takeovers.length - 1, Math.floor(q * takeovers.length))] ?? 0);
 for (const [kind, t] of Object.entries(tally)) console.log(`  ${kind.padEnd(10)} ${t.n} rounds, ${(t.ms / t.n / 1000).toFixed(1)} s each, ${t.violations} violations`);
-console.log(`${threadsSeen} threads, ${acknowledged} acknowledged runs, ${requests} requests (${unknown} unanswered), ${world.calls()} calls, ${world.handed.length} runs handed over`);
+console.log(`${threadsSeen} threads, ${acknowledged} acknowledged runs (${verify.failed} could not be stored on a full disk), ${requests} requests (${unknown} unanswered), ${world.calls()} calls, ${world.handed.length} runs handed over`);
 console.log(`take-over ms: median ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} of ${takeovers.length}; threads of a process: ${mostThreads} at most`);
 if (process.env.TELL) for (const [n, x] of cluster.nodes.entries()) console.log(`--- node ${n}\n${x.text().slice(-6000)}`);
 await cluster.stop();
