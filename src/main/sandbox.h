@@ -17,6 +17,8 @@ struct sandbox {
 	char *cache;
 	char host[4096];                     /* the program cohort-wasm-host */
 	struct guest_files *files;           /* modules of the folder */
+	void (*changed)(void *ctx);          /* as of wasm_deploy_options; set before it opens */
+	void *ctx;
 };
 
 /* By the settings wasm.*; with the modules of that folder's agents. */

@@ -97,6 +97,18 @@ worker_open(struct worker *w, struct err *e)
 	return rc;
 }
 
+/* Of shard 0: rows that other nodes may change are heard of, or looked at. */
+static void
+talk_open(struct worker *w)
+{
+	struct node *n = w->node;
+
+	if (n->bus != NULL || config_store_is_server(n->config))
+		wire_talk_open(&n->talk, &(struct wire_talk_needs){ .bus = n->bus,
+		    .shard = w->shard, .auth = n->auth, .catalog = n->catalog,
+		    .modules = w->guests.desk, .desk = w->desk, .reader = w->reader });
+}
+
 static void
 worker_boot(struct worker *w)
 {
@@ -105,6 +117,8 @@ worker_boot(struct worker *w)
 
 	if (rc < 0)
 		node_fail(w->node, rc, &e);
+	else if (w->id == 0)
+		talk_open(w);
 	worker_finish(w);
 }
 
@@ -183,6 +197,8 @@ worker_catalog_drained(void *ctx)
 static void
 worker_drain_api(struct worker *w)
 {
+	if (w->id == 0)
+		wire_talk_drain(&w->node->talk);
 	worker_desk_drain(w->desk);
 	if (w->relay != NULL)
 		relay_drain(w->relay);
@@ -339,6 +355,7 @@ serves(struct node *n)
 {
 	if (n->cluster != NULL)
 		cluster_serve(n->cluster);
+	wire_talk_serve(&n->talk);
 	if (folder_path(n->folder) != NULL)
 		n->reload = reload_new(n->workers[0].shard, n->folder, folder_changed, n,
 		    sandbox_read, &n->sandbox);

@@ -294,7 +294,7 @@ static int
 open_catalog(struct node *n, struct err *e)
 {
 	struct catalog_options o = { .store = n->store, .tools = n->tools, .shards = n->shards,
-	    .shards_n = n->workers_n };
+	    .shards_n = n->workers_n, .kept = wire_talk_graphs, .ctx = &n->talk };
 
 	n->desk = workers_new(&(struct workers_options){ .shards = n->workers_n,
 	    .lease = config_int(n->config, SETTING_WORKERS_LEASE), .poll = LIMIT_WORKER_POLL_MS,
@@ -313,6 +313,8 @@ open_shared(struct node *n, struct err *e)
 	n->tools = tools_new();
 	work_tools_add(n->tools);
 	rc = open_catalog(n, e);
+	n->sandbox.changed = wire_talk_modules;
+	n->sandbox.ctx = &n->talk;
 	if (rc == OK)
 		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
 	if (rc < 0)
@@ -417,6 +419,7 @@ node_free(struct node *n)
 	cluster_close(n->cluster);
 	bus_close(n->bus);
 	relay_net_free(n->relay);
+	wire_talk_close(&n->talk);
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	store_close(n->guest_house);

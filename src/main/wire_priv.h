@@ -12,6 +12,7 @@
 #include "main/oversight.h"
 #include "main/sandbox.h"
 #include "main/wire.h"
+#include "main/wire_talk.h"
 #include "run/hook.h"
 
 /* A thread with pending runs, found at start. */
@@ -51,6 +52,7 @@ struct node {
 	struct cluster *cluster;             /* NULL: one node alone */
 	struct mail_carrier *carrier;        /* the same */
 	struct relay_net *relay;             /* to other nodes; NULL: no bus, or alone */
+	struct wire_talk talk;               /* all zero: one node alone */
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;
