@@ -203,7 +203,8 @@ workers_add_list(struct workers *ws, nsec now, struct buf *b)
 
 	workers_lock(ws);
 	for (s = map_each(&ws->sessions, &at); s != NULL; s = map_each(&ws->sessions, &at))
-		add_session(b, s, now);
+		if (!s->copy)                /* its own node lists it */
+			add_session(b, s, now);
 	workers_unlock(ws);
 }
 
@@ -245,12 +246,13 @@ workers_figures(struct workers *ws, struct worker_figures *f)
 		.events = figure(&ws->events), .calls = figure(&ws->calls),
 		.poll_waits = figure(&ws->poll_waits), .conflicts = figure(&ws->conflicts) };
 	workers_lock(ws);
-	f->live = ws->sessions.n;
+	f->live = 0;
 	f->waiting = ws->offers_n;
 	f->leases = ws->leases_n;
 	f->polls = ws->polls_n;
 	for (s = map_each(&ws->sessions, &at); s != NULL; s = map_each(&ws->sessions, &at)) {
-		if (s->poll == NULL || !session_counts(s))
+		f->live += !s->copy;
+		if (s->copy || s->poll == NULL || !session_counts(s))
 			continue;
 		f->free_run += (uint64_t)(s->free[WORKER_SLOT_RUN] - s->flight[WORKER_SLOT_RUN]);
 		f->free_node += (uint64_t)(s->free[WORKER_SLOT_NODE] -

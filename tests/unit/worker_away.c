@@ -106,6 +106,7 @@ TEST(away_offer_reaches_a_worker_of_another_node)
 	struct job j = { .end = true, .offer = { .members = S("\"input\":{\"a\":[],"
 	    "\"quiet\":1}") } };
 	struct uuid w, task;
+	struct buf list = BUF(MB);
 	const char *why = NULL;
 	struct asked a;
 
@@ -128,6 +129,11 @@ TEST(away_offer_reaches_a_worker_of_another_node)
 	CHECK_RC(call_about(&places[0], WORKER_END, id_of(&j), token_of(&j), 0, "{}", &why,
 	    NULL), OK);
 	CHECK_INT(j.calls, 1);
+	workers_add_list(places[0].ws, 0, &list);    /* its own node lists the worker */
+	CHECK_INT(list.n, 0);
+	workers_add_list(places[1].ws, 0, &list);
+	CHECK(list.n > 0);
+	buf_release(&list);
 	asked_end(&a);
 	finish();
 }
