@@ -301,6 +301,8 @@ open_catalog(struct node *n, struct err *e)
 	    .grace = LIMIT_WORKER_GRACE_MS, .sticky = LIMIT_WORKER_STICKY_MS });
 	workers_set_keys(n->desk, key_is_valid, n);
 	o.workers = n->desk;
+	n->sandbox.changed = wire_talk_modules;
+	n->sandbox.ctx = &n->talk;
 	return catalog_open(&n->catalog, &o, folder_agents(n->folder), e);
 }
 
