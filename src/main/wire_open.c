@@ -315,8 +315,6 @@ open_shared(struct node *n, struct err *e)
 	n->tools = tools_new();
 	work_tools_add(n->tools);
 	rc = open_catalog(n, e);
-	n->sandbox.changed = wire_talk_modules;
-	n->sandbox.ctx = &n->talk;
 	if (rc == OK)
 		rc = sandbox_open(&n->sandbox, n->config, n->store, n->workers_n, n->folder, e);
 	if (rc < 0)
