@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,17 +172,31 @@ pg_failed(struct pg *p, const PGresult *res)
 
 /* ---- waiting ------------------------------------------------------------------ */
 
-/* A slow read is over: the server is asked to stop it, which it answers as it
- * would any failure. */
+static void *
+cancel_main(void *arg)
+{
+	char words[256];
+
+	pq.cancel(arg, words, sizeof words);
+	pq.freeCancel(arg);
+	return NULL;
+}
+
+/* A slow read is over: the server is asked to stop it, which it answers as it would any
+ * failure.  libpq asks by a connection of its own and waits for its end, which a server
+ * that stands still never gives: so beside. */
 static void
 cancel(struct pg *p)
 {
-	char words[256];
 	PGcancel *c = pq.getCancel(p->c);
+	pthread_t thread;
 
-	if (c != NULL)
-		pq.cancel(c, words, sizeof words);
-	pq.freeCancel(c);
+	if (c == NULL)
+		return;
+	if (pthread_create(&thread, NULL, cancel_main, c) == 0)
+		pthread_detach(thread);
+	else
+		pq.freeCancel(c);
 }
 
 /* Of all connections, at most. */

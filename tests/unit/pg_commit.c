@@ -32,6 +32,7 @@ struct gf {
 	nsec wait;
 	struct member { int text; int64_t arg; int rc, runs; } m[16];
 	size_t n;
+	_Atomic int begins;
 };
 
 static void
@@ -40,6 +41,7 @@ gf_open(struct gf *f, const char *url)
 	f->st = mem_new(struct store);
 	f->wait = 2000 * NS_PER_MS;
 	f->n = 0;
+	atomic_store(&f->begins, 0);
 	CHECK_RC(db_open(&f->st->w, url, NULL, &sql, DB_WRITE, &f->e), OK);
 	group_marks_open(f->st);
 	commit_init(&f->commit, &f->st->w, COMMIT_LOG_PLAIN);
@@ -77,6 +79,7 @@ group_open(void *ctx)
 	struct gf *f = ctx;
 
 	f->st->batch++;
+	atomic_fetch_add(&f->begins, 1);
 	return db_begin(&f->st->w, DB_WRITE);
 }
 
@@ -123,6 +126,13 @@ run(struct gf *f)
 	    .failed = member_failed };
 
 	return commit_run(&f->commit, &g);
+}
+
+static void *
+run_beside(void *ctx)
+{
+	CHECK_RC(run(ctx), OK);
+	return NULL;
 }
 
 static int64_t
@@ -195,6 +205,37 @@ TEST(pg_a_deadlock_without_end_is_busy)
 	CHECK_RC(f.m[1].rc, ERR_BUSY);
 	CHECK_RC(f.m[2].rc, OK);
 	CHECK_INT(rows(&f), 2);
+	gf_close(&f);
+}
+
+/* Goal: a row that another holds is waited for, and its lock does not stop the group for
+ * ever: it runs again until the other is gone. */
+TEST(pg_a_lock_that_another_holds_is_waited_for)
+{
+	struct gf f, other;
+	pthread_t thread;
+
+	db_server_lease(1000);
+	gf_fresh(&f);
+	other = f;
+	gf_open(&f, f.url);
+	gf_open(&other, f.url);
+	CHECK_RC(db_begin(&other.st->w, DB_WRITE), OK);
+	CHECK_RC(db_run(&other.st->w, PUT, db_i64(5)), OK);
+	CHECK_INT(db_changes(&other.st->w), 1);
+	member(&f, PUT_ANY, 5);                      /* waits for the other's end */
+	member(&f, PUT, 6);
+	CHECK(pthread_create(&thread, NULL, run_beside, &f) == 0);
+	while (pg_number_of(f.url, "SELECT count(*) FROM pg_stat_activity"
+	    " WHERE wait_event_type = 'Lock'") == 0)
+		;
+	while (atomic_load(&f.begins) < 3)           /* it has given up twice */
+		;
+	db_rollback(&other.st->w);
+	pthread_join(thread, NULL);
+	CHECK(f.m[0].rc == OK && f.m[1].rc == OK);
+	CHECK_INT(rows(&f), 2);
+	gf_close(&other);
 	gf_close(&f);
 }
 
