@@ -490,6 +490,11 @@ greet(struct pg *p)
 		    " WHERE pid = pg_backend_pid()", NULL, p->started, sizeof p->started);
 	if (rc == OK)
 		p->pid = pq.backendPID(p->c);
+	else if (p->state == PG_UP) {
+		struct err e = p->on->err;           /* a setting that is refused */
+
+		rc = pg_lose(p, e.text);
+	}
 	return rc;
 }
 
@@ -535,6 +540,7 @@ static int
 unreachable(struct pg *p)
 {
 	p->on->fault = DB_LOST;
+	p->on->err.code = ERR_BUSY;          /* the words say why, since it was lost */
 	if (p->on->err.text[0] == '\0')
 		err_set(&p->on->err, ERR_BUSY, "PostgreSQL cannot be reached");
 	return ERR_BUSY;

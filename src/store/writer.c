@@ -128,6 +128,9 @@ fault_due(struct batch *b, size_t i)
 	return ++b->st->write_no == b->st->fail_at;
 }
 
+static const char in_doubt[] = "PostgreSQL went away during the commit; whether it was "
+    "written is not known";
+
 /* One command alone had its turn, and its transaction failed. */
 static void
 command_failed(void *ctx, size_t i, int rc)
@@ -140,7 +143,9 @@ command_failed(void *ctx, size_t i, int rc)
 		full_note(b->st);
 		rc = ERR_BUSY;
 	}
-	if (c->rc == OK || on->fault != DB_ABORTED)
+	if (on->fault == DB_LOST && db_in_doubt(&b->st->w))
+		c->rc = err_set(&c->err, ERR_BUSY, "%s", in_doubt);
+	else if (c->rc == OK || on->fault != DB_ABORTED)
 		c->rc = err_set(&c->err, rc, "%s", on->err.text[0] != '\0' ?
 		    on->err.text : rc_text(rc));
 }
@@ -288,8 +293,7 @@ held_look(struct store *st, bool give_up)
 		if (!batch_try(b))
 			return ERR_BUSY;
 	} else if (give_up || clock_mono() >= st->held_until) {
-		err_set(&st->w.on->err, ERR_BUSY, "PostgreSQL went away during the "
-		    "commit; whether it was written is not known");
+		err_set(&st->w.on->err, ERR_BUSY, "%s", in_doubt);
 		batch_fail(b, ERR_BUSY);
 		batch_post(b);
 	} else {
