@@ -259,7 +259,7 @@ batch_try(struct batch *b)
 	if (rc != OK && b->st->w.on->fault == DB_LOST && db_in_doubt(&b->st->w))
 		return false;
 	if (rc != OK)
-		batch_fail(b, rc);
+		batch_fail(b, b->st->w.on->fault == DB_FULL ? ERR_IO : rc);
 	batch_post(b);
 	return true;
 }
@@ -388,8 +388,13 @@ file_shrink(struct store *st)
 {
 	int64_t spare = 0, pages = 0;
 	struct err *e = &st->w.on->err;
-	int rc = db_read_i64(&st->w, "PRAGMA freelist_count", &spare, e);
+	int rc;
 
+	if (db_is_server(&st->w)) {
+		st->shrinks = false;
+		return;
+	}
+	rc = db_read_i64(&st->w, "PRAGMA freelist_count", &spare, e);
 	if (rc == OK)
 		rc = db_read_i64(&st->w, "PRAGMA page_count", &pages, e);
 	st->shrinks = rc == OK && spare > FREE_PAGES && spare > pages / 8;
