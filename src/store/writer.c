@@ -72,7 +72,7 @@ full_note(struct store *st)
 	st->last_full = clock_mono();
 	if (!atomic_exchange(&st->full, true))
 		log_error("store", "disk_full", "file=%s error=%s",
-		    st->medium.path, st->w.on->err.text);
+		    db_path(&st->w), st->w.on->err.text);
 	err_set(&st->w.on->err, ERR_BUSY, "the disk is full; nothing was written");
 }
 
@@ -84,7 +84,7 @@ full_over(struct store *st)
 	if (!atomic_load(&st->full) || clock_mono() - st->last_full < IDLE_LOOK)
 		return;
 	atomic_store(&st->full, false);
-	log_info("store", "disk_has_room", "file=%s", st->medium.path);
+	log_info("store", "disk_has_room", "file=%s", db_path(&st->w));
 }
 
 /* The engine's counts belong to this thread; others read these. */
