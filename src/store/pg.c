@@ -16,6 +16,7 @@
 #define CONNECT_MS  100                      /* that statements wait for a connect; one that
 	                                        takes longer goes on beside */
 #define INT8        20
+#define PUSH_BYTES  (32 * KB)
 
 static struct pg_stmt *
 stmt_of(struct db_stmt *s)
@@ -301,6 +302,18 @@ describe(struct pg *p, struct pg_stmt *s)
 	return OK;
 }
 
+static size_t
+size_of(const struct pg_stmt *s)
+{
+	size_t n = 64;
+
+	for (int i = 0; i < s->params; i++)
+		n += 8 + s->value[i].str.n;
+	return n;
+}
+
+/* What is sent is closed by a Sync before libpq sends some of it by itself (64 KB), so
+ * that the server never waits in a transaction without a limit. */
 static int
 execute(struct pg *p, struct pg_stmt *s)
 {
@@ -325,7 +338,10 @@ execute(struct pg *p, struct pg_stmt *s)
 		s->next = p->keeps;
 		p->keeps = s;
 	}
-	return OK;
+	p->unasked += size_of(s);
+	if (p->unasked >= PUSH_BYTES)
+		pg_push(p);
+	return p->state == PG_UP ? OK : ERR_BUSY;
 }
 
 static int

@@ -268,21 +268,20 @@ wait_for(struct pg *p)
 	return rc;
 }
 
-/* Asks the server to answer what it has.  Outside a transaction each statement is one of
- * its own, which ends here. */
+/* Asks the server to answer what it has.  Inside a transaction too by Sync and not by
+ * Flush: behind a Flush the server counts a client that stopped as active, and
+ * idle_in_transaction_session_timeout does not end its transaction. */
 static int
 ask_for_answers(struct pg *p)
 {
-	bool inside = p->in_tx && !p->committing;
-	int ok;
-
 	if (p->asked == p->sent)
 		return OK;
 	p->asked = p->sent;
-	ok = inside ? pq.sendFlushRequest(p->c) : pq.pipelineSync(p->c);
-	if (ok == 1 && !inside)
-		p->syncs++;
-	return ok == 1 ? OK : pg_lose(p, pq.errorMessage(p->c));
+	p->unasked = 0;
+	if (pq.pipelineSync(p->c) != 1)
+		return pg_lose(p, pq.errorMessage(p->c));
+	p->syncs++;
+	return OK;
 }
 
 static void
@@ -434,10 +433,13 @@ session(struct pg *p)
 	    "SET join_collapse_limit = 1; SET bytea_output = hex;"
 	    "SET statement_timeout = %lld; SET lock_timeout = %lld;"
 	    "SET idle_in_transaction_session_timeout = %lld;"
+	    "SET tcp_user_timeout = %lld; SET tcp_keepalives_idle = 1;"
+	    "SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2;"
 	    "SET default_transaction_isolation = 'read committed';%s%s%s",
 	    (long long)(slow ? LIMIT_SCAN_MS : of_wait(LIMIT_PG_STATEMENT_MS)),
 	    (long long)of_wait(LIMIT_PG_LOCK_MS),
 	    (long long)(slow ? LIMIT_SCAN_MS : of_wait(LIMIT_PG_IDLE_MS)),
+	    (long long)of_wait(LIMIT_PG_WAIT_MS),        /* of the server's socket */
 	    slow ? "" : "SET enable_seqscan = off; SET enable_hashjoin = off;"
 	    "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;",
 	    p->use == DB_WRITE ? "SET synchronous_commit = on;" :

@@ -37,7 +37,7 @@
 	X(ftype) X(getCancel) X(getResult) X(getisnull) X(getlength)           \
 	X(getvalue) X(isBusy) X(nfields) X(nparams) X(ntuples) X(options)      \
 	X(paramtype) X(pipelineSync) X(resultErrorField) X(resultStatus)       \
-	X(sendDescribePrepared) X(sendFlushRequest) X(sendPrepare)             \
+	X(sendDescribePrepared) X(sendPrepare)             \
 	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
 	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
 	X(backendPID) X(transactionStatus) X(resultMemorySize)
@@ -82,6 +82,7 @@ struct pg {
 	bool own_tx;                         /* in_tx for them only */
 	bool committing;                     /* COMMIT was sent, and nothing came back:
 	                                        nobody knows */
+	size_t unasked;                      /* bytes sent since the last Sync, about */
 	uint64_t named;                      /* statements that got a name */
 	int64_t changes;                     /* rows, by the last that writes */
 	uint64_t wrote, may_write;           /* the last statement that did; that may, when
