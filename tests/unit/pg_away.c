@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "store/pg_priv.h"
 #include "store/store_priv.h"
 #include "unit/pg_proxy.h"
 #include "unit/store_fix.h"
@@ -163,7 +164,7 @@ TEST(pg_no_command_notices_that_backends_end)
 	atomic_store(&k.ends, true);
 	pthread_join(thread, NULL);
 	CHECK_INT(pg_number_of(o.url, "SELECT count(*) FROM cohort.thread"), n);
-	CHECK(f.st->commit.again > 0);
+	CHECK(((struct pg *)f.st->w.on->h)->life > 1);
 	af_close(&f);
 	pg_own_end(&o);
 }
