@@ -198,7 +198,7 @@ erase_buried(struct store *st, int64_t budget)
 	}
 	if (rc == ERR_NOTFOUND) {
 		st->dead = false;
-		st->shrinks = true;
+		st->shrinks = !st->pg;       /* there it is the server's work */
 		return OK;
 	}
 	return rc == OK ? ERR_AGAIN : rc;

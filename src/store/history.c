@@ -72,6 +72,19 @@ row_read(struct page *p, const struct query *q)
 	return rc;
 }
 
+/* Those before an id, as many as the page has if each of them is wanted. */
+static struct query
+rows_of(const struct page *p, const struct uuid *before)
+{
+	struct db_value thread = db_i64(p->x->thread_seq), owner = db_i64(p->x->cmd.owner);
+
+	if (wanted_is_open(&p->want))
+		return query_of(p->db, SQL_CHECKPOINT_BACK, thread, owner, db_text(p->x->ns),
+		    db_uuid(before), db_i64(p->limit));
+	return query_of(p->db, SQL_CHECKPOINT_BACK_ALL, thread, owner, db_text(p->x->ns),
+	    db_uuid(before));
+}
+
 static int
 rows_read(struct page *p)
 {
@@ -81,9 +94,7 @@ rows_read(struct page *p)
 
 	if (uuid_is_zero(&before))
 		memset(before.b, 0xff, sizeof before.b);
-	q = query_of(p->db, SQL_CHECKPOINT_BACK, db_i64(p->x->thread_seq),
-	    db_i64(p->x->cmd.owner), db_text(p->x->ns), db_uuid(&before),
-	    db_i64(wanted_is_open(&p->want) ? p->limit : INT64_MAX));
+	q = rows_of(p, &before);
 	while (rc == OK && (int64_t)p->x->states_n < p->limit) {
 		rc = query_row(&q);
 		if (rc == OK)

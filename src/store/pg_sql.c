@@ -20,6 +20,10 @@
 #define ATTEMPT(n) "regexp_replace(base, '^(.*\"run_attempt\":)[0-9]+', '\\1' || " n ")"
 
 const char *const store_sql_pg[SQL_COUNT] = {
+/* It would sort all that the branches of a UNION ALL give. */
+[SQL_THREADS_NEW] = SEEK_COLUMNS "FROM thread t WHERE t.owner = ?1"
+    " ORDER BY t.created DESC, t.seq DESC",
+[SQL_THREADS_OLD] = SEEK_COLUMNS "FROM thread t WHERE t.owner = ?1 ORDER BY t.created, t.seq",
 [SQL_RUN_RETRY] = "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"
     " base = " ATTEMPT("CAST(?1 AS INTEGER)") " WHERE seq = ?3",
 [SQL_RUN_RESTED] = "UPDATE run SET attempt = 1, base = " ATTEMPT("'1'")

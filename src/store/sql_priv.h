@@ -405,6 +405,8 @@
 	    " ORDER BY c.uuid DESC LIMIT 1")                                   \
 	X(CHECKPOINT_BACK, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid < ?4"   \
 	    " ORDER BY c.uuid DESC LIMIT ?5")                                  \
+	X(CHECKPOINT_BACK_ALL, CHECKPOINT_SELECT                               \
+	    "AND c.ns = ?3 AND c.uuid < ?4 ORDER BY c.uuid DESC")              \
 	X(CHECKPOINT_CHILD, "SELECT seq FROM checkpoint WHERE thread = ?1"     \
 	    " AND ns = ?2 AND uuid > ?3 AND parent = ?4 AND source = 1"        \
 	    " ORDER BY uuid LIMIT 1")                                          \
