@@ -40,7 +40,6 @@
 	    " nextval('seq_checkpoint'), nextval('seq_list')")                          \
 	X(THREAD_TRY, "SELECT 1 FROM thread WHERE seq = ? FOR NO KEY UPDATE SKIP LOCKED") \
 	X(KEY_TRY, "SELECT 1 WHERE pg_try_advisory_xact_lock(?)")                       \
-	X(KEY, "SELECT 1 FROM (SELECT pg_advisory_xact_lock(?)) x")                     \
 	X(TAKE, "SELECT min(v), max(v) FROM (SELECT nextval(CAST(CAST(?1 AS TEXT)"      \
 	    " AS regclass)) AS v FROM generate_series(1, ?2)) x")
 
@@ -326,13 +325,6 @@ store_lock_try(struct store *st, enum lock what, int64_t n)
 {
 	return !st->pg ? OK : locked(query_any(query_of(&st->begin->db, BEGIN_KEY_TRY,
 	    db_i64(key_of_number(&st->begin->locks, what, n)))));
-}
-
-int
-store_lock(struct store *st, enum lock what, int64_t n)
-{
-	return !st->pg ? OK : query_any(query_of(&st->begin->db, BEGIN_KEY,
-	    db_i64(key_of_number(&st->begin->locks, what, n))));
 }
 
 /* ---- numbers ----------------------------------------------------------------------- */

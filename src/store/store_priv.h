@@ -78,7 +78,7 @@ enum seq {
 enum lock {
 	LOCK_OP,                             /* of an operation that declares none */
 	LOCK_THREAD, LOCK_ASSISTANT, LOCK_ITEMS, LOCK_CRON, LOCK_AGENT, LOCK_ONCE,
-	LOCK_USAGE, LOCK_WASM, LOCK_SWEEP, LOCK_ERASE, LOCK_HISTORY
+	LOCK_USAGE, LOCK_WASM, LOCK_ERASE, LOCK_HISTORY
 };
 struct lock_set;
 void lock_thread(struct lock_set *l, const struct uuid *id);
@@ -228,8 +228,6 @@ void group_begin_close(struct store *st);
  * node has it, or the thread is gone.  On SQLite: OK. */
 int  store_thread_try(struct store *st, int64_t seq);
 int  store_lock_try(struct store *st, enum lock what, int64_t n);
-/* The same, waiting. */
-int  store_lock(struct store *st, enum lock what, int64_t n);
 int  pg_migrate(struct db *db, struct err *e);       /* pg_schema.c */
 
 /* ops.c: an operation.  Adding one: a row in STORE_OP_MAP, and a file that
