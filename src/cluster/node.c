@@ -92,6 +92,7 @@ beat_main(void *arg)
 	struct cluster *c = arg;
 	struct store_pulse *p = NULL;
 	struct err e;
+	bool failed = false;
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
@@ -99,8 +100,9 @@ beat_main(void *arg)
 			beat_sleep(c);
 			continue;
 		}
-		if (p == NULL && store_pulse_open(c->st, &p, &e) != OK)
-			log_warn("cluster", "pulse", "error=%s", e.text);
+		if (p == NULL && store_pulse_open(c->st, &p, &e) != OK && !failed)
+			log_warn("cluster", "no_pulse", "error=%s", e.text);
+		failed = p == NULL;
 		if (p != NULL)
 			beat(c, p);
 		else

@@ -23,6 +23,8 @@
 
 #define NODE_SUBJECT "all.node"              /* of the bus */
 
+#define SUSPECTS     64
+
 struct cluster;
 
 /* A shard of ours, and the job that goes there: one at a time. */
@@ -74,7 +76,15 @@ struct cluster {
 	void (*left_done)(void *ctx);
 	void *left_ctx;
 	struct wheel_timer look;
-	unsigned looks, turn;
+	unsigned turn;
+	int64_t after;                       /* a look at our runs goes on behind that thread */
+	struct suspect {
+		struct uuid run_id;
+		nsec since;                  /* looks do not find it in memory */
+	} suspects[SUSPECTS];
+	unsigned suspects_next;
+	int64_t lost[LIMIT_TAKE_THREADS];    /* threads whose run nobody has */
+	size_t lost_n;
 	bool asked;                          /* to look again at once */
 	nsec spares;                         /* marks none until then: after an outage of
 	                                        the database others come back as we do */

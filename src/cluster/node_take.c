@@ -17,7 +17,7 @@
 #include "cluster/node_priv.h"
 
 #define AGAIN_MS     100                     /* another node is taking the rest */
-#define THREADS_EACH 16                      /* looks: at all threads of ours */
+#define MISSED_MS    5000                    /* a shard that is slow has it by then */
 
 bool
 take_is_busy(const struct cluster *c)
@@ -98,6 +98,7 @@ taken(struct store_cmd *cmd)
 		log_warn("cluster", "not_taken", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
 	}
+	c->lost_n = 0;
 	arena_clear(&c->take_arena);
 	if (more && some)
 		take_begin(c);
@@ -111,9 +112,10 @@ take_begin(struct cluster *c)
 	int rc;
 
 	if (c->take.cmd.under_way || cluster_node(c) <= 0)
-		return;
+		return;                      /* it is found again */
 	c->take = (struct store_node_take){ .cmd = { .op = STORE_NODE_TAKE,
 	    .arena = &c->take_arena, .done = taken }, .limit = LIMIT_TAKE_THREADS,
+	    .lost = c->lost, .lost_n = c->lost_n,
 	    .spare = clock_mono() < c->spares, .tidy = c->tidy, .now = shard_wall(c->home) };
 	rc = store_submit(c->st, c->home, &c->take.cmd, true);
 	assert(rc == OK);                    /* forced */
@@ -121,23 +123,64 @@ take_begin(struct cluster *c)
 
 /* ---- what is written for us ------------------------------------------------------------- */
 
+/* The run is running, says the store: is it not here, and has not been for long? */
+static bool
+is_missed(struct cluster *c, const struct uuid *run_id, bool here)
+{
+	struct suspect *s = NULL;
+
+	for (size_t i = 0; i < SUSPECTS && s == NULL; i++)
+		if (uuid_eq(&c->suspects[i].run_id, run_id))
+			s = &c->suspects[i];
+	if (s == NULL && here)
+		return false;
+	if (s == NULL) {
+		s = &c->suspects[c->suspects_next++ % SUSPECTS];
+		*s = (struct suspect){ *run_id, NEVER };
+	}
+	if (here || s->since == NEVER)
+		s->since = here ? NEVER : clock_mono();
+	return !here && clock_mono() - s->since >= MISSED_MS * NS_PER_MS;
+}
+
+/* What the store says is ours and is not here: pending runs are claimed; one that is
+ * running, and stays missing, is taken anew. */
+static void
+compare(struct cluster *c, const struct store_under_way *r)
+{
+	struct runs *rs = c->shard[0].runs;
+	bool here;
+
+	if (!r->running) {
+		if (!runs_has_thread(rs, &r->thread.thread_id))
+			adopt(c, &r->thread);
+		return;
+	}
+	here = runs_has_run(rs, &r->run_id);
+	if (is_missed(c, &r->run_id, here) && c->lost_n < LIMIT_TAKE_THREADS)
+		c->lost[c->lost_n++] = r->thread.thread_seq;
+}
+
 static void
 wanted_done(struct store_cmd *cmd)
 {
 	struct cluster *c = CONTAINER_OF(cmd, struct cluster, wanted.cmd);
 	const struct store_node_wanted *x = &c->wanted;
+	bool ok = cmd->rc == OK && !c->leaves && !store_is_late(c->st, cmd);
 
-	for (size_t i = 0; cmd->rc == OK && !c->leaves && i < x->cancels_n; i++)
+	for (size_t i = 0; ok && i < x->cancels_n; i++)
 		run_cancel(c->shard[0].runs, x->cancels[i].owner, &x->cancels[i].thread_id,
 		    &x->cancels[i].run_id, x->cancels[i].rollback ? RUN_ROLLBACK : 0,
 		    x->cancels[i].why, NULL, NULL);
-	for (size_t i = 0; cmd->rc == OK && !c->leaves && i < x->threads_n; i++)
-		if (!runs_has_thread(c->shard[0].runs, &x->threads[i].thread_id))
-			adopt(c, &x->threads[i]);
-	if (cmd->rc == OK && x->stale) {
-		c->tidy = true;
-		take_begin(c);
+	for (size_t i = 0; ok && i < x->runs_n; i++)
+		compare(c, &x->runs[i]);
+	if (ok) {
+		c->after = x->runs_n < LIMIT_NODE_RUNS ? 0 :
+		    x->runs[x->runs_n - 1].thread.thread_seq;
+		c->tidy = c->tidy || x->stale;
 	}
+	if (ok && (c->tidy || c->lost_n > 0))
+		take_begin(c);
 	arena_clear(&c->wanted_arena);
 }
 
@@ -150,7 +193,7 @@ wanted_begin(struct cluster *c)
 		return;
 	c->wanted = (struct store_node_wanted){ .cmd = { .op = STORE_NODE_WANTED,
 	    .arena = &c->wanted_arena, .done = wanted_done },
-	    .threads_too = c->looks++ % THREADS_EACH == 0 };
+	    .after = c->after };
 	rc = store_submit(c->st, c->home, &c->wanted.cmd, true);
 	assert(rc == OK);
 }

@@ -283,6 +283,38 @@ node_drain(struct store *st, struct store_node_take *x, const struct number *nod
 	return rc != OK ? rc : db_run(&st->w, SQL_NODE_ERASE, db_i64(node->seq));
 }
 
+/* One of ours: what the node was told of a commit was not what became of it, as when the
+ * database was lost over it. */
+static int
+thread_retake(struct store *st, struct store_node_take *x, int64_t thread, size_t *cap)
+{
+	struct query q = query_of(&st->w, SQL_THREAD_PLACE, db_i64(thread),
+	    db_i64(store_node(st)));
+	struct store_taken t = { .thread_seq = thread };
+	size_t given_up = 0;
+	bool claim = false;
+	int rc = query_row(&q);
+
+	if (rc == OK) {
+		t.thread_id = query_uuid(&q, 0);
+		t.owner = query_i64(&q, 1);
+	}
+	query_end(&q);
+	if (rc == OK)
+		rc = store_thread_try(st, thread);
+	if (rc == OK)
+		rc = thread_take(st, x, thread, false, &claim, &given_up);
+	if (rc != OK)
+		return rc == ERR_NOTFOUND || rc == ERR_AGAIN ? OK : rc;
+	log_warn("store", "retaken", "thread=%lld claim=%d", (long long)thread, claim);
+	if (!claim)
+		return OK;
+	if (!arena_grow(x->cmd.arena, x->taken, x->taken_n, *cap))
+		return ERR_TOOBIG;
+	x->taken[x->taken_n++] = t;
+	return OK;
+}
+
 static int
 node_take(struct store *st, struct store_cmd *c)
 {
@@ -291,12 +323,15 @@ node_take(struct store *st, struct store_cmd *c)
 	size_t cap = 0;
 	int rc;
 
+	l.n = 0;
 	x->taken = NULL;
 	x->taken_n = 0;
 	x->marked = x->from = 0;
 	rc = x->spare ? OK : late_mark(st, x);
 	if (rc == OK && x->tidy)
 		rc = db_run(&st->w, SQL_WANTED_OVER);
+	for (size_t i = 0; rc == OK && i < x->lost_n; i++)
+		rc = thread_retake(st, x, x->lost[i], &cap);
 	if (rc == OK)
 		rc = numbers_load(st, query_of(&st->w, SQL_NODES_OVER), true, &l);
 	for (size_t i = 0; rc == OK && i < l.n && (int64_t)x->taken_n < x->limit; i++) {
@@ -359,18 +394,20 @@ cancels_read(struct store *st, struct store_node_wanted *x, int64_t us)
 }
 
 static int
-threads_read(struct store *st, struct store_node_wanted *x, int64_t us)
+runs_read(struct store *st, struct store_node_wanted *x, int64_t us)
 {
 	struct query q = query_of(&st->quick, SQL_WANTED_THREADS, db_i64(us),
-	    db_i64(LIMIT_TAKE_THREADS));
+	    db_i64(LIMIT_NODE_RUNS), db_i64(x->after));
 	size_t cap = 0;
 	int rc;
 
 	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
-		if (!arena_grow(x->cmd.arena, x->threads, x->threads_n, cap))
+		if (!arena_grow(x->cmd.arena, x->runs, x->runs_n, cap))
 			break;
-		x->threads[x->threads_n++] = (struct store_taken){ .owner = query_i64(&q, 0),
-		    .thread_seq = query_i64(&q, 1), .thread_id = query_uuid(&q, 2) };
+		x->runs[x->runs_n++] = (struct store_under_way){ .thread = {
+		    .owner = query_i64(&q, 0), .thread_seq = query_i64(&q, 1),
+		    .thread_id = query_uuid(&q, 2) }, .run_id = query_uuid(&q, 3),
+		    .running = query_i64(&q, 4) == RUN_RUNNING };
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_TOOBIG : rc;
@@ -383,10 +420,10 @@ node_wanted(struct store *st, struct store_cmd *c)
 	int64_t us = store_node(st), stale = 0;
 	int rc = cancels_read(st, x, us);
 
-	x->threads = NULL;
-	x->threads_n = 0;
-	if (rc == OK && x->threads_too)
-		rc = threads_read(st, x, us);
+	x->runs = NULL;
+	x->runs_n = 0;
+	if (rc == OK)
+		rc = runs_read(st, x, us);
 	if (rc == OK)
 		rc = query_one_i64(query_of(&st->quick, SQL_WANTED_STALE), &stale);
 	x->stale = stale > 0;

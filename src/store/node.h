@@ -74,6 +74,8 @@ struct store_node_leave {
 struct store_node_take {
 	struct store_cmd cmd;
 	int64_t limit;
+	const int64_t *lost;                 /* threads of ours whose running run is in */
+	size_t lost_n;                       /* nobody's memory: they are taken anew */
 	bool spare;                          /* marks none: only what is marked already */
 	bool tidy;                           /* cancels of runs that are over go, too */
 	msec now;
@@ -105,10 +107,10 @@ struct store_node_list {
 };
 
 /* What other nodes have written that concerns this one: runs that are to be
- * cancelled, and threads of ours with pending runs and none that runs. */
+ * cancelled; and the runs that it should have in memory. */
 struct store_node_wanted {
 	struct store_cmd cmd;
-	bool threads_too;                    /* a look at all of ours */
+	int64_t after;                       /* threads behind this one */
 	struct store_wanted_run {
 		owner_t owner;
 		struct uuid thread_id, run_id;
@@ -116,8 +118,12 @@ struct store_node_wanted {
 		struct str why;
 	} *cancels;                          /* out */
 	size_t cancels_n;
-	struct store_taken *threads;         /* out */
-	size_t threads_n;
+	struct store_under_way {
+		struct store_taken thread;
+		struct uuid run_id;
+		bool running;                /* and not parked */
+	} *runs;                             /* out: of our threads, LIMIT_NODE_RUNS at most */
+	size_t runs_n;
 	bool stale;                          /* out: some are of runs that are over */
 };
 

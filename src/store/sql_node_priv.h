@@ -42,6 +42,7 @@
 	/* of a thread that an owner-checked row named, or to look for its node */ \
 	X(THREAD_NODE_AT, "SELECT node FROM thread WHERE seq = ?")             \
 	X(THREAD_NODE_OF, "SELECT node FROM thread WHERE uuid = ?")            \
+	X(THREAD_PLACE, "SELECT uuid, owner FROM thread WHERE seq = ? AND node = ?") \
 	X(THREAD_NODE_SET, "UPDATE thread SET node = ?2 WHERE seq = ?1 AND node <> ?2") \
 	/* its run is parked, and none waits behind it here */                 \
 	X(THREAD_NODE_REST, "UPDATE thread SET node = 0 - ?2 WHERE seq = ?1"      \
@@ -61,13 +62,13 @@
 	    " WHERE r.seq = run_wanted.run AND r.status < 2)")                 \
 	X(WANTED_STALE, "SELECT count(*) FROM run_wanted w WHERE NOT EXISTS"   \
 	    " (SELECT 1 FROM run r WHERE r.seq = w.run AND r.status < 2)")     \
-	/* threads of ours with runs that wait for nothing */                  \
-	X(WANTED_THREADS, "SELECT t.owner, t.seq, t.uuid FROM thread t"        \
-	    " INDEXED BY thread_node WHERE t.node = ?1 AND t.node > 0"         \
-	    " AND EXISTS (SELECT 1 FROM run r INDEXED BY run_active"           \
-	    " WHERE r.thread = t.seq AND r.status < 2 AND r.status = 0"        \
-	    " AND r.held = 0) AND NOT EXISTS (SELECT 1 FROM run r"             \
-	    " INDEXED BY run_active WHERE r.thread = t.seq AND r.status < 2"   \
-	    " AND r.status = 1) ORDER BY t.seq LIMIT ?2")
+	/* runs of our threads that wait for nothing */                        \
+	X(WANTED_THREADS, "SELECT t.owner, t.seq, t.uuid, r.uuid, r.status"    \
+	    " FROM thread t INDEXED BY thread_node JOIN run r"                 \
+	    " INDEXED BY run_active ON r.thread = t.seq"                       \
+	    " WHERE t.node = ?1 AND t.node > 0 AND t.seq > ?3"                 \
+	    " AND r.status < 2 AND r.held = 0 AND NOT EXISTS (SELECT 1 FROM wait w" \
+	    " WHERE w.thread = r.thread AND w.run = r.seq)"                    \
+	    " ORDER BY t.seq LIMIT ?2")
 
 #endif
