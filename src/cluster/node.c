@@ -57,7 +57,7 @@ beat_sleep(struct cluster *c)
 
 /* One beat, and what it means.  Under the lock, but for the beat. */
 static void
-beat(struct cluster *c, struct store_pulse *p)
+beat(struct cluster *c)
 {
 	int64_t node = atomic_load(&c->node);
 	nsec sent = clock_mono(), left = c->until - sent;
@@ -65,7 +65,7 @@ beat(struct cluster *c, struct store_pulse *p)
 	int rc;
 
 	pthread_mutex_unlock(&c->lock);
-	rc = left <= 0 ? ERR_TIMEOUT : store_pulse_beat(p, node, c->o.lease,
+	rc = left <= 0 ? ERR_TIMEOUT : store_pulse_beat(c->pulse, node, c->o.lease,
 	    left < lease_ns(c) / 4 ? left : lease_ns(c) / 4, &e);
 	pthread_mutex_lock(&c->lock);
 	if (atomic_load(&c->node) != node)
@@ -90,26 +90,15 @@ static void *
 beat_main(void *arg)
 {
 	struct cluster *c = arg;
-	struct store_pulse *p = NULL;
-	struct err e;
-	bool failed = false;
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
-		if (clock_mono() < c->next) {
+		if (clock_mono() < c->next)
 			beat_sleep(c);
-			continue;
-		}
-		if (p == NULL && store_pulse_open(c->st, &p, &e) != OK && !failed)
-			log_warn("cluster", "no_pulse", "error=%s", e.text);
-		failed = p == NULL;
-		if (p != NULL)
-			beat(c, p);
 		else
-			c->next = clock_mono() + BEAT_MIN;
+			beat(c);
 	}
 	pthread_mutex_unlock(&c->lock);
-	store_pulse_close(p);
 	return NULL;
 }
 
@@ -350,7 +339,9 @@ cluster_open(struct cluster **out, struct store *st, struct shard *s,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = join_first(c, e);
+	rc = store_pulse_open(st, &c->pulse, e);
+	if (rc == OK)
+		rc = join_first(c, e);
 	if (rc == OK) {
 		rc = pthread_create(&c->thread, NULL, beat_main, c);
 		c->runs = rc == 0;
@@ -385,6 +376,7 @@ cluster_close(struct cluster *c)
 	if (c == NULL)
 		return;
 	thread_end(c);
+	store_pulse_close(c->pulse);
 	arena_release(&c->list_arena);
 	arena_release(&c->wanted_arena);
 	arena_release(&c->take_arena);

@@ -51,6 +51,7 @@ struct cluster {
 	/* The beating thread's, under `lock` where others look. */
 	pthread_t thread;
 	bool runs;
+	struct store_pulse *pulse;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
