@@ -11,6 +11,7 @@
 #include "api/openai.h"
 #include "base/hmac.h"
 #include "cluster/relay.h"
+#include "mail/host/carrier.h"
 #include "store/node.h"
 #include "worker/worker.h"
 
@@ -187,6 +188,9 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 	if (c->route->access == WORKERS_SERVE || str_starts(c->r->path, S("/workers/")))
 		return uuid_parse(c->param[0], &id) &&
 		    send_to(c, worker_name_node(&id), c->r->body);
+	if (str_starts(str_of(c->route->path), S("/agents/{agent}")))
+		return office_elsewhere(c->api->office, c->owner, c->param[0], &node) &&
+		    send_to(c, node, c->r->body);
 	if (!uuid_is_zero(&c->thread_id))
 		node = node_of_thread(c, &c->thread_id);
 	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))

@@ -3,8 +3,8 @@
  *
  * A thread is its node's while a run of it is under way there, or somebody listens to it
  * there (store/node.h); a worker and its tasks are of the node where it registered, which
- * their ids name; a run without a thread is found by asking.  A request about any of
- * them is served there (cluster/relay.h), so that every protocol behaves as on one node.
+ * their ids name; an agent is where the directory says; a run without a thread is found by
+ * asking.  A request about any of them is served there (cluster/relay.h), so that every protocol behaves as on one node.
  * What its client showed as a session or a ticket goes along as the credentials that these
  * stand for.  Where the other node cannot be reached, the request goes on here, by what
  * the store has.
