@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "net/host.h"
 
 #define COOKIE "cohort-session"
@@ -306,9 +307,26 @@ api_session_create(struct call *c)
 	return show(c, line);
 }
 
+static void
+confirm_end(struct call *c)
+{
+	size_t n;
+
+	cookie_of(c->r, &n);
+	call_reply(c, 204, STR_NONE, arena_join(&c->r->arena, S(NO_STORE), S(""), n > 0 ?
+	    cookie_line(c, STR_NONE, 0) : STR_NONE), STR_NONE);
+}
+
+static void
+end_was_heard(struct auth_wait *w)
+{
+	confirm_end(CONTAINER_OF(w, struct call, asking));
+}
+
 int
 api_session_delete(struct call *c)
 {
+	struct auth *a = c->api->shared->o.auth;
 	struct str value;
 	size_t n;
 	int rc;
@@ -318,9 +336,10 @@ api_session_delete(struct call *c)
 	if (rc != OK)
 		return rc;
 	if (n == 1)
-		auth_session_end(c->api->shared->o.auth, value);
-	call_reply(c, 204, STR_NONE, arena_join(&c->r->arena, S(NO_STORE), S(""), n > 0 ?
-	    cookie_line(c, STR_NONE, 0) : STR_NONE), STR_NONE);
+		auth_session_end(a, value);
+	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = end_was_heard };
+	if (n != 1 || !auth_session_end_wait(a, &c->asking))
+		confirm_end(c);
 	return OK;
 }
 

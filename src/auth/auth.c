@@ -649,6 +649,12 @@ auth_session_end(struct auth *a, struct str name)
 	peers_tell_end(a->peers, mark);
 }
 
+bool
+auth_session_end_wait(struct auth *a, struct auth_wait *w)
+{
+	return peers_await_end(a->peers, w);
+}
+
 void
 auth_set_peers(struct auth *a, const struct auth_peers *p)
 {

@@ -196,6 +196,9 @@ int  auth_session_show(struct auth *a, struct str name, msec now, struct arena *
 int  auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread,
     msec now, struct arena *arena, struct credentials *c, struct err *e);
 void auth_session_end(struct auth *a, struct str name);
+/* After an end, on w's shard: w->done is called when other nodes have had the time to hear of
+ * it; false: there are none, or NATS is away. */
+bool auth_session_end_wait(struct auth *a, struct auth_wait *w);
 
 /* Several nodes: a session or a ticket that is not known here is asked for at the others;
  * the node that made it gives a copy of a session, and gives a ticket away.  Copies are

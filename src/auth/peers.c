@@ -266,6 +266,24 @@ peers_tell_end(struct peers *p, const uint8_t mark[SHA256_SIZE])
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void
+end_was_heard(struct wheel_timer *t)
+{
+	struct auth_wait *w = CONTAINER_OF(t, struct auth_wait, timer);
+
+	w->done(w);
+}
+
+bool
+peers_await_end(struct peers *p, struct auth_wait *w)
+{
+	if (!peers_up(p))
+		return false;
+	w->timer.fire = end_was_heard;
+	shard_timer_set(w->shard, &w->timer, LIMIT_PASS_END_MS);
+	return true;
+}
+
 void
 peers_changed(struct peers *p, bool up)
 {

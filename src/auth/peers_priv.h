@@ -21,5 +21,6 @@ int  peers_ask(struct peers *p, const struct credentials *c, struct auth_wait *w
 void peers_heard(struct peers *p, uint64_t from, struct str word, msec now);
 void peers_changed(struct peers *p, bool up);
 void peers_tell_end(struct peers *p, const uint8_t mark[SHA256_SIZE]);       /* of a session */
+bool peers_await_end(struct peers *p, struct auth_wait *w);  /* as auth_session_end_wait */
 
 #endif

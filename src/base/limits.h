@@ -378,6 +378,7 @@
 	X(SESSIONS_OWNER,      32,        "sessions", "of one user; his oldest goes") \
 	X(SESSIONS_BYTES,      33554432,  "bytes",  "credentials that sessions stand for; and as many that tickets do") \
 	X(PASS_ASK_MS,         250,       "ms",     "that other nodes are waited for to show a session or a ticket that is not known here") \
+	X(PASS_END_MS,         25,        "ms",     "that other nodes have to hear of the end of a session before it is confirmed; a word takes some 0.1 ms") \
 	X(PASSES_ENDED,        4096,      "sessions", "ended while NATS was away, that other nodes are told of when it is back") \
 	X(SESSION_SWEEP_MS,    60000,     "ms",     "between two looks for sessions and tickets that are over") \
 	X(TICKET_MS,           30000,     "ms",     "a WebSocket must begin within, to take its ticket") \
