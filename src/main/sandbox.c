@@ -61,7 +61,7 @@ sandbox_open(struct sandbox *b, const struct config *c, struct store *store,
     unsigned shards, const struct folder *folder, struct err *e)
 {
 	struct wasm_deploy_options o = { .store = store, .shards_n = shards,
-	    .changed = b->changed, .ctx = b->ctx };
+	    .shared = config_store_is_server(c), .changed = b->changed, .ctx = b->ctx };
 	struct err why;
 	int rc;
 

@@ -227,7 +227,7 @@ static void
 desks_open(struct fix *f)
 {
 	struct wasm_deploy_options o = { .store = f->st, .cache = "cache", .shards_n = DESKS,
-	    .changed = f->changed, .ctx = f };
+	    .shared = f->shared, .changed = f->changed, .ctx = f };
 
 	if (f->real) {
 		o.cache = f->cache;

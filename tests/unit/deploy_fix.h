@@ -48,7 +48,7 @@ struct fix {
 	int ready;                           /* what listeners say of a parallel reload */
 	bool mute;                           /* they say nothing */
 	size_t drained;
-	bool real, deaf;                     /* deaf: nobody listens */
+	bool real, deaf, shared;             /* deaf: nobody listens */
 	void (*changed)(void *ctx);          /* as the registry's option */
 	unsigned changes;
 	char cache[512], host[512];

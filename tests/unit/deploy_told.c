@@ -23,6 +23,8 @@ TEST(deploy_told_of_versions)
 	CHECK_RC(put(&g, 7, "count", "one"), OK);
 	find(&f, 7, "count", ERR_NOTFOUND);
 	look(&f);
+	find(&f, 7, "count", ERR_BUSY);      /* it is being built */
+	turns(&f);
 	CHECK_INT(find(&f, 7, "count", OK)->number, 1);
 	find(&f, 8, "count", ERR_NOTFOUND);
 	CHECK_RC(put(&g, 7, "count", "two"), OK);
@@ -64,7 +66,27 @@ TEST(deploy_told_of_ends)
 	CHECK_RC(drop(&g, 7, "a"), OK);
 	look(&f);
 	find(&f, 7, "a", ERR_NOTFOUND);
+	find(&f, 7, "b", ERR_BUSY);
+	turns(&f);
 	CHECK_INT(current(&f, 7, "b"), 1);
+	fix_leave(&g);
+	fix_close(&f);
+}
+
+/* Goal: what another node has just put is found before anybody was told of it. */
+TEST(deploy_finds_what_another_node_has_put)
+{
+	struct fix f, g;
+
+	fix_open(&f);
+	f.shared = true;
+	fix_restart(&f);
+	fix_join(&g, &f);
+	find(&f, 7, "count", ERR_NOTFOUND);
+	CHECK_RC(put(&g, 7, "count", "one"), OK);
+	find(&f, 7, "count", ERR_BUSY);
+	turns(&f);
+	CHECK_INT(find(&f, 7, "count", OK)->number, 1);
 	fix_leave(&g);
 	fix_close(&f);
 }

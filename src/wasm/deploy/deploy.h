@@ -76,6 +76,7 @@ struct wasm_deploy_options {
 	const char *cache;                   /* build.h; NULL: modules cannot be used */
 	struct wasm_pool_options pool;       /* of each desk */
 	unsigned shards_n;                   /* desks, by the shards' ids */
+	bool shared;                         /* other nodes write to the store, too */
 	void (*changed)(void *ctx);          /* on a desk's shard: rows were written, other
 	                                        nodes are to look; NULL: there are none */
 	void *ctx;
@@ -131,7 +132,7 @@ void wasm_desk_listen(struct wasm_desk *k, struct wasm_listener *l);
  * LIMIT_WASM_READY_MS, `switched` of all is called. */
 void wasm_desk_ready(struct wasm_desk *k, const struct wasm_release *to, int rc);
 
-/* On one desk, always the same: other nodes may have changed the store's rows. */
+/* Other nodes may have changed the store's rows. */
 void wasm_desk_look(struct wasm_desk *k);
 
 /* ---- for clients; done comes on this shard, once, later ----------------------------- */

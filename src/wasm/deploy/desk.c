@@ -277,18 +277,31 @@ release_find(struct wasm_desk *k, owner_t owner, struct str name, int64_t number
 	return rc;
 }
 
+/* Another node may have put it a moment ago. */
+static int
+find_or_look(struct wasm_desk *k, owner_t owner, struct str name, int64_t number,
+    struct wasm_release **out, struct err *e)
+{
+	int rc = release_find(k, owner, name, number, out, e);
+
+	if (rc != ERR_NOTFOUND || k->pool == NULL || !k->d->o.shared)
+		return rc;
+	wasm_desk_look(k);
+	return release_find(k, owner, name, number, out, e);
+}
+
 int
 wasm_desk_find(struct wasm_desk *k, owner_t owner, struct str name,
     struct wasm_release **out, struct err *e)
 {
-	return release_find(k, owner, name, 0, out, e);
+	return find_or_look(k, owner, name, 0, out, e);
 }
 
 int
 wasm_desk_find_number(struct wasm_desk *k, owner_t owner, struct str name, int64_t number,
     struct wasm_release **out, struct err *e)
 {
-	return release_find(k, owner, name, number, out, e);
+	return find_or_look(k, owner, name, number, out, e);
 }
 
 /* ---- messages ------------------------------------------------------------------------ */

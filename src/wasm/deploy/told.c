@@ -3,7 +3,8 @@
  * taken as they are.
  *
  * A version that became current elsewhere is built and started once here too, then agents
- * are told of a graceful reload, whatever its strategy was there.  What is deleted
+ * are told of a graceful reload, whatever its strategy was there; the first one of a module
+ * is built when it is asked for.  What is deleted
  * elsewhere is no more; agents that run with it go on.
  *
  * SPDX-License-Identifier: MIT
@@ -62,8 +63,15 @@ row_take(struct wasm_deploy *d, struct row *row)
 		module_add(m, row->x);
 		there = row->x;
 	}
-	return there != NULL && row->current && m->current != there && !m->busy &&
-	    m->contest == NULL;
+	if (there == NULL || !row->current || m->current == there || m->busy ||
+	    m->contest != NULL)
+		return false;
+	/* Nobody uses it yet: it is built when it is asked for. */
+	if (m->current == NULL) {
+		m->current = there;
+		return false;
+	}
+	return true;
 }
 
 /* Under the lock: what has no row any more. */
