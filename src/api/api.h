@@ -30,6 +30,7 @@ struct api_shared;
 struct office;
 struct offices;
 struct bus;
+struct bus_lag;
 struct catalog;
 struct cluster;
 struct wasm_agents;
@@ -52,6 +53,7 @@ struct api_options {
 	struct workers *workers;
 	struct cluster *cluster;             /* NULL: this node is alone */
 	struct bus *bus;                     /* NULL: no NATS */
+	const struct bus_lag *lag;           /* of it; NULL likewise */
 	/* Removes a graph that no worker serves (main/catalog.h). */
 	void (*forget_graph)(struct catalog *h, struct str id,
 	    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);

@@ -5,6 +5,7 @@
  */
 #include "api/api_priv.h"
 #include "cluster/bus.h"
+#include "cluster/lag.h"
 #include "cluster/node.h"
 
 static const char *const state_words[] = { [NODE_LIVE] = "live", [NODE_LEFT] = "left",
@@ -33,20 +34,26 @@ add_node(struct buf *b, const struct store_node_row *n, int64_t here)
 }
 
 static void
-add_bus(struct buf *b, struct bus *bus)
+add_bus(struct buf *b, const struct api_options *o)
 {
 	struct bus_stats s = { 0 };
+	nsec lag;
 
-	if (bus == NULL) {
+	if (o->bus == NULL) {
 		buf_lit(b, "null");
 		return;
 	}
-	bus_stats(bus, &s);
+	lag = o->lag == NULL ? -1 : bus_lag(o->lag);
+	bus_stats(o->bus, &s);
 	json_add_fmt(b, "{'up':%hhd,'server':%s,'sent':%llu,'heard':%llu,'refused':%llu,"
-	    "'dropped':%llu,'connects':%llu,'waiting_bytes':%llu}", s.up, s.server,
+	    "'dropped':%llu,'connects':%llu,'waiting_bytes':%llu,'lag_ms':", s.up, s.server,
 	    (unsigned long long)s.sent, (unsigned long long)s.heard,
 	    (unsigned long long)s.refused, (unsigned long long)s.dropped,
 	    (unsigned long long)s.connects, (unsigned long long)s.waiting_bytes);
+	if (lag < 0)
+		buf_lit(b, "null}");
+	else
+		buf_add_fmt(b, "%.3f}", (double)lag / NS_PER_MS);
 }
 
 static int
@@ -67,7 +74,7 @@ cluster_found(struct call *c)
 	}
 	json_add_fmt(b, "],'lost':%llu,'took_threads':%llu,'bus':", (unsigned long long)s.lost,
 	    (unsigned long long)s.took_threads);
-	add_bus(b, o->bus);
+	add_bus(b, o);
 	buf_add_char(b, '}');
 	return call_json(c, STR_NONE);
 }

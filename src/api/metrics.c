@@ -13,6 +13,7 @@
 #include "base/account.h"
 #include "base/mem.h"
 #include "cluster/bus.h"
+#include "cluster/lag.h"
 #include "cluster/node.h"
 #include "cluster/relay.h"
 #include "mail/host/office.h"
@@ -76,6 +77,7 @@ struct reading {
 	struct cluster_stats node;
 	struct bus_stats bus;
 	struct relay_stats relay;
+	nsec bus_lag;                        /* -1: it is down */
 	uint64_t bytes_out;
 	int64_t watchers;
 };
@@ -277,6 +279,9 @@ agents_live(const struct office_stats *s)
 	X(cohort_cluster_taken_threads_total, counter,                        \
 	    "Threads taken over from other nodes.", f->node.took_threads)     \
 	X(cohort_bus_up, gauge, "1: connected to NATS.", f->bus.up)           \
+	X(cohort_bus_lag_seconds, gauge,                                      \
+	    "Of a message from this node through NATS to itself; -1: NATS is away.", \
+	    f->bus_lag < 0 ? -1 : (double)f->bus_lag / 1e9)                   \
 	X(cohort_bus_connects_total, counter, "Connections to NATS made.", f->bus.connects) \
 	X(cohort_bus_sent_total, counter, "Messages to other nodes.", f->bus.sent) \
 	X(cohort_bus_sent_bytes_total, counter, "Their bytes.", f->bus.sent_bytes) \
@@ -483,6 +488,7 @@ api_system_metrics(struct call *c)
 		cluster_stats(sh->o.cluster, &f.node);
 	if (sh->o.bus != NULL)
 		bus_stats(sh->o.bus, &f.bus);
+	f.bus_lag = sh->o.lag != NULL ? bus_lag(sh->o.lag) : -1;
 	client_pool(&f.pool);
 	add_traps(b, &f);
 	add_series(b, &f);

@@ -516,6 +516,8 @@
 	X(BUS_SUBJECT_BYTES,   512,       "bytes",  "subject of a message between nodes") \
 	X(BUS_CONNECT_MS,      2000,      "ms",     "that a NATS server may take to accept a connection") \
 	X(BUS_RETRY_MS,        250,       "ms",     "between two attempts to connect to NATS, and up to half of it more") \
+	X(BUS_LAG_MS,          1000,      "ms",     "between two messages of a node through NATS to itself, whose time is shown as the lag of the bus") \
+	X(BUS_LAG_LOST_MS,     10000,     "ms",     "after which one of them that has not come back is given up") \
 	X(BUS_PING_MS,         1000,      "ms",     "between two pings of the NATS server") \
 	X(BUS_PINGS,           3,         "pings",  "in a row after which nothing at all was heard: the connection is lost") \
 	X(BUS_CLOSE_MS,        500,       "ms",     "that a node which ends takes to send what waits") \

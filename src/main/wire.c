@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "cluster/lag.h"
 #include "cluster/mail.h"
 #include "cluster/node.h"
 #include "cluster/relay_net.h"
@@ -182,6 +183,8 @@ worker_listen(struct worker *w)
 		node_fail(n, rc, &e);
 	else if (n->socket != NULL)
 		mail_socket_attach(n->socket, w->office, w->reader);
+	if (w->id == 0 && n->lag != NULL)
+		bus_lag_begin(n->lag, w->shard);
 	worker_finish(w);
 }
 
@@ -279,6 +282,8 @@ static void
 worker_close(struct worker *w)
 {
 	api_free(w->api);
+	if (w->id == 0 && w->node->lag != NULL)
+		bus_lag_end(w->node->lag);
 	if (w->id == 0 && w->node->carrier != NULL)
 		mail_carrier_end(w->node->carrier);
 	office_free(w->office);

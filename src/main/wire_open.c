@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/lag.h"
 #include "cluster/mail.h"
 #include "cluster/node.h"
 #include "cluster/relay_net.h"
@@ -223,6 +224,7 @@ make_api(struct node *n, struct err *e)
 		.audit = n->oversight.audit,
 		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
 		.forget_graph = catalog_forget, .cluster = n->cluster, .bus = n->bus,
+		.lag = n->lag,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
@@ -382,6 +384,8 @@ node_open(struct node *n, struct err *e)
 		rc = open_store(n, e);
 	if (rc == OK)
 		rc = cluster_bus_open(&n->bus, n->config, e);
+	if (n->bus != NULL)
+		n->lag = bus_lag_new(n->bus);
 	if (rc == OK)
 		rc = workers_make(n, e);
 	if (rc == OK)
@@ -420,6 +424,7 @@ node_free(struct node *n)
 	bus_close(n->bus);
 	relay_net_free(n->relay);
 	wire_talk_close(&n->talk);
+	bus_lag_free(n->lag);
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	store_close(n->guest_house);

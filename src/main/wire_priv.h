@@ -49,6 +49,7 @@ struct node {
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct bus *bus;                     /* NULL: no NATS */
+	struct bus_lag *lag;                 /* of it, likewise */
 	struct cluster *cluster;             /* NULL: one node alone */
 	struct mail_carrier *carrier;        /* the same */
 	struct relay_net *relay;             /* to other nodes; NULL: no bus, or alone */
