@@ -35,7 +35,7 @@ letters_put(struct store *st, owner_t owner, const struct store_mail *m, int64_t
 		assert(!uuid_is_zero(&m->to[i]));
 		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(m->first + (int64_t)i),
 		    db_i64(m->first), db_i64(owner), db_uuid(&m->to[i]), db_i64(m->created),
-		    db_i64(node), db_i64(node == us));
+		    db_i64(node == MAIL_UNREAD ? us : node), db_i64(node == us));
 	}
 	return rc;
 }

@@ -118,6 +118,8 @@ struct store_usage {
 	int64_t calls, input, cached, output, reasoning, cost_nano;
 };
 
+enum { MAIL_UNREAD = -1 };
+
 /* A message between agents, to be kept until every receiver has taken it. */
 struct store_mail {
 	struct uuid id;                      /* message_id */
@@ -125,7 +127,9 @@ struct store_mail {
 	const struct uuid *to;               /* agents; each gets a *letter* */
 	size_t to_n;                         /* > 0 */
 	const int64_t *nodes;                /* whose agents they are (node.h); NULL: all are
-	                                        this one's, and it delivers the letters */
+	                                        this one's, and it delivers the letters;
+	                                        MAIL_UNREAD: this one's, which reads them with
+	                                        those of other nodes */
 	struct str conversation;             /* its id; empty: none */
 	struct str packed;                   /* mail/acl.h; opaque here */
 	msec created;

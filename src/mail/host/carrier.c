@@ -98,22 +98,24 @@ carrier_learn(struct office *o, owner_t owner, struct str id_or_name)
 	struct arena arena = ARENA(LIMIT_STATE_BYTES);
 	struct store_mailer m;
 	struct err e;
-	bool known = false;
+	int rc;
 
 	if (c == NULL || id_or_name.n == 0 || id_or_name.n > LIMIT_NAME_BYTES)
 		return false;
-	if (store_mailer_get(o->reader, owner, id_or_name, &arena, &m) == OK &&
-	    m.node != store_node(o->all->store)) {
-		const struct away_agent x = { .owner = owner, .id = m.id, .node = m.node,
+	rc = store_mailer_get(o->reader, owner, id_or_name, &arena, &m);
+	if (rc == OK) {
+		/* One of ours is being made now. */
+		const struct away_agent x = { .owner = owner, .id = m.id,
+			.node = m.node == store_node(o->all->store) ? MAIL_UNREAD : m.node,
 			.round = UINT32_MAX };
 		const struct mail_entry as = { .owner = owner, .id = m.id, .name = m.name,
 			.ref = away_put(c->away, &x), .state = AGENT_READY };
 
-		known = mail_directory_put(o->all->directory, &as, &e) == OK;
+		(void)mail_directory_put(o->all->directory, &as, &e);
 		atomic_store(&c->ask, true);
 	}
 	arena_release(&arena);
-	return known;
+	return rc == OK;
 }
 
 /* ---- telling that there are letters -------------------------------------------------- */
@@ -147,7 +149,7 @@ carrier_flush(struct office *o)
 		return;
 	announce_flush(o);
 	for (size_t i = 0; i < o->news.wakes_n && us > 0; i++) {
-		if (o->news.wakes[i] == us) {
+		if (o->news.wakes[i] == us || o->news.wakes[i] == MAIL_UNREAD) {
 			carrier_look(o);
 			continue;
 		}

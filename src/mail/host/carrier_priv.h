@@ -70,7 +70,8 @@ void carrier_notice(struct office *o, struct mail_ref to, const struct acl *m,
     struct str packed);
 /* Whose an agent is; this node's if it is not known any more. */
 int64_t carrier_node(const struct office *o, struct mail_ref at);
-/* An agent that only the store knows of enters the directory, as another node's. */
+/* An agent that the directory does not know, and the store does, enters it as another node's.
+ * False: there is none. */
 bool carrier_learn(struct office *o, owner_t owner, struct str id_or_name);
 /* Has its mailbox, as far as is known, no room? */
 bool carrier_is_full(const struct office *o, struct mail_ref at);

@@ -46,6 +46,8 @@ void
 sending_begin(struct sending *x, struct office *o, const struct acl *m)
 {
 	x->o = o;
+	x->sender = (struct uuid){ 0 };
+	x->from = MAIL_NOBODY;
 	x->m = *m;
 	x->m.created = office_now(o);
 	if (uuid_is_zero(&m->message_id))
@@ -174,26 +176,25 @@ sending_letter(const struct sending *x)
 	return l;
 }
 
-/* Those of other nodes are rows, which their nodes read. */
+/* A letter of x; l is the same for all, but to whom and its row. */
+static void
+go_one(struct sending *x, struct post_letter *l, struct mail_ref to, int64_t row)
+{
+	l->to = to;
+	l->row = row;
+	if (carrier_pass(x->o, to, row))
+		post_left(x->o->post, 1);
+	else
+		post_send_later(x->o->post, l, x->m.created);
+}
+
 void
 sending_go(struct sending *x)
 {
 	struct post_letter l = sending_letter(x);
 
-	for (size_t i = 0; i < x->n; i++) {
-		if (mail_is_away(x->at[i].ref)) {
-			post_left(x->o->post, 1);
-			carrier_wake(x->o, carrier_node(x->o, x->at[i].ref));
-			continue;
-		}
-		l.to = x->at[i].ref;
-		l.row = x->row > 0 ? x->row + (int64_t)i : 0;
-		if (carrier_pass(x->o, l.to, l.row)) {
-			post_left(x->o->post, 1);
-			continue;
-		}
-		post_send_later(x->o->post, &l, x->m.created);
-	}
+	for (size_t i = 0; i < x->n; i++)
+		go_one(x, &l, x->at[i].ref, x->row > 0 ? x->row + (int64_t)i : 0);
 	mail_text_drop(l.text);
 	office_stir(x->o);
 }
@@ -570,30 +571,36 @@ office_prepare(struct office *o, const struct office_agent *from, const struct a
 	return rc;
 }
 
-/* Where a receiver is.  One that has gone to another node since the message was written: its
- * letter follows. */
-static struct mail_ref
-place_now(struct office *o, owner_t owner, const struct store_mail *m, size_t i)
+/* The ith letter of a message that is written.  One that was written for another node, or
+ * whose agent has gone since, is read by whoever has the agent now. */
+static void
+route_one(struct sending *x, struct post_letter *l, owner_t owner, const struct store_mail *m,
+    size_t i)
 {
-	struct mail_ref ref = MAIL_NOBODY;
-	char id[UUID_TEXT];
+	struct office *o = x->o;
+	int64_t us = store_node(o->all->store), row = m->first > 0 ? m->first + (int64_t)i : 0;
+	bool ours = m->nodes == NULL || m->nodes[i] == us;
+	struct target to = { .id = m->to[i], .ref = MAIL_NOBODY };
 
-	if (mail_directory_id(o->all->directory, owner, &m->to[i], &ref) != OK &&
-	    o->all->carrier != NULL) {
-		uuid_format(&m->to[i], id);
-		if (carrier_learn(o, owner, (struct str){ id, UUID_TEXT }))
-			(void)mail_directory_id(o->all->directory, owner, &m->to[i], &ref);
+	if (ours && !system_by_id(o, &m->to[i], x->from, &to))
+		(void)mail_directory_id(o->all->directory, owner, &to.id, &to.ref);
+	if (!ours) {
+		post_left(o->post, 1);
+		carrier_wake(o, m->nodes[i]);
+	} else if (row > 0 && o->all->carrier != NULL &&
+	    (mail_is_away(to.ref) || mail_ref_eq(to.ref, MAIL_NOBODY))) {
+		post_left(o->post, 1);
+		carrier_move(o, row, us);
+	} else {
+		go_one(x, l, to.ref, row);
 	}
-	if (mail_is_away(ref) && m->nodes == NULL && m->first > 0)
-		carrier_move(o, m->first + (int64_t)i, carrier_node(o, ref));
-	return ref;
 }
 
 /* Who has stopped since gets a letter too, which is dead at once. */
 void
 office_route(struct office *o, owner_t owner, const struct store_mail *m)
 {
-	struct mail_directory *d = o->all->directory;
+	struct post_letter l;
 	struct acl_room room;
 	struct sending x;
 	struct acl acl;
@@ -601,20 +608,15 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 	if (acl_unpack(&acl, m->packed, &room, NULL) != OK)
 		return;
 	sending_begin(&x, o, &acl);
-	x.sender = (struct uuid){ 0 };
-	x.from = MAIL_NOBODY;
-	(void)mail_directory_id(d, owner, &m->sender, &x.from);
-	for (size_t i = 0; i < m->to_n; i++) {
-		struct target to = { .id = m->to[i], .ref = MAIL_NOBODY };
-
-		if (!system_by_id(o, &m->to[i], x.from, &to))
-			to.ref = place_now(o, owner, m, i);
-		sending_target(&x, &to.id, to.ref);
-	}
+	(void)mail_directory_id(o->all->directory, owner, &m->sender, &x.from);
 	buf_clear(&o->packed);
 	buf_add(&o->packed, m->packed);
 	x.row = m->first;
-	sending_go(&x);
+	l = sending_letter(&x);
+	for (size_t i = 0; i < m->to_n; i++)
+		route_one(&x, &l, owner, m, i);
+	mail_text_drop(l.text);
+	office_stir(o);
 	sending_end(&x);
 }
 
