@@ -132,37 +132,33 @@ letters_erase(struct store *st, struct query q, size_t max)
 		at[old++] = (struct old){ query_i64(&q, 0), query_i64(&q, 1) };
 	query_end(&q);
 	rc = rc == ERR_NOTFOUND ? OK : rc;
+	/* One node at a time, or the last two letters of a message could leave it behind. */
+	if (rc == OK && old > 0)
+		rc = store_lock_try(st, LOCK_HISTORY, 0);
+	if (rc == ERR_AGAIN)
+		return OK;
 	for (size_t i = 0; rc == OK && i < old; i++)
 		rc = letter_erase(st, at[i].number, at[i].mail);
 	return rc;
 }
 
-/* On a server: one of so many times, and one node at a time, or a message's last two letters
- * could leave it behind. */
+/* n letters have become history.  Numbers have gaps on a server: there what is too many is
+ * counted, one of SERVER_LOOK times. */
 #define SERVER_LOOK 32
 #define SERVER_ONCE 4096
 
 static int
-history_prune_server(struct store *st, msec now)
-{
-	int rc = ++st->histories % SERVER_LOOK != 0 ? ERR_AGAIN :
-	    store_lock_try(st, LOCK_HISTORY, 0);
-
-	if (rc != OK)
-		return rc == ERR_AGAIN ? OK : rc;
-	return letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD, db_i64(LIMIT_MAIL_KEPT),
-	    db_i64(now - LIMIT_MAIL_KEPT_MS), db_i64(SERVER_ONCE)), SERVER_ONCE);
-}
-
-/* n letters have become history. */
-static int
 history_prune(struct store *st, size_t n, msec now)
 {
-	if (st->pg && n > 0)
-		return history_prune_server(st, now);
-	return n == 0 ? OK : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
-	    db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
-	    db_i64(2 * (int64_t)n)), 2 * n);
+	int64_t newest = st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT;
+	size_t max = 2 * n;
+
+	if (st->pg)
+		newest = n > 0 && ++st->histories % SERVER_LOOK == 0 ? LIMIT_MAIL_KEPT : -1;
+	if (st->pg && newest >= 0)
+		max = SERVER_ONCE;
+	return n == 0 ? OK : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD, db_i64(newest),
+	    db_i64(now - LIMIT_MAIL_KEPT_MS), db_i64((int64_t)max)), max);
 }
 
 /* A letter has died.  To find what its owner has too many of costs a walk over all his

@@ -70,11 +70,11 @@ const char *const store_sql_pg[SQL_COUNT] = {
 /* Of these a node takes what no other is taking. */
 [SQL_NODES_LATE] = NODES_LATE_TEXT(NOW_PG) " FOR UPDATE SKIP LOCKED",
 [SQL_NODE_THREADS] = NODE_THREADS_TEXT " FOR NO KEY UPDATE SKIP LOCKED",
-/* Numbers have gaps here: letters are counted, now and then (mail.c). */
+/* Numbers have gaps here: ?1 is how many are kept; < 0: not looked at now (mail.c). */
 [SQL_LETTERS_OLD] = "SELECT key, mail FROM (SELECT l.key, l.mail, m.created FROM letter l"
     " CROSS JOIN mail m ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3) x"
-    " WHERE created < ?2 OR key <= (SELECT o.key FROM letter o WHERE o.state > 1"
-    " ORDER BY o.key DESC OFFSET ?1 LIMIT 1)",
+    " WHERE created < ?2 OR CASE WHEN ?1 >= 0 THEN key <= (SELECT o.key FROM letter o"
+    " WHERE o.state > 1 ORDER BY o.key DESC OFFSET greatest(?1, 0) LIMIT 1) ELSE false END",
 [SQL_MAILERS_LOST] = MAILERS_LOST_TEXT " FOR NO KEY UPDATE SKIP LOCKED",
 [SQL_LETTERS_LOST] = LETTERS_LOST_TEXT " FOR NO KEY UPDATE SKIP LOCKED",
 [SQL_NODE_LIST] = NODE_LIST_TEXT(NOW_PG),
