@@ -56,7 +56,7 @@ await scenario("agents of one node are addresses on the other", async () => {
   equal((await call(cluster.nodes[1], "POST", "/agents", { kind: "external", name: "zoe" })).status, 409, "a name is taken on all nodes");
   await until(async () => (await call(cluster.nodes[0], "POST", "/agents", { kind: "external", name: "yan", durable: false })).status === 409, "an agent in memory has its name on all nodes");
   await until(async () => (await call(cluster.nodes[1], "POST", "/messages", { performative: "inform", receiver: "cap:maps", content: {}, delivery: { ttl: 1 } })).status === 200, "node 1 to know what zoe can do");
-  for (let n = 0; n < 20; n++) await must(1, "POST", "/messages", { performative: "inform", receiver: n % 2 ? "zoe" : "cap:maps", content: { n }, delivery: { durable: n % 3 === 0 } });
+  for (let n = 0; n < 20; n++) await must(n % 4 < 3 ? 1 : 0, "POST", "/messages", { performative: "inform", receiver: n % 2 ? "zoe" : "cap:maps", content: { n }, delivery: { durable: n % 3 === 0 } });
   const got = [];
   await until(async () => { for (const m of (await must(0, "GET", "/agents/zoe/mailbox?wait=200")) ?? []) if (m.content.n >= 0 && !got.some((g) => g.message_id === m.message_id)) got.push(m); return got.length >= 20; }, "20 messages from the other node");
   equal(got.map((m) => m.content.n), Array.from({ length: 20 }, (_, n) => n), "in the order in which they were sent");
@@ -71,7 +71,7 @@ await scenario("agents of one node are addresses on the other", async () => {
   const books = await Promise.all([0, 1].map(mails));
   for (const b of books) check(b.sent + b.come === b.delivered + b.dead + b.expired + b.pending + b.gone, "a node's books balance", b);
   equal(books[0].gone + books[1].gone, books[0].come + books[1].come, "what has gone from one has come to another");
-  check(books[0].come >= 20 && books[1].gone >= 20, "messages have gone from node 1 to node 0", books);
+  check(books[0].come >= 15 && books[1].gone >= 15, "messages have gone from node 1 to node 0", books);
 });
 
 // ---- faults ---------------------------------------------------------------------------------

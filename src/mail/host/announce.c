@@ -445,6 +445,14 @@ tell_all(struct carrier *c, int64_t to)
 		}
 }
 
+static void
+hear_look(struct carrier *c, int64_t node, unsigned shard, uint64_t token, bool ack)
+{
+	if (ack)
+		carrier_ack_later(c, node, shard, token);
+	carrier_look(c->first);
+}
+
 void
 office_heard(struct office *o, struct str bytes)
 {
@@ -467,8 +475,11 @@ office_heard(struct office *o, struct str bytes)
 			hear_all(c, peer_get(c, node, (unsigned)shard), n, doc.root);
 		else if (good && str_eq(t, S("who")))
 			tell_all(c, node);
+		else if (good && str_eq(t, S("looked")))
+			carrier_looked(c, (unsigned)shard, n);
 		else if (good && str_eq(t, S("look")))
-			carrier_look(o);
+			hear_look(c, node, (unsigned)shard, n,
+			    !json_is_null(json_get(doc.root, S("ack"))));
 	}
 	json_release(&doc);
 }

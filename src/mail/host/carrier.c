@@ -55,6 +55,7 @@ carrier_free(struct carrier *c)
 	away_free(c->away);
 	free(c->peers);
 	free(c->moves);
+	free(c->acks);
 	free(c);
 }
 
@@ -534,6 +535,7 @@ come_came(struct carrier_cmd *x)
 	if (x->come.letters_n == (size_t)x->come.limit)
 		return false;
 	c->looked = x->look;
+	carrier_acks(c);
 	if (c->behind && c->looked == c->look) {
 		c->behind = false;
 		to_all(c->first, caught_up_open);

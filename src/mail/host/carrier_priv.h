@@ -20,6 +20,13 @@ struct peer {
 	unsigned silent;                     /* ticks in which it was not */
 };
 
+/* Who is to be told when what came until then is read. */
+struct carrier_ack {
+	int64_t node;
+	unsigned shard;
+	uint64_t token, look;
+};
+
 /* One a process; the first office's but for `o`, `away` and what is atomic. */
 struct carrier {
 	struct office_carrier o;
@@ -29,7 +36,9 @@ struct carrier {
 	struct peer *peers;
 	size_t peers_n, peers_cap;
 	uint32_t rounds;
-	bool up;                             /* the bus */
+	_Atomic bool up;                     /* the bus */
+	struct carrier_ack *acks;
+	size_t acks_n, acks_cap;
 	struct wheel_timer tick;
 	unsigned ticks;
 	/* carrier.c: one command at a time. */
@@ -75,6 +84,14 @@ int64_t carrier_node(const struct office *o, struct mail_ref at);
 bool carrier_learn(struct office *o, owner_t owner, struct str id_or_name);
 /* Has its mailbox, as far as is known, no room? */
 bool carrier_is_full(const struct office *o, struct mail_ref at);
+
+/* ---- carrier_wait.c -------------------------------------------------------------- */
+
+/* done: when that node has read what waits for it, or after a short time; maybe at once. */
+void carrier_await(struct office *o, int64_t node, void (*done)(void *ctx), void *ctx);
+void carrier_looked(struct carrier *c, unsigned shard, uint64_t token);
+void carrier_ack_later(struct carrier *c, int64_t node, unsigned shard, uint64_t token);
+void carrier_acks(struct carrier *c);
 
 /* ---- announce.c ------------------------------------------------------------------ */
 

@@ -14,6 +14,7 @@
  *   converse.c  conversations that follow a protocol
  *   system.c    agents of the server itself
  *   carrier.c   letters and agents of several nodes
+ *   carrier_wait.c      answers that wait for another node
  *   announce.c  who is at home on which node
  *   notice.c    what `ams` tells senders: failures, receipts
  *
@@ -94,6 +95,8 @@ struct office {
 		int64_t wakes[4];            /* nodes that have letters; 0: all nodes */
 		size_t wakes_n;
 	} news;
+	struct list waits;                   /* carrier_wait.c */
+	uint64_t waits_no;
 	struct office_stats stats;           /* books are taken when it is published */
 	struct published published;
 	struct list links;                   /* of external.c, to readers here */

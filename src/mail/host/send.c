@@ -242,6 +242,29 @@ mail_of(const struct sending *x, struct arena *a)
 struct keeping { struct office *o; owner_t owner; struct office_send *s; };
 
 static void
+kept_read(void *ctx)
+{
+	struct keeping *k = ctx;
+	struct office *o = k->o;
+
+	k->s->done(k->s, OK, NULL);
+	free(k);
+	office_idle(o);
+}
+
+/* Of another node's receivers. */
+static int64_t
+node_of_first(const struct office *o, const struct store_mail *m)
+{
+	int64_t us = store_node(o->all->store);
+
+	for (size_t i = 0; i < m->to_n; i++)
+		if (m->nodes[i] != us)
+			return m->nodes[i];
+	return 0;
+}
+
+static void
 kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
 {
 	struct keeping *k = ctx;
@@ -249,6 +272,10 @@ kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
 
 	if (rc == OK && !m->known)
 		office_route(o, k->owner, m);
+	if (k->s != NULL && rc == OK && m->nodes != NULL && !m->known) {
+		carrier_await(o, node_of_first(o, m), kept_read, k);
+		return;
+	}
 	if (k->s != NULL) {
 		if (rc != OK)
 			k->s->letters = 0;
