@@ -1,4 +1,5 @@
-// cluster-mail.mjs [ROUNDS] [SEED] - messages between agents of several nodes while a node,
+// cluster-mail.mjs [ROUNDS] [SEED] - messages between agents of several nodes while a node (which
+// also stands still for three leases), 
 // PostgreSQL or NATS is killed.
 //
 // Clients write to clients whose agents live on other nodes, each in conversations of its own:
@@ -118,6 +119,8 @@ const faults = {
     await pause(r(3 * lease));
     await cluster.startNode(i);
   },
+  // its lease is lost meanwhile: its agents are others', and what it writes late is refused
+  async stopped(r) { const { child } = cluster.nodes[r(nodes)]; child.kill("SIGSTOP"); await pause(3 * lease); child.kill("SIGCONT"); await pause(lease); },
   async postgres(r) { pg.kill(); await pause(r(1000)); pg.start(); },
   async nats(r) { nats.kill(); await pause(r(2000)); nats.start(); },
 };
