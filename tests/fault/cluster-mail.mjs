@@ -1,6 +1,5 @@
-// cluster-mail.mjs [ROUNDS] [SEED] - messages between agents of several nodes while a node (which
-// also stands still for three leases), 
-// PostgreSQL or NATS is killed.
+// cluster-mail.mjs [ROUNDS] [SEED] - messages between agents of several nodes while a node is
+// killed or stands still for three leases, and while PostgreSQL or NATS is killed.
 //
 // Clients write to clients whose agents live on other nodes, each in conversations of its own:
 // numbered, and sent again with the same message_ids until they are acknowledged.  A receiver
@@ -83,7 +82,8 @@ let ending = false, over = false, again = 0;
 async function sender(c) {
   const r = random(seed * 1000 + c.i);
   while (!ending) {
-    const messages = Array.from({ length: 1 + r(4) }, (_, k) => ({ message_id: messageId(c.i, c.sent + k), performative: "inform", receiver: c.receiver, conversation_id: c.id, content: { n: c.sent + k }, delivery: { durable: true } }));
+    // one at a time: of several the first may be refused, and the next accepted
+    const messages = Array.from({ length: 1 }, (_, k) => ({ message_id: messageId(c.i, c.sent + k), performative: "inform", receiver: c.receiver, conversation_id: c.id, content: { n: c.sent + k }, delivery: { durable: true } }));
     for (;;) {
       const a = await ask(c.node, "POST", "/messages", { messages });
       if (a?.status === 200 && !a.json.results.some((x) => x.error)) break;
@@ -92,7 +92,7 @@ async function sender(c) {
       await pause(10);
     }
     c.sent += messages.length;
-    await pause(r(10));
+    await pause(r(4));
   }
 }
 const seen = new Set();
