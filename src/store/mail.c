@@ -20,6 +20,7 @@
 #include <assert.h>
 
 #include "store/mail.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 /* ---- on the writer ----------------------------------------------------------- */
@@ -30,12 +31,12 @@ letters_put(struct store *st, owner_t owner, const struct store_mail *m, int64_t
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < m->to_n; i++) {
-		int64_t node = m->nodes != NULL ? m->nodes[i] : us;
+		int64_t self = us < 0 ? -us : us, node = m->nodes != NULL ? m->nodes[i] : self;
 
 		assert(!uuid_is_zero(&m->to[i]));
 		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(m->first + (int64_t)i),
 		    db_i64(m->first), db_i64(owner), db_uuid(&m->to[i]), db_i64(m->created),
-		    db_i64(node == MAIL_UNREAD ? us : node), db_i64(node == us));
+		    db_i64(node == MAIL_UNREAD ? self : node), db_i64(node == us));
 	}
 	return rc;
 }
@@ -85,7 +86,11 @@ mail_put(struct store *st, struct store_cmd *c)
 {
 	struct store_mail_put *x = (struct store_mail_put *)c;
 
-	return mails_put(st, c->owner, c->node, x->mails, x->mails_n);
+	bool late = st->fenced || store_is_late(st, c);
+
+	/* Of a node that is gone they are unread: whoever has the agent reads them in order. */
+	return mails_put(st, c->owner, late && c->node > 0 ? -c->node : c->node, x->mails,
+	    x->mails_n);
 }
 
 static size_t

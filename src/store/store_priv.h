@@ -272,7 +272,8 @@ size_t store_op_bytes(const struct store_cmd *c);
 /* transcripts.c: the row of a run's changes. */
 int  transcript_put(struct store *st, int64_t run, const struct store_changes *x);
 
-/* mail.c: messages between agents, as commands bring them.  us: the command's node.  mails_taken: now is the
+/* mail.c: messages between agents, as commands bring them.  us: the command's node; < 0: of -us,
+ * which is gone.  mails_taken: now is the
  * time of the history. */
 int  mails_put(struct store *st, owner_t owner, int64_t us, struct store_mail *mails,
     size_t n);
