@@ -79,11 +79,13 @@ export async function startCluster(options) {
   const models = mock ? { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o" } : {};
   const cluster = { nodes: [], port, dir, url: `http://127.0.0.1:${port}`, exit: null, left: new Set() };
 
+  // A socket's path is of one node.
+  const ofNode = (i) => { const at = args.indexOf("--mail-socket"); return i > 0 && at >= 0 ? args.toSpliced(at, 2) : args; };
   cluster.startNode = async (i, more = {}) => {
     const host = ns ? ns.home(i) : "127.0.0.1", own = path.join(dir, `node${i}`);
     mkdirSync(own, { recursive: true });
     const words = ["--host", host, "--store", store, "--cluster-nats", nats, "--cluster-prefix", prefix, "--cluster-name", `n${i}`,
-      "--cluster-lease", String(lease), "--work-path", path.join(own, "work.db"), ...args, ...(options.nodeArgs?.(i) ?? [])];
+      "--cluster-lease", String(lease), "--work-path", path.join(own, "work.db"), ...ofNode(i), ...(options.nodeArgs?.(i) ?? [])];
     const old = cluster.nodes[i];
     const node = await startProgram("serve", ["--port", String(old?.port ?? (cluster.nodes[i] = { port: await freePort() }).port), ...words],
       { env: { ...models, ...env, ...(options.nodeEnv?.(i) ?? {}) }, cwd: dir, health, port: cluster.nodes[i].port, host, via: [...(ns ? ns.via(i) : []), ...(options.wrap?.(i) ?? []), ...(more.wrap ?? [])] });

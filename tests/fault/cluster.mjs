@@ -114,6 +114,7 @@ async function everybody(begin, end) {
   try { await begin(); await hold(100, 1500); } finally { await end(); }
   await healthy();
   await pause(lease);                      // what nodes lost meanwhile has found its place
+  for (let i = 0; i < N; i++) note(i);
   all = false;
 }
 
