@@ -25,6 +25,9 @@ process.on("exit", () => {
   for (const dir of folders) rmSync(dir, { recursive: true, force: true });
 });
 
+// A run that is ended from outside leaves nothing either.
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => process.exit(1));
+
 // host: where it listens beside its socket.  data, log: folders for them (full disks).
 export function startPostgres({ host, args = "-c fsync=off", data, limit = 200 } = {}) {
   const dir = folder("pg"), mine = path.join(dir, "s"), hba = path.join(dir, "hba.conf");

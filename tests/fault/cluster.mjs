@@ -64,9 +64,17 @@ const troubles = Array.from({ length: N }, () => []), stopped = new Set(), cutOf
 let all = false;                            // something that everybody feels goes on
 const note = (i) => troubles[i].push(performance.now());
 const violations = [];
+// A node that a busy machine kept from its heartbeats says so, and has stopped its runs.
+let lostLeases = 0;
+function lostLease(i, since) {
+  const from = performance.timeOrigin + since - 50;
+  const lost = [...cluster.nodes[i].text().matchAll(/^(\S+) error cluster lease_lost/gm)].some((m) => Date.parse(m[1]) >= from);
+  if (lost) lostLeases++;
+  return lost;
+}
 const world = await startWorld({
   nodeOf: (a) => Number(a.replace("::ffff:", "").split(".")[3]) - 1,
-  trouble: (i, since) => all || stopped.has(i) || cutOff.has(i) || troubles[i].some((t) => t >= since - 50),
+  trouble: (i, since) => all || stopped.has(i) || cutOff.has(i) || troubles[i].some((t) => t >= since - 50) || lostLease(i, since),
   stopped: (i) => stopped.has(i), delay: () => 30 + upTo(250),
   violation: (what) => { violations.push(what); check(false, what); },
 });
@@ -214,7 +222,7 @@ takeovers.sort((a, b) => a - b);
 const at = (q) => Math.round(takeovers[Math.min(takeovers.length - 1, Math.floor(q * takeovers.length))] ?? 0);
 for (const [kind, t] of Object.entries(tally)) console.log(`  ${kind.padEnd(10)} ${t.n} rounds, ${(t.ms / t.n / 1000).toFixed(1)} s each, ${t.violations} violations`);
 console.log(`${threadsSeen} threads, ${acknowledged} acknowledged runs (${verify.failed} could not be stored on a full disk), ${requests} requests (${unknown} unanswered), ${world.calls()} calls, ${world.handed.length} runs handed over`);
-console.log(`take-over ms: median ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} of ${takeovers.length}; threads of a process: ${mostThreads} at most`);
+console.log(`take-over ms: median ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} of ${takeovers.length}; threads of a process: ${mostThreads} at most; ${lostLeases} runs moved because a live node lost its lease`);
 if (process.env.TELL) for (const [n, x] of cluster.nodes.entries()) console.log(`--- node ${n}\n${x.text().slice(-6000)}`);
 await cluster.stop();
 world.close();
