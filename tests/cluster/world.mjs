@@ -16,7 +16,7 @@ export async function startWorld({ nodeOf, trouble, stopped, delay, violation })
     for (const other of r.open.keys())
       if (other !== node && !stopped(other)) violation(`run ${tag}: node ${node} makes call ${k} while a call of node ${other} is open`);
     if (r.node !== node) {
-      if (!trouble(r.node, r.at)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago`);
+      if (!trouble(r.node, r.at)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago (${new Date().toISOString()})`);
       handed.push({ tag, from: r.node, to: node, at: now });
     }
     r.node = node;

@@ -193,6 +193,7 @@ let acknowledged = 0, requests = 0, unknown = 0, threadsSeen = 0;
 const tally = {};
 for (let round = 0; round < rounds * kinds.length; round++) {
   const kind = kinds[round % kinds.length], i = upTo(N), before = violations.length;
+  if (process.env.TELL) console.log(`${new Date().toISOString()} round ${round}: ${kind}, node ${i}`);
   await scenario(`round ${round}: ${kind}, node ${i}`, async () => {
     const load = startLoad({ url: cluster.url, base: world.url, clients: 10, upTo, name: round });
     await hold(300, 900);
