@@ -109,26 +109,6 @@ link_for(struct relay *rl, int64_t node)
 	return link_get(rl, node, rl->id % first->shards);
 }
 
-size_t
-relay_nodes(struct relay *rl, int64_t *nodes, size_t max)
-{
-	const struct relay_bus *bus = &rl->all->bus;
-	nsec now = shard_now(rl->shard);
-	size_t n = bus->others(bus->ctx, nodes, max);
-
-	for (struct list *i = rl->links.next; i != &rl->links && n < max; i = i->next) {
-		const struct link *l = link_of(i);
-		bool known = l->shard != 0 || l->heard_at == 0 ||
-		    now - l->heard_at > LIMIT_RELAY_DOWN_MS * NS_PER_MS;
-
-		for (size_t k = 0; k < n && !known; k++)
-			known = nodes[k] == l->node;
-		if (!known)
-			nodes[n++] = l->node;
-	}
-	return n;
-}
-
 static void
 link_break(struct link *l)
 {
@@ -435,8 +415,6 @@ relay_heard(struct relay *rl, struct str frame)
 		return;
 	}
 	l = link_get(rl, f.node, f.shard);
-	if (l != NULL)
-		l->heard_at = shard_now(rl->shard);
 	if (l != NULL && in_order(l, &f))
 		link_frame(l, &f);
 }
@@ -487,10 +465,9 @@ relay_bus_changed(struct relay *rl, bool up)
 {
 	check_relay(rl);
 	rl->up = up;
-	if (up) {
+	if (up)
 		shard_timer_cancel(rl->shard, &rl->down);
-		claims_beat(rl);             /* so that the others know of us */
-	} else if (!wheel_armed(&rl->down))
+	else if (!wheel_armed(&rl->down))
 		shard_timer_set(rl->shard, &rl->down, LIMIT_RELAY_DOWN_MS);
 }
 

@@ -151,23 +151,22 @@ tell_changes(struct claims *c, struct link *l, const struct uuid *changed, size_
 static void
 tell_nodes(struct relay *rl, const struct uuid *changed, size_t n)
 {
+	const struct relay_bus *bus = &rl->all->bus;
 	int64_t nodes[NODES_MAX];
 	size_t nodes_n;
 
 	relay_look(rl);
 	if (rl->stopped || !rl->up || rl->node == 0)
 		return;
-	nodes_n = relay_nodes(rl, nodes, COUNT(nodes));
+	nodes_n = bus->others(bus->ctx, nodes, COUNT(nodes));
 	for (size_t i = 0; i < nodes_n; i++) {
 		struct link *l = link_get(rl, nodes[i], 0);
 
 		if (l == NULL || l->broken)
 			continue;
-		if (!l->told) {
-			link_send(l, (struct frame){ .kind = FRAME_PING,
-			    .value = rl->all->shards }, NULL, 0);
+		if (!l->told)
 			tell_all(&rl->all->claims, l);
-		} else if (n > 0)
+		else if (n > 0)
 			tell_changes(&rl->all->claims, l, changed, n);
 	}
 }

@@ -75,7 +75,6 @@ struct link {
 	bool deaf;                           /* to epoch_in: a frame was missing */
 	bool told;                           /* all that is listened to here */
 	bool broken;                         /* its streams are cut at the turn's end */
-	nsec heard_at;
 	nsec pinged;                         /* 0: no answer is waited for */
 	struct list streams;
 };
@@ -145,8 +144,6 @@ struct relay {
 
 /* Has this node another number?  Then all is cut. */
 void relay_look(struct relay *rl);
-/* The others that live, also those that have only been heard of here so far. */
-size_t relay_nodes(struct relay *rl, int64_t *nodes, size_t max);
 struct link *link_find(struct relay *rl, int64_t node, unsigned shard);
 struct link *link_get(struct relay *rl, int64_t node, unsigned shard);   /* NULL: too many */
 /* The one that a request to this node takes. */
