@@ -43,7 +43,7 @@ await scenario("tokens", async () => {
   await until(() => ends[0] && ends[1], "both to end", 60000);
   for (const s of sockets) s.destroy();
   const late = [...seen[1]].filter(([id]) => seen[0].has(id)).map(([id, at]) => at - seen[0].get(id)).slice(20);
-  check(late.length > 50, "tokens came", late.length);
+  check(late.length > 20, "tokens came", late.length);
   console.log(`a token of another node's run comes later by: median ${middle(late, 0.5).toFixed(3)} ms, p95 ${middle(late, 0.95).toFixed(3)} ms (${late.length} tokens)`);
 });
 
