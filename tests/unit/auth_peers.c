@@ -18,6 +18,7 @@ static struct auth *nodes[NODES];
 static bool up;
 static unsigned asked;                       /* words that ask */
 static struct shard *shard;
+static struct wheel_timer tick;              /* so that a turn ends */
 static struct arena arena = { .max = 16 * MB };
 
 static bool
@@ -50,11 +51,19 @@ set_up(bool now)
 }
 
 static void
+on_tick(struct wheel_timer *t)
+{
+	shard_timer_set(shard, t, 2);
+}
+
+static void
 start(void)
 {
 	struct auth_options o = { .jwt_secret = SECRET };
 
 	CHECK_RC(shard_new(&shard, 0, NULL), OK);
+	tick.fire = on_tick;
+	on_tick(&tick);
 	for (size_t i = 0; i < NODES; i++) {
 		CHECK_RC(auth_new(&nodes[i], &o, NULL), OK);
 		auth_set_peers(nodes[i], &(struct auth_peers){ say, is_up, &nodes[i] });
@@ -67,6 +76,7 @@ finish(void)
 {
 	for (size_t i = 0; i < NODES; i++)
 		auth_free(nodes[i]);
+	shard_timer_cancel(shard, &tick);
 	shard_free(shard);
 }
 
