@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "store/pg_priv.h"
 
+#define CANCEL_S     1                       /* for a request to stop, behind its answer */
 #define LOOK_MS      2                       /* between two looks at a slow read, and at what
 	                                        is to be done meanwhile */
 
@@ -184,19 +185,33 @@ cancel_main(void *arg)
 
 /* A slow read is over: the server is asked to stop it, which it answers as it would any
  * failure.  libpq asks by a connection of its own and waits for its end, which a server
- * that stands still never gives: so beside. */
-static void
-cancel(struct pg *p)
+ * that stands still never gives: so beside.  False: it was not asked. */
+static bool
+cancel(struct pg *p, pthread_t *thread)
 {
 	PGcancel *c = pq.getCancel(p->c);
-	pthread_t thread;
 
 	if (c == NULL)
-		return;
-	if (pthread_create(&thread, NULL, cancel_main, c) == 0)
-		pthread_detach(thread);
-	else
-		pq.freeCancel(c);
+		return false;
+	if (pthread_create(thread, NULL, cancel_main, c) == 0)
+		return true;
+	pq.freeCancel(c);
+	return false;
+}
+
+/* The read is answered.  A request to stop that is still on its way would stop the next
+ * statement: then the connection is given up. */
+static int
+cancel_end(struct pg *p, pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CANCEL_S;
+	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+		return OK;
+	pthread_detach(thread);
+	return pg_lose(p, "it did not take a request to stop a read in time");
 }
 
 /* Of all connections, at most. */
@@ -248,7 +263,8 @@ static int
 wait_for(struct pg *p)
 {
 	nsec now, until = 0;
-	bool slow = p->use == DB_SLOW, cancelled = false;
+	bool slow = p->use == DB_SLOW, asked = false, cancelled = false;
+	pthread_t canceller;
 	int rc = OK;
 
 	while (rc == OK && pq.isBusy(p->c)) {
@@ -257,14 +273,19 @@ wait_for(struct pg *p)
 			until = now + pg_patience(p);
 			p->waits++;
 		}
-		if (now >= until)
-			return pg_lose(p, "it did not answer in time");
-		if (slow && !cancelled && db_interrupt(p->on)) {
-			cancel(p);
-			cancelled = true;
+		if (slow && !asked && db_interrupt(p->on)) {
+			cancelled = cancel(p, &canceller);
+			asked = true;
 		}
-		rc = turn(p, slow ? LOOK_MS : (int)((until - now) / NS_PER_MS) + 1);
+		if (now >= until)
+			rc = pg_lose(p, "it did not answer in time");
+		else
+			rc = turn(p, slow ? LOOK_MS : (int)((until - now) / NS_PER_MS) + 1);
 	}
+	if (cancelled && rc == OK)
+		return cancel_end(p, canceller);
+	if (cancelled)
+		pthread_detach(canceller);
 	return rc;
 }
 
