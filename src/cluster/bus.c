@@ -78,8 +78,10 @@ split_urls(char *text, const char **urls, int *n, bool *tls, struct err *e)
 static int
 failed(natsStatus st, const char *what, struct str value, struct err *e)
 {
+	struct str shown = value.n > 0 ? value : S("");
+
 	return st == NATS_OK ? OK : err_set(e, ERR_INVALID, "NATS: %s%s%.*s: %s", what,
-	    value.n > 0 ? " " : "", FMT(value), nats.natsStatus_GetText(st));
+	    shown.n > 0 ? " " : "", FMT(shown), nats.natsStatus_GetText(st));
 }
 
 /* One option that is a name of a file or another text. */

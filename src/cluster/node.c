@@ -206,8 +206,6 @@ shard_abandon(struct shard_job *job)
 	struct cluster_shard *s = CONTAINER_OF(job, struct cluster_shard, job);
 
 	runs_abandon(s->runs);
-	if (s->c->o.abandon != NULL)
-		s->c->o.abandon(s->c->o.ctx, shard_id(runs_shard(s->runs)));
 	abandoned(s->c);
 }
 

@@ -37,9 +37,6 @@ struct cluster_options {
 	/* On shard 0: this process is that node from now on; NODE_NONE: none, its lease
 	 * is lost.  May be NULL. */
 	void (*changed)(void *ctx, int64_t node);
-	/* On each shard, when the lease is lost: what it has beside its runs goes, too.
-	 * May be NULL. */
-	void (*abandon)(void *ctx, unsigned shard);
 	void *ctx;
 };
 

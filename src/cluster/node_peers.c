@@ -104,8 +104,12 @@ heard(void *ctx, const struct bus_message *m)
 static void
 bus_changed(void *ctx, bool up)
 {
-	if (up)                              /* what was told meanwhile was not heard */
-		take_look_soon(ctx);
+	struct cluster *c = ctx;
+
+	if (!up)
+		return;
+	take_look_soon(c);                   /* what was told meanwhile was not heard */
+	peers_tell(c, 0);                    /* and was not told: that this one is there */
 }
 
 void

@@ -107,7 +107,8 @@ talk_open(struct worker *w)
 	if (n->bus != NULL || config_store_is_server(n->config))
 		wire_talk_open(&n->talk, &(struct wire_talk_needs){ .bus = n->bus,
 		    .shard = w->shard, .auth = n->auth, .catalog = n->catalog,
-		    .modules = w->guests.desk, .desk = w->desk, .reader = w->reader });
+		    .modules = w->guests.desk, .desk = w->desk, .reader = w->reader,
+		    .runs = w->runs });
 }
 
 static void

@@ -260,8 +260,10 @@ set_runs(struct node *n)
 	sweep_set(n->shared, SWEEP_THREADS, test > 0 ? test :
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_INTERVAL) * 60 * 1000,
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
-	if (n->cluster != NULL)
+	if (n->cluster != NULL) {
 		runs_shared_set_foreign(n->shared, wake_node, n->cluster);
+		runs_shared_set_deleted(n->shared, wire_talk_deleted, &n->talk);
+	}
 }
 
 static int

@@ -5,6 +5,8 @@
  */
 #include "main/wire_talk.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 /* ---- graphs --------------------------------------------------------------------- */
@@ -74,6 +76,32 @@ wire_talk_modules(void *ctx)
 		shard_post(w->shard, &w->look);
 }
 
+/* ---- threads ---------------------------------------------------------------------- */
+
+/* Who reads it here is told.  While NATS is away readers at other nodes stay. */
+static void
+threads_heard(void *ctx, uint64_t from, struct str what)
+{
+	struct wire_talk *w = ctx;
+	struct uuid id;
+
+	(void)from;
+	if (!w->serving || what.n != sizeof id.b)
+		return;
+	memcpy(id.b, what.p, sizeof id.b);
+	runs_thread_gone(w->runs, &id);
+}
+
+void
+wire_talk_deleted(void *ctx, const struct uuid *thread_id)
+{
+	struct wire_talk *w = ctx;
+	struct str id = { (const char *)thread_id->b, sizeof thread_id->b };
+
+	if (w->talk != NULL)
+		(void)talk_say(w->talk, TALK_ALL, TALK_THREADS, &id, 1);
+}
+
 /* ---- workers -------------------------------------------------------------------------- */
 
 static bool
@@ -104,6 +132,7 @@ wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n)
 	w->catalog = n->catalog;
 	w->modules = n->modules;
 	w->reader = n->reader;
+	w->runs = n->runs;
 	w->look.run = look_posted;
 	w->talk = talk_new(n->bus, n->shard);
 	talk_on(w->talk, TALK_GRAPHS, &(struct talk_ear){ .heard = graphs_heard,
@@ -113,6 +142,7 @@ wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n)
 	w->away = worker_away_new(n->desk, &(struct worker_away_options){ say_to_workers, w });
 	talk_on(w->talk, TALK_WORKERS, &(struct talk_ear){ .heard = workers_heard,
 	    .changed = workers_changed, .ctx = w });
+	talk_on(w->talk, TALK_THREADS, &(struct talk_ear){ .heard = threads_heard, .ctx = w });
 	w->passes = shared_passes_new(w->talk, n->shard, n->auth);
 	w->counts = counts_new(w->talk, n->shard, n->auth);
 }

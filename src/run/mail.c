@@ -181,7 +181,7 @@ gone_open(void *ctx, struct parcel *p)
 }
 
 void
-runs_thread_deleted(struct runs *rs, const struct uuid *thread_id)
+runs_thread_gone(struct runs *rs, const struct uuid *thread_id)
 {
 	struct runs *home = directory_thread(rs->sh->directory, thread_id);
 	struct gone *x;
@@ -192,6 +192,22 @@ runs_thread_deleted(struct runs *rs, const struct uuid *thread_id)
 	x->thread_id = *thread_id;
 	x->parcel.open = gone_open;
 	runs_send(rs, home, &x->parcel);
+}
+
+void
+runs_thread_deleted(struct runs *rs, const struct uuid *thread_id)
+{
+	runs_thread_gone(rs, thread_id);
+	if (rs->sh->deleted != NULL)
+		rs->sh->deleted(rs->sh->deleted_ctx, thread_id);
+}
+
+void
+runs_shared_set_deleted(struct runs_shared *sh,
+    void (*deleted)(void *ctx, const struct uuid *thread_id), void *ctx)
+{
+	sh->deleted = deleted;
+	sh->deleted_ctx = ctx;
 }
 
 /* May it be given to the run now? */

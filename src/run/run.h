@@ -79,6 +79,11 @@ struct office;
 void runs_allow_mail(struct runs *rs, struct office *o);
 /* A thread is gone: if it was an agent's, that ends. */
 void runs_thread_deleted(struct runs *rs, const struct uuid *thread_id);
+/* The same, when another node has deleted it; and who tells the others of those deleted here,
+ * on the shard where it was.  Before the shards run. */
+void runs_thread_gone(struct runs *rs, const struct uuid *thread_id);
+void runs_shared_set_deleted(struct runs_shared *sh,
+    void (*deleted)(void *ctx, const struct uuid *thread_id), void *ctx);
 /* The system's assistant of an agent. */
 struct uuid runs_assistant_id(struct str graph_id);
 /* Stops taking work; running runs are left for recovery (their rows say
