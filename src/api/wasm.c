@@ -453,8 +453,7 @@ wasm_add_info(struct buf *b, const struct api *api)
 	for (unsigned i = 0; i < sh->o.shards; i++) {
 		const struct api *a = sh->at[i];
 
-		/* without the program of host processes there is no pool */
-		if (a == NULL || a->wasm == NULL || wasm_desk_pool(a->wasm) == NULL)
+		if (a == NULL || a->wasm == NULL)
 			continue;
 		wasm_pool_stats(wasm_desk_pool(a->wasm), &one);
 		sum.hosts += one.hosts;

@@ -131,6 +131,9 @@ wasm_pool_free(struct wasm_pool *p)
 void
 wasm_pool_stats(const struct wasm_pool *p, struct wasm_pool_stats *out)
 {
+	*out = (struct wasm_pool_stats){ 0 };
+	if (p == NULL)
+		return;
 	CHECK_MARK(p, POOL_MARK);
 	*out = (struct wasm_pool_stats){ .hosts = p->hosts, .instances = p->instances,
 		.quarantined = p->quarantined, .waiting = p->waiting, .calls = p->calls,

@@ -105,6 +105,7 @@ struct wasm_pool_stats {
 	nsec cpu;
 	uint64_t fuel;
 };
-void wasm_pool_stats(const struct wasm_pool *p, struct wasm_pool_stats *out);        /* any thread */
+/* Any thread.  p NULL: there is no program of host processes; all zero. */
+void wasm_pool_stats(const struct wasm_pool *p, struct wasm_pool_stats *out);
 
 #endif

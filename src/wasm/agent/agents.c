@@ -251,8 +251,6 @@ wasm_figures_add(struct wasm_figures *to, const struct wasm_agents *all)
 
 	wasm_agents_stats(all, &s);
 	add_agents(&to->agents, &s);
-	if (wasm_desk_pool(all->o.desk) == NULL)
-		return;
 	wasm_pool_stats(wasm_desk_pool(all->o.desk), &p);
 	to->pool.hosts += p.hosts;
 	to->pool.instances += p.instances;
