@@ -81,7 +81,9 @@ await scenario("a stream outlives the node that it came from", async () => {
   const ids = seen.filter((c) => /^(metadata|messages|updates)$/.test(c.event)).map((c) => Number(c.id));
   check(ids.length > 10 && ids.every((id, k) => k === 0 || id > ids[k - 1]), "ids rise, none comes twice", ids);
   equal([seen.at(-1).event, seen.at(-1).data.status], ["end", "success"], "the end is the run's");
-  equal(seen.filter((c) => c.event === "metadata").map((c) => c.data.attempt), [1, 2], "two attempts were seen");
+  // On a machine that is busy with other tests a node may lose its lease: then it moves once more.
+  const attempts = seen.filter((c) => c.event === "metadata").map((c) => c.data.attempt);
+  check(attempts.length >= 2 && attempts.every((n, i) => n === i + 1), "each attempt was seen, once", attempts);
   const last = seen.slice(seen.findLastIndex((c) => c.event === "metadata")).filter((c) => c.event === "messages").map((c) => c.data[0].content).join("");
   equal(last, (await call(cluster, "GET", `/threads/${thread}/state`)).json.values.messages.at(-1).content, "nothing of the answer is lost");
 });
