@@ -582,7 +582,7 @@ static bool
 may_be_elsewhere(const struct auth *a, struct credentials *c, bool ticket,
     const uint8_t mark[SHA256_SIZE])
 {
-	if (c->peers_asked || !peers_up(a->peers))
+	if (!peers_up(a->peers) || c->peers_asked)
 		return false;
 	c->lacks = true;
 	c->lacks_ticket = ticket;
