@@ -285,8 +285,8 @@ agents_live(const struct office_stats *s)
 	X(cohort_bus_connects_total, counter, "Connections to NATS made.", f->bus.connects) \
 	X(cohort_bus_sent_total, counter, "Messages to other nodes.", f->bus.sent) \
 	X(cohort_bus_sent_bytes_total, counter, "Their bytes.", f->bus.sent_bytes) \
-	X(cohort_bus_heard_total, counter, "Messages of other nodes.", f->bus.heard) \
-	X(cohort_bus_heard_bytes_total, counter, "Their bytes.", f->bus.heard_bytes) \
+	X(cohort_bus_received_total, counter, "Messages of other nodes.", f->bus.heard) \
+	X(cohort_bus_received_bytes_total, counter, "Their bytes.", f->bus.heard_bytes) \
 	X(cohort_bus_dropped_total, counter,                                  \
 	    "Messages that a shard was too slow for; it is told and asks again.", \
 	    f->bus.dropped)                                                   \

@@ -196,14 +196,14 @@ int  auth_session_show(struct auth *a, struct str name, msec now, struct arena *
 int  auth_ticket_take(struct auth *a, struct str name, const struct uuid *thread,
     msec now, struct arena *arena, struct credentials *c, struct err *e);
 void auth_session_end(struct auth *a, struct str name);
-/* After an end, on w's shard: w->done is called when other nodes have had the time to hear of
- * it; false: there are none, or NATS is away. */
+/* After an end, on w's shard: w->done is called when the message of it has had time to reach
+ * other nodes (LIMIT_PASS_END_MS); false: there are none, or NATS is away. */
 bool auth_session_end_wait(struct auth *a, struct auth_wait *w);
 
 /* Several nodes: a session or a ticket that is not known here is asked for at the others;
  * the node that made it gives a copy of a session, and gives a ticket away.  Copies are
- * asked for again after words may have been missed; while nobody can be asked they are
- * good.  The words have credentials in them: they travel as safely as NATS is set up. */
+ * asked for again after messages may have been missed; while no node can be asked they are
+ * valid.  The messages contain credentials: they are as safe as the connection to NATS. */
 struct auth_peers {
 	/* Any thread; to: a process, 0: all others.  False: it was not sent. */
 	bool (*say)(void *ctx, uint64_t to, struct str word);
@@ -232,7 +232,7 @@ void auth_limits_watch(struct auth *a, void (*changed)(void *ctx, bool much), vo
 bool auth_limits_tell(struct auth *a, bool all, struct buf *out);
 /* What another node has told; its last count of a caller is good for LIMIT_QUOTA_SILENT_MS. */
 void auth_limits_hear(struct auth *a, uint64_t node, struct str told, nsec now);
-void auth_limits_forget(struct auth *a);     /* other nodes are not heard any more */
+void auth_limits_forget(struct auth *a);     /* what other nodes have sent */
 
 /* ---- tokens, also for `cohort token` -------------------------------------- */
 

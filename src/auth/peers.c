@@ -1,11 +1,11 @@
 /*
  * peers.c - see peers_priv.h.
  *
- * A word is its kind, 's' or 't' for a session or a ticket, and the mark of its name:
- *   ASK     who made it?                        to all
- *   GIVE    here it is, with what it shows      to who asked
- *   END     it is over                          to all
- *   DOUBT   who says it has been away: what it ended meanwhile was not heard
+ * A message is its kind, 's' or 't' for a session or a ticket, and the hash of its name:
+ *   ASK     which node made it?                 to all
+ *   GIVE    its contents                        to the node that asked
+ *   END     it has ended                        to all
+ *   DOUBT   the sender was disconnected: its ENDs of that time were lost
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,7 +40,7 @@ struct peers {
 	struct auth_peers o;
 	pthread_mutex_t lock;                /* of what follows */
 	struct list waits;
-	uint8_t (*ended)[SHA256_SIZE];       /* while nobody heard it */
+	uint8_t (*ended)[SHA256_SIZE];       /* while NATS was away */
 	size_t ended_n, ended_cap;
 };
 

@@ -5,7 +5,7 @@
  * if they came evenly.  It may be up to a second ahead of the clock.
  *
  * Several nodes tell each other, for each caller, how many requests are under way and by
- * how much its time has gone ahead since they last told.  Each adds what it hears to its
+ * how much its time has gone ahead since their last message.  Each adds what it receives to its
  * own.  Much is told at once: an eighth of a limit; so all nodes together exceed a limit by
  * what they admit while such a message is under way.
  *

@@ -30,7 +30,7 @@ struct pass {
 	msec until;
 	struct credentials shows;            /* without r and asked */
 	bool foreign;                        /* another node made it, this is a copy */
-	bool stale;                          /* of which its end may not have been heard */
+	bool stale;                          /* its END may have been lost */
 };
 
 struct passes *passes_new(const struct passes_max *max);

@@ -378,7 +378,7 @@
 	X(SESSIONS_OWNER,      32,        "sessions", "of one user; his oldest goes") \
 	X(SESSIONS_BYTES,      33554432,  "bytes",  "credentials that sessions stand for; and as many that tickets do") \
 	X(PASS_ASK_MS,         250,       "ms",     "that other nodes are waited for to show a session or a ticket that is not known here") \
-	X(PASS_END_MS,         25,        "ms",     "that other nodes have to hear of the end of a session before it is confirmed; a word takes some 0.1 ms") \
+	X(PASS_END_MS,         25,        "ms",     "before the end of a session is confirmed, for its message to reach other nodes; that takes some 0.1 ms") \
 	X(PASSES_ENDED,        4096,      "sessions", "ended while NATS was away, that other nodes are told of when it is back") \
 	X(SESSION_SWEEP_MS,    60000,     "ms",     "between two looks for sessions and tickets that are over") \
 	X(TICKET_MS,           30000,     "ms",     "a WebSocket must begin within, to take its ticket") \
@@ -502,24 +502,24 @@
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
 	X(QUOTA_TELL_MS,       100,       "ms",     "after which a node has told the others what its callers took; an eighth of a limit is told at once") \
-	X(QUOTA_SILENT_MS,     3000,      "ms",     "without a word from a node its requests under way do not count any more; it repeats them each third of that") \
+	X(QUOTA_SILENT_MS,     3000,      "ms",     "without a message from a node, after which its requests under way do not count; it repeats them each third of that") \
 	X(QUOTA_TOLD_BYTES,    131072,    "bytes",  "of callers' counts in one message between nodes") \
 	X(TALK_LOOK_MS,        1000,      "ms",     "between two looks at rows that other nodes may have changed while NATS is away, and up to half of it more") \
 	X(WORKER_ASK_MS,       1000,      "ms",     "between two questions to other nodes for workers of offers that wait; and a place of a worker is kept for them so long") \
 	X(WORKER_AWAY_MS,      15000,     "ms",     "that a name counts as served by another node after it said so; it says so three times as often") \
 	X(WORKER_AWAY_BYTES,   33554432,  "bytes",  "of tasks that another node has for a worker here, in one answer") \
-	X(CARRIER_BYTES,       196608,    "bytes",  "of one telling about agents to other nodes; below BUS_MESSAGE_BYTES") \
+	X(CARRIER_BYTES,       196608,    "bytes",  "of one announcement of agents to other nodes; below BUS_MESSAGE_BYTES") \
 	X(BUS_MESSAGE_BYTES,   262144,    "bytes",  "of one message between nodes; larger ones are cut by who sends them") \
 	X(BUS_WAITING_BYTES,   33554432,  "bytes",  "that wait to be sent to other nodes; then senders are told that the bus is busy") \
 	X(BUS_UNSENT_BYTES,    1048576,   "bytes",  "of them handed to the library of NATS; the rest waits in our queue") \
-	X(BUS_BEHIND_BYTES,    67108864,  "bytes",  "heard from other nodes and not yet handled by an event loop; more is dropped, and it is told of an outage") \
+	X(BUS_BEHIND_BYTES,    67108864,  "bytes",  "received from other nodes and not yet handled by an event loop; more is dropped, and it is notified of an outage") \
 	X(BUS_SUBJECT_BYTES,   512,       "bytes",  "subject of a message between nodes") \
 	X(BUS_CONNECT_MS,      2000,      "ms",     "that a NATS server may take to accept a connection") \
 	X(BUS_RETRY_MS,        250,       "ms",     "between two attempts to connect to NATS, and up to half of it more") \
 	X(BUS_LAG_MS,          1000,      "ms",     "between two messages of a node through NATS to itself, whose time is shown as the lag of the bus") \
 	X(BUS_LAG_LOST_MS,     10000,     "ms",     "after which one of them that has not come back is given up") \
 	X(BUS_PING_MS,         1000,      "ms",     "between two pings of the NATS server") \
-	X(BUS_PINGS,           3,         "pings",  "in a row after which nothing at all was heard: the connection is lost") \
+	X(BUS_PINGS,           3,         "pings",  "in a row without anything received: the connection is lost") \
 	X(BUS_CLOSE_MS,        500,       "ms",     "that a node which ends takes to send what waits") \
 	X(WASM_RING_BYTES,     4194304,   "bytes",  "each way between a server's shard and a host process of guests; of these only what is used takes memory") \
 	X(WASM_LOG_BYTES,      1000,      "bytes",  "of one line that a guest logs; the rest is cut off") \

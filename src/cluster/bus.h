@@ -2,12 +2,12 @@
  * bus.h - messages between the nodes of a cluster, over NATS.
  *
  * At most once: a message may be lost, so it is a wake-up or a live event, never the
- * only copy of anything.  What was lost is told: whoever watches hears that the bus
+ * only copy of anything.  Loss is reported: watchers are notified that the bus
  * went down and came up again, after an outage and after messages were dropped here
  * because a shard did not keep up.
  *
- * Subjects are given and heard without the cluster's prefix: two clusters that share a
- * NATS server do not hear each other.
+ * Subjects are given and received without the cluster's prefix: two clusters that share a
+ * NATS server do not receive each other's messages.
  *
  * Threads: one of ours moves the bytes; libnats has a few of its own.  None of them
  * calls a listener: every call below says on which thread it may be made, and listeners
@@ -49,14 +49,15 @@ void bus_close(struct bus *b);
 bool bus_is_up(const struct bus *b);
 
 /* On shard s: changed(up) is called there for every change from now on, and first with
- * up = true in a later turn if the bus is up.  In order with what is heard: after
+ * up = true in a later turn if the bus is up.  In order with what is received: after
  * changed(true) nothing is missed of what others send in answer to what is sent then.
  * Ends with the bus. */
 void bus_watch(struct bus *b, struct shard *s, void (*changed)(void *ctx, bool up), void *ctx);
 
 /* On shard s: heard() is called there with each message whose subject matches (* and >
  * as in NATS), in the order of their sender; answers to what this shard sends after it
- * are not missed.  Ears of the same subject share one subscription; there should be few subjects (a node's own, all nodes'). */
+ * are not missed.  Ears of the same subject share one subscription; there should be few
+ * subjects (a node's own, all nodes'). */
 struct bus_ear *bus_listen(struct bus *b, struct shard *s, struct str subject,
     void (*heard)(void *ctx, const struct bus_message *m), void *ctx);
 /* On the same shard, in heard() too: no call follows. */
@@ -64,7 +65,7 @@ void bus_stop(struct bus_ear *ear);
 
 /* Any thread; never blocks, copies.  The body is the pieces one after the other.
  * ERR_CLOSED: the bus is down; ERR_BUSY: too much waits to be sent; ERR_TOOBIG: more
- * than LIMIT_BUS_MESSAGE_BYTES.  OK does not mean that anybody heard it. */
+ * than LIMIT_BUS_MESSAGE_BYTES.  OK does not mean that anybody received it. */
 int  bus_send(struct bus *b, struct str subject, struct str reply,
     const struct str *pieces, size_t n);
 
@@ -72,7 +73,7 @@ int  bus_send(struct bus *b, struct str subject, struct str reply,
 struct bus_stats {
 	bool up;
 	uint64_t sent, sent_bytes, heard, heard_bytes;
-	uint64_t dropped;                    /* heard, but a shard did not keep up */
+	uint64_t dropped;                    /* received, but a shard did not keep up */
 	uint64_t refused;                    /* not sent: down, or too much waited */
 	uint64_t connects;
 	uint64_t waiting_bytes;              /* to be sent */

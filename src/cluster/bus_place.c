@@ -2,8 +2,8 @@
  * bus_place.c - a shard's side of the bus: what the bus's thread has for it, in order.
  *
  * The thread adds what one read of the socket brought and posts one job; the job takes
- * all of it.  A shard that is behind by LIMIT_BUS_BEHIND_BYTES hears nothing more until
- * it has caught up, and is then told of an outage.
+ * all of it.  A shard that is behind by LIMIT_BUS_BEHIND_BYTES receives nothing more
+ * until it has caught up, and is then notified of an outage.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -62,7 +62,7 @@ struct nats_lib {
 };
 extern struct nats_lib nats;
 
-/* Loads it once; ERR_NOTFOUND with words that name the package. */
+/* Loads it once; ERR_NOTFOUND: the message names the package. */
 int nats_lib_load(struct err *e);
 
 /* What waits to be sent: the subject and the reply as C strings, then the body. */
@@ -72,7 +72,7 @@ struct bus_out {
 	char text[];
 };
 
-/* A message that was heard, shared by the ears it is for. */
+/* A message that was received, shared by the ears it is for. */
 struct bus_copy {
 	atomic_uint refs;
 	size_t bytes;
@@ -167,7 +167,7 @@ struct bus {
 	int fd;
 	atomic_bool want_write;              /* libnats asks from its own threads too */
 	nsec next_beat;
-	int silent;                          /* beats since something was heard */
+	int silent;                          /* beats since something was received */
 	bool told_down;                      /* why it cannot connect was logged */
 };
 

@@ -145,8 +145,6 @@ take_ears(struct bus *b)
 	}
 }
 
-/* What was heard. */
-
 static struct str
 without_prefix(const struct bus *b, const char *subject)
 {
@@ -289,7 +287,7 @@ bus_send_now(struct bus *b)
 	bool ears;
 
 	pthread_mutex_lock(&b->lock);
-	ears = !list_empty(&b->arrivals);    /* who asks wants to hear the answer */
+	ears = !list_empty(&b->arrivals);    /* else a request's answer could be missed */
 	pthread_mutex_unlock(&b->lock);
 	if (ears || pthread_mutex_trylock(&b->sending) != 0) {
 		bus_ring(b);
@@ -486,8 +484,8 @@ rest(struct bus *b, msec ms)
 	}
 }
 
-/* libnats sends a ping each LIMIT_BUS_PING_MS; whatever is heard shows that the server
- * lives, for its answer may have much to wait for.  A pause of this process is one beat. */
+/* libnats sends a ping each LIMIT_BUS_PING_MS; whatever is received shows that the
+ * server lives, since its pong may be behind many messages.  A pause of this process is one beat. */
 static void
 feel_pulse(struct bus *b, bool heard)
 {
@@ -528,7 +526,7 @@ turn(struct bus *b)
 	pthread_mutex_unlock(&b->sending);
 }
 
-/* The last words, as far as the server takes them. */
+/* Sends what waits, as far as the server takes it. */
 static void
 finish(struct bus *b)
 {

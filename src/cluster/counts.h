@@ -1,6 +1,6 @@
 /*
  * counts.h - limits of callers (auth.h) count over all nodes: each tells the others what
- * its callers took, at once when it is much, and adds what it hears.
+ * its callers took, at once when it is much, and adds what it receives.
  *
  * A node that cannot reach NATS counts its own requests only.
  *

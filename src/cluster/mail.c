@@ -32,7 +32,7 @@ subject_of(char text[SUBJECT], int64_t node)
 	return (struct str){ text, (size_t)n };
 }
 
-/* What is lost is asked for: tellings are numbered. */
+/* What is lost is asked for: announcements are numbered. */
 static void
 tell(void *ctx, int64_t node, struct str bytes)
 {

@@ -17,7 +17,7 @@ struct mail_carrier;
 /* Before the shards run.  bus: NULL: offices look into the store each second. */
 struct mail_carrier *mail_carrier_new(struct offices *os, struct bus *bus, struct cluster *c);
 void mail_carrier_free(struct mail_carrier *m);      /* after the offices; accepts NULL */
-/* When office_join was called: hears, and tells. */
+/* When office_join was called: receives and announces from now on. */
 void mail_carrier_begin(struct mail_carrier *m, struct office *first);
 void mail_carrier_end(struct mail_carrier *m);       /* before its office is freed */
 /* As of cluster_options.changed; before mail_carrier_begin: nothing. */

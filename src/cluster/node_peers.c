@@ -1,6 +1,6 @@
 /*
- * node_peers.c - the other nodes, as the store lists them, and what they tell each other:
- * a word on the bus that there is something to look at.
+ * node_peers.c - the other nodes, as the store lists them, and their messages on the
+ * bus that there is something to look at.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -108,7 +108,7 @@ bus_changed(void *ctx, bool up)
 
 	if (!up)
 		return;
-	take_look_soon(c);                   /* what was told meanwhile was not heard */
+	take_look_soon(c);                   /* messages of that time were lost */
 	peers_tell(c, 0);                    /* and was not told: that this one is there */
 }
 

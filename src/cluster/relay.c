@@ -154,7 +154,7 @@ passage_cut(struct passage *s)
 }
 
 /* Cuts what goes over it.  anew: the other side does not know yet; it does the same when
- * it hears that our numbers begin anew. */
+ * it receives a frame of our new epoch. */
 static void
 link_cut(struct link *l, bool anew, const char *why)
 {
@@ -181,7 +181,7 @@ link_cut(struct link *l, bool anew, const char *why)
 }
 
 /* The other side began anew, and cut what it knew of then: requests of its clients, and
- * those of ours that it had heard of. */
+ * those of ours that it had received. */
 static void
 link_began_anew(struct link *l, const struct frame *f)
 {

@@ -1,7 +1,7 @@
 /*
  * relay_net.c - see relay_net.h.
  *
- * A shard hears on the subject n.NODE.sSHARD.r, which changes with the node's number.
+ * A shard listens on the subject n.NODE.sSHARD.r, which changes with the node's number.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@ struct place {
 	struct shard *shard;
 	struct relay *relay;
 	struct bus_ear *ear;
-	int64_t node;                        /* that it hears as; 0: it does not */
+	int64_t node;                        /* whose subject it listens on; 0: none */
 	struct shard_job renamed;
 	atomic_bool posted;
 };

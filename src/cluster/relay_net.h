@@ -27,9 +27,9 @@ struct relay_net_options {
 struct relay_net *relay_net_new(const struct relay_net_options *o);
 /* This process is that node from now on; <= 0: none. */
 void relay_net_set_node(struct relay_net *n, int64_t node);
-/* On each shard: hears from now on. */
+/* On each shard: listens from now on. */
 struct relay *relay_net_open(struct relay_net *n, struct shard *s);
-/* On the shard: relay_stop, and hears no more. */
+/* On the shard: relay_stop, and listens no more. */
 void relay_net_stop(struct relay_net *n, struct shard *s);
 void relay_net_free(struct relay_net *n);    /* when no shard runs; accepts NULL */
 

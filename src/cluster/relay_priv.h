@@ -51,7 +51,7 @@ struct frame {
 	unsigned arg, shard;                 /* of the sender */
 	int64_t node;
 	uint32_t epoch;                      /* of its numbers: others when it begins anew */
-	uint32_t base_epoch;                 /* what it had heard of ours when it did */
+	uint32_t base_epoch;                 /* the last it had received of ours then */
 	uint64_t base_number;
 	uint64_t number, id, value;
 	struct str payload;                  /* borrowed */
@@ -68,7 +68,7 @@ struct link {
 	int64_t node;
 	unsigned shard;
 	unsigned shards;                     /* of its node; 0: not known yet */
-	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was heard */
+	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was received */
 	uint64_t sent, heard;                /* the last number */
 	uint32_t base_epoch;                 /* epoch_in and heard when ours began */
 	uint64_t base_number;

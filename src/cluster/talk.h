@@ -1,10 +1,10 @@
 /*
  * talk.h - what the processes of a cluster tell each other about what they keep in memory.
  *
- * Each kind of thing has one ear here, which is told
- *   - what another process said,
- *   - that words may have been missed: `look`, when NATS is back, and from time to time
- *     while it is away.  Who keeps copies of rows looks at the rows then.
+ * Each kind of thing has one ear here, which is called
+ *   - with each message of another process (`heard`),
+ *   - when messages may have been missed (`look`): when NATS is back, and from time to
+ *     time while it is away.  Keepers of copies of rows read the rows then.
  *
  * Nothing said here is the only copy of anything, and nothing durable depends on it.
  *

@@ -23,7 +23,7 @@ struct away_agent {
 	struct uuid id;
 	int64_t node;
 	unsigned shard;                      /* of that node */
-	uint32_t round;                      /* of the telling that named it last */
+	uint32_t round;                      /* of the announcement that named it last */
 	uint32_t room;                       /* letters that its mailbox takes; 0: not known */
 	uint32_t waiting;                    /* that wait there, about */
 };

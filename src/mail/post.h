@@ -195,7 +195,7 @@ void post_arrive(struct post *p, const struct post_letter *l, enum mail_dead_rea
 void post_passed(struct post *p);
 /* n letters were accepted that are another node's from now on. */
 void post_left(struct post *p, size_t n);
-/* As post_close, but its letters are another node's from now on: gone, and nobody hears of it.
+/* As post_close, but its letters are another node's from now on: gone, and no op is called.
  * What the agent holds is to be given back before. */
 int  post_abandon(struct post *p, struct mail_ref at,
     void (*left)(void *ctx, const struct letter *l), void *ctx);     /* of each; may be NULL */

@@ -57,11 +57,11 @@ static void
 print_bus(struct val bus)
 {
 	if (bus.kind != VAL_OBJECT)
-		printf("nats: not used: nodes hear of each other from PostgreSQL, each second\n");
+		printf("nats: not used: nodes look for changes in PostgreSQL once a second\n");
 	else if (is_true(bus, "up"))
-		printf("nats: up at %.*s, lag %.1f ms, %.0f sent, %.0f heard, %.0f dropped, "
+		printf("nats: up at %.*s, lag %.1f ms, %.0f sent, %.0f received, %.0f dropped, "
 		    "%.0f bytes wait\n", FMT(entry_text(bus, "server")),
-		    number(bus, "lag_ms"), number(bus, "sent"), number(bus, "heard"),
+		    number(bus, "lag_ms"), number(bus, "sent"), number(bus, "received"),
 		    number(bus, "dropped"), number(bus, "waiting_bytes"));
 	else
 		printf("nats: down\n");

@@ -98,7 +98,7 @@ worker_open(struct worker *w, struct err *e)
 	return rc;
 }
 
-/* Of shard 0: rows that other nodes may change are heard of, or looked at. */
+/* Of shard 0: follows changes of rows by other nodes: by message, or by looking. */
 static void
 talk_open(struct worker *w)
 {

@@ -1,8 +1,8 @@
 /*
  * announce.c - the directory over several nodes: what each office tells the others.
  *
- * Tellings of an office are numbered.  Whoever misses one, or has never heard all, asks; the
- * answer names all agents, and those of that office that it does not name go.
+ * Announcements of an office are numbered.  A node that missed one, or never got the whole
+ * list, asks; the answer lists all agents, and those of that office that are not in it go.
  *
  *   {"t":"news","node":7,"shard":0,"n":12,"at":[op,...]}     one turn's changes
  *   {"t":"all","node":7,"shard":0,"n":12,"first":true,"last":true,"at":[op,...]}
@@ -11,7 +11,7 @@
  *   op: {"put":id,"owner":o,"name":..,"caps":[..],"state":2,"load":0,"room":1000}
  *       {"is":id,"state":3}, {"is":id,"load":4}, {"del":id,"owner":o}
  *
- * Where a telling and what is at home here contradict each other the store decides.
+ * Where an announcement contradicts what is at home here the store decides.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,10 +22,10 @@
 #include "base/mem.h"
 #include "store/node.h"
 
-#define OPS_BYTES   ((size_t)LIMIT_CARRIER_BYTES / 2)    /* of one telling, before its last */
+#define OPS_BYTES   ((size_t)LIMIT_CARRIER_BYTES / 2)    /* of one announcement, before its last op */
 #define SILENT_MAX  10                       /* ticks of a node that is not known yet */
 
-/* ---- telling ------------------------------------------------------------------- */
+/* ---- announcing ---------------------------------------------------------------- */
 
 static void
 tell(struct office *o, int64_t to, const char *what, struct str more, struct str ops)

@@ -9,11 +9,11 @@
 #include "mail/host/carrier.h"
 #include "mail/host/office_priv.h"
 
-/* A shard of another node, as its tellings say. */
+/* A shard of another node, as its announcements say. */
 struct peer {
 	int64_t node;
 	unsigned shard;
-	uint64_t number;                     /* of the last telling */
+	uint64_t number;                     /* of the last announcement */
 	uint32_t round;                      /* of the last that told all */
 	bool whole;                          /* nothing was missed since */
 	bool lived;                          /* it was seen alive */
