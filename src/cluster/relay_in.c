@@ -34,23 +34,39 @@ total(const struct str *pieces, size_t n)
 	return bytes;
 }
 
+/* One frame of them, after `skip` bytes; how many bytes it has. */
+static size_t
+send_some(struct passage *s, const struct str *pieces, size_t n, size_t skip)
+{
+	struct str some[FRAME_PARTS];
+	size_t parts = 0, bytes = 0, max = s->credit < PIECE_MAX ? s->credit : PIECE_MAX;
+
+	for (size_t i = 0; i < n && parts < FRAME_PARTS && bytes < max; i++) {
+		struct str piece = str_sub(pieces[i], skip, max - bytes);
+
+		skip -= skip < pieces[i].n ? skip : pieces[i].n;
+		if (piece.n > 0)
+			some[parts++] = piece;
+		bytes += piece.n;
+	}
+	if (bytes > 0)
+		link_send(s->link, (struct frame){ .kind = FRAME_BYTES, .id = s->id }, some,
+		    parts);
+	s->credit -= bytes;
+	return bytes;
+}
+
+/* All that there is credit for: what is left waits for more of it. */
 static size_t
 answer_write(void *ctx, const struct str *pieces, size_t n)
 {
 	struct passage *s = ctx;
-	struct str some[FRAME_PARTS];
-	size_t parts = 0, taken = 0, max = s->credit < PIECE_MAX ? s->credit : PIECE_MAX;
+	size_t all = total(pieces, n), taken = 0;
 
 	if (s->moved)
-		return total(pieces, n);     /* the other node tells what it was */
-	for (size_t i = 0; i < n && parts < FRAME_PARTS && taken < max; i++) {
-		some[parts] = str_sub(pieces[i], 0, max - taken);
-		taken += some[parts++].n;
-	}
-	if (taken == 0)
-		return 0;
-	s->credit -= taken;
-	link_send(s->link, (struct frame){ .kind = FRAME_BYTES, .id = s->id }, some, parts);
+		return all;                  /* the other node tells what it was */
+	while (taken < all && s->credit > 0)
+		taken += send_some(s, pieces, n, taken);
 	return taken;
 }
 

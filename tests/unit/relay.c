@@ -153,6 +153,31 @@ about_listeners(struct node *self, struct relay *rl, struct http_req *r)
 	    (long long)relay_listened(rl, &id)));
 }
 
+/* Of one turn: more pieces than a frame has, and fewer bytes than credit is given for. */
+#define EVENTS 200
+
+static void
+events_gone(void *ctx)
+{
+	(void)ctx;
+}
+
+static void
+send_events(struct http_req *r)
+{
+	struct sse *s = sse_begin(r, STR_NONE, events_gone, NULL);
+
+	for (int i = 0; i < EVENTS; i++) {
+		char text[] = "data: 000\n\n";
+		struct sse_block *b;
+
+		snprintf(text, sizeof text, "data: %03d\n\n", i);
+		b = sse_block_new(str_of(text));
+		sse_send(s, b);
+		sse_block_drop(b);
+	}
+}
+
 /* /to/N/X: X of node N.  /moved/N: ask node N. */
 static void
 handle(struct serve *s, struct http_req *r)
@@ -174,6 +199,8 @@ handle(struct serve *s, struct http_req *r)
 		relay_find(rl, RELAY_RUN, str_sub(r->path, 6, r->path.n), found, r);
 	} else if (str_starts(r->path, S("/listened/")) || str_starts(r->path, S("/listen/"))) {
 		about_listeners(self, rl, r);
+	} else if (str_eq(r->path, S("/events"))) {
+		send_events(r);
 	} else if (str_eq(r->path, S("/ws"))) {
 		self->ws = ws_begin(r, STR_NONE, STR_NONE, &socket_events, self);
 	} else {
@@ -295,6 +322,26 @@ TEST(relay_carries_large_bodies)
 	close(fd);
 	free(out);
 	buf_release(&b);
+	nodes_stop();
+}
+
+TEST(relay_carries_all_events_of_a_turn)
+{
+	char out[8192], *at = out;
+	int fd;
+
+	nodes_start(2, 1);
+	fd = dial(server(1));
+	say(fd, S("GET /to/2/events HTTP/1.1\r\nHost: a\r\n\r\n"));
+	hear_until(fd, out, sizeof out, "data: 199\n\n");
+	for (int i = 0; i < EVENTS && at != NULL; i++) {
+		char text[16];
+
+		snprintf(text, sizeof text, "data: %03d\n\n", i);
+		at = strstr(at, text);
+	}
+	CHECK(at != NULL);
+	close(fd);
 	nodes_stop();
 }
 
