@@ -599,12 +599,35 @@ pg_up(struct pg *p, nsec until)
 	return unreachable(p);
 }
 
+/* libpq's own words repeat what it could not read, which may be the password: one with an
+ * @ or a / that is not escaped would be taken for the host. */
+static int
+check_url(const char *url, struct err *e)
+{
+	const char *rest = strstr(url, "://");
+	PQconninfoOption *options = pq.conninfoParse(url, NULL);
+	bool good = options != NULL;
+
+	pq.conninfoFree(options);
+	if (good && rest != NULL) {
+		rest += 3 + strcspn(rest + 3, "@/");
+		rest += *rest == '@';
+		good = rest[strcspn(rest, "@?")] != '@';
+	}
+	return good ? OK : err_set(e, ERR_INVALID, "the address of PostgreSQL cannot be read; "
+	    "it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %%40 for an @ in its "
+	    "parts, %%2F for /, %%3A for :, %%3F for ? and %%25 for %%, or KEY=VALUE pairs with "
+	    "quotes ' around values that have blanks");
+}
+
 int
 pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 {
 	struct pg *p;
 	int rc = pg_lib_load(&on->err);
 
+	if (rc == OK)
+		rc = check_url(url, &on->err);
 	if (rc != OK)
 		return rc;
 	p = *out = mem_new(struct pg);

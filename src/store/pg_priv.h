@@ -37,7 +37,7 @@
 	X(ftype) X(getCancel) X(getResult) X(getisnull) X(getlength)           \
 	X(getvalue) X(isBusy) X(nfields) X(nparams) X(ntuples) X(options)      \
 	X(paramtype) X(pipelineSync) X(resultErrorField) X(resultStatus)       \
-	X(sendDescribePrepared) X(sendPrepare)             \
+	X(conninfoFree) X(conninfoParse) X(sendDescribePrepared) X(sendPrepare)  \
 	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
 	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
 	X(backendPID) X(transactionStatus) X(resultMemorySize)

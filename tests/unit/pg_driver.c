@@ -440,6 +440,29 @@ TEST(pg_an_unknown_host_is_told)
 	CHECK(strstr(e.text, "/nowhere") != NULL);
 }
 
+/* Goal: a password is not shown, whatever its address looks like. */
+TEST(pg_an_address_that_is_wrong_hides_its_password)
+{
+	static const char *const urls[] = {
+		"postgresql://u:secret%zz@127.0.0.1:1/db", "postgresql://u:secret@[::1/db",
+		"postgresql://u:secret/x@127.0.0.1:1/db", "postgresql://u:p@secret@127.0.0.1:1/db",
+		"postgresql://u:p@secret:7@127.0.0.1:1/db", "postgresql://u:x?y@secret@h:1/db",
+		"host=127.0.0.1 port=1 password=a secret", "host=127.0.0.1 password='secret",
+	};
+	struct db db;
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(urls); i++) {
+		int rc = db_open(&db, urls[i], NULL, &sql, DB_READ, &e);
+
+		if (rc != ERR_INVALID)
+			test_fail(__FILE__, __LINE__, "%s: %s", urls[i], e.text);
+		CHECK(strstr(e.text, "secret") == NULL && strstr(e.text, "%40 for") != NULL);
+	}
+	CHECK_RC(db_open(&db, "postgresql://u:a%40?b%2F%25@127.0.0.1:1/db?user=a@b", NULL, &sql,
+	    DB_READ, &e), ERR_BUSY);
+}
+
 /* Goal: a loop that reads is not held up by a server that is away, and finds it again. */
 TEST(pg_reads_fail_at_once_while_the_server_is_away)
 {
