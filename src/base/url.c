@@ -20,19 +20,28 @@ find(struct str s, const char *what, size_t from)
 	return s.n;
 }
 
+/* Length of the `nats://` that begins at `from`; 0: there is none. */
+static size_t
+scheme_at(struct str s, size_t from)
+{
+	size_t at = from;
+
+	while (at < s.n && ((s.p[at] >= 'a' && s.p[at] <= 'z') || s.p[at] == '+' ||
+	    (s.p[at] >= '0' && s.p[at] <= '9')))
+		at++;
+	return at > from && str_starts(str_sub(s, at, s.n), S("://")) ? at + 3 - from : 0;
+}
+
 /* Of the address that begins at `from`: the comma before the next one's scheme.  Commas
  * stand between the hosts of one address too. */
 static size_t
 end_of(struct str s, size_t from)
 {
-	size_t next = find(s, "://", find(s, "://", from) + 3);
-	size_t i = next;
+	size_t at = from + scheme_at(s, from);
 
-	if (next >= s.n)
-		return s.n;
-	while (i > from && s.p[i - 1] >= 'a' && s.p[i - 1] <= 'z')
-		i--;
-	return i > from && s.p[i - 1] == ',' ? i - 1 : s.n;
+	while (at < s.n && (s.p[at] != ',' || scheme_at(s, at + 1) == 0))
+		at++;
+	return at;
 }
 
 /* ?password=... and &sslpassword=... */
@@ -57,7 +66,7 @@ add_query(struct buf *b, struct str s)
 static void
 add_one(struct buf *b, struct str s)
 {
-	size_t from = find(s, "://", 0) + 3, at = s.n, colon = from;
+	size_t from = scheme_at(s, 0), at = s.n, colon = from;
 
 	/* The last one: a password that is not escaped may have some too. */
 	while (at > from && s.p[at - 1] != '@')
@@ -77,12 +86,20 @@ add_one(struct buf *b, struct str s)
 	add_query(b, str_sub(s, at, s.n));
 }
 
+/* libpq's `host=... dbname=...` */
+static bool
+is_list(struct str s)
+{
+	return scheme_at(s, 0) == 0 &&
+	    (find(s, "host=", 0) < s.n || find(s, "dbname=", 0) < s.n);
+}
+
 void
 url_add_shown(struct buf *b, struct str text)
 {
 	size_t from = 0, key;
 
-	if (find(text, "://", 0) == text.n) {
+	if (is_list(text)) {
 		key = find(text, "password", 0);
 		buf_add(b, str_sub(text, 0, key));
 		if (key < text.n)

@@ -28,6 +28,11 @@ TEST(url_is_shown_without_its_passwords)
 		{ "nats://a:s3@h:4222,tls://b:s4@i:4222,j:4222",
 		    "nats://***@h:4222,tls://***@i:4222,j:4222" },
 		{ "h:4222,nats://a:s3@i", "h:4222,nats://***@i" },
+		{ "a:s3@h:4222", "***@h:4222" },
+		{ "a:s3@h,nats://b:s4@i,c:s5@j", "***@h,nats://***@j" },
+		{ "NATS://a:s3@h", "***@h" },
+		{ "postgresql+psycopg2://ann:s3@h/db", "postgresql+psycopg2://ann:***@h/db" },
+		{ "postgres:/ann:s3@h/db", "postgres:***@h/db" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
