@@ -8,6 +8,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +22,8 @@
 #define TEXT_MAX 4096
 #define START    20                          /* field of stat, behind the name, from 1 */
 
-/* When a process of this number began; false: there is none. */
+/* When a process of this number began; false: unknown: there is none, or /proc hides
+ * those of other users (hidepid, systemd's ProtectProc). */
 static bool
 started(long pid, unsigned long long *out)
 {
@@ -42,7 +45,13 @@ started(long pid, unsigned long long *out)
 	return found;
 }
 
-/* "BOOT NAMESPACE "; false: not to be had. */
+static bool
+exists(long pid)
+{
+	return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
+/* "BOOT NAMESPACE "; false: unknown. */
 static bool
 machine(struct buf *b)
 {
@@ -83,7 +92,7 @@ self_is_dead(struct str mark)
 	if (machine(&m) && str_starts(mark, buf_str(&m))) {
 		snprintf(rest, sizeof rest, "%.*s", FMT(str_sub(mark, m.n, mark.n)));
 		dead = sscanf(rest, "%ld %llu", &pid, &then) == 2 &&
-		    (!started(pid, &now) || now != then);
+		    pid > 0 && (!exists(pid) || (started(pid, &now) && now != then));
 	}
 	buf_release(&m);
 	return dead;
