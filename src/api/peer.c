@@ -164,7 +164,7 @@ is_listener(const struct call *c)
 	return h == api_thread_stream || h == api_events || h == api_socket;
 }
 
-/* All nodes know: runs of the thread will be begun here. */
+/* All nodes know: runs of the thread will be begun here, if no other node is to have it. */
 static void
 listens(void *ctx, int64_t none)
 {
@@ -173,8 +173,16 @@ listens(void *ctx, int64_t none)
 	struct uuid id = c->thread_id;
 
 	(void)none;
-	call_finish(c, c->then(c));
-	relay_unlisten(rl, &id);             /* its reader counts now, if there is one */
+	if (!send_to(c, node_of_thread(c, &id), c->r->body))
+		call_finish(c, c->then(c));
+	relay_listens(rl, &id, false);       /* its reader counts now, if there is one */
+}
+
+void
+peer_listens(struct api *a, const struct uuid *thread_id, bool more)
+{
+	if (a->relay != NULL)
+		relay_listens(a->relay, thread_id, more);
 }
 
 bool

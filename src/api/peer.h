@@ -24,6 +24,9 @@ bool peer_by_path(struct call *c, int (*here)(struct call *c));
 /* By ids in the body: `body` as it came, its document.  True: another node answers c. */
 bool peer_by_body(struct call *c, struct str body, jnode root);
 
+/* A client of ours reads the thread, or may soon: requests about it are to come here.  Counts. */
+void peer_listens(struct api *a, const struct uuid *thread_id, bool more);
+
 /* A request that came from another node: what its client showed there, into c->shows. */
 void peer_shows(struct call *c);
 

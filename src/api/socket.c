@@ -21,6 +21,7 @@
 #include <assert.h>
 
 #include "api/command.h"
+#include "api/peer.h"
 #include "api/session.h"
 #include "base/mem.h"
 #include "net/ws.h"
@@ -42,6 +43,7 @@ struct socket {
 	struct api *api;
 	struct ws *ws;                       /* OPEN; else NULL */
 	struct commander *by;
+	struct uuid thread_id;
 	struct standing standing;
 	struct shard_job leave;
 	struct subscribed *subscribed;
@@ -92,6 +94,7 @@ leave(struct shard_job *job)
 	commander_free(k->by);               /* before those that are asked are refused */
 	while (k->subscribed != NULL)
 		subscribed_end(k->subscribed);
+	peer_listens(a, &k->thread_id, false);
 	if (k->prev != NULL)
 		k->prev->next = k->next;
 	else
@@ -361,6 +364,9 @@ api_socket(struct call *c)
 	if (k->next != NULL)
 		k->next->prev = k;
 	c->api->sockets = k;
+	/* Before it subscribes, too: others that come may start the run it is going to read. */
+	k->thread_id = c->thread_id;
+	peer_listens(c->api, &k->thread_id, true);
 	standing_begin(&k->standing, c, on_expiry);
 	k->standing.who = commander_who(k->by);      /* c goes */
 	k->ws = ws_begin(c->r, session_protocol(c->r), STR_NONE, &frames, k);

@@ -95,11 +95,13 @@ void relay_moved(struct relay *rl, struct http_req *r, int64_t node);
 void relays_listen(struct relays *all, const struct uuid *thread_id, bool more);
 /* The same, and done is called when all others know, or in LIMIT_RELAY_ASK_MS: for a client
  * that is going to start a run by another node once its stream is open.  Ends with
- * relay_unlisten. */
-void relay_unlisten(struct relay *rl, const struct uuid *thread_id);
+ * relay_listens. */
 void relay_listen(struct relay *rl, const struct uuid *thread_id,
     void (*done)(void *ctx, int64_t none), void *ctx);
-/* The other node where a thread is listened to; 0: none, or it is here too.  Any thread. */
+/* As relays_listen. */
+void relay_listens(struct relay *rl, const struct uuid *thread_id, bool more);
+/* The other node where a thread is listened to; 0: none, or it is here too and this node is
+ * the first of them: two may have begun at the same time.  Any thread. */
 int64_t relay_listened(struct relay *rl, const struct uuid *thread_id);
 
 /* Which other node has it; done is called in a later turn, within LIMIT_RELAY_ASK_MS, with

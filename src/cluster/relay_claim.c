@@ -254,9 +254,9 @@ claims_told(struct link *l, struct str key)
 }
 
 void
-relay_unlisten(struct relay *rl, const struct uuid *thread_id)
+relay_listens(struct relay *rl, const struct uuid *thread_id, bool more)
 {
-	relays_listen(rl->all, thread_id, false);
+	relays_listen(rl->all, thread_id, more);
 }
 
 void
@@ -290,12 +290,12 @@ int64_t
 relay_listened(struct relay *rl, const struct uuid *thread_id)
 {
 	struct claims *c = &rl->all->claims;
+	int64_t self = atomic_load_explicit(&rl->all->node, memory_order_acquire), node = 0;
 	const struct other *x;
-	int64_t node = 0;
 
 	pthread_mutex_lock(&c->lock);
 	x = map_get(&c->others, thread_id);
-	if (x != NULL && map_get(&c->own, thread_id) == NULL)
+	if (x != NULL && (x->node < self || map_get(&c->own, thread_id) == NULL))
 		node = x->node;
 	pthread_mutex_unlock(&c->lock);
 	return node;

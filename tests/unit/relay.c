@@ -583,6 +583,8 @@ TEST(relay_tells_who_listens)
 	CHECK_INT(ask(server(2), S("POST /listen" THREAD)), 200);
 	CHECK_INT(ask(server(2), S("DELETE /listen" THREAD)), 200);
 	wait_listened(1, "node 2");
+	wait_listened(2, "node 0");
+	wait_listened(3, "node 2");
 	atomic_store(&world.lose, FRAME_CLAIM);
 	CHECK_INT(ask(server(2), S("DELETE /listen" THREAD)), 200);
 	CHECK_INT(ask(server(3), S("DELETE /listen" THREAD)), 200);
