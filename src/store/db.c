@@ -365,6 +365,25 @@ query_read(const struct query *q, const struct db_record *r, void *out,
 	return a == NULL ? OK : arena_rc(a);
 }
 
+void *
+query_all(struct query *q, const struct db_record *r, size_t size, struct arena *a,
+    size_t *n, int *rc)
+{
+	char *rows = NULL;
+	size_t cap = 0;
+
+	*n = 0;
+	for (*rc = query_row(q); *rc == OK; *rc = *rc == OK ? query_row(q) : *rc) {
+		if (*n == cap)
+			rows = arena_grow_(a, rows, &cap, size);
+		*rc = rows == NULL ? ERR_TOOBIG : query_read(q, r, rows + size * *n, a);
+		*n += *rc == OK;
+	}
+	query_end(q);
+	*rc = *rc == ERR_NOTFOUND ? OK : *rc;
+	return rows;
+}
+
 int
 query_one(struct query q, const struct db_record *r, void *out, struct arena *a)
 {

@@ -285,6 +285,9 @@ struct db_record {
  * full.  Members without a column stay. */
 int query_read(const struct query *q, const struct db_record *r, void *out,
     struct arena *a);
+/* All rows, to the statement's end, as a list of structs of `size` in the arena. */
+void *query_all(struct query *q, const struct db_record *r, size_t size,
+    struct arena *a, size_t *n, int *rc);
 /* One row, to the statement's end.  ERR_NOTFOUND: there is none, *out stays. */
 int query_one(struct query q, const struct db_record *r, void *out,
     struct arena *a);

@@ -240,19 +240,10 @@ static const struct db_record letter_record = DB_RECORD(letter_columns);
 int
 letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t *n)
 {
-	size_t cap = 0;
 	int rc;
 
-	*out = NULL;
-	*n = 0;
-	for (rc = query_row(q); rc == OK; rc = rc == OK ? query_row(q) : rc) {
-		if (!arena_grow(a, *out, *n, cap))
-			rc = ERR_TOOBIG;
-		else
-			rc = query_read(q, &letter_record, &(*out)[(*n)++], a);
-	}
-	query_end(q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	*out = query_all(q, &letter_record, sizeof **out, a, n, &rc);
+	return rc;
 }
 
 int

@@ -15,13 +15,6 @@
 #include "store/node.h"
 #include "store/store_priv.h"
 
-void
-lock_nothing(const struct store_cmd *c, struct lock_set *l)
-{
-	(void)c;
-	(void)l;
-}
-
 /* ---- agents ------------------------------------------------------------------- */
 
 static int

@@ -119,19 +119,10 @@ store_mailers_each(struct store_reader *r, void (*each)(void *ctx,
 int
 mailer_rows_read(struct query *q, struct arena *a, struct store_mailer **out, size_t *n)
 {
-	size_t cap = 0;
 	int rc;
 
-	*out = NULL;
-	*n = 0;
-	for (rc = query_row(q); rc == OK; rc = rc == OK ? query_row(q) : rc) {
-		if (!arena_grow(a, *out, *n, cap))
-			rc = ERR_TOOBIG;
-		else
-			rc = query_read(q, &mailer_record, &(*out)[(*n)++], a);
-	}
-	query_end(q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	*out = query_all(q, &mailer_record, sizeof **out, a, n, &rc);
+	return rc;
 }
 
 int

@@ -132,19 +132,11 @@ store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, nsec patience,
 	rc = db_run(&p->db, SQL_NODE_BEAT, db_i64(node), db_i64(lease));
 	if (rc != OK)
 		return db_failed(&p->db, e);
-	return db_changes(&p->db) == 0 ? err_set(e, ERR_NOTFOUND, "another server has marked the lease as over")
-	    : OK;
+	return db_changes(&p->db) > 0 ? OK : err_set(e, ERR_NOTFOUND,
+	    "another server has marked the lease as over");
 }
 
 /* ---- coming and going -------------------------------------------------------- */
-
-/* Rows of nodes and of threads are locked as they are found. */
-static void
-no_locks(const struct store_cmd *c, struct lock_set *l)
-{
-	(void)c;
-	(void)l;
-}
 
 static int
 node_join(struct store *st, struct store_cmd *c)
@@ -160,7 +152,7 @@ node_join(struct store *st, struct store_cmd *c)
 	return rc != OK ? rc : db_run(&st->w, SQL_NODE_INSERT, db_i64(x->node),
 	    db_text(x->name), db_text(x->address), db_text(x->info), db_i64(x->lease));
 }
-const struct op store_op_node_join = { .run = node_join, .locks = no_locks };
+const struct op store_op_node_join = { .run = node_join, .locks = lock_nothing };
 
 static int
 node_leave(struct store *st, struct store_cmd *c)
@@ -169,7 +161,7 @@ node_leave(struct store *st, struct store_cmd *c)
 
 	return db_run(&st->w, SQL_NODE_LEAVE, db_i64(x->node));
 }
-const struct op store_op_node_leave = { .run = node_leave, .locks = no_locks };
+const struct op store_op_node_leave = { .run = node_leave, .locks = lock_nothing };
 
 /* ---- taking over -------------------------------------------------------------- */
 
@@ -342,7 +334,7 @@ node_take(struct store *st, struct store_cmd *c)
 	x->more = rc == OK && l.n > 0;
 	return rc;
 }
-const struct op store_op_node_take = { .run = node_take, .locks = no_locks,
+const struct op store_op_node_take = { .run = node_take, .locks = lock_nothing,
     .fenced = true };
 
 /* ---- reads ---------------------------------------------------------------------- */

@@ -586,7 +586,6 @@ store_records_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *task, struct arena *a, struct store_record **out, size_t *n)
 {
 	struct query q;
-	size_t cap = 0;
 	int rc = query_any(query_of(reader_db(r), SQL_THREAD_AT, db_i64(thread_seq),
 	    db_i64(o)));
 
@@ -595,15 +594,8 @@ store_records_get(struct store_reader *r, owner_t o, int64_t thread_seq,
 	if (rc != OK)
 		return rc;
 	q = query_of(reader_db(r), SQL_RECORDS_OF, db_i64(thread_seq), db_uuid(task));
-	while (rc == OK) {
-		rc = query_row(&q);
-		if (rc == OK && !arena_grow(a, *out, *n, cap))
-			rc = ERR_TOOBIG;
-		if (rc == OK)
-			rc = query_read(&q, &record_record, &(*out)[(*n)++], a);
-	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	*out = query_all(&q, &record_record, sizeof **out, a, n, &rc);
+	return rc;
 }
 
 int

@@ -88,7 +88,7 @@ void lock_thread_of_run(struct lock_set *l, const struct uuid *run_id);
 void lock_key(struct lock_set *l, enum lock what, struct str key);
 void lock_uuid(struct lock_set *l, enum lock what, const struct uuid *id);
 void lock_number(struct lock_set *l, enum lock what, int64_t n);
-/* Of an operation whose rows decide by themselves. */
+/* Of an operation whose rows decide by themselves, or are locked as they are found. */
 void lock_nothing(const struct store_cmd *c, struct lock_set *l);
 
 /* A file's identity. */
