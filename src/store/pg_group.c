@@ -89,8 +89,10 @@ group_settle(struct store *st, nsec until)
 	if (!db_in_doubt(&st->w))
 		return ERR_AGAIN;
 	rc = query_one_i64(query_of(&st->marks, MARK_GET, db_i64(st->marker)), &batch);
-	if (rc != OK && rc != ERR_NOTFOUND)
+	if (rc != OK && rc != ERR_NOTFOUND) {
+		st->w.on->fault = DB_LOST;   /* whatever it is: the doubt lasts */
 		return ERR_BUSY;
+	}
 	log_warn("store", "commit_settled", "committed=%d", batch == st->batch);
 	return batch == st->batch ? OK : ERR_AGAIN;
 }

@@ -308,6 +308,32 @@ TEST(pg_the_old_backend_ends_first)
 	cut_at_commit(PG_CUT_HOLD, 2);
 }
 
+/* Goal: a group of which it is not known whether it is committed does not run again, also
+ * when there is a connection and the question alone fails. */
+TEST(pg_a_doubt_lasts_until_it_is_answered)
+{
+	struct gf f;
+	struct pg_proxy p;
+
+	gf_fresh(&f);
+	pg_do(f.url, "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$"
+	    " BEGIN ALTER TABLE node_batch RENAME TO hidden; RETURN NULL; END $$;"
+	    "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON t DEFERRABLE"
+	    " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hide()");
+	pg_proxy_start(&p, f.url);
+	gf_open(&f, p.url);
+	atomic_store(&p.cut, PG_CUT_ANSWER);
+	member(&f, PUT, 1);
+	CHECK_RC(run(&f), ERR_BUSY);
+	CHECK(f.st->w.on->fault == DB_LOST && db_in_doubt(&f.st->w));
+	CHECK_INT(f.m[0].runs, 1);
+	pg_do(f.url, "ALTER TABLE hidden RENAME TO node_batch");
+	CHECK_RC(group_settle(f.st, clock_mono() + f.wait), OK);
+	CHECK_INT(rows(&f), 1);
+	gf_close(&f);
+	pg_proxy_end(&p);
+}
+
 /* Goal: kill -9 of a backend, upon which PostgreSQL restarts all. */
 TEST(pg_groups_survive_a_kill_of_their_backend)
 {
