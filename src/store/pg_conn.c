@@ -524,28 +524,39 @@ greet(struct pg *p)
 static void
 connect_begin(struct pg *p)
 {
-	char wait[24], name[64];
-	const char *const keys[] = { "fallback_application_name", "tcp_user_timeout",
-	    "keepalives_idle", "keepalives_interval", "client_encoding",
-	    "target_session_attrs", "dbname", NULL };
-	const char *const values[] = { name, wait, "1", "1", "UTF8", "read-write", p->url,
-	    NULL };
-
-	snprintf(wait, sizeof wait, "%lld", (long long)of_wait(LIMIT_PG_WAIT_MS));
-	snprintf(name, sizeof name, "cohort %d", (int)getpid());
 	p->since = clock_mono();
-	p->c = pq.connectStartParams(keys, values, 1);
+	p->begun = pg_start_begin(p->begun, p->url, of_wait(LIMIT_PG_WAIT_MS));
 	p->state = PG_CONNECTING;
+}
+
+/* Is libpq's connection there?  ERR_AGAIN: not yet. */
+static int
+begun_look(struct pg *p, nsec until)
+{
+	nsec end = p->since + pg_patience(p);
+
+	if (p->begun == NULL)
+		return pg_lose(p, "there is no thread to connect");
+	p->c = pg_start_take(p->begun, until < end ? until : end);
+	if (p->c == NULL)
+		return clock_mono() < end ? ERR_AGAIN :
+		    pg_lose(p, "its name was not found in time");
+	pg_start_drop(p->begun);
+	p->begun = NULL;
+	return OK;
 }
 
 /* One look.  ERR_AGAIN: it is under way. */
 static int
 connect_look(struct pg *p, nsec until, PostgresPollingStatusType *want)
 {
-	struct pollfd fd = { .fd = pq.socket(p->c),
-	    .events = *want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	struct pollfd fd = { .events = *want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	int rc = p->c == NULL ? begun_look(p, until) : OK;
 	nsec left = until - clock_mono();
 
+	if (rc != OK)
+		return rc;
+	fd.fd = pq.socket(p->c);
 	if (pq.status(p->c) == CONNECTION_BAD)
 		return pg_lose(p, pq.errorMessage(p->c));
 	if (poll(&fd, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) == 0) {
@@ -642,6 +653,7 @@ pg_close(struct pg *p)
 {
 	if (p->c != NULL)
 		pq.finish(p->c);
+	pg_start_drop(p->begun);
 	free(p->url);
 	free(p);
 }

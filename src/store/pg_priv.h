@@ -4,6 +4,7 @@
  *   pg_lib.c    the library: libpq, loaded when the first connection needs it
  *   pg_text.c   SQL of SQLite's dialect into PostgreSQL's; pure
  *   pg_value.c  values to parameters, columns to values
+ *   pg_start.c  how a connection begins
  *   pg_conn.c   a connection: made, lost, made again; what is sent and awaited
  *   pg_rows.c   cursors, for rows of which there may be many
  *   pg.c        statements and transactions, and the table of the driver
@@ -65,7 +66,8 @@ struct pg {
 	char *url;
 	enum db_use use;
 	enum pg_state state;
-	PGconn *c;                           /* NULL: DOWN */
+	PGconn *c;                           /* NULL: DOWN, or it has only begun: */
+	struct pg_start *begun;
 	nsec since;                          /* it has been CONNECTING */
 	nsec retry_at;                       /* DOWN: not before */
 	uint64_t life;
@@ -109,6 +111,12 @@ struct pg_stmt {
 
 int  pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use);
 void pg_close(struct pg *p);
+/* A connection begins, by a thread, unless that of before is still at it.  NULL: there is
+ * no thread. */
+struct pg_start *pg_start_begin(struct pg_start *before, const char *url, int64_t wait_ms);
+/* libpq's, once; NULL: it is not there until then. */
+PGconn *pg_start_take(struct pg_start *s, nsec until);
+void pg_start_drop(struct pg_start *s);      /* accepts NULL; does not wait */
 /* UP, or ERR_BUSY: it is tried again each LIMIT_PG_RETRY_MS.  Waits until then at
  * most; 0: takes one look. */
 int  pg_up(struct pg *p, nsec until);

@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "store/pg_priv.h"
@@ -461,6 +463,52 @@ TEST(pg_an_address_that_is_wrong_hides_its_password)
 	}
 	CHECK_RC(db_open(&db, "postgresql://u:a%40?b%2F%25@127.0.0.1:1/db?user=a@b", NULL, &sql,
 	    DB_READ, &e), ERR_BUSY);
+}
+
+static _Atomic int lookups, lookup_waits;
+static __typeof__(PQconnectStartParams) *real_start;
+
+/* As libpq does while a resolver does not answer. */
+static PGconn *
+slow_start(const char *const *keys, const char *const *values, int expand)
+{
+	atomic_fetch_add(&lookups, 1);
+	while (atomic_load(&lookup_waits))
+		poll(NULL, 0, 1);
+	return real_start(keys, values, expand);
+}
+
+/* Goal: nobody waits for a resolver, which is asked once at a time; then the server is found
+ * again.  A connection that is closed meanwhile does not wait either. */
+TEST(pg_a_name_that_is_not_found_holds_nobody_up)
+{
+	struct pf f;
+	char text[128];
+	int64_t n;
+	nsec since;
+
+	db_server_lease(1000);
+	pf_open(&f);
+	snprintf(text, sizeof text, "SELECT pg_terminate_backend(%d, 5000),"
+	    " pg_terminate_backend(%d, 5000)", pg(&f.r)->pid, pg(&f.w)->pid);
+	pg_do(f.url, text);
+	real_start = pq.connectStartParams;
+	pq.connectStartParams = slow_start;
+	atomic_store(&lookup_waits, 1);
+	since = clock_mono();
+	while (clock_mono() - since < NS_PER_S) {
+		nsec at = clock_mono();
+
+		CHECK_RC(query_one_i64(query_of(&f.r, COUNT_ALL), &n), ERR_BUSY);
+		CHECK(clock_mono() - at < 300 * NS_PER_MS);
+	}
+	CHECK_RC(query_one_i64(query_of(&f.w, COUNT_ALL), &n), ERR_BUSY);
+	CHECK_INT(atomic_load(&lookups), 2);
+	db_close(&f.w);
+	atomic_store(&lookup_waits, 0);
+	while (query_one_i64(query_of(&f.r, COUNT_ALL), &n) != OK)
+		CHECK(clock_mono() - since < 10 * NS_PER_S);
+	db_close(&f.r);
 }
 
 /* Goal: a loop that reads is not held up by a server that is away, and finds it again. */
