@@ -10,14 +10,17 @@ void
 job_tell_event(struct job *j, struct run_event *ev)
 {
 	struct stream *s = &j->run->stream;
+	/* Which messages were begun must be known after a crash, before readers have them:
+	 * see job_retract. */
+	bool waits = ev->kind == EVENT_DELTA && ev->u.model.delta->kind == LLM_DELTA_START &&
+	    !j->run->stateless && stream_wait(s);
 
 	ev->now = shard_wall(j->run->rs->shard);
 	if (s->log != NULL)
 		event_log_add(s->log, ev, s->next_id);
 	classic_tell(&j->wire, ev);
-	/* Which messages were begun must be known after a crash: see job_retract. */
-	if (ev->kind == EVENT_DELTA && ev->u.model.delta->kind == LLM_DELTA_START)
-		record_stream_now(j->run);
+	if (waits)
+		record_stream_awaited(j->run);
 	else
 		record_stream_later(j->run);
 }

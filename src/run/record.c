@@ -163,7 +163,7 @@ record_these(struct run *run, struct changes *x)
 struct append {
 	struct store_events_append c;
 	struct buf bytes;
-	bool retried;
+	bool retried, awaited;               /* awaited: the stream waits for it */
 	struct run *run;
 };
 
@@ -190,6 +190,8 @@ append_done(struct store_cmd *cmd)
 		    cmd->err.text);
 	if (run->stream.log != NULL)
 		event_log_stored(run->stream.log, a->c.last);
+	if (a->awaited && cmd->rc != ERR_CANCELLED)
+		stream_go(&run->stream);
 	buf_release(&a->bytes);
 	free(a);
 	if (--run->appends == 0 && run->written != NULL)
@@ -215,13 +217,14 @@ append_fill(struct run *run, struct store_events_append *c, const struct buf *by
 }
 
 static bool
-append_next(struct run *run, bool lazy)
+append_next(struct run *run, bool lazy, bool awaited)
 {
 	struct append *a = mem_new(struct append);
 	int rc;
 
 	a->bytes = BUF(LIMIT_STATE_BYTES * 4u);
-	if (!event_log_take(run->stream.log, &a->bytes, &a->c.first, &a->c.last)) {
+	if (!(awaited ? event_log_take_all : event_log_take)(run->stream.log, &a->bytes,
+	    &a->c.first, &a->c.last)) {
 		buf_release(&a->bytes);
 		free(a);
 		return false;
@@ -230,6 +233,7 @@ append_next(struct run *run, bool lazy)
 	a->c.cmd.op = STORE_EVENTS_APPEND;
 	a->c.cmd.lazy = lazy;
 	a->c.cmd.done = append_done;
+	a->awaited = awaited;
 	a->run = run;
 	run->appends++;
 	rc = run_submit(run, &a->c.cmd);
@@ -242,16 +246,17 @@ record_stream(struct run *run)
 {
 	if (run->stateless || run->stream.log == NULL)
 		return;
-	while (append_next(run, true))
+	while (append_next(run, true, false))
 		continue;
 }
 
 void
-record_stream_now(struct run *run)
+record_stream_awaited(struct run *run)
 {
-	if (!run->stateless && run->stream.log != NULL)
-		while (append_next(run, false))
-			continue;
+	while (append_next(run, false, false))
+		continue;
+	if (!append_next(run, false, true))
+		stream_go(&run->stream);
 }
 
 static void

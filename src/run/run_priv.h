@@ -214,8 +214,8 @@ void record_these(struct run *run, struct changes *x);
 void record_changes(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */
 void record_stream_later(struct run *run);
-/* The same, and not lazily. */
-void record_stream_now(struct run *run);
+/* The same, not lazily, and what waits for it (stream_wait) is told then. */
+void record_stream_awaited(struct run *run);
 /* The end; calls run_ended.  What cannot be written is tried again until it is,
  * or until the shard drains.  after: the thread's status if nothing follows. */
 void record_finish(struct run *run, enum run_status status,

@@ -15,10 +15,16 @@
 #include "base/mem.h"
 #include "run/frame_priv.h"
 
+static bool
+holds(const struct stream *s)
+{
+	return s->closed || s->waits > 0;
+}
+
 static void
 check(const struct stream *s)
 {
-	assert(s->closed || s->held.n == 0);
+	assert(holds(s) || s->held.n == 0);
 	assert(s->keeps || s->full || s->log == NULL);
 }
 
@@ -69,7 +75,7 @@ stream_release(struct stream *s)
 bool
 stream_wants(const struct stream *s, unsigned mode)
 {
-	unsigned some = s->keeps && s->closed ? s->modes : s->reading;
+	unsigned some = s->keeps && holds(s) ? s->modes : s->reading;
 
 	/* What is held is for those who come meanwhile, too. */
 	return (s->modes & some & mode) != 0 && s->next_id > s->quiet;
@@ -141,7 +147,7 @@ stream_send(struct stream *s, unsigned mode, struct sse_block *b)
 
 	check(s);
 	assert((s->modes & mode) != 0);
-	if (s->closed) {
+	if (holds(s)) {
 		sse_block_charge(b);
 		entries_add(&s->held, entry);
 		return;
@@ -158,13 +164,14 @@ stream_close(struct stream *s)
 		event_log_hide(s->log);
 }
 
-void
-stream_open(struct stream *s)
+static void
+show(struct stream *s)
 {
 	struct stream_entries held = s->held;
 
+	if (holds(s))
+		return;
 	s->held = (struct stream_entries){ 0 };
-	s->closed = false;
 	for (size_t i = 0; i < held.n; i++)
 		deliver(s, held.at[i].mode, held.at[i].block);
 	entries_release(&held);
@@ -173,10 +180,37 @@ stream_open(struct stream *s)
 }
 
 void
+stream_open(struct stream *s)
+{
+	s->closed = false;
+	show(s);
+}
+
+bool
+stream_wait(struct stream *s)
+{
+	if (s->log == NULL || s->closed)
+		return false;
+	s->waits++;
+	event_log_hide(s->log);
+	return true;
+}
+
+void
+stream_go(struct stream *s)
+{
+	if (s->waits == 0)
+		return;                      /* what was held is discarded */
+	s->waits--;
+	show(s);
+}
+
+void
 stream_discard(struct stream *s)
 {
 	entries_release(&s->held);
 	s->closed = false;
+	s->waits = 0;
 	if (s->log != NULL)
 		event_log_drop(s->log);
 }

@@ -40,6 +40,7 @@ struct stream {
 	struct event_log *log;       /* of a resumable one, or one that is read so, once it
 	                                lives */
 	bool closed;
+	unsigned waits;              /* events that are being written */
 	int64_t next_id;
 	int64_t quiet;               /* frames up to here are not made: a replay's */
 	struct run_watch *watchers;
@@ -61,6 +62,10 @@ void stream_send(struct stream *s, unsigned mode, struct sse_block *b); /* takes
 void stream_close(struct stream *s);
 void stream_open(struct stream *s);          /* delivers what was held */
 void stream_discard(struct stream *s);       /* or drops it */
+/* The next event is told when it is in the store: from it on all is held until
+ * stream_go.  False: nothing is kept, or the stream is closed. */
+bool stream_wait(struct stream *s);
+void stream_go(struct stream *s);
 
 /* From now on w follows. */
 void stream_attach(struct stream *s, struct run_watch *w);

@@ -156,6 +156,37 @@ TEST(stream_closed_holds_back_in_order)
 	stop(&s, r, 2);
 }
 
+/* What must be in the store first is held until it is, whoever opens the stream meanwhile. */
+TEST(stream_waits_for_what_is_being_written)
+{
+	struct stream s = { 0 };
+	struct reader r;
+
+	stream_init(&s, MODE_VALUES | MODE_UPDATES, true, true, 0);
+	CHECK(!stream_wait(&s));             /* nothing is kept */
+	s.log = event_log_new(0);
+	reader_init(&r, &s, MODE_VALUES | MODE_UPDATES, -1);
+	stream_attach(&s, &r.w);
+	CHECK(stream_wait(&s));
+	send(&s, MODE_VALUES, "values");
+	CHECK(stream_wait(&s));
+	stream_go(&s);
+	stream_close(&s);
+	CHECK(!stream_wait(&s));             /* it is held anyway */
+	send(&s, MODE_UPDATES, "updates");
+	stream_open(&s);
+	CHECK_INT(r.heard.n, 0);
+	stream_go(&s);
+	CHECK_STR(buf_str(&r.heard), "vu");
+	CHECK(stream_wait(&s));
+	send(&s, MODE_VALUES, "values");
+	stream_discard(&s);
+	stream_go(&s);                       /* late */
+	send(&s, MODE_UPDATES, "updates");
+	CHECK_STR(buf_str(&r.heard), "vuu");
+	stop(&s, &r, 1);
+}
+
 /* Of a resumable run what is held is held for those who come meanwhile, too. */
 TEST(stream_closed_without_readers_holds_for_the_next)
 {
