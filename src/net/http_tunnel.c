@@ -126,6 +126,9 @@ http_tunnel_abort(struct http_tunnel *t)
 	check_tunnel(t);
 	q->r.gone = NULL;
 	q->empty = NULL;
+	/* As sse_abort: a client without the head would ask again. */
+	if (q->r.conn != NULL && !q->r.conn->failed)
+		http_conn_flush(q->r.conn);
 	http_stream_abort(&q->r);
 }
 

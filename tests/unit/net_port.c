@@ -177,6 +177,11 @@ handle(struct serve *s, struct http_req *r)
 		http_stream_begin(r, 200, S("text/plain"), STR_NONE);
 		http_stream_write(r, S("half"));
 		http_stream_abort(r);
+	} else if (str_eq(r->path, S("/abort"))) {
+		struct http_tunnel *t = http_tunnel_begin(r, &tunnel_ops, NULL);
+
+		http_tunnel_write(t, S("HTTP/1.1 200 OK\r\n\r\nhalf"));
+		http_tunnel_abort(t);
 	} else {
 		http_reply(r, 200, S("text/plain"), STR_NONE, r->body);
 	}
@@ -284,6 +289,19 @@ TEST(port_that_is_cut_resets_the_client)
 	say(fd, S("GET /via/cut HTTP/1.1\r\nHost: a\r\n\r\n"));
 	hear_all(fd, out, sizeof out);
 	CHECK(strstr(out, "0\r\n\r\n") == NULL);
+	close(fd);
+	serve_stop(s);
+}
+
+/* Without the head a client would ask again. */
+TEST(tunnel_that_is_cut_sends_what_was_written)
+{
+	struct serve *s = start();
+	char out[4096];
+	int fd = dial(s);
+
+	say(fd, S("GET /abort HTTP/1.1\r\nHost: a\r\n\r\n"));
+	hear_until(fd, out, sizeof out, "half");
 	close(fd);
 	serve_stop(s);
 }
