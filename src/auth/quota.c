@@ -276,7 +276,8 @@ quotas_tell(struct quotas *qs, bool all, struct buf *out)
 	pthread_mutex_lock(&qs->lock);
 	while (!list_empty(&qs->untold) && out->n + sizeof(struct told) <= out->max)
 		tell(CONTAINER_OF(qs->untold.next, struct quota, untold), out);
-	for (q = map_each(&qs->map, &at); q != NULL; q = map_each(&qs->map, &at)) {
+	/* Is there any, or all of them. */
+	while ((all || !any) && (q = map_each(&qs->map, &at)) != NULL) {
 		any = any || q->n > 0;
 		if (all && q->n > 0 && out->n + sizeof(struct told) <= out->max)
 			tell(q, out);
