@@ -53,8 +53,10 @@ hook_send(struct store *st, struct store_cmd *c)
 	    db_uuid(&x->id), db_text(x->url), db_text(x->headers), db_text(x->body),
 	    db_i64(x->now));
 }
+OP_LOCK(hook_put, lock_thread_seq(l, x->thread_seq))
 const struct op store_op_hook_put = { .run = hook_send, .texts = OP_TEXTS(
-    OP_TEXT(hook_put, url), OP_TEXT(hook_put, headers), OP_TEXT(hook_put, body)) };
+    OP_TEXT(hook_put, url), OP_TEXT(hook_put, headers), OP_TEXT(hook_put, body)),
+    .locks = hook_put_locks };
 
 static int
 run_push(struct store *st, struct store_cmd *c)
@@ -67,8 +69,9 @@ run_push(struct store *st, struct store_cmd *c)
 	return rc == OK && db_changes(&st->w) == 0 ? err_set(&c->err, ERR_CONFLICT,
 	    "the run has a webhook of its own") : rc;
 }
+OP_LOCK(run_push, lock_thread_of_run(l, &x->run_id))
 const struct op store_op_run_push = { .run = run_push, .texts = OP_TEXTS(
-    OP_TEXT(run_push, url), OP_TEXT(run_push, push_json)) };
+    OP_TEXT(run_push, url), OP_TEXT(run_push, push_json)), .locks = run_push_locks };
 
 /* It was kept for what the row tells.  It may be gone itself. */
 static int
@@ -112,7 +115,10 @@ hook_take(struct store *st, struct store_cmd *c)
 	return rc == OK && db_changes(&st->w) == 0 ? err_set(&c->err, ERR_CONFLICT,
 	    "another server sends it") : rc;
 }
-const struct op store_op_hook_take = { .run = hook_take, .fenced = true };
+/* The row decides.  The key is for the order: servers take the same messages at once. */
+OP_LOCK(hook_take, lock_number(l, LOCK_HOOK, x->seq))
+const struct op store_op_hook_take = { .run = hook_take, .fenced = true,
+    .locks = hook_take_locks };
 
 /* ---- point reads ------------------------------------------------------------------ */
 

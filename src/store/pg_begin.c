@@ -360,7 +360,11 @@ block_take(struct pg_begin *g, enum seq which, int64_t n)
 			return OK;
 		}
 	}
-	return rc == OK ? ERR_BUSY : rc;
+	if (rc != OK)
+		return rc;
+	g->db.on->fault = DB_AGAIN;
+	return err_set(&g->db.on->err, ERR_BUSY, "%s: other nodes took numbers between %d tries "
+	    "for %lld in a row", kinds[which].name, TAKE_TRIES, (long long)n);
 }
 
 int64_t
@@ -375,7 +379,8 @@ store_seq_take(struct store *st, enum seq which, int64_t n)
 		return first;
 	}
 	b = &st->begin->block[which];
-	/* A failure is the connection's: the group that it spoils is not committed. */
+	/* A failure is a fault of the connection: the group that it spoils is not committed,
+	 * so a number that may exist is as good as any. */
 	if (b->end - b->next < n && block_take(st->begin, which, n) != OK)
 		return first;
 	first = b->next;

@@ -78,7 +78,7 @@ enum seq {
 enum lock {
 	LOCK_OP,                             /* of an operation that declares none */
 	LOCK_THREAD, LOCK_ASSISTANT, LOCK_ITEMS, LOCK_CRON, LOCK_AGENT, LOCK_ONCE,
-	LOCK_USAGE, LOCK_WASM, LOCK_ERASE, LOCK_HISTORY
+	LOCK_USAGE, LOCK_WASM, LOCK_ERASE, LOCK_HISTORY, LOCK_HOOK
 };
 struct lock_set;
 void lock_thread(struct lock_set *l, const struct uuid *id);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "store/cron.h"
+#include "store/mail.h"
+#include "store/pg_begin_priv.h"
 #include "store_fix.h"
 
 #define OWNER   7
@@ -192,4 +194,36 @@ CONTRACT_OF_SERVERS(two_stores_on_one_database)
 	items_put(f, &g);
 	crons_fire(f, &g);
 	fix_close(&g);
+}
+
+/* ---- numbers --------------------------------------------------------------------- */
+
+#define RECEIVERS (PG_BLOCK_MANY + 1)        /* two blocks */
+
+static int
+mail_to_many(struct fix *f, unsigned id, size_t receivers)
+{
+	static struct uuid to[RECEIVERS];
+	struct store_mail m = { .id = id_of(20, id), .to = to, .to_n = receivers,
+	    .sender = id_of(21, 1), .packed = S("packed"), .created = 1 };
+	struct store_mail_put x = { .mails = &m, .mails_n = 1 };
+
+	for (unsigned i = 0; i < receivers; i++)
+		to[i] = id_of(22, i);
+	return fix_do(f, &x, STORE_MAIL_PUT, OWNER);
+}
+
+/* Goal: where other nodes always take numbers in between, a command that needs more than
+ * one block fails, and writes nothing under a number that is another's. */
+CONTRACT_OF_SERVERS(numbers_that_never_follow_each_other)
+{
+	CHECK_RC(mail_to_many(f, 1, 1), OK);
+	change_file(f, "ALTER SEQUENCE seq_mail INCREMENT 1025");
+	CHECK_RC(mail_to_many(f, 2, RECEIVERS), ERR_BUSY);
+	CHECK_INT(count_rows(f, "mail"), 1);
+	CHECK_INT(count_rows(f, "letter"), 1);
+	change_file(f, "ALTER SEQUENCE seq_mail INCREMENT 1024");
+	CHECK_RC(mail_to_many(f, 2, RECEIVERS), OK);
+	CHECK_INT(count_rows(f, "letter"), RECEIVERS + 1);
+	check_consistent(f);
 }
