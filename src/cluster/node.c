@@ -12,22 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define AGAIN_MS 250                         /* before joining is tried again */
-#define BEAT_MIN (20 * NS_PER_MS)
-
-static nsec
-lease_ns(const struct cluster *c)
-{
-	return c->o.lease * NS_PER_MS;
-}
-
-/* What is begun before `sent` may count on the lease for so long. */
-static nsec
-lease_ends(const struct cluster *c, nsec sent)
-{
-	return sent + lease_ns(c) / 8 * 7;
-}
-
 /* ---- the thread that beats ----------------------------------------------------- */
 
 /* From here on nothing of runs is written; then all shards are told. */
@@ -47,9 +31,9 @@ lease_lost(struct cluster *c, int64_t node, const char *why)
 static void
 beat_sleep(struct cluster *c)
 {
-	struct timespec t = { c->next / NS_PER_S, c->next % NS_PER_S };
+	struct timespec t = { c->pace.next / NS_PER_S, c->pace.next % NS_PER_S };
 
-	if (c->next == NEVER)
+	if (c->pace.next == NEVER)
 		pthread_cond_wait(&c->wake, &c->lock);
 	else
 		pthread_cond_timedwait(&c->wake, &c->lock, &t);
@@ -60,30 +44,20 @@ static void
 beat(struct cluster *c)
 {
 	int64_t node = atomic_load(&c->node);
-	nsec sent = clock_mono(), left = c->until - sent;
+	nsec sent = clock_mono(), patience = pace_patience(&c->pace, sent);
 	struct err e = { 0 };
 	int rc;
 
 	pthread_mutex_unlock(&c->lock);
-	rc = left <= 0 ? ERR_TIMEOUT : store_pulse_beat(c->pulse, node, c->o.lease,
-	    left < lease_ns(c) / 4 ? left : lease_ns(c) / 4, &e);
+	rc = patience <= 0 ? ERR_TIMEOUT : store_pulse_beat(c->pulse, node, c->o.lease,
+	    patience, &e);
 	pthread_mutex_lock(&c->lock);
 	if (atomic_load(&c->node) != node)
 		return;                      /* it has left meanwhile */
 	atomic_fetch_add(rc == OK ? &c->counts.beats : &c->counts.failed, 1);
-	if (rc == OK) {
-		c->until = lease_ends(c, sent);
-		c->next = sent + lease_ns(c) / 4;
-		return;
-	}
-	c->next = clock_mono() + (lease_ns(c) / 32 > BEAT_MIN ? lease_ns(c) / 32 : BEAT_MIN);
-	if (rc == ERR_NOTFOUND || clock_mono() >= c->until) {
-		c->next = NEVER;
+	if (pace_beaten(&c->pace, rc, sent, clock_mono()) == PACE_LOST)
 		lease_lost(c, node, rc == ERR_NOTFOUND ? e.text :
 		    "the database was not reached in time");
-	} else if (c->next > c->until) {
-		c->next = c->until;
-	}
 }
 
 static void *
@@ -93,7 +67,7 @@ beat_main(void *arg)
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
-		if (clock_mono() < c->next)
+		if (clock_mono() < c->pace.next)
 			beat_sleep(c);
 		else
 			beat(c);
@@ -109,8 +83,7 @@ lease_begin(struct cluster *c, int64_t node, nsec sent)
 	pthread_mutex_lock(&c->lock);
 	atomic_store(&c->node, node);
 	store_set_node(c->st, node);
-	c->until = lease_ends(c, sent);
-	c->next = sent + lease_ns(c) / 4;
+	pace_begin(&c->pace, sent);
 	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
 	atomic_fetch_add(&c->counts.joined, 1);
@@ -160,11 +133,11 @@ joined(struct store_cmd *cmd)
 		log_warn("cluster", "not_joined", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
 		c->again.fire = on_again;
-		shard_timer_set(c->home, &c->again, AGAIN_MS);
+		shard_timer_set(c->home, &c->again, pace_rejoin());
 		return;
 	}
 	lease_begin(c, c->join.node, c->joining);
-	c->spares = clock_mono() + lease_ns(c) / 2;
+	c->spares = pace_spares(c->o.lease, clock_mono());
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, c->join.node);
 	all_shards(c, shard_resume);
@@ -325,10 +298,11 @@ cluster_open(struct cluster **out, struct store *st, struct shard *s,
 	c->st = st;
 	c->home = s;
 	c->o = *o;
+	c->pace.lease = o->lease;
 	c->name = mem_cstr(o->name);
 	c->address = mem_cstr(o->address);
 	c->info = info_make(o->info);
-	c->next = NEVER;
+	c->pace.next = NEVER;
 	c->lost_job.run = lost_told;
 	atomic_init(&c->node, NODE_NONE);
 	c->list_arena = c->wanted_arena = c->take_arena = ARENA(LIMIT_STATE_BYTES);
@@ -421,7 +395,7 @@ left(struct store_cmd *cmd)
 	pthread_mutex_lock(&c->lock);
 	atomic_store(&c->node, NODE_NONE);
 	store_set_node(c->st, NODE_NONE);
-	c->next = NEVER;
+	c->pace.next = NEVER;
 	pthread_mutex_unlock(&c->lock);
 	peers_tell(c, 0);
 	c->left_done(c->left_ctx);
@@ -460,7 +434,7 @@ cluster_stats(struct cluster *c, struct cluster_stats *out)
 	    .took_threads = atomic_load(&c->counts.took),
 	    .marked = atomic_load(&c->counts.marked) };
 	pthread_mutex_lock(&c->lock);
-	out->left = out->node > 0 ? (c->until - now) / NS_PER_MS : 0;
+	out->left = out->node > 0 ? (c->pace.until - now) / NS_PER_MS : 0;
 	for (size_t i = 0; i < c->peers_n; i++)
 		out->others += c->peers[i].until > now;
 	pthread_mutex_unlock(&c->lock);

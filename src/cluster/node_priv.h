@@ -5,6 +5,7 @@
  *   node_take.c   what others have lost or have written for us
  *   node_peers.c  who is there
  *   node_self.c   which process a node is
+ *   pace.c        when, and what follows
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +21,7 @@
 #include "base/limits.h"
 #include "cluster/bus.h"
 #include "cluster/node.h"
+#include "cluster/pace.h"
 
 #define NODE_SUBJECT "all.node"              /* of the bus */
 
@@ -55,8 +57,7 @@ struct cluster {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	nsec until;                          /* counts itself as lost then */
-	nsec next;                           /* beat */
+	struct pace pace;
 	struct peer *peers;                  /* node_peers.c */
 	size_t peers_n, peers_cap;
 	int64_t newest;                      /* number seen */

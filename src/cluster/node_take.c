@@ -16,7 +16,6 @@
 #include "base/mem.h"
 #include "cluster/node_priv.h"
 
-#define AGAIN_MS     100                     /* another node is taking the rest */
 #define MISSED_MS    5000                    /* a shard that is slow has it by then */
 
 bool
@@ -81,8 +80,7 @@ taken(struct store_cmd *cmd)
 {
 	struct cluster *c = CONTAINER_OF(cmd, struct cluster, take.cmd);
 	struct store_node_take *x = &c->take;
-	bool more = cmd->rc == OK && x->more && !c->leaves;
-	bool some = x->taken_n > 0;
+	msec again = pace_take_again(cmd->rc == OK && x->more && !c->leaves, x->taken_n);
 
 	/* Late: what it took is its old number's, and is taken again. */
 	for (size_t i = 0; cmd->rc == OK && !store_is_late(c->st, cmd) && i < x->taken_n; i++)
@@ -100,10 +98,10 @@ taken(struct store_cmd *cmd)
 	}
 	c->lost_n = 0;
 	arena_clear(&c->take_arena);
-	if (more && some)
+	if (again == 0)
 		take_begin(c);
-	else if (more)
-		look_in(c, AGAIN_MS);
+	else if (again > 0)
+		look_in(c, again);
 }
 
 static void
@@ -206,11 +204,11 @@ listed(struct store_cmd *cmd)
 	struct cluster *c = CONTAINER_OF(cmd, struct cluster, list.cmd);
 	const struct store_node_list *x = &c->list;
 	int64_t us = cluster_node(c);
-	bool over = false;
+	bool over = false, spare = clock_mono() < c->spares;
 
 	for (size_t i = 0; cmd->rc == OK && i < x->nodes_n; i++)
-		over = over || (x->nodes[i].node != us && (x->nodes[i].state != NODE_LIVE ||
-		    (x->nodes[i].left < 0 && clock_mono() >= c->spares)));
+		over = over || (x->nodes[i].node != us &&
+		    pace_is_over(x->nodes[i].state, x->nodes[i].left, spare));
 	if (cmd->rc == OK)
 		peers_set(c, x->nodes, x->nodes_n);
 	arena_clear(&c->list_arena);
@@ -225,23 +223,14 @@ listed(struct store_cmd *cmd)
 	}
 }
 
-/* A quarter of the lease, a second at most; not all nodes at once. */
-static msec
-look_pause(const struct cluster *c)
-{
-	msec ms = c->o.lease / 4 < LIMIT_NODE_LOOK_MS ? c->o.lease / 4 : LIMIT_NODE_LOOK_MS;
-	uint32_t any;
-
-	id_random(&any, sizeof any);
-	return ms - ms / 8 + (msec)(any % (uint32_t)(ms / 4 + 1));
-}
-
 static void
 look(struct cluster *c)
 {
+	uint32_t any;
 	int rc;
 
-	look_in(c, look_pause(c));
+	id_random(&any, sizeof any);
+	look_in(c, pace_look(c->o.lease, any));
 	if (c->list.cmd.under_way) {
 		c->asked = true;
 		return;
