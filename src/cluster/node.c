@@ -382,6 +382,12 @@ cluster_serve(struct cluster *c)
 	take_look_soon(c);
 }
 
+void
+cluster_drain(struct cluster *c)
+{
+	c->drains = true;
+}
+
 static void
 left(struct store_cmd *cmd)
 {

@@ -50,6 +50,8 @@ void cluster_close(struct cluster *c);       /* when no shard runs; accepts NULL
 void cluster_attach(struct cluster *c, struct runs *rs);
 /* When all have: looks for what others have lost, from now on. */
 void cluster_serve(struct cluster *c);
+/* It is going to leave: it takes nothing from others any more, which would move it twice. */
+void cluster_drain(struct cluster *c);
 /* After the last write of any run: others may take what is left at once.  done(ctx) on
  * shard 0. */
 void cluster_leave(struct cluster *c, void (*done)(void *ctx), void *ctx);

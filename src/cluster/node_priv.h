@@ -70,7 +70,7 @@ struct cluster {
 	struct shard_job lost_job;
 	_Atomic bool losing;
 	int64_t before;                      /* the number that was lost */
-	bool serves, leaves, over;
+	bool serves, drains, leaves, over;
 	struct store_node_join join;
 	nsec joining;                        /* since then */
 	struct wheel_timer again;            /* to join */

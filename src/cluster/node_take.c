@@ -109,8 +109,8 @@ take_begin(struct cluster *c)
 {
 	int rc;
 
-	if (c->take.cmd.under_way || cluster_node(c) <= 0)
-		return;                      /* it is found again */
+	if (c->take.cmd.under_way || c->drains || cluster_node(c) <= 0)
+		return;                      /* it is found again, or by others */
 	c->take = (struct store_node_take){ .cmd = { .op = STORE_NODE_TAKE,
 	    .arena = &c->take_arena, .done = taken }, .limit = LIMIT_TAKE_THREADS,
 	    .lost = c->lost, .lost_n = c->lost_n,

@@ -203,6 +203,8 @@ worker_drain_api(struct worker *w)
 {
 	if (w->id == 0)
 		wire_talk_drain(&w->node->talk);
+	if (w->id == 0 && w->node->cluster != NULL)
+		cluster_drain(w->node->cluster);
 	worker_desk_drain(w->desk);
 	if (w->relay != NULL)
 		relay_drain(w->relay);

@@ -50,15 +50,23 @@ const begin = async (s, t, content, more = {}) => (await call(s, "POST", `/threa
 const get = async (s, t, r) => (await call(s, "GET", `/threads/${t}/runs/${r}`)).json;
 const shown = (s, t, r, status, what, ms) => until(async () => { const x = await get(s, t, r); return x?.status === status && x; }, what, ms);
 const answers = async (s, t) => (await call(s, "GET", `/threads/${t}/state`)).json.values.messages.filter((m) => m.type === "ai").length;
-// The model has half an answer and stalls: the run is under way for as long.
-const half = (s, t, r) => until(async () => (await get(s, t, r))?.status === "running", "the run to begin");
+// Runs under way for as long as it takes: the model has half an answer and stalls.  It does so
+// for the first who asks only (x1), so nobody may go before it was asked.
+const asked = async () => (await call(mock, "GET", "/stats")).json.requests;
+async function stalled(watched, wanted) {
+  const before = await asked();
+  const runs = await Promise.all(wanted.map((w) => begin(...w)));
+  for (const [i, r] of runs.entries())
+    await until(async () => (await get(watched, wanted[i][1], r.run_id))?.status === "running", `run ${i} to begin`);
+  await until(async () => await asked() >= before + runs.length, "the model to be asked");
+  return runs;
+}
 
 await scenario("kill -9: the other server takes over", async () => {
   const { a, b } = await two();
   const threads = await Promise.all([...Array(20)].map(() => thread(a)));
-  const runs = await Promise.all(threads.map((t, i) => begin(a, t, `kill ${i} mock:stallx1`)));
+  const runs = await stalled(b, threads.map((t, i) => [a, t, `kill ${i} mock:stallx1`]));
   const queued = await begin(a, threads[0], "behind it");
-  for (let i = 0; i < runs.length; i++) await half(b, threads[i], runs[i].run_id);
   const at = Date.now();
   await a.stop("SIGKILL");
   for (let i = 0; i < runs.length; i++) await shown(b, threads[i], runs[i].run_id, "success", "the run at the other server");
@@ -73,8 +81,7 @@ await scenario("a server that was killed and is started again does not wait for 
   const store = schema(), args = ["--cluster-lease", "30000"];
   const a = await node(store, "a", args);
   const t = await thread(a);
-  const r = await begin(a, t, "again mock:stallx1");
-  await half(a, t, r.run_id);
+  const [r] = await stalled(a, [[a, t, "again mock:stallx1"]]);
   await a.stop("SIGKILL");
   const b = await node(store, "a", args);
   await shown(b, t, r.run_id, "success", "the run, after the start", 10000);
@@ -84,8 +91,7 @@ await scenario("a server that was killed and is started again does not wait for 
 await scenario("a server that stops leaves its runs at once", async () => {
   const { a, b } = await two({ args: ["--cluster-lease", "20000"] });
   const t = await thread(a);
-  const r = await begin(a, t, "leave mock:stallx1");
-  await half(b, t, r.run_id);
+  const [r] = await stalled(b, [[a, t, "leave mock:stallx1"]]);
   const at = Date.now();
   await a.stop("SIGTERM");
   await shown(b, t, r.run_id, "success", "the run at the other server");
@@ -96,8 +102,7 @@ await scenario("a server that stops leaves its runs at once", async () => {
 await scenario("a server that is frozen for three leases writes nothing of its runs, and serves on", async () => {
   const { a, b } = await two();
   const t = await thread(a);
-  const r = await begin(a, t, "frozen mock:stallx1");
-  await half(b, t, r.run_id);
+  const [r] = await stalled(b, [[a, t, "frozen mock:stallx1"]]);
   a.child.kill("SIGSTOP");
   await shown(b, t, r.run_id, "success", "the run at the other server");
   await new Promise((done) => setTimeout(done, 2 * lease));
@@ -114,8 +119,7 @@ await scenario("a server that is frozen for three leases writes nothing of its r
 if (!process.env.COHORT_TEST_PG) await scenario("PostgreSQL is killed, and is back after three leases", async () => {
   const { a, b } = await two();
   const threads = await Promise.all([...Array(8)].map((_, i) => thread(i % 2 ? a : b)));
-  const runs = await Promise.all(threads.map((t, i) => begin(i % 2 ? a : b, t, `outage ${i} mock:stallx1`)));
-  for (let i = 0; i < runs.length; i++) await half(b, threads[i], runs[i].run_id);
+  const runs = await stalled(b, threads.map((t, i) => [i % 2 ? a : b, t, `outage ${i} mock:stallx1`]));
   pg("kill");
   await until(() => /lease_lost/.test(a.log) && /lease_lost/.test(b.log), "both to stop their runs");
   check((await call(a, "POST", "/threads", {})).status === 503, "writes are refused with 503");
@@ -129,8 +133,7 @@ if (!process.env.COHORT_TEST_PG) await scenario("PostgreSQL is killed, and is ba
 await scenario("runs of the other server: queued, read, cancelled", async () => {
   const { a, b } = await two();
   const t = await thread(a);
-  const first = await begin(a, t, "foreign mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] });
-  await half(b, t, first.run_id);
+  const [first] = await stalled(b, [[a, t, "foreign mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] }]]);
   const second = await begin(b, t, "second");
   equal((await get(b, t, second.run_id)).status, "pending", "one that came to b waits for a's");
   equal((await call(b, "POST", `/threads/${t}/runs`, { ...say("no"), multitask_strategy: "reject" })).status, 409, "reject");
@@ -144,8 +147,7 @@ await scenario("runs of the other server: queued, read, cancelled", async () => 
   await shown(b, t, second.run_id, "success", "the second, in its turn");
   equal((await call(b, "GET", `/threads/${t}/runs/${second.run_id}/join`)).status, 200, "joined at b");
   // One that displaces what runs at the other server.
-  const third = await begin(a, t, "third mock:stall");
-  await half(b, t, third.run_id);
+  const [third] = await stalled(b, [[a, t, "third mock:stall"]]);
   const fourth = await begin(b, t, "fourth", { multitask_strategy: "interrupt" });
   await shown(b, t, fourth.run_id, "success", "it took the other's place");
   equal((await get(a, t, third.run_id)).status, "interrupted", "which is interrupted");

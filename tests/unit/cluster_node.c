@@ -151,6 +151,32 @@ TEST(node_knows_the_others_until_their_lease_is_over)
 	fix_close(&f);
 }
 
+/* Goal: who is going to leave takes nothing more: others would have to take it again. */
+TEST(node_that_drains_takes_nothing)
+{
+	struct cluster_stats s;
+	int64_t found = 0;
+	struct fix f;
+	uint64_t beats;
+
+	fix_open(&f);
+	(void)other(&f, LEASE);
+	cluster_serve(f.c);
+	while (cluster_others(f.c, &found, 1) == 0)
+		turn(&f);
+	cluster_drain(f.c);
+	while (cluster_others(f.c, &found, 1) > 0)
+		turn(&f);
+	cluster_stats(f.c, &s);
+	beats = s.beats;
+	do {                                 /* it looks as often as it beats */
+		turn(&f);
+		cluster_stats(f.c, &s);
+	} while (s.beats < beats + 4);
+	CHECK_INT(s.marked, 0);
+	fix_close(&f);
+}
+
 static void
 left(void *ctx)
 {
