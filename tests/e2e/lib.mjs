@@ -1,7 +1,7 @@
 // lib.mjs - what every end-to-end file uses: real servers on free ports, a
 // check counter, waiting for conditions (never for time).
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -88,6 +88,12 @@ function cleanEnv(extra) {
   return env;
 }
 
+// Where each thread of a process waits in the kernel, for the report of one that hangs.
+function threads(pid) {
+  const read = (file) => { try { return readFileSync(file, "utf8").trim(); } catch { return "?"; } };
+  try { return readdirSync(`/proc/${pid}/task`).map((t) => `${read(`/proc/${pid}/task/${t}/comm`)} in ${read(`/proc/${pid}/task/${t}/wchan`)}`).join(", "); } catch { return "none"; }
+}
+
 export async function startProgram(command, args, { env = {}, cwd, health, port, host = "127.0.0.1", via = [] }) {
   const began = performance.now();
   const [program, ...rest] = [...via, binary, command, ...args];
@@ -107,7 +113,7 @@ export async function startProgram(command, args, { env = {}, cwd, health, port,
     if (server.exit) await Promise.race([said, new Promise((r) => setTimeout(r, 500))]);
     if (server.exit) throw new Error(`${command} ended: ${JSON.stringify(server.exit)}\n${server.log}`);
     try { return (await fetch(server.url + health)).ok; } catch { return false; }
-  }, `${command} to listen`);
+  }, `${command} to listen`).catch((e) => { throw server.exit ? e : new Error(`${e.message}; its threads: ${threads(child.pid)}; it wrote:\n${server.log}`); });
   server.startMs = performance.now() - began;
   server.stop = async (signal = "SIGTERM") => { child.kill(signal); return server.exited; };
   return server;
