@@ -239,6 +239,16 @@ cmd_free(struct carrier_cmd *x)
 	free(x);
 }
 
+/* The next one does them: a letter at the wrong node would wait there for ever. */
+static void
+moves_again(struct carrier *c, const struct carrier_cmd *x)
+{
+	for (size_t i = 0; x->moves != NULL && i < x->letters.moves_n; i++) {
+		mem_grow(c->moves, c->moves_n, c->moves_cap);
+		c->moves[c->moves_n++] = x->moves[i];
+	}
+}
+
 static void
 cmd_over(struct carrier *c)
 {
@@ -257,6 +267,8 @@ cmd_done(struct store_cmd *cmd)
 	if (cmd->rc != OK || store_is_late(c->first->all->store, cmd)) {
 		if (cmd->rc != ERR_CANCELLED && cmd->rc != ERR_BUSY && cmd->rc != OK)
 			log_warn("mail", "carrier", "error=%s", cmd->err.text);
+		if (!store_is_late(c->first->all->store, cmd))
+			moves_again(c, x);
 		c->left = 0;                 /* until the next tick */
 	} else if (x->came(x)) {
 		return;
@@ -291,6 +303,7 @@ cmd_submit(struct carrier *c, struct carrier_cmd *x)
 	if (rc == OK)
 		return;
 	c->left = 0;
+	moves_again(c, x);
 	cmd_free(x);
 	cmd_over(c);
 }
@@ -480,22 +493,26 @@ arrival_open(void *here, struct parcel *p)
 }
 
 /* Where it has come to is not where its agent is: does the store know better?  An agent that
- * is made here just now has its mailbox already. */
+ * is made here just now has its mailbox already.  While the store is away nobody knows: the
+ * letter comes again. */
 static bool
 is_moved(struct carrier *c, const struct store_letter *l)
 {
 	struct office *o = c->first;
 	struct arena arena = ARENA(LIMIT_STATE_BYTES);
+	int64_t us = store_node(o->all->store);
 	struct store_mailer m;
 	char id[UUID_TEXT];
 	bool moved;
+	int rc;
 
 	uuid_format(&l->to, id);
-	moved = store_mailer_get(o->reader, l->owner, (struct str){ id, UUID_TEXT }, &arena, &m) ==
-	    OK && m.node != store_node(o->all->store);
+	rc = store_mailer_get(o->reader, l->owner, (struct str){ id, UUID_TEXT }, &arena, &m);
+	moved = rc == OK ? m.node != us : rc != ERR_NOTFOUND;
 	if (moved) {
 		mem_grow(c->moves, c->moves_n, c->moves_cap);
-		c->moves[c->moves_n++] = (struct store_mail_move){ l->number, m.node };
+		c->moves[c->moves_n++] = (struct store_mail_move){ l->number,
+		    rc == OK ? m.node : us };
 	}
 	arena_release(&arena);
 	return moved;
