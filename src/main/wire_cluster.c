@@ -10,7 +10,6 @@
 
 #include "base/json.h"
 
-
 void
 cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1])
 {

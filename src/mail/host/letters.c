@@ -10,11 +10,20 @@
 
 /* ---- after a start ------------------------------------------------------------------------- */
 
+static void
+take_text(struct sending *x, const struct store_letter *s)
+{
+	if (s->expires > 0)
+		x->m.delivery.ttl = s->expires > x->m.created ? s->expires - x->m.created : 1;
+	buf_clear(&x->o->packed);
+	buf_add(&x->o->packed, s->packed);
+	x->row = s->number;
+}
+
 /* A letter of the store goes into its mailbox, wherever that is; into none: it is dead. */
 static void
 send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
 {
-	struct mail_directory *d = o->all->directory;
 	struct acl_room room;
 	struct sending x;
 	struct acl m;
@@ -22,15 +31,9 @@ send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
 	if (acl_unpack(&m, s->packed, &room, NULL) != OK)
 		return;
 	sending_begin(&x, o, &m);
-	x.sender = (struct uuid){ 0 };
-	x.from = MAIL_NOBODY;
-	(void)mail_directory_id(d, s->owner, &s->sender, &x.from);
+	(void)mail_directory_id(o->all->directory, s->owner, &s->sender, &x.from);
 	sending_target(&x, &s->to, to);
-	if (s->expires > 0)
-		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
-	buf_clear(&o->packed);
-	buf_add(&o->packed, s->packed);
-	x.row = s->number;
+	take_text(&x, s);
 	sending_go(&x);
 	sending_end(&x);
 }
@@ -59,11 +62,7 @@ letter_arrives(struct office *o, const struct store_letter *s, struct mail_ref t
 	(void)mail_directory_id(o->all->directory, s->owner, &s->sender, &x.from);
 	sending_target(&x, &s->to, to);
 	overhear(&x, s);
-	if (s->expires > 0)
-		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
-	buf_clear(&o->packed);
-	buf_add(&o->packed, s->packed);
-	x.row = s->number;
+	take_text(&x, s);
 	l = sending_letter(&x);
 	l.to = to;
 	l.row = s->number;

@@ -18,7 +18,6 @@
 #include "mail/host/send_priv.h"
 #include "store/node.h"
 
-
 /* ---- who and to whom ----------------------------------------------------------------- */
 
 void
