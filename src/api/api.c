@@ -531,7 +531,13 @@ log_request(const struct api_shared *sh, const struct http_req *r, int status, n
 }
 
 static void
-answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
+ending(void *ctx, struct http_req *r)
+{
+	call_leave(ctx, r);
+}
+
+static void
+answered(void *ctx, struct http_req *r, int status, size_t bytes_out)
 {
 	struct api_shared *sh = ctx;
 	struct api *a = sh->at[shard_id(r->shard)];
@@ -594,7 +600,8 @@ api_shared_new(const struct api_options *o)
 	sh->at = mem_zero(o->shards * sizeof *sh->at);
 	sh->hooks = (struct http_hooks){
 		.head = head, .handle = handle,
-		.error_body = error_body, .done = answered, .quiet = quiet, .ctx = sh,
+		.error_body = error_body, .ends = ending, .done = answered, .quiet = quiet,
+		.ctx = sh,
 		.error_lines = S(API_CORS),
 	};
 	sh->away = BUF(4 * KB);

@@ -293,7 +293,7 @@ int  call_enter(struct call *c);
 /* For a command of a request that has entered; counts: it is one of its own to the limit
  * of requests per second. */
 int  call_enter_again(struct call *c, bool counts);
-void call_leave(struct api_shared *sh, const struct http_req *r);
+void call_leave(struct api_shared *sh, struct http_req *r);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 

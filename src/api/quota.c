@@ -1,8 +1,9 @@
 /*
  * quota.c - limits of callers.
  *
- * A request counts from when its caller is known until the last byte of its answer
- * (answered() in api.c), so a stream counts until it ends.
+ * A request counts from when its caller is known until its answer is made: who has the
+ * whole of it finds a place for the next one, by whatever connection.  A stream counts
+ * until it ends, what its client has left until it is given up (api.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,7 +62,8 @@ call_enter_again(struct call *c, bool counts)
 }
 
 void
-call_leave(struct api_shared *sh, const struct http_req *r)
+call_leave(struct api_shared *sh, struct http_req *r)
 {
 	auth_leave(sh->o.auth, r->held);
+	r->held = NULL;
 }

@@ -529,7 +529,8 @@ int
 mock_llm_start(struct mock_llm **out, const struct mock_llm_options *o, struct err *e)
 {
 	struct mock_llm *m = mem_new(struct mock_llm);
-	struct http_hooks hooks = { on_head, on_request, on_error_body, NULL, m };
+	struct http_hooks hooks = { .head = on_head, .handle = on_request,
+	    .error_body = on_error_body, .ctx = m };
 	size_t made = 0;
 	int rc;
 

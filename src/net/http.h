@@ -52,7 +52,7 @@ struct http_req {
 	void *user;                          /* the handler's own */
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */
-	void *held;                          /* the same: what `done` gives back */
+	void *held;                          /* the same: what `ends` or `done` gives back */
 	void *through;                       /* the port it came by (http_port.h), which may
 	                                        be gone; NULL: a socket */
 	/* private */
@@ -73,11 +73,14 @@ struct http_hooks {
 	/* The server itself answers (400, 408, 413, 431, ...): the body to send. */
 	void (*error_body)(void *ctx, int status, struct str message,
 	    struct buf *out, struct str *content_type);
+	/* Just before the last bytes of an answer are handed to the kernel: a client that has
+	 * them may send its next request, by any connection.  Not when it left; may be NULL. */
+	void (*ends)(void *ctx, struct http_req *r);
 	/* After the last byte of an answer was handed to the kernel; for metrics
 	 * and the access log.  Once for every request that was handled and every
 	 * refusal; status 499 when the client left before an answer began.  May
 	 * be NULL. */
-	void (*done)(void *ctx, const struct http_req *r, int status,
+	void (*done)(void *ctx, struct http_req *r, int status,
 	    size_t bytes_out);
 	void *ctx;
 	struct str error_lines;              /* header lines with error_body's; may

@@ -187,6 +187,16 @@ http_request_end(struct request *q)
 	http_listener_return(q->l, q);
 }
 
+/* The client may have the last byte from now on. */
+static void
+tell_end(struct request *q)
+{
+	const struct http_hooks *hooks = &q->l->hs->hooks;
+
+	if (hooks->ends != NULL)
+		hooks->ends(hooks->ctx, &q->r);
+}
+
 static void
 end_unheard(struct request *q)
 {
@@ -223,6 +233,7 @@ http_reply(struct http_req *r, int status, struct str content_type,
 	}
 	pieces[0] = (struct piece){ b->p, b->n, NULL };
 	pieces[1] = (struct piece){ body.p, body.n, NULL };
+	tell_end(q);
 	http_conn_send(c, pieces, sends ? 2 : 1);
 	http_conn_answering(c);
 }
@@ -345,6 +356,7 @@ http_stream_end(struct http_req *r)
 		end_unheard(q);
 		return;
 	}
+	tell_end(q);
 	if (q->framed && !r->head_only)
 		http_conn_queue(c, S("0\r\n\r\n"));
 	http_conn_schedule(c);

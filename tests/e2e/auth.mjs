@@ -282,6 +282,10 @@ await scenario("limits of keys and users", async () => {
     check(after >= 1 && after <= wait, `${what}: when to come again`, after);
   };
   const thread = (await call(server, "POST", "/threads", {}, key("ck_one"))).json.thread_id;
+  const alone = () => new Promise((ok, no) => http.get(`${server.url}/threads/${thread}`, { agent: false, headers: key("ck_one") }, (r) => r.resume().on("end", () => ok(r.statusCode))).on("error", no));
+  const turns = [];
+  for (let i = 0; i < 100; i++) turns.push(await alone());
+  equal(turns.filter((s) => s !== 200), [], "who has an answer has a place for the next request, by another connection");
   const stop = new AbortController();
   const stream = await fetch(`${server.url}/threads/${thread}/runs/stream`, { method: "POST", body: stall, headers: { ...key("ck_one"), "content-type": "application/json" }, signal: stop.signal });
   await refused("a second request beside a stream", await call(server, "POST", "/threads", {}, key("ck_one")), "concurrency", 1);

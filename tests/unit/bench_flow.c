@@ -108,8 +108,8 @@ attach(struct shard_job *job)
 static void
 fake_up(const struct route_row *wrong)
 {
-	static const struct http_hooks hooks = { on_head, on_request, on_error, NULL,
-	    NULL };
+	static const struct http_hooks hooks = { .head = on_head, .handle = on_request,
+	    .error_body = on_error };
 	static struct shard_job job = { .run = attach };
 	struct err e;
 

@@ -180,6 +180,26 @@ TEST(http_streams_in_chunks)
 	serve_stop(s);
 }
 
+TEST(http_an_answer_has_ended_before_its_client_has_it)
+{
+	static const struct str paths[] = { { "/hello", 6 }, { "/stream", 7 }, { "/denied", 7 } };
+	struct serve *s = serve_start(1);
+	char head[80];
+
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		int fd = dial(s);
+
+		atomic_store(&s->client, fd);
+		snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n" HOST_LINE "\r\n", paths[i].p);
+		say(fd, str_of(head));
+		CHECK(hear(fd, heard, sizeof heard) > 0);
+		CHECK_INT(s->ends, i + 1);
+		atomic_store(&s->client, 0);
+		close(fd);
+	}
+	serve_stop(s);
+}
+
 TEST(http_head_has_the_length_and_no_body)
 {
 	struct serve *s = serve_start(1);

@@ -54,8 +54,22 @@ error_body(void *ctx, int status, struct str message, struct buf *out,
 	buf_add_fmt(out, "%d: %.*s", status, FMT(message));
 }
 
+/* Nothing of the answer is with the client yet. */
 static void
-on_done(void *ctx, const struct http_req *r, int status, size_t bytes_out)
+on_ends(void *ctx, struct http_req *r)
+{
+	struct serve *s = ctx;
+	int fd = atomic_load(&s->client);
+	char any;
+
+	CHECK(r->conn != NULL);
+	atomic_fetch_add(&s->ends, 1);
+	if (fd > 0)
+		CHECK(recv(fd, &any, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN);
+}
+
+static void
+on_done(void *ctx, struct http_req *r, int status, size_t bytes_out)
 {
 	struct serve *s = ctx;
 
@@ -140,7 +154,7 @@ serve_new(unsigned shards)
 	const struct http_hooks hooks = {
 		.head = head, .handle = handle, .error_body = error_body,
 		.error_lines = S("x-refused: yes\r\n"),
-		.done = on_done, .ctx = s,
+		.ends = on_ends, .done = on_done, .ctx = s,
 	};
 	struct err e;
 

@@ -19,7 +19,8 @@ struct serve {
 	unsigned n;
 	struct http_server *hs;
 	int events[2];
-	atomic_uint done, handled[2];
+	atomic_uint ends, done, handled[2];
+	atomic_int client;                   /* has nothing when an answer ends; 0: not looked at */
 	atomic_int last_status;
 	atomic_size_t last_bytes;
 	struct http_req *held;               /* of the shard's thread */
