@@ -370,6 +370,16 @@ fill_questions(struct create *c, const struct run_request *q)
 	c->c.questions_n = q->questions_n;
 }
 
+/* Can its assistant be deleted meanwhile?  A graph's own cannot; what ends a question goes on
+ * without. */
+static bool
+may_go(const struct run_request *q)
+{
+	struct uuid own = runs_assistant_id(q->assistant.graph_id);
+
+	return !uuid_eq(&q->assistant.id, &own) && uuid_is_zero(&q->times_out);
+}
+
 static void
 fill_row(struct create *c, const struct run_request *q, const struct uuid *run_id,
     msec now)
@@ -394,6 +404,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	fill_questions(c, q);
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
+	c->c.of_assistant = may_go(q);
 	c->c.create_thread = q->create_thread;
 	c->c.temporary = q->temporary;
 	c->c.payer = q->payer;

@@ -20,6 +20,10 @@
 #define ATTEMPT(n) "regexp_replace(base, '^(.*\"run_attempt\":)[0-9]+', '\\1' || " n ")"
 
 const char *const store_sql_pg[SQL_COUNT] = {
+/* Who changes or deletes it waits for those that begin a run of it, and they for it. */
+[SQL_ASSISTANT_OWN] = ASSISTANT_SELECT "WHERE a.uuid = ? AND a.owner = ? FOR UPDATE OF a",
+[SQL_ASSISTANT_STAYS] = "SELECT 1 FROM assistant a WHERE a.uuid = ?"
+    " AND (a.owner = ? OR a.system = 1) FOR KEY SHARE",
 /* It would sort all that the branches of a UNION ALL give. */
 [SQL_THREADS_NEW] = SEEK_COLUMNS "FROM thread t WHERE t.owner = ?1"
     " ORDER BY t.created DESC, t.seq DESC",

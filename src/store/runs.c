@@ -262,14 +262,27 @@ run_insert(struct store *st, struct store_run_create *x)
 	return rc;
 }
 
+/* Who deletes an assistant has looked for its runs: no other may begin behind that. */
+static int
+assistant_stays(struct store *st, struct store_run_create *x)
+{
+	int rc = query_any(query_of(&st->w, SQL_ASSISTANT_STAYS,
+	    db_uuid(&x->run.assistant_id), db_i64(x->cmd.owner)));
+	char id[UUID_TEXT];
+
+	uuid_format(&x->run.assistant_id, id);
+	return rc != ERR_NOTFOUND ? rc : err_set(&x->cmd.err, rc, "No assistant found for "
+	    "\"%.*s\": it was deleted", UUID_TEXT, id);
+}
+
 /* What the run begins with, beside its own row. */
 static int
 run_begin(struct store *st, struct store_run_create *x)
 {
-	int rc = OK;
+	int rc = x->of_assistant ? assistant_stays(st, x) : OK;
 
 	x->run.agent_hash = x->agent.hash;
-	if (x->agent.hash.n > 0 && x->agent.body.p != NULL)
+	if (rc == OK && x->agent.hash.n > 0 && x->agent.body.p != NULL)
 		rc = db_run(&st->w, SQL_AGENT_PUT, db_blob(x->agent.hash),
 		    db_text(x->agent.id), db_text(x->agent.body),
 		    db_i64(x->run.created));

@@ -142,6 +142,8 @@
 	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)")              \
 	X(ASSISTANT_OWN, ASSISTANT_SELECT                                      \
 	    "WHERE a.uuid = ? AND +a.owner = ?")                                \
+	X(ASSISTANT_STAYS, "SELECT 1 FROM assistant a"                         \
+	    " WHERE a.uuid = ? AND (+a.owner = ? OR a.system = 1)")            \
 	X(ASSISTANT_AT, ASSISTANT_SELECT                                       \
 	    "WHERE a.seq = ? AND (a.owner = ? OR a.system = 1)")               \
 	X(ASSISTANTS_OF, "SELECT a.seq, a.uuid, a.created, a.updated, v.graph," \

@@ -463,12 +463,12 @@ struct store_run_create {
 	struct store_run run;                /* in: ids, texts; out: seq, status, ... */
 	struct store_thread thread;          /* out */
 	bool create_thread;                  /* if_not_exists: create */
+	bool of_assistant;                   /* ERR_NOTFOUND when it is deleted */
 	bool hold;                           /* over the cap: stay pending */
 	bool temporary;                      /* a thread made here goes when none of its
 	                                        runs is under way any more */
 	struct str webhook;                  /* where its end is told; or empty */
-	struct str push_json;                /* what is told there, of a client of A2A; or
-	                                        empty */
+	struct str push_json;                /* sent there, of a client of A2A; or empty */
 	struct str thread_config_json;       /* merged into the thread's config */
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
 	struct store_agent agent;            /* hash empty: none; body empty: it is

@@ -102,7 +102,7 @@ start_do(struct desk *d, void *arg)
 	    str_of(c->a.graph) : S("agent"),
 	    .config_json = S("{}"), .context_json = S("{}"),
 	    .metadata_json = S("{\"created_by\":\"system\"}") };
-	CHECK(uuid_parse(S("fe096781-5601-53d2-b2f6-0d3403f7e9ca"), &q.assistant.id));
+	q.assistant.id = runs_assistant_id(q.assistant.graph_id);
 	if (c->a.input != NULL)
 		CHECK_RC(json_parse(&input, str_of(c->a.input), NULL), OK);
 	if (c->a.config != NULL)

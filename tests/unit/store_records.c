@@ -134,6 +134,28 @@ CONTRACT(assistant_delete)
 	CHECK_RC(fix_do(f, &again, STORE_ASSISTANT_CREATE, 8), OK);
 }
 
+/* Goal: a run that was on its way when its assistant was deleted does not begin, and leaves
+ * nothing. */
+CONTRACT(assistant_delete_before_a_run_of_it_begins)
+{
+	struct store_assistant_create c = assistant_new(1);
+	struct store_assistant_delete d = { .id = c.a.id };
+	struct store_run_create r[2] = { run_new(1, 1), run_new(2, 2) };
+
+	CHECK_RC(fix_do(f, &c, STORE_ASSISTANT_CREATE, 7), OK);
+	for (int i = 0; i < 2; i++) {
+		r[i].run.assistant_id = c.a.id;
+		r[i].create_thread = r[i].of_assistant = true;
+	}
+	CHECK_RC(fix_do(f, &r[0], STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(finish_run(f, 7, &r[0].run, NULL, 0), OK);
+	CHECK_RC(fix_do(f, &d, STORE_ASSISTANT_DELETE, 7), OK);
+	CHECK_RC(fix_do(f, &r[1], STORE_RUN_CREATE, 7), ERR_NOTFOUND);
+	CHECK(strstr(r[1].cmd.err.text, "it was deleted") != NULL);
+	CHECK_INT(count_rows(f, "thread"), 1);
+	CHECK_INT(count_rows(f, "run"), 1);
+}
+
 /* Goal: its threads go with it, those of others and of other owners stay, and
  * nothing goes while one of them is at work. */
 CONTRACT(assistant_delete_with_threads)
