@@ -9,6 +9,7 @@
 
 #include "bench/agents.h"
 #include "bench/all.h"
+#include "bench/cluster.h"
 #include "bench/detector.h"
 #include "bench/floor.h"
 #include "bench/flow.h"
@@ -108,6 +109,7 @@ measured(const struct flag_command *cmd, int argc, char **argv, int *code)
 		    finish(cmd, bench_##name(&o, LINE, &e), &e);              \
 	}
 
+WORKLOAD(cluster, bench_cluster_options)
 WORKLOAD(messages, messages_options)
 WORKLOAD(floor, floor_options)
 WORKLOAD(detector, detector_options)

@@ -8,6 +8,7 @@
 
 #include "bench/agents.h"
 #include "bench/all.h"
+#include "bench/cluster.h"
 #include "bench/detector.h"
 #include "bench/floor.h"
 #include "bench/flow.h"
@@ -112,6 +113,8 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_bench_streams] = { .own = bench_streams_flags, .common = bench_rule_flags },
 	[COMMAND_bench_ramp] = { .own = bench_ramp_flags, .common = bench_rule_flags },
 	[COMMAND_bench_recover] = { .own = bench_recover_flags, .common = bench_rule_flags },
+	[COMMAND_bench_cluster] = { .own = bench_cluster_flags, .common = bench_rule_flags,
+	    .more = bench_cluster_add_scenarios },
 	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_agents] = { .own = bench_agents_flags,

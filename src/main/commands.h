@@ -29,6 +29,8 @@
 	    "measure sessions step by step, each step in a box")              \
 	X(bench_recover, "bench recover", "",                                 \
 	    "measure the start after kill -9, with durable messages that wait") \
+	X(bench_cluster, "bench cluster", "",                                 \
+	    "simulate many nodes on one PostgreSQL, and what is lost when")  \
 	X(bench_sessions, "bench sessions", "",                               \
 	    "measure many sessions at once in one process")                   \
 	X(bench_agents, "bench agents", "",                               \
