@@ -15,6 +15,7 @@
 
 struct slot {
 	struct away_agent x;
+	uint32_t sent, sent_at;              /* letters since it told its load; in which tick */
 	uint32_t uses, place;
 	struct slot *next;                   /* of the free ones */
 };
@@ -25,6 +26,7 @@ struct away {
 	struct slot **at;
 	size_t n, cap;
 	struct slot *free;
+	uint32_t tick;
 };
 
 static uint64_t
@@ -102,6 +104,7 @@ away_put(struct away *t, const struct away_agent *x)
 	} else {
 		s->x = *x;
 	}
+	s->sent = 0;
 	ref = (struct mail_ref){ .uses = s->uses, .place = s->place & (PLACES_MAX - 1),
 		.shard = MAIL_AWAY };
 	pthread_mutex_unlock(&t->lock);
@@ -117,6 +120,59 @@ away_load(struct away *t, const struct uuid *id, uint32_t waiting)
 	s = map_get(&t->by_id, id);
 	if (s != NULL)
 		s->x.waiting = waiting;
+	if (s != NULL)
+		s->sent = 0;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+away_set_state(struct away *t, const struct uuid *id, enum mail_state state)
+{
+	struct slot *s;
+
+	pthread_mutex_lock(&t->lock);
+	s = map_get(&t->by_id, id);
+	if (s != NULL)
+		s->x.state = state;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Of who is known to be there; load is told in powers of two. */
+static int
+slot_send(struct slot *s, uint32_t tick)
+{
+	if (s->x.state >= AGENT_DRAINING)
+		return ERR_NOTFOUND;
+	if (s->x.room == 0)
+		return OK;                   /* not known yet */
+	if (s->sent_at != tick)
+		s->sent = 0;
+	s->sent_at = tick;
+	if (s->x.waiting > s->x.room || s->sent >= s->x.room)
+		return ERR_AGAIN;
+	s->sent++;
+	return OK;
+}
+
+int
+away_send(struct away *t, struct mail_ref at)
+{
+	struct slot *s;
+	int rc = OK;
+
+	pthread_mutex_lock(&t->lock);
+	s = at.place < t->n ? t->at[at.place] : NULL;
+	if (mail_is_away(at) && s != NULL && s->uses == at.uses && s->x.node != 0)
+		rc = slot_send(s, t->tick);
+	pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
+void
+away_tick(struct away *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->tick++;
 	pthread_mutex_unlock(&t->lock);
 }
 

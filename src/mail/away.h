@@ -26,6 +26,7 @@ struct away_agent {
 	uint32_t round;                      /* of the announcement that named it last */
 	uint32_t room;                       /* letters that its mailbox takes; 0: not known */
 	uint32_t waiting;                    /* that wait there, about */
+	enum mail_state state;
 };
 
 struct away *away_new(void);
@@ -39,6 +40,12 @@ mail_is_away(struct mail_ref at)
 /* There from now on, or as x says from now on. */
 struct mail_ref away_put(struct away *t, const struct away_agent *x);
 void away_load(struct away *t, const struct uuid *id, uint32_t waiting);
+void away_set_state(struct away *t, const struct uuid *id, enum mail_state state);
+/* A letter is sent there.  ERR_NOTFOUND: it takes none any more.  ERR_AGAIN: its mailbox is full,
+ * or as many letters as it takes are under way: since its node has told its load, or since the
+ * last away_tick. */
+int  away_send(struct away *t, struct mail_ref at);
+void away_tick(struct away *t);
 bool away_find(struct away *t, struct mail_ref at, struct away_agent *out);
 bool away_by_id(struct away *t, const struct uuid *id, struct away_agent *out);
 void away_drop(struct away *t, const struct uuid *id);   /* of one that is not there: nothing */

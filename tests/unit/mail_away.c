@@ -70,6 +70,35 @@ TEST(away_stale_ones)
 	away_free(t);
 }
 
+/* Goal: no more letters are under way to a mailbox than it takes, and one that was told of as
+ * full gets none; after a while without news it is tried again. */
+TEST(away_letters_are_as_many_as_the_mailbox_takes)
+{
+	struct away *t = away_new();
+	struct away_agent x = { .owner = 7, .id = { { [15] = 1 } }, .node = 5, .room = 2 };
+	struct mail_ref at = away_put(t, &x);
+
+	CHECK_RC(away_send(t, at), OK);
+	CHECK_RC(away_send(t, at), OK);
+	CHECK_RC(away_send(t, at), ERR_AGAIN);
+	away_load(t, &x.id, 1);
+	CHECK_RC(away_send(t, at), OK);
+	CHECK_RC(away_send(t, at), OK);
+	CHECK_RC(away_send(t, at), ERR_AGAIN);
+	away_tick(t);
+	CHECK_RC(away_send(t, at), OK);
+	away_load(t, &x.id, 3);
+	CHECK_RC(away_send(t, at), ERR_AGAIN);
+	away_tick(t);
+	CHECK_RC(away_send(t, at), ERR_AGAIN);
+	away_load(t, &x.id, 0);
+	away_set_state(t, &x.id, AGENT_DRAINING);
+	CHECK_RC(away_send(t, at), ERR_NOTFOUND);
+	away_drop(t, &x.id);
+	CHECK_RC(away_send(t, at), OK);      /* what became of it is found out on its way */
+	away_free(t);
+}
+
 static void
 count_text(void *ctx, const struct letter *l)
 {

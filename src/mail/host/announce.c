@@ -223,6 +223,7 @@ announce_evict(struct office *o, const struct office_spec *s)
 	    mail_is_away(ref)) {
 		entry_drop(c, s->owner, &s->id);
 		any = true;
+		atomic_store(&c->ask, true);
 	}
 	if (s->name.n > 0 && mail_directory_find(o->all->directory, s->owner, s->name, &id,
 	    &ref) == OK && mail_is_away(ref)) {
@@ -331,10 +332,11 @@ hear_put(struct carrier *c, struct peer *p, jnode op, const struct uuid *id)
 	struct away_agent x = { .owner = json_int(json_get(op, S("owner"))), .id = *id,
 		.node = p->node, .shard = p->shard, .round = p->round,
 		.room = (uint32_t)json_int(json_get(op, S("room"))),
-		.waiting = (uint32_t)json_int(json_get(op, S("load"))) };
+		.waiting = (uint32_t)json_int(json_get(op, S("load"))),
+		.state = (enum mail_state)json_int(json_get(op, S("state"))) };
 	struct mail_entry as = { .owner = x.owner, .id = *id,
 		.name = json_str(json_get(op, S("name"))), .capabilities = caps,
-		.state = (enum mail_state)json_int(json_get(op, S("state"))) };
+		.state = x.state };
 
 	while (as.capabilities_n < COUNT(caps) && json_next(&it))
 		caps[as.capabilities_n++] = json_str(it.value);
@@ -363,8 +365,10 @@ hear_is(struct carrier *c, struct peer *p, jnode op, const struct uuid *id)
 
 	if (!is_its(c, p, id, &owner))
 		return;
-	if (!json_is_null(state) && json_int(state) >= 0 && json_int(state) <= AGENT_FAILED)
+	if (!json_is_null(state) && json_int(state) >= 0 && json_int(state) <= AGENT_FAILED) {
 		mail_directory_set_state(d, id, (enum mail_state)json_int(state));
+		away_set_state(c->away, id, (enum mail_state)json_int(state));
+	}
 	if (!json_is_null(load)) {
 		mail_directory_load(d, id, (uint32_t)json_int(load));
 		away_load(c->away, id, (uint32_t)json_int(load));

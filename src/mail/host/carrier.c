@@ -76,6 +76,31 @@ office_elsewhere(struct office *o, owner_t owner, struct str id_or_name, int64_t
 	return true;
 }
 
+int
+office_locate(struct office *o, owner_t owner, struct str id_or_name, int64_t *node)
+{
+	struct mail_ref ref;
+	struct uuid id;
+
+	*node = 0;
+	if (office_elsewhere(o, owner, id_or_name, node))
+		return OK;
+	if (mail_directory_find(o->all->directory, owner, id_or_name, &id, &ref) == OK)
+		return OK;
+	if (!carrier_learn(o, owner, id_or_name))
+		return ERR_NOTFOUND;
+	(void)office_elsewhere(o, owner, id_or_name, node);
+	return OK;
+}
+
+bool
+offices_have(struct offices *os, owner_t owner, const struct uuid *id)
+{
+	struct mail_ref ref;
+
+	return mail_directory_id(os->directory, owner, id, &ref) == OK && !mail_is_away(ref);
+}
+
 int64_t
 carrier_node(const struct office *o, struct mail_ref at)
 {
@@ -84,12 +109,15 @@ carrier_node(const struct office *o, struct mail_ref at)
 	return away_find(o->all->carrier->away, at, &x) ? x.node : store_node(o->all->store);
 }
 
-bool
-carrier_is_full(const struct office *o, struct mail_ref at)
+int
+carrier_admits(const struct office *o, struct mail_ref at, struct err *e)
 {
-	struct away_agent x;
+	int rc = away_send(o->all->carrier->away, at);
 
-	return away_find(o->all->carrier->away, at, &x) && x.room > 0 && x.waiting > x.room;
+	if (rc == OK)
+		return OK;
+	return err_set(e, rc, rc == ERR_AGAIN ? "the mailbox of the receiver is full" :
+	    "the receiver has stopped");
 }
 
 bool
@@ -639,6 +667,7 @@ tick(struct wheel_timer *t)
 	if (o->still || o->draining)
 		return;
 	c->left = ONCE;
+	away_tick(c->away);
 	if (++c->ticks % LOOK_TICKS == 0 || !c->up)
 		c->look++;
 	if (c->ticks % TAKE_TICKS == 0)

@@ -52,5 +52,10 @@ void office_rejoin(struct office *o);
 
 /* Any shard: does it live on another node? */
 bool office_elsewhere(struct office *o, owner_t owner, struct str id_or_name, int64_t *node);
+/* The same, for somebody who asks for it: one that the directory does not know is looked up in
+ * the store.  ERR_NOTFOUND: only one without a row may be another node's still.  *node 0: here. */
+int  office_locate(struct office *o, owner_t owner, struct str id_or_name, int64_t *node);
+/* Any thread: is it at home in this process? */
+bool offices_have(struct offices *os, owner_t owner, const struct uuid *id);
 
 #endif

@@ -82,8 +82,9 @@ int64_t carrier_node(const struct office *o, struct mail_ref at);
 /* An agent that the directory does not know, and the store does, enters it as another node's.
  * False: there is none. */
 bool carrier_learn(struct office *o, owner_t owner, struct str id_or_name);
-/* Has its mailbox, as far as is known, no room? */
-bool carrier_is_full(const struct office *o, struct mail_ref at);
+/* A letter is sent to its mailbox.  ERR_AGAIN: that is full, ERR_NOTFOUND: it takes none any
+ * more, as far as is known. */
+int  carrier_admits(const struct office *o, struct mail_ref at, struct err *e);
 
 /* ---- carrier_wait.c -------------------------------------------------------------- */
 

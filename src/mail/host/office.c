@@ -216,7 +216,9 @@ on_dead(void *ctx, const struct letter *l, enum mail_dead_reason why)
 {
 	struct office *o = ctx;
 
-	durable_became(o->durable, l, MAIL_DEAD, why);
+	/* One that has a row only for its way here is not kept, as among agents of one node. */
+	durable_became(o->durable, l, (l->flags & LETTER_CAME) != 0 ? MAIL_DROPPED : MAIL_DEAD,
+	    why);
 	if ((l->flags & LETTER_RECEIPT) != 0)
 		notice_letter(o, l, ACL_FAILURE, mail_dead_names[why]);
 }

@@ -499,11 +499,13 @@ check_room(const struct office_send *s, bool *late, struct err *e)
 	return err_set(e, ERR_AGAIN, "as many messages wait as the server can hold");
 }
 
-/* As its node has told, in powers of two: between once and twice what it takes. */
-static bool
-is_full_away(const struct sending *x)
+/* A client's to one agent of another node. */
+static int
+check_away(const struct sending *x, const struct office_send *s, struct err *e)
 {
-	return mail_is_away(x->at[0].ref) && carrier_is_full(x->o, x->at[0].ref);
+	if (s->itself || x->n != 1 || !mail_is_away(x->at[0].ref))
+		return OK;
+	return carrier_admits(x->o, x->at[0].ref, e);
 }
 
 void
@@ -520,12 +522,12 @@ office_send(struct office *o, struct office_send *s)
 		rc = prepare(&x, s, &late, &e);
 	s->message_id = x.m.message_id;
 	s->letters = 0;
-	s->retry_after = rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
-	if (rc == OK && x.n == 1 && !s->itself && is_full_away(&x)) {
-		converse_undo(o, s->owner, &x.m, x.seen, 1);
-		rc = err_set(&e, ERR_AGAIN, "the mailbox of the receiver is full");
-		s->retry_after = LIMIT_MAIL_RETRY_MS;
+	if (rc == OK) {
+		rc = check_away(&x, s, &e);
+		if (rc != OK)
+			converse_undo(o, s->owner, &x.m, x.seen, 1);
 	}
+	s->retry_after = rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
 	if (rc == OK && x.n == 1 && !s->itself && !is_away(&x)) {
 		send_one(&x, s);
 	} else if (rc == OK) {
