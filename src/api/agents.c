@@ -1,5 +1,5 @@
 /*
- * agents.c - agents as addresses: spawned or registered, looked at, found, stopped.
+ * agents.c - agents as addresses: spawned or registered, looked at, stopped.
  *
  * {agent} of a path is an id or a name.  Another owner's agent does not exist.
  *
@@ -11,9 +11,6 @@
 
 #include "base/mem.h"
 #include "mail/host/spec_read.h"
-
-#define SEARCH_DEFAULT 10
-#define FOUND_BYTES    (64 * MB)             /* of agents that a search shows or skips */
 
 /* ---- showing ------------------------------------------------------------------ */
 
@@ -34,7 +31,7 @@ add_books(struct buf *b, const struct mail_books *m)
 	    (unsigned long long)m->retried, (unsigned long long)m->refused);
 }
 
-static void
+void
 agent_add(struct buf *b, const struct office_shown *x)
 {
 	const struct office_spec *s = &x->spec;
@@ -225,127 +222,5 @@ api_agent_stop(struct call *c)
 	c->in = NULL;
 	office_stop(c->api->office, c->owner, c->param[0], drain,
 	    deadline >= 0 ? deadline : LIMIT_MAIL_DRAIN_MS, stopped, c);
-	return OK;
-}
-
-/* ---- searching ------------------------------------------------------------------- */
-
-struct found { struct uuid id; msec created; size_t at, n; };
-
-struct search {
-	struct call *c;
-	struct str name, capability, kind;
-	int state;                           /* -1: any */
-	int64_t limit, offset;
-	struct buf json;                     /* of all that were found */
-	struct found *found;
-	size_t n, cap;
-};
-
-static bool
-has_capability(const struct office_spec *s, struct str wanted)
-{
-	for (size_t i = 0; i < s->capabilities_n; i++) {
-		struct str have = s->capabilities[i];
-		bool versions = str_index(wanted, ':') < 0;
-
-		if (str_eq(have, wanted) || (versions && str_starts(have, wanted) &&
-		    have.n > wanted.n && have.p[wanted.n] == ':'))
-			return true;
-	}
-	return false;
-}
-
-static void
-search_each(void *ctx, const struct office_shown *x)
-{
-	struct search *q = ctx;
-	const struct office_spec *s = &x->spec;
-	size_t at = q->json.n;
-
-	if ((q->name.n > 0 && !str_contains_nocase(s->name, q->name)) ||
-	    (q->kind.n > 0 && !str_eq(s->kind, q->kind)) ||
-	    (q->state >= 0 && (int)x->state != q->state) ||
-	    (q->capability.n > 0 && !has_capability(s, q->capability)))
-		return;
-	agent_add(&q->json, x);
-	mem_grow(q->found, q->n, q->cap);
-	q->found[q->n++] = (struct found){ s->id, x->created, at, q->json.n - at };
-}
-
-/* Newest first. */
-static int
-found_cmp(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-
-	if (x->created != y->created)
-		return x->created < y->created ? 1 : -1;
-	return memcmp(&y->id, &x->id, sizeof x->id);
-}
-
-static void
-search_answer(struct search *q)
-{
-	struct call *c = q->c;
-	struct buf *b = call_out(c);
-	size_t from = (size_t)q->offset < q->n ? (size_t)q->offset : q->n;
-	size_t to = from + (size_t)q->limit < q->n ? from + (size_t)q->limit : q->n;
-
-	if (q->n > 0)
-		qsort(q->found, q->n, sizeof *q->found, found_cmp);
-	buf_add_char(b, '[');
-	for (size_t i = from; i < to; i++) {
-		struct str one = str_sub(buf_str(&q->json), q->found[i].at, q->found[i].n);
-
-		json_add_comma(b);
-		buf_add(b, one.p[0] == ',' ? str_sub(one, 1, one.n) : one);
-	}
-	buf_add_char(b, ']');
-	call_finish(c, call_json(c, call_page_lines(c, (int64_t)to, (int64_t)q->n)));
-}
-
-static void
-search_end(void *ctx)
-{
-	struct search *q = ctx;
-	struct call *c = q->c;
-
-	if (q->json.failed)
-		call_finish(c, err_set(&c->err, ERR_TOOBIG, "the agents that match are "
-		    "larger than %zu MB; ask for fewer", FOUND_BYTES / MB));
-	else
-		search_answer(q);
-	buf_release(&q->json);
-	free(q->found);
-	free(q);
-}
-
-int
-api_agent_search(struct call *c)
-{
-	static const char *const kinds[] = { "external", "chart", "run", "wasm", "native", NULL };
-	struct search *q = mem_new(struct search);
-	int kind = -1;
-
-	*q = (struct search){ .c = c, .state = -1, .limit = SEARCH_DEFAULT,
-	    .json = BUF(FOUND_BYTES) };
-	call_read_str(c, "name", LIMIT_NAME_BYTES, &q->name);
-	call_read_str(c, "capability", LIMIT_NAME_BYTES, &q->capability);
-	fields_enum(c->in, "state", mail_state_names, &q->state);
-	fields_enum(c->in, "kind", kinds, &kind);
-	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &q->limit);
-	fields_int(c->in, "offset", 0, INT32_MAX, &q->offset);
-	fields_end(c->in);
-	if (c->in->rc != OK) {
-		int rc = c->in->rc;
-
-		free(q);
-		return rc;
-	}
-	if (kind >= 0)
-		q->kind = str_of(kinds[kind]);
-	c->in = NULL;
-	office_list(c->api->office, c->owner, search_each, search_end, q);
 	return OK;
 }

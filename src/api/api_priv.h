@@ -511,6 +511,9 @@ handler api_cron_create, api_cron_get, api_cron_update, api_cron_delete, api_cro
     api_cron_count;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
     api_work_events, api_work_mcp;
+struct office_shown;
+/* Appends it as it is shown, behind a comma where one is due. */
+void agent_add(struct buf *b, const struct office_shown *x);
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;

@@ -80,27 +80,90 @@ peer_shows(struct call *c)
 	buf_release(&b);
 }
 
+/* The request for another node, without its body. */
+static struct relay_ask_for
+ask_for(struct call *c, int64_t node)
+{
+	struct api_shared *sh = c->api->shared;
+	bool stands = c->shows.in_session || c->ticket.n > 0;
+
+	return (struct relay_ask_for){ .node = node, .path = target_of(c),
+	    .drops = stands ? S("cookie,authorization,x-api-key," SHOWN) : S(SHOWN),
+	    .lines = stands ? credential_lines(c) : STR_NONE,
+	    .error_lines = arena_fmt(&c->r->arena, "%.*sretry-after: 1\r\n", FMT(call_cors(c))),
+	    .error = buf_str(&sh->away), .error_type = sh->away_type };
+}
+
 /* True: it is theirs. */
 static bool
 send_to(struct call *c, int64_t node, struct str body)
 {
 	struct relay *rl = c->api->relay;
-	struct api_shared *sh = c->api->shared;
-	bool stands = c->shows.in_session || c->ticket.n > 0;
-	struct relay_ask_for q = { .node = node, .body = body,
-	    .error = buf_str(&sh->away), .error_type = sh->away_type };
+	struct relay_ask_for q;
 
-	if (node <= 0 || node == store_node(sh->o.store) || !relay_reaches(rl, node))
+	if (node <= 0 || node == store_node(c->api->shared->o.store) ||
+	    !relay_reaches(rl, node))
 		return false;
-	if (c->r->through != NULL) {
+	if (peer_asks(c)) {
 		relay_moved(rl, c->r, node);
 		return true;
 	}
-	q.path = target_of(c);
-	q.drops = stands ? S("cookie,authorization,x-api-key," SHOWN) : S(SHOWN);
-	q.lines = stands ? credential_lines(c) : STR_NONE;
-	q.error_lines = arena_fmt(&c->r->arena, "%.*sretry-after: 1\r\n", FMT(call_cors(c)));
+	q = ask_for(c, node);
+	q.body = body;
 	return relay_request(rl, c->r, &q);
+}
+
+/* ---- all nodes -------------------------------------------------------------------------- */
+
+#define NODES_MAX 64
+
+struct asking { void (*answered)(void *ctx, struct str body); void *ctx; size_t waits; };
+
+/* The body of an answer that is a success. */
+static void
+answered_whole(void *ctx, struct str answer)
+{
+	struct asking *x = ctx;
+	const char *end = answer.n == 0 ? NULL : memmem(answer.p, answer.n, "\r\n\r\n", 4);
+	struct str body = STR_NONE;
+
+	if (end != NULL && str_starts(answer, S("HTTP/1.1 200 ")))
+		body = str_sub(answer, (size_t)(end - answer.p) + 4, answer.n);
+	x->answered(x->ctx, body);
+	if (--x->waits == 0)
+		free(x);
+}
+
+bool
+peer_asks(const struct call *c)
+{
+	return c->r->through != NULL;
+}
+
+size_t
+peer_ask_all(struct call *c, struct str body, size_t max,
+    void (*answered)(void *ctx, struct str body), void *ctx)
+{
+	struct relay *rl = c->api->relay;
+	int64_t nodes[NODES_MAX];
+	size_t n = rl == NULL || peer_asks(c) ? 0 : relay_others(rl, nodes, COUNT(nodes));
+	size_t waits = 0;
+	struct asking *x = mem_new(struct asking);
+
+	*x = (struct asking){ answered, ctx, 0 };
+	for (size_t i = 0; i < n; i++) {
+		struct relay_ask_for q = ask_for(c, nodes[i]);
+
+		q.body = body;
+		/* Its answer is for us as it is. */
+		q.drops = arena_fmt(&c->r->arena, "%.*s,accept-encoding,connection,origin,"
+		    "idempotency-key", FMT(q.drops));
+		x->waits += relay_ask(rl, c->r, &q, max / n, answered_whole, x);
+	}
+	waits = x->waits;
+	if (waits == 0)
+		free(x);
+	return waits;
 }
 
 /* ---- whose it is ------------------------------------------------------------------------ */
@@ -133,7 +196,7 @@ node_of_run(struct call *c, const struct uuid *run_id, int64_t *node)
 }
 
 static void
-run_found(void *ctx, int64_t node)
+found(void *ctx, int64_t node)
 {
 	struct call *c = ctx;
 
@@ -147,11 +210,30 @@ find_run(struct call *c, int (*here)(struct call *c))
 {
 	char text[UUID_TEXT];
 
-	if (c->r->through != NULL)
+	if (peer_asks(c))
 		return false;
 	uuid_format(&c->run_id, text);
 	c->then = here;
-	relay_find(c->api->relay, RELAY_RUN, (struct str){ text, sizeof text }, run_found, c);
+	relay_find(c->api->relay, RELAY_RUN, (struct str){ text, sizeof text }, found, c);
+	return true;
+}
+
+/* An agent without a row that is there since a moment ago, too. */
+static bool
+by_agent(struct call *c, int (*here)(struct call *c))
+{
+	char text[UUID_TEXT];
+	struct uuid id;
+	int64_t node;
+
+	if (office_locate(c->api->office, c->owner, c->param[0], &node) == OK)
+		return send_to(c, node, c->r->body);
+	if (peer_asks(c) || !uuid_parse(c->param[0], &id))
+		return false;
+	uuid_format(&id, text);
+	c->then = here;
+	relay_find(c->api->relay, RELAY_AGENT, arena_fmt(&c->r->arena, "%lld/%.*s",
+	    (long long)c->owner, UUID_TEXT, text), found, c);
 	return true;
 }
 
@@ -197,8 +279,7 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 		return uuid_parse(c->param[0], &id) &&
 		    send_to(c, worker_name_node(&id), c->r->body);
 	if (str_starts(str_of(c->route->path), S("/agents/{agent}")))
-		return office_elsewhere(c->api->office, c->owner, c->param[0], &node) &&
-		    send_to(c, node, c->r->body);
+		return by_agent(c, here);
 	if (!uuid_is_zero(&c->thread_id))
 		node = node_of_thread(c, &c->thread_id);
 	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))

@@ -290,6 +290,7 @@ passage_discard(struct passage *s)
 {
 	buf_release(&s->out);
 	buf_release(&s->lines);
+	buf_release(&s->answer);
 	free(s->peer);
 	free(s);
 }
@@ -538,7 +539,7 @@ relay_drain(struct relay *rl)
 			struct passage *s = CONTAINER_OF(i, struct passage, of_link);
 
 			next = i->next;
-			if (s->opener && s->answered) {
+			if (s->opener && s->answered && s->whole == NULL) {
 				passage_send(s, FRAME_ABORT, 0, 0, STR_NONE);
 				out_cut(s);
 			}

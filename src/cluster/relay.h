@@ -36,6 +36,7 @@ struct relays;
 /* What has no row that tells its node: found by asking. */
 enum relay_kind {
 	RELAY_RUN,
+	RELAY_AGENT,                         /* "OWNER/ID" */
 	RELAY_LISTEN                         /* a thread: asks nothing, see relay_listen */
 };
 
@@ -86,6 +87,11 @@ struct relay_ask_for {
 };
 bool relay_reaches(struct relay *rl, int64_t node);
 bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q);
+/* The same, but the answer (its head too) comes to `answered`, in a later turn: nothing, if it
+ * did not come, or is longer than max. */
+bool relay_ask(struct relay *rl, const struct http_req *r, const struct relay_ask_for *q,
+    size_t max, void (*answered)(void *ctx, struct str answer), void *ctx);
+size_t relay_others(struct relay *rl, int64_t *nodes, size_t max);
 /* r came from another node and is about something of `node`: its sender is told to ask
  * there.  r is gone. */
 void relay_moved(struct relay *rl, struct http_req *r, int64_t node);

@@ -43,14 +43,12 @@ void
 relay_find(struct relay *rl, enum relay_kind kind, struct str key,
     void (*done)(void *ctx, int64_t node), void *ctx)
 {
-	const struct relay_bus *bus = &rl->all->bus;
 	struct find *q = mem_new(struct find);
 	int64_t nodes[NODES_MAX];
 	size_t n = 0;
 
-	relay_look(rl);
-	if (!rl->stopped && rl->up && rl->node != 0 && rl->finds_n < LIMIT_RELAY_ASKS)
-		n = bus->others(bus->ctx, nodes, COUNT(nodes));
+	if (rl->finds_n < LIMIT_RELAY_ASKS)
+		n = relay_others(rl, nodes, COUNT(nodes));
 	q->rl = rl;
 	q->id = ++rl->last_id;
 	q->done = done;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "mail/host/carrier.h"
 
 #define SUBJECT_MAX 64
 
@@ -68,10 +69,17 @@ net_others(void *ctx, int64_t *nodes, size_t max)
 static bool
 net_has(void *ctx, enum relay_kind kind, struct str key)
 {
+	const struct relay_net *net = ctx;
+	size_t at = (size_t)str_index(key, '/');
 	struct uuid id;
+	int64_t owner;
 
-	return kind == RELAY_RUN && uuid_parse(key, &id) &&
-	    runs_shared_has_run(((struct relay_net *)ctx)->o.runs, &id);
+	if (kind == RELAY_RUN)
+		return uuid_parse(key, &id) && runs_shared_has_run(net->o.runs, &id);
+	return kind == RELAY_AGENT && at < key.n &&
+	    str_to_i64(str_sub(key, 0, at), &owner) &&
+	    uuid_parse(str_sub(key, at + 1, key.n), &id) &&
+	    offices_have(net->o.offices, owner, &id);
 }
 
 static void

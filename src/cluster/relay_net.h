@@ -11,6 +11,7 @@
 #include "cluster/bus.h"
 #include "cluster/node.h"
 #include "cluster/relay.h"
+#include "mail/host/office.h"
 
 struct relay_net;
 
@@ -19,6 +20,7 @@ struct relay_net_options {
 	struct cluster *cluster;
 	struct http_server *http;
 	struct runs_shared *runs;
+	struct offices *offices;
 	struct shard **shards;               /* by id */
 	unsigned shards_n;
 };

@@ -23,7 +23,7 @@
 static void
 check_out(const struct passage *s)
 {
-	assert(s->opener && s->tunnel != NULL && s->out_at <= s->out.n);
+	assert(s->opener && (s->tunnel != NULL) == (s->whole == NULL) && s->out_at <= s->out.n);
 }
 
 /* Gives the request's bytes back; those that are not sent stay. */
@@ -63,7 +63,7 @@ pump(struct passage *s)
 		s->eof = false;
 		passage_send(s, FRAME_EOF, 0, 0, STR_NONE);
 	}
-	if (s->held != (s->opened && s->out.n > 0)) {
+	if (s->tunnel != NULL && s->held != (s->opened && s->out.n > 0)) {
 		s->held = !s->held;
 		http_tunnel_hold(s->tunnel, s->held);
 	}
@@ -114,10 +114,30 @@ static const struct http_tunnel_ops client_ops = {
 
 /* ---- from the other node -------------------------------------------------------------- */
 
+static void
+whole_end(struct passage *s, bool all)
+{
+	s->whole(s->whole_ctx, all && !s->answer.failed ? buf_str(&s->answer) : STR_NONE);
+	out_free(s);
+}
+
+static void
+whole_bytes(struct passage *s, struct str bytes)
+{
+	s->answered = true;
+	buf_add(&s->answer, bytes);
+	pump(s);
+	passage_owe(s, bytes.n, LIMIT_RELAY_WINDOW_BYTES / 4);
+}
+
 void
 out_cut(struct passage *s)
 {
 	check_out(s);
+	if (s->whole != NULL) {
+		whole_end(s, false);
+		return;
+	}
 	if (s->answered)
 		http_tunnel_abort(s->tunnel);
 	else
@@ -154,6 +174,10 @@ answer_end(struct passage *s, enum http_port_end how)
 {
 	if (!s->answered || how == HTTP_PORT_RESET) {
 		out_cut(s);
+		return;
+	}
+	if (s->whole != NULL) {
+		whole_end(s, true);
 		return;
 	}
 	http_tunnel_end(s->tunnel, how == HTTP_PORT_KEEPS && s->out_at == s->out.n);
@@ -210,7 +234,7 @@ out_frame(struct passage *s, const struct frame *f)
 	check_out(s);
 	switch (f->kind) {
 	case FRAME_BYTES:
-		answer_bytes(s, f->payload);
+		(s->whole != NULL ? whole_bytes : answer_bytes)(s, f->payload);
 		break;
 	case FRAME_CREDIT:
 		s->credit += (size_t)f->value;
@@ -268,17 +292,18 @@ add_request(struct buf *b, const struct http_req *r, const struct relay_ask_for 
 	buf_add(b, q->body);
 }
 
-bool
-relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q)
+/* With the request, for one that can be reached; NULL: it cannot. */
+static struct passage *
+passage_new(struct relay *rl, const struct http_req *r, const struct relay_ask_for *q,
+    struct link **l)
 {
-	struct link *l;
 	struct passage *s;
 
 	if (r->through != NULL || !relay_reaches(rl, q->node))
-		return false;
-	l = link_for(rl, q->node);
-	if (l == NULL || l->broken)
-		return false;
+		return NULL;
+	*l = link_for(rl, q->node);
+	if (*l == NULL || (*l)->broken)
+		return NULL;
 	s = mem_new(struct passage);
 	s->opener = true;
 	s->out = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
@@ -290,10 +315,47 @@ relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *
 	s->peer = mem_cstr(r->peer);
 	if (!account_take(&account_bodies, s->out.cap)) {
 		passage_discard(s);
-		return false;
+		return NULL;
 	}
 	s->charged = s->out.cap;
+	return s;
+}
+
+bool
+relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q)
+{
+	struct link *l;
+	struct passage *s = passage_new(rl, r, q, &l);
+
+	if (s == NULL)
+		return false;
 	s->tunnel = http_tunnel_begin(r, &client_ops, s);
+	atomic_fetch_add_explicit(&rl->sent, 1, memory_order_relaxed);
+	send_request(s, l);
+	return true;
+}
+
+size_t
+relay_others(struct relay *rl, int64_t *nodes, size_t max)
+{
+	const struct relay_bus *bus = &rl->all->bus;
+
+	relay_look(rl);
+	return rl->stopped || !rl->up || rl->node == 0 ? 0 : bus->others(bus->ctx, nodes, max);
+}
+
+bool
+relay_ask(struct relay *rl, const struct http_req *r, const struct relay_ask_for *q, size_t max,
+    void (*answered)(void *ctx, struct str answer), void *ctx)
+{
+	struct link *l;
+	struct passage *s = passage_new(rl, r, q, &l);
+
+	if (s == NULL)
+		return false;
+	s->answer = BUF(max);
+	s->whole = answered;
+	s->whole_ctx = ctx;
 	atomic_fetch_add_explicit(&rl->sent, 1, memory_order_relaxed);
 	send_request(s, l);
 	return true;

@@ -96,6 +96,10 @@ struct passage {
 	char *peer;
 	unsigned hops;
 	bool answered, opened, held, asked, eof;
+	/* In place of the tunnel: who gets the answer, whole. */
+	void (*whole)(void *ctx, struct str answer);
+	void *whole_ctx;
+	struct buf answer;
 	/* Of the other side. */
 	struct http_port *port;
 	bool paused, moved;

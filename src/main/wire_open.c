@@ -99,7 +99,7 @@ open_relay(struct node *n)
 	if (n->bus == NULL || n->cluster == NULL)
 		return;
 	n->relay = relay_net_new(&(struct relay_net_options){ .bus = n->bus,
-	    .cluster = n->cluster, .http = n->http, .runs = n->shared,
+	    .cluster = n->cluster, .http = n->http, .runs = n->shared, .offices = n->offices,
 	    .shards = n->shards, .shards_n = n->workers_n });
 	node = cluster_node(n->cluster);
 	workers_set_node(n->desk, node > 0 ? node : 0);
@@ -325,11 +325,11 @@ open_shared(struct node *n, struct err *e)
 		return rc;
 	n->shared = runs_shared_new(n->store, n->tools, catalog_agents(n->catalog),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	n->offices = offices_new(n->store, catalog_agents(n->catalog));
 	open_relay(n);
 	set_runs(n);
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
-	n->offices = offices_new(n->store, catalog_agents(n->catalog));
 	if (n->cluster != NULL)
 		n->carrier = mail_carrier_new(n->offices, n->bus, n->cluster);
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),

@@ -178,7 +178,16 @@ send_events(struct http_req *r)
 	}
 }
 
-/* /to/N/X: X of node N.  /moved/N: ask node N. */
+static void
+asked(void *ctx, struct str answer)
+{
+	struct http_req *r = ctx;
+
+	http_reply(r, 200, S("text/plain"), STR_NONE, arena_fmt(&r->arena, "%zu bytes: %.*s",
+	    answer.n, FMT(str_sub(answer, 0, 1000))));
+}
+
+/* /to/N/X: X of node N.  /ask/N/X: the same, in an answer of ours.  /moved/N: ask node N. */
 static void
 handle(struct serve *s, struct http_req *r)
 {
@@ -193,6 +202,17 @@ handle(struct serve *s, struct http_req *r)
 		q.path = str_sub(r->path, 5, r->path.n);
 		if (!relay_request(rl, r, &q))
 			http_reply(r, 502, STR_NONE, STR_NONE, STR_NONE);
+	} else if (str_starts(r->path, S("/ask/"))) {
+		q.node = r->path.p[5] - '0';
+		q.path = str_sub(r->path, 6, r->path.n);
+		if (!relay_ask(rl, r, &q, 2 * MB, asked, r))
+			http_reply(r, 502, STR_NONE, STR_NONE, STR_NONE);
+	} else if (str_starts(r->path, S("/large/"))) {
+		char *text = mem_zero((size_t)(r->path.p[7] - '0') * MB + 1);
+
+		memset(text, 'x', (size_t)(r->path.p[7] - '0') * MB);
+		http_reply(r, 200, S("text/plain"), STR_NONE, str_of(text));
+		free(text);
 	} else if (str_starts(r->path, S("/moved/"))) {
 		relay_moved(rl, r, r->path.p[7] - '0');
 	} else if (str_starts(r->path, S("/find/"))) {
@@ -550,6 +570,32 @@ TEST(relay_finds_who_has_a_run)
 	say(fd, S("GET /find/three HTTP/1.1\r\nHost: a\r\n\r\n"));
 	CHECK(hear(fd, out, sizeof out) > 0);
 	CHECK(strstr(out, "node 0") != NULL);
+	close(fd);
+	nodes_stop();
+}
+
+/* Goal: a question to another node has one answer: all of it, or nothing if that did not come
+ * whole or is too long. */
+TEST(relay_asks_and_gets_the_whole_answer)
+{
+	char out[4096];
+	int fd;
+
+	nodes_start(2, 2);
+	fd = dial(server(1));
+	say(fd, S("POST /ask/2/some HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "bytes: HTTP/1.1 200 ") != NULL);
+	CHECK(strstr(out, "node 2 by-relay hello ") != NULL);
+	say(fd, S("GET /ask/2/large/1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "\r\n\r\n1048") != NULL);
+	say(fd, S("GET /ask/2/large/3 HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "\r\n\r\n0 bytes: ") != NULL);
+	say(fd, S("GET /ask/2/moved/1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+	CHECK(hear(fd, out, sizeof out) > 0);
+	CHECK(strstr(out, "\r\n\r\n0 bytes: ") != NULL);
 	close(fd);
 	nodes_stop();
 }
