@@ -59,6 +59,15 @@ export async function stream(server, agent, { lastId, query = "", headers = {} }
   return s;
 }
 
+// Several nodes: each knows of what is announced a moment after it was answered.  Sends to the
+// address until every node (the proxy takes one after the other) has that answer in a row; what
+// came is taken from the mailboxes of `agents`.
+export async function known(server, address, is, agents = []) {
+  let row = 0;
+  await until(async () => (row = is(await send(server, address, "probe")) ? row + 1 : 0) >= Number(process.env.COHORT_TEST_CLUSTER ?? 1), `${address} known by all nodes`);
+  for (const a of agents) await until(async () => (await poll(server, a)).length === 0 && (await call(server, "GET", `/agents/${a}`)).json.waiting === 0, `the probes of ${a}`);
+}
+
 // ---- the Unix socket --------------------------------------------------------------
 
 class Line {

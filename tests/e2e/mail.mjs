@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 import { matches } from "./core-lib.mjs";
-import { ack, balanced, connect, contents, frame, pack, poll, register, send, sendAs, stream, uuid } from "./mail-lib.mjs";
+import { ack, balanced, connect, contents, frame, known, pack, poll, register, send, sendAs, stream, uuid } from "./mail-lib.mjs";
 
 const dir = scratch(), socket = path.join(dir, "mail.sock"), agents = path.join(dir, "agents");
 mkdirSync(agents);
@@ -77,10 +77,10 @@ await scenario("messages wait in a mailbox and are polled", async () => {
   equal([contents(await poll(s, "paul", { max: 2 })), contents(await poll(s, "paul", { max: 2 })), contents(await poll(s, "paul"))], [[0, 1], [2, 3], [4]], "at most so many");
   const first = poll(s, "paul", { wait: 10000 });
   await until(async () => (await get("/metrics")).text.includes("cohort_"), "metrics");
-  const second = poll(s, "paul", { wait: 10000 });
-  const [a] = await Promise.allSettled([first, send(s, "paul", "x")]);
-  const b = await Promise.allSettled([second]);
-  check([a, b[0]].some((r) => r.status === "fulfilled" && r.value?.length === 1), "two polls: one of them has it", [a, b[0]]);
+  const both = Promise.allSettled([first, poll(s, "paul", { wait: 10000 })]);
+  await send(s, "paul", "x");
+  const two = await both;
+  check(two.some((r) => r.status === "fulfilled" && r.value?.length === 1), "two polls: one of them has it", two);
 });
 
 await scenario("a mailbox as a stream", async () => {
@@ -111,7 +111,8 @@ await scenario("a mailbox as a stream", async () => {
 });
 
 await scenario("many messages in one request", async () => {
-  await register(s, "bea", { mailbox_max: 3 });
+  await register(s, "bea", { mailbox_max: 3, capabilities: ["bea"] });
+  await known(s, "cap:bea", (r) => r.status === 200, ["bea"]);
   const one = (content, receiver = "bea") => ({ performative: "inform", receiver, content });
   const r = await call(s, "POST", "/messages", { messages: [one(0), { ...one(1), performative: "infrm" }, one(2), one(3, "nobody"), one(4), one(5), 7] });
   equal(r.status, 200, "answered as one");
@@ -157,12 +158,14 @@ await scenario("the other content types", async () => {
 
 await scenario("addresses: one of a capability, all of it", async () => {
   for (const n of ["w1", "w2", "w3"]) await register(s, n, { capabilities: ["work:v1"] });
+  await known(s, "all:work", (r) => r.json.receivers === 3, ["w1", "w2", "w3"]);
   equal((await send(s, "all:work", "everyone")).json.receivers, 3, "everyone");
   for (const n of ["w1", "w2", "w3"]) equal(contents(await poll(s, n)), ["everyone"], `${n} has it`);
   for (let i = 0; i < 6; i++) await send(s, "cap:work", i);
   const each = [];
   for (const n of ["w1", "w2", "w3"]) each.push((await poll(s, n)).length);
-  equal(each, [2, 2, 2], "one of them, in turn");
+  if (process.env.COHORT_TEST_CLUSTER > 1) equal(each[0] + each[1] + each[2], 6, "one of them");
+  else equal(each, [2, 2, 2], "one of them, in turn");
   equal((await send(s, "cap:work:v9", "next best")).status, 200, "a version that nobody has: the next best");
   const near = await send(s, "cap:wrok", 1);
   equal([near.status, near.json.detail.includes("work")], [404, true], "no provider: near matches");
@@ -199,6 +202,7 @@ await scenario("supervision", async () => {
   await send(s, "frail", undefined, { performative: "cancel" });
   await until(async () => (await get("/agents/frail")).json.state === "failed", "it to fail");
   matches((await get("/agents/frail")).json, { error: /microsteps/, supervision: { restart: "on_failure", max_restarts: 2, window: 60000, backoff: 5, restarts: 2 } }, "then it has failed, and says why");
+  await known(s, "frail", (r) => r.status === 404);
   equal((await send(s, "frail", 1)).status, 404, "nobody is there any more");
   equal((await call(s, "POST", "/agents/search", { state: "failed" })).json.map((a) => a.name), ["frail"], "but it is found");
   equal([(await call(s, "DELETE", "/agents/frail")).status, (await get("/agents/frail")).status], [204, 404], "until it is stopped");
@@ -226,6 +230,7 @@ await scenario("drain", async () => {
   await send(s, "dry", 2);
   const drained = call(s, "DELETE", "/agents/dry?drain=true&deadline=20000");
   await until(async () => (await get("/agents/dry")).json.state === "draining", "the agent to drain");
+  await known(s, "dry", (r) => r.status === 404);
   equal((await send(s, "dry", 3)).status, 404, "no more comes in");
   equal(contents(await poll(s, "dry")), [1, 2], "what waits is taken");
   equal((await drained).status, 204, "then it ends");
@@ -391,14 +396,15 @@ await scenario("after a restart", async () => {
 await scenario("metrics", async () => {
   const text = (await get("/metrics")).text;
   const value = (name) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
-  const m = Object.fromEntries(["sent_total", "delivered_total", "dead", "expired_total", "pending"].map((n) => [n, value(`cohort_mail_${n}`)]));
-  check(m.sent_total >= 4 && m.sent_total === m.delivered_total + m.dead + m.expired_total + m.pending, "the books balance", m);
+  const m = Object.fromEntries(["sent_total", "arrived_total", "left_total", "delivered_total", "dead", "expired_total", "pending"].map((n) => [n, value(`cohort_mail_${n}`)]));
+  check(m.sent_total + m.arrived_total === m.delivered_total + m.dead + m.expired_total + m.pending + m.left_total, "the books balance", m);
+  check(process.env.COHORT_TEST_CLUSTER > 1 || m.sent_total >= 4, "and have what was sent", m);
   const c = await connect(socket);
   await c.ask({ op: "register", name: "counted", durable: false });
   await send(s, "counted", 1);
   await c.next(1);
-  await until(async () => /^cohort_mail_connections_open 1$/m.test((await get("/metrics")).text), "a connection to be counted");
-  check(/^cohort_mail_connections_idle 1$/m.test((await get("/metrics")).text), "as idle");
+  const counted = await until(async () => { const r = await get("/metrics"); return /^cohort_mail_connections_open 1$/m.test(r.text) && r.text; }, "a connection to be counted");
+  check(/^cohort_mail_connections_idle 1$/m.test(counted), "as idle");
   c.close();
 });
 
