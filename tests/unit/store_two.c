@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "store/cron.h"
+#include "store/hook.h"
 #include "store/mail.h"
+#include "store/node.h"
 #include "store/pg_begin_priv.h"
 #include "store_fix.h"
 
@@ -193,6 +195,187 @@ CONTRACT_OF_SERVERS(two_stores_on_one_database)
 	runs_end(f, &g);
 	items_put(f, &g);
 	crons_fire(f, &g);
+	fix_close(&g);
+}
+
+/* ---- what falls due ---------------------------------------------------------------- */
+
+#define DUE  24                              /* of each kind */
+#define TASK "11111111-1111-4111-8111-111111111111"
+
+static void
+joins(struct fix *f, const char *name)
+{
+	struct store_node_join x = { .name = str_of(name), .address = S("here"),
+	    .info = S("{}"), .lease = 60000 };
+
+	CHECK_RC(fix_do(f, &x, STORE_NODE_JOIN, 0), OK);
+	store_set_node(f->st, x.node);
+}
+
+/* Both have the same commands, in opposite orders, and each is done by one of them: the
+ * other's has `loses`. */
+static void
+check_one_each(struct fix *f, struct fix *g, struct store_cmd *x[2][DUE], enum store_op op,
+    int loses)
+{
+	struct fix *both[] = { f, g };
+	size_t back[] = { f->back, g->back };
+
+	for (unsigned i = 0; i < DUE; i++)
+		for (unsigned k = 0; k < 2; k++) {
+			struct store_cmd *c = x[k][k == 0 ? i : DUE - 1 - i];
+
+			c->arena = &both[k]->a;
+			fix_submit(both[k], c, op, OWNER);
+		}
+	fix_wait(f, back[0] + DUE);
+	fix_wait(g, back[1] + DUE);
+	for (unsigned i = 0; i < DUE; i++) {
+		bool first = x[0][i]->rc == OK;
+
+		CHECK_RC(x[!first][i]->rc, OK);
+		CHECK_RC(x[first][i]->rc, loses);
+	}
+}
+
+/* Parked runs, and those that are held until a time. */
+static void
+runs_fall_due(struct fix *f, struct fix *g, bool parked)
+{
+	struct store_run_claim x[2][DUE];
+	struct store_cmd *at[2][DUE];
+
+	for (unsigned i = 0; i < DUE; i++) {
+		unsigned n = parked ? 100 + i : 200 + i;
+		struct store_run_create c = run_new(n, n);
+		struct store_run_save s = { .park = PARK_SET, .due = 500 };
+
+		c.create_thread = true;
+		c.run.held = parked ? 0 : 500;
+		CHECK_RC(fix_do(f, &c, STORE_RUN_CREATE, OWNER), OK);
+		s.run_seq = c.run.seq;
+		s.thread_seq = c.run.thread_seq;
+		if (parked)
+			CHECK_RC(fix_do(f, &s, STORE_RUN_SAVE, OWNER), OK);
+		for (unsigned k = 0; k < 2; k++) {
+			x[k][i] = (struct store_run_claim){ .now = 500,
+			    .thread_seq = c.run.thread_seq, .wake = parked };
+			at[k][i] = &x[k][i].cmd;
+		}
+	}
+	check_one_each(f, g, at, STORE_RUN_CLAIM, ERR_NOTFOUND);
+	for (unsigned i = 0; i < DUE; i++) {
+		const struct store_run_claim *won = &x[x[0][i].cmd.rc != OK][i];
+
+		CHECK(won->taken && won->woken == parked);
+		CHECK_INT(won->run.attempt, 1);
+	}
+}
+
+/* Questions that nobody has answered in time. */
+static void
+questions_fall_due(struct fix *f, struct fix *g)
+{
+	struct store_run_create x[2][DUE];
+	struct store_cmd *at[2][DUE];
+	struct uuid task;
+
+	CHECK(uuid_parse(S(TASK), &task));
+	for (unsigned i = 0; i < DUE; i++) {
+		unsigned n = 400 + i;
+		struct store_run run = start_run(f, OWNER, n, n);
+		struct store_checkpoint_put p = { .id = id_of(ID_CHECKPOINT, n), .step = 1,
+		    .source = SOURCE_LOOP, .created = 400,
+		    .tasks_json = S("[{\"id\":\"" TASK "\",\"name\":\"n\"}]") };
+		struct store_interrupt ask = { .id = id_of(31, i), .task = task, .key = S("0"),
+		    .value_json = S("1"), .created = 400, .due = 500 };
+		struct store_run_end end = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+		    .changes = { .checkpoints = &p, .checkpoints_n = 1, .interrupts = &ask,
+		    .interrupts_n = 1 }, .status = RUN_INTERRUPTED,
+		    .thread_status = THREAD_INTERRUPTED, .now = 450 };
+
+		CHECK_RC(fix_do(f, &end, STORE_RUN_END, OWNER), OK);
+		for (unsigned k = 0; k < 2; k++) {
+			x[k][i] = run_new(n, 500 + 100 * k + i);
+			x[k][i].run.multitask = MULTITASK_REJECT;
+			x[k][i].times_out = ask.id;
+			x[k][i].asked_again = 9000;
+			at[k][i] = &x[k][i].cmd;
+		}
+	}
+	check_one_each(f, g, at, STORE_RUN_CREATE, ERR_CONFLICT);
+}
+
+/* Messages that are to be sent, now and again. */
+static void
+hooks_fall_due(struct fix *f, struct fix *g)
+{
+	struct store_hook_take x[2][DUE];
+	struct store_cmd *at[2][DUE];
+	struct store_hook *due[2];
+	size_t n[2];
+
+	for (unsigned i = 0; i < DUE; i++) {
+		struct store_hook_put c = { .id = id_of(30, i), .url = S("http://127.0.0.1:9/"),
+		    .body = S("{}"), .now = 500 };
+
+		CHECK_RC(fix_do(f, &c, STORE_HOOK_PUT, OWNER), OK);
+	}
+	CHECK_RC(store_hooks_due(f->r, S("http://127.0.0.1:9"), 600, DUE, &f->a, &due[0], &n[0]), OK);
+	CHECK_RC(store_hooks_due(g->r, S("http://127.0.0.1:9"), 600, DUE, &g->a, &due[1], &n[1]), OK);
+	CHECK_INT(n[0], DUE);
+	CHECK_INT(n[1], DUE);
+	for (unsigned k = 0; k < 2; k++)
+		for (unsigned i = 0; i < DUE; i++) {
+			x[k][i] = (struct store_hook_take){ .seq = due[k][i].seq,
+			    .due = due[k][i].due, .later = 9000 };
+			at[k][i] = &x[k][i].cmd;
+		}
+	check_one_each(f, g, at, STORE_HOOK_TAKE, ERR_CONFLICT);
+}
+
+/* Threads whose time is over: the sweeps of both remove each once. */
+static void
+threads_fall_due(struct fix *f, struct fix *g)
+{
+	struct store_sweep x[2] = { { .now = 500, .limit = DUE }, { .now = 500, .limit = DUE } };
+	struct fix *both[] = { f, g };
+	size_t back[2];
+
+	for (unsigned i = 0; i < DUE; i++) {
+		struct store_thread_create c = thread_new(300 + i);
+
+		c.t.created = c.t.updated = 100;
+		c.t.ttl.ms = 50;
+		CHECK_RC(fix_do(f, &c, STORE_THREAD_CREATE, OWNER), OK);
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		back[k] = both[k]->back;
+		x[k].cmd.arena = &both[k]->a;
+		fix_submit(both[k], &x[k], STORE_THREAD_SWEEP, 0);
+	}
+	for (unsigned k = 0; k < 2; k++)
+		fix_wait(both[k], back[k] + 1);
+	check_ok(&x[0].cmd);
+	check_ok(&x[1].cmd);
+	CHECK_INT(x[0].removed + x[1].removed, DUE);
+	CHECK_INT((int64_t)(x[0].gone_n + x[1].gone_n), DUE);
+}
+
+/* Goal: of two servers that look at the same time one does what is due. */
+CONTRACT_OF_SERVERS(two_stores_do_what_is_due_once)
+{
+	struct fix g;
+
+	open_beside(&g, f);
+	joins(f, "a");
+	joins(&g, "b");
+	runs_fall_due(f, &g, true);
+	runs_fall_due(f, &g, false);
+	questions_fall_due(f, &g);
+	hooks_fall_due(f, &g);
+	threads_fall_due(f, &g);
 	fix_close(&g);
 }
 
