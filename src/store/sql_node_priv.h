@@ -54,10 +54,12 @@
 	    " ON CONFLICT (run) DO UPDATE SET how = CASE"                      \
 	    " WHEN excluded.how > run_wanted.how THEN excluded.how"            \
 	    " ELSE run_wanted.how END")                                        \
+	/* of ours, and of threads that their nodes have left since they were asked: with */ \
+	/* a parked run, or one that is held */                                \
 	X(WANTED_CANCELS, "SELECT t.owner, t.uuid, r.uuid, w.how, w.why"       \
 	    " FROM run_wanted w CROSS JOIN run r ON r.seq = w.run"             \
 	    " CROSS JOIN thread t ON t.seq = r.thread"                         \
-	    " WHERE r.status < 2 AND t.node = ? ORDER BY w.run")               \
+	    " WHERE r.status < 2 AND (t.node = ? OR t.node <= 0) ORDER BY w.run") \
 	X(WANTED_OVER, "DELETE FROM run_wanted WHERE NOT EXISTS (SELECT 1 FROM run r" \
 	    " WHERE r.seq = run_wanted.run AND r.status < 2)")                 \
 	X(WANTED_STALE, "SELECT count(*) FROM run_wanted w WHERE NOT EXISTS"   \

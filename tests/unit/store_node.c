@@ -163,6 +163,55 @@ CONTRACT(node_asks_another_to_cancel)
 	CHECK_INT(count_rows(f, "run_wanted"), 1);
 }
 
+static size_t
+cancels_wanted(struct fix *f, int64_t node)
+{
+	struct store_node_wanted w = { 0 };
+
+	store_set_node(f->st, node);
+	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
+	return w.cancels_n;
+}
+
+/* Goal: a cancel is not lost that its node was asked for before it left the thread: whoever
+ * looks sees it then. */
+CONTRACT(node_is_asked_to_cancel_what_it_leaves)
+{
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
+	struct store_run_cancel cancel = { .run_id = id_of(ID_RUN, 1), .now = 60 };
+	struct store_run_claim claim = { .now = 60, .wake = true };
+	struct store_run_create held = run_new(2, 3);
+	struct store_run_end x;
+	struct store_run run;
+
+	store_set_node(f->st, a);
+	run = start_run(f, 7, 1, 1);
+	store_set_node(f->st, b);
+	CHECK_RC(fix_do(f, &cancel, STORE_RUN_CANCEL, 7), OK);
+	CHECK_INT(cancel.foreign, a);
+	CHECK_INT(cancels_wanted(f, b), 0);
+	CHECK_INT(cancels_wanted(f, a), 1);
+	CHECK_RC(park(f, &run, PARK_SET), OK);
+	CHECK_INT(cancels_wanted(f, a), 1);
+	CHECK_INT(cancels_wanted(f, b), 1);
+	claim.thread_seq = run.thread_seq;
+	CHECK_RC(fix_do(f, &claim, STORE_RUN_CLAIM, 7), OK);
+	CHECK_RC(end(f, &run, &x), OK);
+	CHECK_INT(cancels_wanted(f, b), 0);
+
+	store_set_node(f->st, a);
+	run = start_run(f, 7, 2, 2);
+	held.run.held = 5000;
+	CHECK_RC(fix_do(f, &held, STORE_RUN_CREATE, 7), OK);
+	store_set_node(f->st, b);
+	cancel.run_id = held.run.id;
+	CHECK_RC(fix_do(f, &cancel, STORE_RUN_CANCEL, 7), OK);
+	CHECK_INT(cancel.foreign, a);
+	store_set_node(f->st, a);
+	CHECK_RC(end(f, &run, &x), OK);
+	CHECK_INT(cancels_wanted(f, b), 1);
+}
+
 /* Goal: what a run writes after another node has its thread is refused; so is what was
  * queued before the lease was lost, and what begins before a new one is there. */
 CONTRACT(node_that_lost_its_lease_writes_nothing_of_runs)
