@@ -224,7 +224,7 @@ const at = (q) => Math.round(takeovers[Math.min(takeovers.length - 1, Math.floor
 for (const [kind, t] of Object.entries(tally)) console.log(`  ${kind.padEnd(10)} ${t.n} rounds, ${(t.ms / t.n / 1000).toFixed(1)} s each, ${t.violations} violations`);
 console.log(`${threadsSeen} threads, ${acknowledged} acknowledged runs (${verify.failed} could not be stored on a full disk), ${requests} requests (${unknown} unanswered), ${world.calls()} calls, ${world.handed.length} runs handed over`);
 console.log(`take-over ms: median ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} of ${takeovers.length}; threads of a process: ${mostThreads} at most; ${lostLeases} runs moved because a live node lost its lease`);
-if (process.env.TELL) for (const [n, x] of cluster.nodes.entries()) console.log(`--- node ${n}\n${x.text().slice(-6000)}`);
+if (process.env.TELL) for (const [n, x] of cluster.nodes.entries()) console.log(`--- node ${n}\n${x.text().slice(-1000000)}`);
 await cluster.stop();
 world.close();
 finish();
