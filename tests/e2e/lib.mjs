@@ -41,6 +41,7 @@ export function finish() {
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 }
+process.on("exit", () => { for (const child of running) child.kill("SIGKILL"); });
 process.on("uncaughtException", (e) => { check(false, "uncaught", e); finish(); });
 process.on("unhandledRejection", (e) => { check(false, "unhandled", e); finish(); });
 
