@@ -21,6 +21,7 @@ lease_lost(struct cluster *c, int64_t node, const char *why)
 	if (atomic_exchange(&c->losing, true))
 		return;
 	atomic_store(&c->node, NODE_NONE);
+	atomic_store(&c->until, 0);
 	store_set_node(c->st, NODE_NONE);
 	atomic_fetch_add(&c->counts.lost, 1);
 	c->before = node;
@@ -58,6 +59,25 @@ beat(struct cluster *c)
 	if (pace_beaten(&c->pace, rc, sent, clock_mono()) == PACE_LOST)
 		lease_lost(c, node, rc == ERR_NOTFOUND ? e.text :
 		    "the database was not reached in time");
+	else
+		atomic_store(&c->until, c->pace.until);
+}
+
+bool
+cluster_holds(struct cluster *c)
+{
+	int64_t node;
+
+	if (clock_mono() < atomic_load_explicit(&c->until, memory_order_relaxed))
+		return true;
+	pthread_mutex_lock(&c->lock);
+	node = atomic_load(&c->node);
+	if (node > 0 && clock_mono() >= c->pace.until) {
+		c->pace.next = NEVER;
+		lease_lost(c, node, "the process stood still");
+	}
+	pthread_mutex_unlock(&c->lock);
+	return false;
 }
 
 static void *
@@ -84,6 +104,7 @@ lease_begin(struct cluster *c, int64_t node, nsec sent)
 	atomic_store(&c->node, node);
 	store_set_node(c->st, node);
 	pace_begin(&c->pace, sent);
+	atomic_store(&c->until, c->pace.until);
 	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
 	atomic_fetch_add(&c->counts.joined, 1);
@@ -105,19 +126,20 @@ on_again(struct wheel_timer *t)
 static void
 shard_resume(struct shard_job *job)
 {
-	runs_resume(CONTAINER_OF(job, struct cluster_shard, job)->runs);
+	runs_resume(CONTAINER_OF(job, struct cluster_shard, resume)->runs);
 }
 
 static void
-all_shards(struct cluster *c, void (*run)(struct shard_job *job))
+all_resume(struct cluster *c)
 {
 	pthread_mutex_lock(&c->lock);
-	atomic_store(&c->left, c->shards + 1);
 	for (unsigned i = 0; i < LIMIT_SHARDS; i++) {
-		if (c->shard[i].runs == NULL)
+		struct cluster_shard *s = &c->shard[i];
+
+		if (s->runs == NULL)
 			continue;
-		c->shard[i].job.run = run;
-		shard_post(runs_shard(c->shard[i].runs), &c->shard[i].job);
+		s->resume.run = shard_resume;
+		shard_post(runs_shard(s->runs), &s->resume);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -140,7 +162,7 @@ joined(struct store_cmd *cmd)
 	c->spares = pace_spares(c->o.lease, clock_mono());
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, c->join.node);
-	all_shards(c, shard_resume);
+	all_resume(c);
 	if (c->serves)
 		take_look_soon(c);
 	peers_tell(c, 0);
@@ -176,10 +198,28 @@ abandoned(struct cluster *c)
 static void
 shard_abandon(struct shard_job *job)
 {
-	struct cluster_shard *s = CONTAINER_OF(job, struct cluster_shard, job);
+	struct cluster_shard *s = CONTAINER_OF(job, struct cluster_shard, abandon);
 
 	runs_abandon(s->runs);
 	abandoned(s->c);
+}
+
+/* Before all have, nothing is posted to them again. */
+static void
+all_abandon(struct cluster *c)
+{
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->left, c->shards + 1);
+	for (unsigned i = 0; i < LIMIT_SHARDS; i++) {
+		struct cluster_shard *s = &c->shard[i];
+
+		if (s->runs == NULL)
+			continue;
+		s->abandon.run = shard_abandon;
+		shard_post(runs_shard(s->runs), &s->abandon);
+	}
+	pthread_mutex_unlock(&c->lock);
+	abandoned(c);
 }
 
 static void lost_told(struct shard_job *job);
@@ -204,8 +244,7 @@ lost_told(struct shard_job *job)
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, NODE_NONE);
 	c->lost_job.run = lost_over;
-	all_shards(c, shard_abandon);
-	abandoned(c);
+	all_abandon(c);
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -401,6 +440,7 @@ left(struct store_cmd *cmd)
 	pthread_mutex_lock(&c->lock);
 	atomic_store(&c->node, NODE_NONE);
 	store_set_node(c->st, NODE_NONE);
+	atomic_store(&c->until, 0);
 	c->pace.next = NEVER;
 	pthread_mutex_unlock(&c->lock);
 	peers_tell(c, 0);

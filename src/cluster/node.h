@@ -50,6 +50,9 @@ void cluster_close(struct cluster *c);       /* when no shard runs; accepts NULL
 void cluster_attach(struct cluster *c, struct runs *rs);
 /* When all have: looks for what others have lost, from now on. */
 void cluster_serve(struct cluster *c);
+/* Any thread.  Is this process still the node that it was?  A lease that turns out to be over
+ * is lost then, and the shards are told. */
+bool cluster_holds(struct cluster *c);
 /* It is going to leave: it takes nothing from others any more, which would move it twice. */
 void cluster_drain(struct cluster *c);
 /* After the last write of any run: others may take what is left at once.  done(ctx) on

@@ -33,7 +33,9 @@ struct cluster;
 struct cluster_shard {
 	struct cluster *c;
 	struct runs *runs;
-	struct shard_job job;
+	/* Two: a shard that stands still, for the database maybe, has one of them in its
+	 * mailbox when the other is posted. */
+	struct shard_job abandon, resume;
 };
 
 struct peer {
@@ -58,6 +60,7 @@ struct cluster {
 	pthread_cond_t wake;
 	bool stop;
 	struct pace pace;
+	_Atomic nsec until;                  /* pace.until; 0: no lease */
 	struct peer *peers;                  /* node_peers.c */
 	size_t peers_n, peers_cap;
 	int64_t newest;                      /* number seen */

@@ -251,6 +251,12 @@ make_api(struct node *n, struct err *e)
 	return rc;
 }
 
+static bool
+lease_holds(void *ctx)
+{
+	return cluster_holds(ctx);
+}
+
 static void
 set_runs(struct node *n)
 {
@@ -262,6 +268,7 @@ set_runs(struct node *n)
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
 	if (n->cluster != NULL) {
 		runs_shared_set_foreign(n->shared, wake_node, n->cluster);
+		runs_shared_set_lease(n->shared, lease_holds, n->cluster);
 		runs_shared_set_deleted(n->shared, wire_talk_deleted, &n->talk);
 	}
 }

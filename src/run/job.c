@@ -460,6 +460,16 @@ hand_over(struct job *j)
 	record_changes(j->run, sync ? on_committed : NULL);
 }
 
+/* A process that stood still for longer than its lease goes on with what has come meanwhile,
+ * before it is told: another node is at work on the run by then. */
+static bool
+may_begin(const struct run *run)
+{
+	const struct runs_shared *sh = run->rs->sh;
+
+	return run->stateless || sh->lease_holds == NULL || sh->lease_holds(sh->lease_ctx);
+}
+
 void
 job_pump(struct job *j)
 {
@@ -477,7 +487,7 @@ job_pump(struct job *j)
 			break;
 		}
 		hand_over(j);
-		if (j->holding || t == NULL)
+		if (j->holding || t == NULL || !may_begin(run))
 			break;
 		j->ready = t->next;
 		if (j->ready == NULL)

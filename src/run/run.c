@@ -300,6 +300,13 @@ runs_abandon(struct runs *rs)
 }
 
 void
+runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx), void *ctx)
+{
+	sh->lease_holds = holds;
+	sh->lease_ctx = ctx;
+}
+
+void
 runs_resume(struct runs *rs)
 {
 	rs->lost = false;

@@ -99,6 +99,9 @@ void runs_abandon(struct runs *rs);
  * written that another node is to look at. */
 void runs_shared_set_foreign(struct runs_shared *sh, void (*wrote)(void *ctx, int64_t node),
     void *ctx);
+/* Before the shards run: holds(ctx), on any shard, says whether the lease is not over by now.
+ * When it is, no task of a run on a thread begins any more, and runs_abandon follows. */
+void runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx), void *ctx);
 void runs_resume(struct runs *rs);
 struct shard *runs_shard(const struct runs *rs);
 

@@ -53,6 +53,8 @@ struct runs_shared {
 	void *listened_ctx;
 	void (*foreign_wrote)(void *ctx, int64_t node);      /* NULL: nobody is told */
 	void *foreign_ctx;
+	bool (*lease_holds)(void *ctx);      /* NULL: there is none */
+	void *lease_ctx;
 	void (*deleted)(void *ctx, const struct uuid *thread_id);    /* the same */
 	void *deleted_ctx;
 	atomic_uint shards;

@@ -6,7 +6,15 @@
  */
 #include "cluster/node.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
 #include "harness/test.h"
+#include "run/run.h"
+#include "tools/tools.h"
 
 #define LEASE 400
 
@@ -174,6 +182,122 @@ TEST(node_that_drains_takes_nothing)
 		cluster_stats(f.c, &s);
 	} while (s.beats < beats + 4);
 	CHECK_INT(s.marked, 0);
+	fix_close(&f);
+}
+
+/* A process of ours stops this one for longer than its lease. */
+static void
+stand_still(void)
+{
+	pid_t us = getpid(), child = fork();
+
+	if (child == 0) {
+		nsec end = clock_mono() + 2 * LEASE * NS_PER_MS;
+
+		kill(us, SIGSTOP);
+		while (clock_mono() < end)
+			poll(NULL, 0, 10);
+		kill(us, SIGCONT);
+		_exit(0);
+	}
+	CHECK(child > 0);
+	CHECK(waitpid(child, NULL, 0) == child);
+}
+
+/* Goal: a process that stood still knows that its lease is over before anybody has told its
+ * shards, and joins again. */
+TEST(node_that_stood_still_holds_nothing)
+{
+	struct cluster_stats s;
+	struct fix f;
+
+	fix_open(&f);
+	cluster_serve(f.c);
+	CHECK(cluster_holds(f.c));
+	stand_still();
+	CHECK(!cluster_holds(f.c) && store_node(f.st) == NODE_NONE);
+	while (f.told_n < 3)
+		turn(&f);
+	CHECK(f.told[1] == NODE_NONE && f.told[2] > 0 && cluster_holds(f.c));
+	cluster_stats(f.c, &s);
+	CHECK_INT(s.lost, 1);
+	fix_close(&f);
+}
+
+/* A shard beside ours that takes a turn when it is let. */
+struct beside {
+	struct tools *tools;
+	struct agents *agents;
+	struct runs_shared *sh;
+	struct shard *shard;
+	struct store_reader *reader;
+	struct runs *rs;
+	struct shard_job mark;
+	unsigned marks;
+};
+
+static void
+beside_open(struct beside *b, struct fix *f)
+{
+	struct err e;
+
+	*b = (struct beside){ .tools = tools_new(), .agents = agents_new() };
+	b->sh = runs_shared_new(f->st, b->tools, b->agents, true);
+	CHECK_RC(shard_new(&b->shard, 1, &e), OK);
+	CHECK_RC(store_reader_open(f->st, &b->reader, &e), OK);
+	CHECK_RC(runs_new(&b->rs, b->sh, b->shard, b->reader, NULL, &e), OK);
+	cluster_attach(f->c, b->rs);
+}
+
+static void
+beside_close(struct beside *b)
+{
+	runs_free(b->rs);
+	store_reader_close(b->reader);
+	shard_free(b->shard);
+	runs_shared_free(b->sh);
+	agents_free(b->agents);
+	tools_free(b->tools);
+}
+
+static void
+marked(struct shard_job *job)
+{
+	CONTAINER_OF(job, struct beside, mark)->marks++;
+}
+
+/* Until the node is another one, or none; our own shard only. */
+static void
+until_told(struct fix *f, size_t n)
+{
+	while (f->told_n < n)
+		turn(f);
+}
+
+/* Goal: a lease that is lost again while a shard has not heard yet of the one before costs
+ * that shard none of what others have posted to it. */
+TEST(node_is_lost_again_before_a_shard_has_resumed)
+{
+	struct beside b;
+	struct fix f;
+
+	fix_open(&f);
+	beside_open(&b, &f);
+	cluster_serve(f.c);
+	run(&f, &(struct store_node_leave){ .node = f.told[0] }, STORE_NODE_LEAVE);
+	until_told(&f, 2);
+	shard_turn(b.shard);                 /* it abandons what it has */
+	b.mark.run = marked;
+	shard_post(b.shard, &b.mark);
+	until_told(&f, 3);                   /* it is to resume */
+	run(&f, &(struct store_node_leave){ .node = f.told[2] }, STORE_NODE_LEAVE);
+	until_told(&f, 4);                   /* and to abandon again */
+	shard_turn(b.shard);
+	CHECK_INT(b.marks, 1);
+	until_told(&f, 5);
+	CHECK(f.told[4] > f.told[2] && cluster_node(f.c) == f.told[4]);
+	shard_turn(b.shard);
+	beside_close(&b);
 	fix_close(&f);
 }
 

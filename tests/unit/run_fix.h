@@ -46,6 +46,7 @@ struct fix {
 	bool hosts;                          /* workers may come; of `definition` */
 	struct workers *workers;
 	int64_t fail_at;
+	unsigned asked;                      /* a test's own, under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct arena arena;                  /* of what the helpers return */

@@ -496,3 +496,55 @@ TEST(store_failure_leaves_a_pending_run_in_line)
 	ear_free(&y);
 	fix_close(&f);
 }
+
+/* ---- of several nodes ---------------------------------------------------------------- */
+
+static bool
+lease_is_over(void *ctx)
+{
+	struct fix *f = ctx;
+
+	pthread_mutex_lock(&f->lock);
+	f->asked++;
+	fix_changed(f);
+	pthread_mutex_unlock(&f->lock);
+	return false;
+}
+
+static bool
+lease_was_asked(void *arg)
+{
+	return ((struct fix *)arg)->asked > 0;
+}
+
+static void
+abandon_do(struct desk *d, void *arg)
+{
+	(void)arg;
+	runs_abandon(d->runs);
+}
+
+/* Goal: behind the end of the lease no task begins, and nobody is told of what it did not
+ * do; runs without a thread are nobody else's, and go on. */
+TEST(queue_without_a_lease_no_task_begins)
+{
+	struct fix f;
+	struct ear x, y;
+
+	fix_open(&f, "memory", 1, RULES);
+	runs_shared_set_lease(f.sh, lease_is_over, &f);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("notes echo"), .modes = MODE_UPDATES }), OK);
+	fix_until(&f, lease_was_asked, &f, "the lease to be asked about");
+	desk_do(&f.desks[0], abandon_do, NULL);
+	ear_until_rc(&x, ERR_CLOSED);
+	CHECK_INT(note_count(), 0);
+	CHECK(!ear_has(&x, "event: updates") && !ear_has(&x, "event: error"));
+	CHECK_RC(ear_start(&y, &f.desks[0], (struct ask){ .stateless = true,
+	    .input = SAY("notes echo"), .modes = MODE_UPDATES }), OK);
+	ear_until_end(&y);
+	CHECK_INT(note_count(), 1);
+	ear_free(&x);
+	ear_free(&y);
+	fix_close(&f);
+}
