@@ -60,7 +60,7 @@ const nats = startNats();
 
 // ---- the cluster and what happens to its nodes ------------------------------------------
 
-const troubles = Array.from({ length: N }, () => []), stopped = new Set(), cutOff = new Set(), skewed = new Set();
+const troubles = Array.from({ length: N }, () => []), stopped = new Set(), cutOff = new Set(), leaving = new Set(), skewed = new Set();
 let all = false;                            // something that everybody feels goes on
 const note = (i) => troubles[i].push(performance.now());
 const violations = [];
@@ -74,7 +74,7 @@ function lostLease(i, since) {
 }
 const world = await startWorld({
   nodeOf: (a) => Number(a.replace("::ffff:", "").split(".")[3]) - 1,
-  trouble: (i, since) => all || stopped.has(i) || cutOff.has(i) || troubles[i].some((t) => t >= since - 50) || lostLease(i, since),
+  trouble: (i, since) => all || stopped.has(i) || cutOff.has(i) || leaving.has(i) || troubles[i].some((t) => t >= since - 50) || lostLease(i, since),
   stopped: (i) => stopped.has(i), delay: () => 30 + upTo(250),
   violation: (what) => { violations.push(what); check(false, what); },
 });
@@ -115,6 +115,15 @@ async function killNode(i) {
   const from = performance.now();
   await takenOver(i, from, world.under(i, from - 400));
   await cluster.startNode(i);
+}
+
+// Others have its runs before it has ended.
+async function leave(i) {
+  leaving.add(i);
+  const end = await cluster.nodes[i].stop();
+  note(i);
+  leaving.delete(i);
+  return end;
 }
 
 async function everybody(begin, end) {
@@ -163,25 +172,19 @@ const faults = {
   },
   async skew(i) {
     const other = (i + 1) % N;
-    note(i);
-    await cluster.nodes[i].stop();
-    note(i);
+    await leave(i);
     skewed.add(i);
     await cluster.startNode(i);
     await hold(200, lease);
     await killNode(other);
     skewed.delete(i);
-    note(i);
-    await cluster.nodes[i].stop();
-    note(i);
+    await leave(i);
     await cluster.startNode(i);
   },
   "disk-data": () => everybody(() => full("data"), () => {}),
   "disk-wal": () => everybody(() => full("wal"), () => {}),
   async drain(i) {
-    note(i);
-    const end = await cluster.nodes[i].stop();
-    note(i);
+    const end = await leave(i);
     check(end.code === 0, "a drained node ends in order", end);
     await cluster.startNode(i);
   },
@@ -216,7 +219,7 @@ for (let round = 0; round < rounds * kinds.length; round++) {
     t.violations += violations.length - before;
   });
   // Whatever went wrong, the next round begins with a whole cluster.
-  stopped.clear(); cutOff.clear(); all = false;
+  stopped.clear(); cutOff.clear(); leaving.clear(); all = false;
   for (let n = 0; n < N; n++) for (const link of ["db", "bus"]) spaces.mend(n, link);
 }
 takeovers.sort((a, b) => a - b);
