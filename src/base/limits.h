@@ -505,6 +505,8 @@
 	X(QUOTA_SILENT_MS,     3000,      "ms",     "without a message from a node, after which its requests under way do not count; it repeats them each third of that") \
 	X(QUOTA_TOLD_BYTES,    131072,    "bytes",  "of callers' counts in one message between nodes") \
 	X(TALK_LOOK_MS,        1000,      "ms",     "between two looks at rows that other nodes may have changed while NATS is away, and up to half of it more") \
+	X(FOREIGN_QUERIES,     200,       "queries/s", "of a process, about runs of other nodes and about threads that are read here while NATS is away; more wait in turn") \
+	X(FOREIGN_BATCH,       256,       "runs",   "or threads, in one of these queries") \
 	X(WORKER_ASK_MS,       1000,      "ms",     "between two questions to other nodes for workers of offers that wait; and a place of a worker is kept for them so long") \
 	X(WORKER_AWAY_MS,      15000,     "ms",     "that a name counts as served by another node after it said so; it says so three times as often") \
 	X(WORKER_AWAY_BYTES,   33554432,  "bytes",  "of tasks that another node has for a worker here, in one answer") \

@@ -78,7 +78,7 @@ wire_talk_modules(void *ctx)
 
 /* ---- threads ---------------------------------------------------------------------- */
 
-/* Who reads it here is told.  While NATS is away readers at other nodes stay. */
+/* Its readers here are ended.  While NATS is away they are found by looks at the store. */
 static void
 threads_heard(void *ctx, uint64_t from, struct str what)
 {
@@ -90,6 +90,14 @@ threads_heard(void *ctx, uint64_t from, struct str what)
 		return;
 	memcpy(id.b, what.p, sizeof id.b);
 	runs_thread_gone(w->runs, &id);
+}
+
+static void
+threads_changed(void *ctx, bool up)
+{
+	struct wire_talk *w = ctx;
+
+	runs_set_informed(w->runs, up);
 }
 
 void
@@ -142,7 +150,8 @@ wire_talk_open(struct wire_talk *w, const struct wire_talk_needs *n)
 	w->away = worker_away_new(n->desk, &(struct worker_away_options){ say_to_workers, w });
 	talk_on(w->talk, TALK_WORKERS, &(struct talk_ear){ .heard = workers_heard,
 	    .changed = workers_changed, .ctx = w });
-	talk_on(w->talk, TALK_THREADS, &(struct talk_ear){ .heard = threads_heard, .ctx = w });
+	talk_on(w->talk, TALK_THREADS, &(struct talk_ear){ .heard = threads_heard,
+	    .changed = threads_changed, .ctx = w });
 	w->passes = shared_passes_new(w->talk, n->shard, n->auth);
 	w->counts = counts_new(w->talk, n->shard, n->auth);
 }

@@ -98,6 +98,7 @@ ear_of(struct runs *here, const struct reader *r)
 		ear->key = (struct ear_key){ .thread_id = r->thread_id, .owner = r->owner };
 		ear->rs = here;
 		map_put(&here->ears, ear);
+		foreign_read_thread(here);
 	}
 	if (ear->thread_seq == 0 && store_thread_get(here->reader, r->owner, &r->thread_id,
 	    &a, &t) == OK)

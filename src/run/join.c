@@ -482,7 +482,7 @@ route(struct runs *here, struct bridge *r)
 	} else if (at == AT_REST) {
 		bridge_rest(r, &row);
 	} else if (at == AT_FOREIGN) {
-		foreign_follow(here, r, r->owner, &r->run_id, &row);
+		foreign_follow(here, r, r->owner, &row);
 	} else if (at == AT_LARGE && r->tries < TRIES_MAX) {
 		admit_large(here, r->owner, &row);
 		route_again(r);

@@ -152,7 +152,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
 	list_init(&rs->updates);
-	list_init(&rs->foreigners);
+	foreign_open(rs);
 	mail_open(rs);
 	ear_init(rs);
 	pthread_mutex_lock(&sh->lock);
@@ -208,6 +208,7 @@ runs_free(struct runs *rs)
 	map_release(&rs->runs);
 	mail_close(rs);
 	ear_release(rs);
+	foreign_close(rs);
 	definitions_release(&rs->definitions);
 	agents_free(rs->agents);
 	free(rs);
@@ -255,9 +256,9 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
 	hosted_turns_clear(rs);
-	foreign_drain(rs);
 	embedder_drain(rs->embedder);
 	ear_drain(rs);
+	foreign_drain(rs);
 	admit_clear(rs);
 	runs_busy(rs, -1);
 }

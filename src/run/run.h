@@ -84,6 +84,8 @@ void runs_thread_deleted(struct runs *rs, const struct uuid *thread_id);
 void runs_thread_gone(struct runs *rs, const struct uuid *thread_id);
 void runs_shared_set_deleted(struct runs_shared *sh,
     void (*deleted)(void *ctx, const struct uuid *thread_id), void *ctx);
+/* Does this process receive what other nodes delete?  Not at first; any thread. */
+void runs_set_informed(struct runs *rs, bool yes);
 /* The system's assistant of an agent. */
 struct uuid runs_assistant_id(struct str graph_id);
 /* Stops taking work; running runs are left for recovery (their rows say

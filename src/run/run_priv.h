@@ -57,6 +57,8 @@ struct runs_shared {
 	void *lease_ctx;
 	void (*deleted)(void *ctx, const struct uuid *thread_id);    /* the same */
 	void *deleted_ctx;
+	atomic_bool informed;                /* foreign_gone.c */
+	atomic_uint outages;                 /* of that, that are over */
 	atomic_uint shards;
 	atomic_uint listeners;               /* to threads (ear.c) */
 	pthread_mutex_t lock;                /* of what follows */
@@ -123,7 +125,7 @@ struct runs {
 	struct hooks *hooks;                 /* likewise */
 	bool lost;                           /* no node: between runs_abandon and
 	                                        runs_resume */
-	struct list foreigners;              /* watchers of other nodes' runs (foreign.c) */
+	struct foreign_desk *foreign;        /* watchers of other nodes' runs (foreign.c) */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -377,8 +379,13 @@ struct run_watch *bridge_watch(const struct bridge *r);
 
 /* foreign.c: follows a run of another node by what that one stores; r is taken. */
 void foreign_follow(struct runs *rs, struct bridge *r, owner_t owner,
-    const struct uuid *run_id, const struct store_run *row);
+    const struct store_run *row);
+void foreign_open(struct runs *rs);
+void foreign_close(struct runs *rs);
 void foreign_drain(struct runs *rs);         /* ends all */
+uint64_t foreign_queries(const struct runs *rs);     /* so far, for what is read here */
+/* A thread is read here that was not. */
+void foreign_read_thread(struct runs *rs);
 void foreign_tell(struct runs *rs, int64_t node);    /* something is written for it */
 
 /* Ends a watcher; it is not touched after. */

@@ -20,13 +20,13 @@
 #define READ_BYTES (1 * MB)                  /* of the store at once */
 #define SEND_BYTES (64 * KB)                 /* to a reader at once */
 
-/* Calls each(ctx) with the events of a run that are stored, in order, until it says
- * false. */
+/* Calls each(ctx) with the events of a run that are stored behind `after`, in order, until
+ * it says false. */
 static bool
-each_stored(struct store_reader *r, owner_t owner, const struct uuid *run_id,
-    int64_t run_seq, bool (*each)(void *ctx, const struct event_entry *e), void *ctx)
+each_behind(struct store_reader *r, owner_t owner, const struct uuid *run_id, int64_t run_seq,
+    int64_t after, bool (*each)(void *ctx, const struct event_entry *e), void *ctx)
 {
-	int64_t after = -1, last = -1;
+	int64_t last = after;
 	bool more = run_seq != 0, on = true;
 
 	while (more) {
@@ -55,6 +55,13 @@ each_stored(struct store_reader *r, owner_t owner, const struct uuid *run_id,
 		arena_release(&a);
 	}
 	return on;
+}
+
+static bool
+each_stored(struct store_reader *r, owner_t owner, const struct uuid *run_id,
+    int64_t run_seq, bool (*each)(void *ctx, const struct event_entry *e), void *ctx)
+{
+	return each_behind(r, owner, run_id, run_seq, -1, each, ctx);
 }
 
 struct following {
@@ -335,4 +342,67 @@ tape_replay(const struct tape_source *s, struct run_watch *w,
 		w->after = replay_next_id(&t.replay) - 1;
 	replay_stop(&t.replay);
 	return !t.left;
+}
+
+/* ---- many readers of what another node stores --------------------------------------- */
+
+static struct val
+feed_values(void *ctx, struct str ns, const struct uuid *checkpoint)
+{
+	struct tape_feed *f = ctx;
+
+	f->reads++;
+	return tape_values(&f->source, val_get(f->replay.facts, S("channels")), ns, checkpoint);
+}
+
+void
+tape_feed_open(struct tape_feed *f, const struct tape_source *s, unsigned modes, int64_t after)
+{
+	*f = (struct tape_feed){ .source = *s, .after = -1 };
+	f->replay.values = feed_values;
+	f->replay.ctx = f;
+	replay_start(&f->replay, &s->thread_id, &s->run_id, s->ids,
+	    &(struct run_watch){ .modes = modes, .after = after });
+}
+
+static void
+feed_tell(struct tape_feed *f)
+{
+	if (replay_frames(&f->replay).n > 0)
+		f->tell(f->ctx, replay_frames(&f->replay));
+	buf_clear(&f->replay.out);
+}
+
+static bool
+feed_entry(void *ctx, const struct event_entry *e)
+{
+	struct tape_feed *f = ctx;
+
+	if (e->seq <= f->after)
+		return true;
+	f->after = e->seq;
+	(void)replay_event(&f->replay, e);
+	if (f->replay.out.n >= SEND_BYTES)
+		feed_tell(f);
+	return true;
+}
+
+unsigned
+tape_feed_read(struct tape_feed *f, void (*tell)(void *ctx, struct str frames), void *ctx)
+{
+	const struct tape_source *s = &f->source;
+
+	f->tell = tell;
+	f->ctx = ctx;
+	f->reads = 2;                        /* what there is, and that this was all */
+	(void)each_behind(s->rs->reader, s->owner, &s->run_id, s->run_seq, f->after, feed_entry,
+	    f);
+	feed_tell(f);
+	return f->reads;
+}
+
+void
+tape_feed_close(struct tape_feed *f)
+{
+	replay_stop(&f->replay);
 }

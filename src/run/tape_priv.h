@@ -60,4 +60,23 @@ struct val tape_values(const struct tape_source *s, struct val channels, struct 
 bool tape_replay(const struct tape_source *s, struct run_watch *w,
     bool (*gone)(const void *ctx), const void *ctx);
 
+/* Frames of some modes of what is stored, as it grows, for any number of readers.  Those up
+ * to `after` are not made. */
+struct tape_feed {
+	/* private */
+	struct tape_source source;
+	struct replay replay;
+	int64_t after;                       /* the last event that was read */
+	unsigned reads;
+	void (*tell)(void *ctx, struct str frames);
+	void *ctx;
+};
+/* The feed stays where it is. */
+void tape_feed_open(struct tape_feed *f, const struct tape_source *s, unsigned modes,
+    int64_t after);
+/* What is new, whole frames; returns how often the store was asked. */
+unsigned tape_feed_read(struct tape_feed *f, void (*tell)(void *ctx, struct str frames),
+    void *ctx);
+void tape_feed_close(struct tape_feed *f);
+
 #endif

@@ -9,6 +9,7 @@
  */
 #include "store/node.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -89,6 +90,81 @@ store_thread_node(struct store_reader *r, const struct uuid *thread_id, int64_t 
 	    node);
 	if (*node < 0)
 		*node = 0;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* ---- many at once ----------------------------------------------------------- */
+
+#define NUMBERS_MAX (24u * LIMIT_FOREIGN_BATCH)      /* bytes of their text */
+
+static void
+numbers_add(struct buf *b, int64_t n)
+{
+	buf_add_char(b, b->n == 0 ? '[' : ',');
+	buf_add_i64(b, n);
+}
+
+static struct query
+numbers_query(struct store_reader *r, int sql, struct buf *b)
+{
+	buf_add_char(b, ']');
+	return query_of(reader_db(r), sql, db_str(buf_str(b)));
+}
+
+static void
+news_read(const struct query *q, struct store_run_news *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct store_run_news *x = &at[i];
+
+		if (x->run_seq != query_i64(q, 0) || x->owner != query_i64(q, 1))
+			continue;
+		x->gone = false;
+		x->status = (enum run_status)query_i64(q, 2);
+		x->node = query_i64(q, 3) > 0 ? query_i64(q, 3) : 0;
+		x->last = query_i64(q, 4);
+	}
+}
+
+int
+store_runs_news(struct store_reader *r, struct store_run_news *at, size_t n)
+{
+	struct buf numbers = BUF(NUMBERS_MAX);
+	struct query q;
+	int rc;
+
+	assert(n > 0 && n <= LIMIT_FOREIGN_BATCH);
+	for (size_t i = 0; i < n; i++) {
+		at[i].gone = true;
+		numbers_add(&numbers, at[i].run_seq);
+	}
+	q = numbers_query(r, SQL_RUNS_NEWS, &numbers);
+	while ((rc = query_row(&q)) == OK)
+		news_read(&q, at, n);
+	query_end(&q);
+	buf_release(&numbers);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_threads_there(struct store_reader *r, struct store_thread_there *at, size_t n)
+{
+	struct buf numbers = BUF(NUMBERS_MAX);
+	struct query q;
+	int rc;
+
+	assert(n > 0 && n <= LIMIT_FOREIGN_BATCH);
+	for (size_t i = 0; i < n; i++) {
+		at[i].there = false;
+		numbers_add(&numbers, at[i].thread_seq);
+	}
+	q = numbers_query(r, SQL_THREADS_THERE, &numbers);
+	while ((rc = query_row(&q)) == OK)
+		for (size_t i = 0; i < n; i++)
+			at[i].there |= at[i].thread_seq == query_i64(&q, 0) &&
+			    at[i].owner == query_i64(&q, 1);
+	query_end(&q);
+	buf_release(&numbers);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 

@@ -33,6 +33,23 @@ bool store_is_late(const struct store *st, const struct store_cmd *c);
 /* Whose the thread's runs are, whatever its owner; 0: nobody's, or there is no such
  * thread. */
 int store_thread_node(struct store_reader *r, const struct uuid *thread_id, int64_t *node);
+/* Many runs of an owner's, at once (n: LIMIT_FOREIGN_BATCH at most). */
+struct store_run_news {
+	owner_t owner;                       /* in */
+	int64_t run_seq;
+	bool gone;                           /* out: it is not there; or it is, and: */
+	enum run_status status;
+	int64_t node;                        /* as of store_thread_node */
+	int64_t last;                        /* the number of its last event; -1 */
+};
+int store_runs_news(struct store_reader *r, struct store_run_news *at, size_t n);
+/* The same of threads: are they there? */
+struct store_thread_there {
+	owner_t owner;                       /* in */
+	int64_t thread_seq;
+	bool there;                          /* out */
+};
+int store_threads_there(struct store_reader *r, struct store_thread_there *at, size_t n);
 
 /* ---- the lease ------------------------------------------------------------ */
 

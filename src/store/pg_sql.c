@@ -19,11 +19,20 @@
 /* The number of the attempt stands behind all that a client may have said. */
 #define ATTEMPT(n) "regexp_replace(base, '^(.*\"run_attempt\":)[0-9]+', '\\1' || " n ")"
 
+/* The numbers of a JSON array. */
+#define NUMBERS(array) "(SELECT unnest(CAST(translate(CAST(" array " AS TEXT), '[]', '{}')" \
+	" AS bigint[])) AS value)"
+
 const char *const store_sql_pg[SQL_COUNT] = {
 /* Who changes or deletes it waits for those that begin a run of it, and they for it. */
 [SQL_ASSISTANT_OWN] = ASSISTANT_SELECT "WHERE a.uuid = ? AND a.owner = ? FOR UPDATE OF a",
 [SQL_ASSISTANT_STAYS] = "SELECT 1 FROM assistant a WHERE a.uuid = ?"
     " AND (a.owner = ? OR a.system = 1) FOR KEY SHARE",
+[SQL_RUNS_NEWS] = "SELECT r.seq, t.owner, r.status, t.node, coalesce((SELECT max(e.last)"
+    " FROM event e WHERE e.run = r.seq), -1) FROM " NUMBERS("?") " j"
+    " JOIN run r ON r.seq = j.value JOIN thread t ON t.seq = r.thread",
+[SQL_THREADS_THERE] = "SELECT t.seq, t.owner FROM " NUMBERS("?") " j"
+    " JOIN thread t ON t.seq = j.value",
 /* It would sort all that the branches of a UNION ALL give. */
 [SQL_THREADS_NEW] = SEEK_COLUMNS "FROM thread t WHERE t.owner = ?1"
     " ORDER BY t.created DESC, t.seq DESC",

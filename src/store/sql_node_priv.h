@@ -42,6 +42,12 @@
 	/* of a thread that an owner-checked row named, or to look for its node */ \
 	X(THREAD_NODE_AT, "SELECT node FROM thread WHERE seq = ?")             \
 	X(THREAD_NODE_OF, "SELECT node FROM thread WHERE uuid = ?")            \
+	/* many at once; the caller compares the owners */                     \
+	X(RUNS_NEWS, "SELECT r.seq, t.owner, r.status, t.node, coalesce((SELECT"  \
+	    " max(e.last) FROM event e WHERE e.run = r.seq), -1) FROM json_each(?) j"  \
+	    " CROSS JOIN run r ON r.seq = j.value CROSS JOIN thread t ON t.seq = r.thread") \
+	X(THREADS_THERE, "SELECT t.seq, t.owner FROM json_each(?) j CROSS JOIN thread t"  \
+	    " ON t.seq = j.value")                                             \
 	X(THREAD_PLACE, "SELECT uuid, owner FROM thread WHERE seq = ? AND node = ?") \
 	X(THREAD_NODE_SET, "UPDATE thread SET node = ?2 WHERE seq = ?1 AND node <> ?2") \
 	/* its run is parked, and none waits behind it here */                 \

@@ -153,6 +153,56 @@ await scenario("runs of the other server: queued, read, cancelled", async () => 
   await end(a, b);
 });
 
+// All that the servers ask PostgreSQL.
+const queries = (store) => Number(execFileSync("psql", [store, "-Atc", "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"], { encoding: "utf8" }));
+
+await scenario("many readers of the other server's run: it is asked about once for all", async () => {
+  const readers = 200, store = schema(), args = ["--cluster-lease", String(lease)];
+  const a = await node(store, "a", args), b = await node(store, "b", args);
+  const t = await thread(a);
+  const r = await begin(a, t, "many mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] });
+  await half(b, t, r.run_id);
+  const texts = [];
+  const read = async (i) => {
+    const s = await fetch(`${b.url}/threads/${t}/runs/${r.run_id}/stream?stream_mode=${i % 2 ? "updates" : "messages-tuple"}`, { headers: { "last-event-id": "-1" } });
+    for await (const chunk of s.body) texts[i] = (texts[i] ?? "") + Buffer.from(chunk).toString();
+  };
+  const all = [...Array(readers)].map((_, i) => read(i));
+  await until(() => texts.filter((x) => x?.includes("event: metadata")).length === readers, "all to read");
+  const before = queries(store);
+  const behind = await begin(a, t, "behind it");
+  const beats = () => texts.map((x) => x.split(": heartbeat").length), first = beats();
+  await until(() => beats().every((n, i) => n > first[i]), "a heartbeat for each", 30000);
+  const asked = queries(store) - before;
+  await call(b, "POST", `/threads/${t}/runs/${r.run_id}/cancel?wait=true`);
+  await Promise.all(all);
+  check(asked < 2 * readers, `asked ${asked} times between two heartbeats of ${readers} readers`);
+  check(texts.every((x, i) => i < 2 || x.split("\nid: ").length === texts[i % 2].split("\nid: ").length), "all of a mode have read the same");
+  await shown(b, t, behind.run_id, "success", "the run behind it");
+  await end(a, b);
+});
+
+await scenario("a thread that the other server deletes: its readers end", async () => {
+  const { a, b } = await two();
+  const t = await thread(a), stays = await thread(a);
+  const ends = [];
+  const sub = (id) => fetch(`${b.url}/threads/${id}/stream/events`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ channels: ["lifecycle"] }) });
+  const open = (id, s) => {
+    equal(s.status, 200, "a stream");
+    return (async () => { for await (const _ of s.body) continue; ends.push(id); })().catch(() => {});
+  };
+  const streams = [];
+  for (const id of [t, stays]) {
+    streams.push(open(id, await fetch(`${b.url}/threads/${id}/stream`)));
+    streams.push(open(id, await sub(id)));
+  }
+  check((await call(a, "DELETE", `/threads/${t}`)).status < 300, "deleted at a");
+  await until(() => ends.length === 2, "both readers at b to end");
+  equal(ends, [t, t], "those of the other thread stay");
+  await end(a, b);
+  await Promise.all(streams);
+});
+
 await scenario("crons, sleepers and webhooks: one of two does each", async () => {
   const calls = [];
   const port = await freePort();

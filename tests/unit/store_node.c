@@ -94,6 +94,42 @@ CONTRACT(node_has_a_thread_while_a_run_is_under_way)
 	CHECK_INT(node_of(f, 2), b);
 }
 
+/* Goal: many runs and threads are looked up at once, each by its owner alone. */
+CONTRACT(node_looks_at_many_runs_of_others)
+{
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
+	struct store_events_append e = { .first = 3, .last = 5, .next = 9, .bytes = S("events") };
+	struct store_run_news runs[4];
+	struct store_thread_there threads[3];
+	struct store_run first, second;
+	struct store_run_end x;
+
+	store_set_node(f->st, a);
+	first = start_run(f, 7, 1, 1);
+	second = start_run(f, 8, 2, 2);
+	e.run_seq = first.seq;
+	e.thread_seq = first.thread_seq;
+	CHECK_RC(fix_do(f, &e, STORE_EVENTS_APPEND, 7), OK);
+	store_set_node(f->st, b);
+	runs[0] = (struct store_run_news){ .owner = 8, .run_seq = second.seq };
+	runs[1] = (struct store_run_news){ .owner = 7, .run_seq = 999 };
+	runs[2] = (struct store_run_news){ .owner = 8, .run_seq = first.seq };
+	runs[3] = (struct store_run_news){ .owner = 7, .run_seq = first.seq };
+	CHECK_RC(store_runs_news(f->r, runs, COUNT(runs)), OK);
+	CHECK(!runs[0].gone && runs[1].gone && runs[2].gone && !runs[3].gone);
+	CHECK(runs[0].last == -1 && runs[3].last == 5);
+	CHECK(runs[3].node == a && runs[3].status == RUN_RUNNING);
+	threads[0] = (struct store_thread_there){ .owner = 8, .thread_seq = first.thread_seq };
+	threads[1] = (struct store_thread_there){ .owner = 7, .thread_seq = first.thread_seq };
+	threads[2] = (struct store_thread_there){ .owner = 7, .thread_seq = 999 };
+	CHECK_RC(store_threads_there(f->r, threads, COUNT(threads)), OK);
+	CHECK(!threads[0].there && threads[1].there && !threads[2].there);
+	store_set_node(f->st, a);
+	CHECK_RC(end(f, &first, &x), OK);
+	CHECK_RC(store_runs_news(f->r, &runs[3], 1), OK);
+	CHECK(runs[3].node == 0 && runs[3].status == RUN_SUCCESS);
+}
+
 /* Goal: a run for a thread of another node waits there, and comes when its turn does. */
 CONTRACT(node_leaves_a_run_to_the_one_that_has_the_thread)
 {
