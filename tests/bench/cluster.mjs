@@ -1,14 +1,16 @@
 // cluster.mjs [PART...] - what PostgreSQL and more nodes than one cost; parts: store, nodes,
 // join, idle (default: all).  Not a test: a figure beside its gate.
 //
-//   store  one node over PostgreSQL beside one over a file: CPU of a flow and of a POST
-//          /threads, and how long one takes, with 1 and 50 clients
-//   nodes  CPU of a flow with three nodes and with one (nodes, PostgreSQL and NATS together)
+//   store  one node over PostgreSQL beside one over a file: CPU of a flow, of a POST /threads
+//          and of a point read (GET /threads/ID), how long each takes, with 1 and 50 clients,
+//          and how many commands share a commit
+//   nodes  CPU of a flow with three nodes and with one (nodes, PostgreSQL and NATS together), and
+//          when the first words of an answer come
 //   join   how much later a token comes to a reader of another node than to one of its own
 //   idle   10,000 readers on other nodes of runs that say nothing: CPU, memory, threads
 //
 // Measure with a release build: COHORT=build-release/cohort node tests/bench/cluster.mjs
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -58,16 +60,16 @@ function flow(url, vus) {
   });
 }
 
-// POST /threads by `clients` connections; milliseconds of each.
-async function threads(url, clients) {
+// A request, again and again, by `clients` connections; milliseconds of each.
+async function repeat(url, clients, method, where, body = "") {
   const agent = new http.Agent({ keepAlive: true, maxSockets: clients }), times = [], end = performance.now() + seconds * 500;
   const one = () => new Promise((resolve, reject) => {
-    const began = performance.now(), req = http.request(`${url}/threads`, { method: "POST", agent, headers: { "content-type": "application/json", "content-length": 2 } }, (res) => {
+    const began = performance.now(), req = http.request(url + where, { method, agent, headers: { "content-type": "application/json", "content-length": body.length } }, (res) => {
       res.on("data", () => {});
       res.on("end", () => { times.push(performance.now() - began); if (res.statusCode === 200) resolve(); else reject(new Error(`status ${res.statusCode}`)); });
     });
     req.on("error", reject);
-    req.end("{}");
+    req.end(body);
   });
   await Promise.all(Array.from({ length: clients }, async () => { while (performance.now() < end) await one(); }));
   agent.destroy();
@@ -83,8 +85,11 @@ async function one(store) {
   const port = await freePort(), dir = scratch();
   return startProgram("serve", ["--port", String(port), ...(store ? ["--store", store, "--work-path", path.join(dir, "w.db")] : ["--db", path.join(dir, "c.db")])], { env: model, cwd: dir, port, health: "/ok" });
 }
-const sql = (q) => execFileSync("psql", [pg.url, "-Atc", q], { encoding: "utf8" }).trim();
-const commits = () => Number(sql("select xact_commit from pg_stat_database where datname = 'cohort'"));
+// What the store's writer has done.
+async function written(url) {
+  const text = await (await fetch(`${url}/metrics`)).text(), of = (name) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)[1]);
+  return { commits: of("cohort_store_commits_total"), commands: of("cohort_store_commands_total") };
+}
 const cluster = (n, more = {}) => startCluster({ nodes: n, dir: scratch(), mock, store: freshSchema(pg.url), nats: nats.url, ...more });
 
 // ---- parts --------------------------------------------------------------------
@@ -93,8 +98,13 @@ async function partStore() {
   for (const [name, store] of [["SQLite", undefined], ["PostgreSQL", freshSchema(pg.url)]]) {
     const s = await one(store), pids = store ? { node: [s.child.pid], postgres: [pgPid(pg)] } : { node: [s.child.pid] };
     for (const clients of [1, 50]) {
-      const was = store ? commits() : 0, c = await cost(pids, () => threads(s.url, clients)), n = c.result.length;
-      tell(`${name}, POST /threads, ${clients} clients`, `${Math.round(n / (seconds / 2))}/s, ${spread(c.result)}, CPU ${perItem(c.ms, n)}${store ? `, ${((commits() - was) / n).toFixed(2)} commits each` : ""}`);
+      const was = await written(s.url), c = await cost(pids, () => repeat(s.url, clients, "POST", "/threads", "{}")), n = c.result.length, now = await written(s.url);
+      tell(`${name}, POST /threads, ${clients} clients`, `${Math.round(n / (seconds / 2))}/s, ${spread(c.result)}, CPU ${perItem(c.ms, n)}, ${((now.commands - was.commands) / (now.commits - was.commits)).toFixed(1)} commands a commit`);
+    }
+    const { thread_id: t } = (await call(s, "POST", "/threads", {})).json;
+    for (const clients of [1, 50]) {
+      const c = await cost(pids, () => repeat(s.url, clients, "GET", `/threads/${t}`)), n = c.result.length;
+      tell(`${name}, GET /threads/ID, ${clients} clients`, `${Math.round(n / (seconds / 2))}/s, ${spread(c.result)}, CPU ${perItem(c.ms, n)}`);
     }
     const f = await cost(pids, () => flow(s.url, 10)), flows = f.result.flows + f.result.flows_in_warmup;
     tell(`${name}, flow, 10 users`, `${f.result.flows_per_s.toFixed(1)}/s, success ${f.result.agent_flow_success_rate}, CPU ${perItem(f.ms, flows)}`);
@@ -108,7 +118,7 @@ async function partNodes() {
     const c = await cluster(n), pids = { nodes: c.nodes.map((x) => x.child.pid), postgres: [pgPid(pg)], nats: [natsPid(nats)] };
     const f = await cost(pids, () => flow(c.url, 10)), flows = f.result.flows + f.result.flows_in_warmup;
     each[n] = sum(f.ms) / flows;
-    tell(`${n} node${n > 1 ? "s" : ""} behind the proxy, flow, 10 users`, `${f.result.flows_per_s.toFixed(1)}/s, success ${f.result.agent_flow_success_rate}, CPU ${perItem(f.ms, flows)}`);
+    tell(`${n} node${n > 1 ? "s" : ""} behind the proxy, flow, 10 users`, `${f.result.flows_per_s.toFixed(1)}/s, success ${f.result.agent_flow_success_rate}, first words p50 ${f.result.run_stream_first_words_p50_ms.toFixed(1)}, p99 ${f.result.run_stream_first_words_p99_ms.toFixed(1)} ms, CPU ${perItem(f.ms, flows)}`);
     await c.stop();
   }
   note("a flow on three nodes against one", `${(each[3] / each[1]).toFixed(2)} times the CPU`, undefined, true);
