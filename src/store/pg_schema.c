@@ -349,7 +349,7 @@ version_read(struct db *db, int64_t *version, struct err *e)
 		rc = db_read_i64(db, "SELECT max(version) FROM cohort_format", version, e);
 	if (rc == OK && *version > (int64_t)COUNT(steps))
 		rc = err_set(e, ERR_INVALID, "%s was written by a newer Cohort (format %lld; this "
-		    "one knows up to %zu)", db_path(db), (long long)*version, COUNT(steps));
+		    "one knows up to %zu): start the version that the other nodes have", db_path(db), (long long)*version, COUNT(steps));
 	return rc;
 }
 
@@ -384,7 +384,7 @@ steps_run(struct db *db, struct err *e)
 	return rc == OK ? db_exec(db, mark, e) : rc;
 }
 
-/* *busy: another node is at it. */
+/* *busy: another node is at it, or its transactions hold the tables. */
 static int
 migrate_try(struct db *db, bool *busy, struct err *e)
 {
@@ -392,6 +392,7 @@ migrate_try(struct db *db, bool *busy, struct err *e)
 	int64_t got = 0;
 	int rc;
 
+	db->on->fault = DB_SOUND;
 	if (db_begin(db, DB_WRITE) != OK)
 		return db_failed(db, e);
 	/* A step may take longer than any command. */
@@ -409,6 +410,11 @@ migrate_try(struct db *db, bool *busy, struct err *e)
 	if (rc != OK || *busy)
 		db_rollback(db);
 	db->on->patience = 0;
+	if (rc != OK && db->on->fault == DB_AGAIN) {
+		log_info("store", "migrate_waits", "reason=%s", e->text);
+		*busy = true;
+		return OK;
+	}
 	return rc;
 }
 
@@ -417,22 +423,24 @@ migrate_try(struct db *db, bool *busy, struct err *e)
 int
 pg_migrate(struct db *db, struct err *e)
 {
-	bool busy = true;
-	int rc = OK;
+	nsec until = clock_mono() + LIMIT_PG_MIGRATE_MS * NS_PER_MS;
+	bool busy = false;
+	int rc;
 
-	for (msec waited = 0; rc == OK && busy; waited += MIGRATE_LOOK_MS) {
+	do {
 		int64_t version = 0;
 
 		rc = version_read(db, &version, e);
 		if (rc != OK || version == (int64_t)COUNT(steps))
 			return rc;
-		if (waited >= LIMIT_PG_MIGRATE_MS)
-			return err_set(e, ERR_BUSY, "PostgreSQL: another node has been making "
-			    "the tables of a newer version for %d s; start again when it is "
-			    "done", LIMIT_PG_MIGRATE_MS / 1000);
-		if (waited > 0)
+		if (clock_mono() >= until)
+			return err_set(e, ERR_BUSY, "PostgreSQL: for %d s another node has been "
+			    "making the tables of format %zu, or transactions have held those of "
+			    "format %lld; start again when they are done",
+			    LIMIT_PG_MIGRATE_MS / 1000, COUNT(steps), (long long)version);
+		if (busy)
 			poll(NULL, 0, MIGRATE_LOOK_MS);
 		rc = migrate_try(db, &busy, e);
-	}
+	} while (rc == OK && busy);
 	return rc;
 }

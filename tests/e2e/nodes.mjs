@@ -203,6 +203,24 @@ await scenario("a thread that the other server deletes: its readers end", async 
   await Promise.all(streams);
 });
 
+await scenario("a server of an older version than the tables is refused; those that run go on", async () => {
+  const store = schema(), args = ["--cluster-lease", String(lease)];
+  const format = (n) => execFileSync("psql", [store, "-Atqc", `UPDATE cohort_format SET version = ${n}`], { encoding: "utf8" });
+  const a = await node(store, "a", args), t = await thread(a);
+  const known = execFileSync("psql", [store, "-Atc", "SELECT version FROM cohort_format"], { encoding: "utf8" }).trim();
+  format(99);                          // a newer one has joined, and has made its tables
+  const refused = await node(store, "b", args).then(() => "it serves", (e) => e.message);
+  check(refused.includes("it ended") && refused.includes(`newer Cohort (format 99; this one knows up to ${known})`), "it ends, and says both versions", refused);
+  check(!/"code":0/.test(refused), "with a status that is no success", refused);
+  const r = await begin(a, t, "goes on");
+  await shown(a, t, r.run_id, "success", "a run of the one that was there");
+  equal((await call(a, "GET", "/cluster")).json?.nodes?.length, 1, "the other has not joined");
+  format(known);
+  const b = await node(store, "b", args);
+  equal((await get(b, t, r.run_id)).status, "success", "the right version joins");
+  await end(a, b);
+});
+
 await scenario("crons, sleepers and webhooks: one of two does each", async () => {
   const calls = [];
   const port = await freePort();
