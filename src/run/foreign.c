@@ -15,6 +15,7 @@
 
 #define FIRST_MS 100
 #define MOST_MS  1600
+#define TOGETHER_MS 5
 #define BURST    (50 * NS_PER_MS)            /* of queries at once: what is allowed in that */
 
 struct foreign {
@@ -78,13 +79,19 @@ foreign_is_gone(struct foreign *f)
 	foreign_over(f, OK, &gone, NULL);
 }
 
+static void on_turn(struct wheel_timer *t);
+
+/* Others whose time comes now too are asked about with it. */
 static void
 on_time(struct wheel_timer *t)
 {
 	struct foreign *f = CONTAINER_OF(t, struct foreign, timer);
+	struct foreign_desk *d = f->desk;
 
-	list_append(&f->desk->due, &f->in);
-	foreign_turn(f->desk);
+	list_append(&d->due, &f->in);
+	d->turn.fire = on_turn;
+	if (!wheel_armed(&d->turn))
+		shard_timer_set(d->rs->shard, &d->turn, TOGETHER_MS);
 }
 
 static void

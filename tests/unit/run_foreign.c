@@ -4,6 +4,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "run/event_log.h"
 #include "run/pack.h"
 #include "run_fix.h"
@@ -171,6 +174,62 @@ TEST(foreign_run_is_read_once_for_all_its_readers)
 	ear_free(&ahead);
 	ear_free(&want[0]);
 	ear_free(&want[1]);
+	ear_free(&own);
+	fix_close(&f);
+}
+
+/* ---- many runs ------------------------------------------------------------------- */
+
+#define RUNS 400
+
+/* Of threads of their own, like the one that is there. */
+static struct uuid
+run_more(unsigned n)
+{
+	struct uuid id = { { 0 } };
+	char text[512];
+
+	snprintf(text, sizeof text, "UPDATE tt SET seq = seq + 1, uuid = randomblob(16);"
+	    " INSERT INTO thread SELECT * FROM tt; UPDATE rr SET seq = seq + 1,"
+	    " thread = thread + 1, uuid = CAST('many-runs-%06u' AS BLOB);"
+	    " INSERT INTO run SELECT * FROM rr", n);
+	change(text);
+	snprintf(text, sizeof text, "many-runs-%06u", n);
+	memcpy(id.b, text, sizeof id.b);
+	return id;
+}
+
+/* Goal: many runs cost few queries, and each gets its turn. */
+TEST(foreign_runs_are_asked_about_together)
+{
+	static struct ear ears[RUNS];
+	struct ear own, of;
+	uint64_t before;
+	struct fix f;
+
+	fix_open(&f, "sqlite", 1, RULES);
+	CHECK_RC(ear_start(&own, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = HI, .modes = MODE_VALUES }), OK);
+	ear_until_end(&own);
+	change("UPDATE run SET status = 1; UPDATE thread SET node = 99;"
+	    " CREATE TABLE tt AS SELECT * FROM thread; CREATE TABLE rr AS SELECT * FROM run");
+	store_set_node(f.st, US);
+	before = queries(&f);
+	for (unsigned i = 0; i < RUNS; i++) {
+		of.run_id = run_more(i);
+		ear_join(&ears[i], &f.desks[0], &of, i % 2 == 0 ? MODE_VALUES : 0, -1);
+	}
+	while (queries(&f) - before < 20)
+		continue;
+	change("DELETE FROM run WHERE seq > 1");
+	before = queries(&f);
+	for (unsigned i = 0; i < RUNS; i++) {
+		ear_until_any_end(&ears[i]);
+		CHECK_INT(ears[i].rc, OK);
+		CHECK_INT(ears[i].status, RUN_INTERRUPTED);
+		ear_free(&ears[i]);
+	}
+	CHECK(queries(&f) - before < RUNS / 2);
 	ear_free(&own);
 	fix_close(&f);
 }
