@@ -1,5 +1,5 @@
 // cluster.mjs [PART...] - what PostgreSQL and more nodes than one cost; parts: store, nodes,
-// join, idle (default: all).  Not a test: a figure beside its gate.
+// join, idle (default: these), search.  Not a test: a figure beside its gate.
 //
 //   store  one node over PostgreSQL beside one over a file: CPU of a flow, of a POST /threads
 //          and of a point read (GET /threads/ID), how long each takes, with 1 and 50 clients,
@@ -7,6 +7,7 @@
 //   nodes  CPU of a flow with three nodes and with one (nodes, PostgreSQL and NATS together), and
 //          when the first words of an answer come
 //   join   how much later a token comes to a reader of another node than to one of its own
+//   search thread search among 100,000 (BENCH_THREADS) over PostgreSQL and over a file
 //   idle   10,000 readers on other nodes of runs that say nothing: CPU, memory, threads
 //
 // Measure with a release build: COHORT=build-release/cohort node tests/bench/cluster.mjs
@@ -195,7 +196,38 @@ async function partIdle() {
   hang.close();
 }
 
-const all = { store: partStore, nodes: partNodes, join: partJoin, idle: partIdle };
+// The nth of many threads: one has n, 1 of 1,000 the user, 1 of 20 the team, half of them `half`.
+const nth = (n) => JSON.stringify({ metadata: { n, half: n % 2, user: `u${n % 1000}`, tags: [`t${n % 10}`], deep: { team: `team${n % 20}` } } });
+const searches = {
+  "one of all": { metadata: { n: 777 } },
+  "none": { metadata: { n: -5 } },
+  "0.1 %": { metadata: { user: "u7" } },
+  "half": { metadata: { half: 1 } },
+  "half, 10 behind 20 %": { metadata: { half: 1 }, offset: 0.2 },
+  "half, and a team": { metadata: { half: 1, deep: { team: "team3" } } },
+  "two that never meet": { metadata: { half: 1, tags: ["t2"] } },
+  "0.1 %, by updated_at": { metadata: { user: "u7" }, sort_by: "updated_at" },
+  "10 %, by thread_id": { metadata: { tags: ["t3"] }, sort_by: "thread_id" },
+  "all, by state_updated_at": { sort_by: "state_updated_at" },
+};
+
+async function partSearch() {
+  const n = Number(process.env.BENCH_THREADS ?? 100000);
+  for (const [name, store] of [["SQLite", undefined], ["PostgreSQL", freshSchema(pg.url)]]) {
+    const s = await one(store);
+    let next = 0;
+    await Promise.all(Array.from({ length: 50 }, async () => { while (next < n) await call(s, "POST", "/threads", JSON.parse(nth(next++))); }));
+    for (const [what, q] of Object.entries(searches)) {
+      const body = { limit: 10, ...q, ...(q.offset ? { offset: Math.floor(q.offset * n) } : {}) }, times = [];
+      let found = 0;
+      for (let i = 0; i < 25; i++) { const began = performance.now(); found = (await call(s, "POST", "/threads/search", body)).json.length; times.push(performance.now() - began); }
+      tell(`${name}, ${n} threads, ${what}`, `${found} found, ${spread(times.sort((a, b) => a - b))}`);
+    }
+    await s.stop();
+  }
+}
+
+const all = { search: partSearch, store: partStore, nodes: partNodes, join: partJoin, idle: partIdle };
 for (const p of parts) try { await all[p](); } catch (e) { note(p, e.message, "a figure", false); }
 await mock.stop();
 process.exit(missed ? 1 : 0);
