@@ -94,6 +94,7 @@
 	X(RELAY_LINKS,         4096,      "links",  "of one shard to shards of other nodes") \
 	X(RELAY_PING_MS,       1000,      "ms",     "between two pings of shards of two nodes that have a request under way") \
 	X(RELAY_DOWN_MS,       2000,      "ms",     "without an answer to a ping, or without the bus; then requests between nodes are cut") \
+	X(RELAY_BEAT_MS,       60000,     "ms",     "between two heartbeats that a node makes for a stream of another node") \
 	X(RELAY_ASK_MS,        1000,      "ms",     "to find which node has a run, worker or task") \
 	X(RELAY_ASKS,          1000,      "questions", "of one shard under way") \
 	X(RELAY_HOPS,          3,         "nodes",  "that name another one before a request is answered with 503") \

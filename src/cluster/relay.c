@@ -278,6 +278,7 @@ passage_leave(struct passage *s)
 	if (s->link == NULL)
 		return;
 	rl = s->link->rl;
+	shard_timer_cancel(rl->shard, &s->beat);
 	list_remove(&s->of_link);
 	map_take(&rl->streams, &k);
 	rl->served_n -= !s->opener;

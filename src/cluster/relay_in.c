@@ -91,8 +91,18 @@ answer_closed(void *ctx, enum http_port_end how)
 	passage_free(s);
 }
 
+static void
+answer_idle(void *ctx, struct str beat, msec every)
+{
+	struct passage *s = ctx;
+
+	if (!s->moved)
+		passage_send(s, FRAME_IDLE, 0, (uint64_t)every, beat);
+}
+
 static const struct http_port_ops answer_ops = {
-	.write = answer_write, .paused = answer_paused, .closed = answer_closed,
+	.write = answer_write, .paused = answer_paused, .idle = answer_idle,
+	.closed = answer_closed,
 };
 
 /* ---- from the other node ---------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "cluster/relay_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/account.h"
 #include "base/log.h"
@@ -147,8 +148,34 @@ out_cut(struct passage *s)
 }
 
 static void
+on_beat(struct wheel_timer *t)
+{
+	struct passage *s = CONTAINER_OF(t, struct passage, beat);
+
+	check_out(s);
+	http_tunnel_write(s->tunnel, (struct str){ s->beat_text, s->beat_n });
+	shard_timer_set(s->link->rl->shard, t, s->beat_every);
+}
+
+/* The other node has no more to say for now.  The beats are no bytes of its own: it is
+ * owed nothing for them. */
+static void
+answer_idle(struct passage *s, const struct frame *f)
+{
+	if (s->tunnel == NULL || !s->answered || f->payload.n > sizeof s->beat_text ||
+	    f->value == 0 || f->value > LIMIT_RELAY_BEAT_MS)
+		return;
+	memcpy(s->beat_text, f->payload.p, f->payload.n);
+	s->beat_n = f->payload.n;
+	s->beat_every = (msec)f->value;
+	s->beat.fire = on_beat;
+	on_beat(&s->beat);
+}
+
+static void
 answer_bytes(struct passage *s, struct str bytes)
 {
+	shard_timer_cancel(s->link->rl->shard, &s->beat);
 	if (!s->answered) {
 		s->answered = true;
 		buf_release(&s->lines);
@@ -235,6 +262,9 @@ out_frame(struct passage *s, const struct frame *f)
 	switch (f->kind) {
 	case FRAME_BYTES:
 		(s->whole != NULL ? whole_bytes : answer_bytes)(s, f->payload);
+		break;
+	case FRAME_IDLE:
+		answer_idle(s, f);
 		break;
 	case FRAME_CREDIT:
 		s->credit += (size_t)f->value;

@@ -42,6 +42,8 @@ enum frame_kind {
 	FRAME_ANSWER,                        /* arg: 1: it has it */
 	FRAME_CLAIM,                         /* arg: 1: more, 0: no more; payload: threads */
 	FRAME_BROKEN,                        /* a frame of yours is missing: begin anew */
+	FRAME_IDLE,                          /* value: ms; payload: for the client, now and each
+	                                        so long, until more comes */
 	FRAME_KINDS
 };
 
@@ -100,6 +102,10 @@ struct passage {
 	void (*whole)(void *ctx, struct str answer);
 	void *whole_ctx;
 	struct buf answer;
+	struct wheel_timer beat;             /* runs while the answer is idle */
+	msec beat_every;
+	size_t beat_n;
+	char beat_text[HTTP_PORT_BEAT];
 	/* Of the other side. */
 	struct http_port *port;
 	bool paused, moved;

@@ -103,6 +103,14 @@ http_conn_is_port(const struct http_conn *c)
 	return c->wire == &port_wire;
 }
 
+void
+http_port_idle(struct http_conn *c, struct str beat, msec every)
+{
+	assert(c->wire == &port_wire && c->out.bytes == 0 && beat.n <= HTTP_PORT_BEAT);
+	if (c->port.ops != NULL)
+		c->port.ops->idle(c->port.ctx, beat, every);
+}
+
 struct http_port *
 http_port_open(struct http_server *hs, struct shard *s, struct str peer,
     const struct http_port_ops *ops, void *ctx)

@@ -32,12 +32,16 @@ struct http_port_ops {
 	size_t (*write)(void *ctx, const struct str *pieces, size_t n);
 	/* Nothing more is read for now; false: go on. */
 	void (*paused)(void *ctx, bool paused);
+	/* All that there is was taken: until more is written, whoever has the client gives
+	 * it these bytes now and each `every`.  At most HTTP_PORT_BEAT of them. */
+	void (*idle)(void *ctx, struct str beat, msec every);
 	/* The last call, unless http_port_drop was called. */
 	void (*closed)(void *ctx, enum http_port_end how);
 };
 
 /* Bytes that may be given beyond what was read when `paused` was called. */
 #define HTTP_PORT_AHEAD (64 * KB)
+#define HTTP_PORT_BEAT  32
 
 /* peer: of the client, as in http_req.  r->through of its request is ctx, so that is
  * not NULL.  NULL: the server is draining, or does not listen on this shard. */

@@ -91,6 +91,7 @@ struct sse {
 	struct wheel_timer beat;
 	nsec beat_at;
 	bool bare;                           /* heartbeats without a blank line */
+	bool away;                           /* whoever has the client makes them */
 };
 
 struct ws {
@@ -234,6 +235,8 @@ void http_turn_push(struct http_conn *c, struct turn *t, struct sse_block *b);
 /* Sends them, in one chunk if the answer is chunked.  A reader too far behind
  * fails. */
 void http_turn_flush(struct http_conn *c, struct turn *t, bool chunked);
+/* A chunk's size line; its length. */
+size_t http_turn_size(char out[20], size_t bytes);
 /* Bytes that have not left. */
 size_t http_turn_queued(const struct http_conn *c, const struct turn *t);
 /* empty(ctx) runs once, at the end of a turn, when none are left. */
@@ -388,6 +391,8 @@ size_t ws_conn_bytes(struct http_conn *c, const char *at, size_t n);
 /* http_port.c */
 
 bool http_conn_is_port(const struct http_conn *c);
+/* Nothing waits: it asks for `beat` each `every`, until something is sent. */
+void http_port_idle(struct http_conn *c, struct str beat, msec every);
 
 /* http_tunnel.c */
 

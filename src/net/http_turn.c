@@ -18,9 +18,8 @@
 
 #include <assert.h>
 
-/* A chunk's size line; its length. */
-static size_t
-write_size(char out[20], size_t bytes)
+size_t
+http_turn_size(char out[20], size_t bytes)
 {
 	char digits[16];
 	size_t n = 0, at = 0;
@@ -47,7 +46,7 @@ send_some(struct http_conn *c, struct turn *t, bool chunked)
 	unsigned n = http_out_iov(&t->out, iov, PIECES_MAX - 2, &bytes), at = 0;
 
 	if (chunked)
-		pieces[at++] = (struct piece){ size, write_size(size, bytes), NULL };
+		pieces[at++] = (struct piece){ size, http_turn_size(size, bytes), NULL };
 	for (unsigned i = 0; i < n; i++) {
 		struct sse_block *b = CONTAINER_OF(iov[i].base, struct sse_block, bytes);
 

@@ -206,16 +206,52 @@ stop(struct sse *s)
 
 /* Strictly periodic: the next beat counts from the last one's due time. */
 static void
+set_beat(struct sse *s)
+{
+	nsec now = shard_now(s->r->shard), wait;
+	nsec every = s->r->conn->l->hs->limits.heartbeat * NS_PER_MS;
+
+	s->beat_at += every;
+	if (s->away && s->beat_at <= now)
+		s->beat_at += ((now - s->beat_at) / every + 1) * every;
+	wait = (s->beat_at - now) / NS_PER_MS;
+	shard_timer_set(s->r->shard, &s->beat, wait > 0 ? wait : 0);
+}
+
+/* Of a client of another node, which is up to date: that node makes the beats of a stream
+ * that says nothing, and nothing goes between the two. */
+static bool
+leave_beat(struct sse *s, const struct sse_block *b)
+{
+	struct http_conn *c = s->r->conn;
+	char text[HTTP_PORT_BEAT], size[20], *to = text;
+	bool framed = request_of(s->r)->framed;
+
+	if (!http_conn_is_port(c) || c->failed || s->r->head_only ||
+	    sse_queued(s) > 0)
+		return false;
+	if (framed)
+		str_put(&to, (struct str){ size, http_turn_size(size, b->n) });
+	str_put(&to, (struct str){ b->bytes, b->n });
+	if (framed)
+		str_put(&to, S("\r\n"));
+	http_port_idle(c, (struct str){ text, (size_t)(to - text) },
+	    c->l->hs->limits.heartbeat);
+	s->away = true;
+	return true;
+}
+
+static void
 on_beat(struct wheel_timer *t)
 {
 	struct sse *s = CONTAINER_OF(t, struct sse, beat);
-	nsec now = shard_now(s->r->shard), wait;
+	struct sse_block *b = s->bare ? &bare_heartbeat : &heartbeat;
 
 	check_sse(s);
-	sse_send(s, s->bare ? &bare_heartbeat : &heartbeat);
-	s->beat_at += s->r->conn->l->hs->limits.heartbeat * NS_PER_MS;
-	wait = (s->beat_at - now) / NS_PER_MS;
-	shard_timer_set(s->r->shard, &s->beat, wait > 0 ? wait : 0);
+	if (leave_beat(s, b))
+		return;
+	sse_send(s, b);
+	set_beat(s);
 }
 
 static void
@@ -270,6 +306,9 @@ sse_send(struct sse *s, struct sse_block *b)
 	check_sse(s);
 	if (c == NULL || c->failed)
 		return;
+	if (s->away)
+		set_beat(s);
+	s->away = false;
 	http_turn_push(c, &s->turn, b);
 }
 

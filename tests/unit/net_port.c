@@ -73,6 +73,13 @@ via_paused(void *ctx, bool paused)
 }
 
 static void
+via_idle(void *ctx, struct str beat, msec every)
+{
+	CHECK(beat.n <= HTTP_PORT_BEAT && every > 0);
+	http_tunnel_write(((struct via *)ctx)->tunnel, beat);
+}
+
+static void
 via_closed(void *ctx, enum http_port_end how)
 {
 	struct via *v = ctx;
@@ -85,7 +92,8 @@ via_closed(void *ctx, enum http_port_end how)
 }
 
 static const struct http_port_ops port_ops = {
-	.write = via_write, .paused = via_paused, .closed = via_closed,
+	.write = via_write, .paused = via_paused, .idle = via_idle,
+	.closed = via_closed,
 };
 
 /* ---- from the client --------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct node {
 	struct relay *relay[2];
 	atomic_bool gone;
 	struct ws *ws;
+	struct sse *sse;
 };
 
 static struct world {
@@ -29,6 +30,7 @@ static struct world {
 	atomic_int lose;                     /* this kind of frame is lost, once */
 	atomic_bool mute;                    /* all are */
 	atomic_int frames[FRAME_KINDS];      /* that were sent */
+	msec heartbeat;                      /* of servers; 0: the usual */
 } world;
 
 static struct node *
@@ -159,14 +161,12 @@ about_listeners(struct node *self, struct relay *rl, struct http_req *r)
 static void
 events_gone(void *ctx)
 {
-	(void)ctx;
+	((struct node *)ctx)->sse = NULL;
 }
 
 static void
-send_events(struct http_req *r)
+send_events(struct sse *s)
 {
-	struct sse *s = sse_begin(r, STR_NONE, events_gone, NULL);
-
 	for (int i = 0; i < EVENTS; i++) {
 		char text[] = "data: 000\n\n";
 		struct sse_block *b;
@@ -220,7 +220,14 @@ handle(struct serve *s, struct http_req *r)
 	} else if (str_starts(r->path, S("/listened/")) || str_starts(r->path, S("/listen/"))) {
 		about_listeners(self, rl, r);
 	} else if (str_eq(r->path, S("/events"))) {
-		send_events(r);
+		self->sse = sse_begin(r, STR_NONE, events_gone, self);
+		send_events(self->sse);
+	} else if (str_eq(r->path, S("/more"))) {
+		send_events(self->sse);
+		http_reply(r, 200, STR_NONE, STR_NONE, STR_NONE);
+	} else if (str_eq(r->path, S("/end"))) {
+		sse_end(self->sse);
+		http_reply(r, 200, STR_NONE, STR_NONE, STR_NONE);
 	} else if (str_eq(r->path, S("/ws"))) {
 		self->ws = ws_begin(r, STR_NONE, STR_NONE, &socket_events, self);
 	} else {
@@ -262,6 +269,8 @@ nodes_start(unsigned n, unsigned shards)
 		x->number = i + 1;
 		x->s = serve_new(shards);
 		x->s->handle = handle;
+		if (world.heartbeat > 0)
+			http_server_limits(x->s->hs)->heartbeat = world.heartbeat;
 		x->s->user = x;
 		x->all = relays_new(&bus, x->s->hs, shards);
 		serve_run(x->s);
@@ -362,6 +371,74 @@ TEST(relay_carries_all_events_of_a_turn)
 	}
 	CHECK(at != NULL);
 	close(fd);
+	nodes_stop();
+}
+
+/* Chunks of events and, between whole ones, heartbeats: the next chunk. */
+static void
+hear_chunk(int fd, char *out, size_t size)
+{
+	char head[16];
+	size_t n;
+
+	hear_until(fd, head, sizeof head, "\r\n");
+	n = strtoul(head, NULL, 16);
+	CHECK(n < size);
+	CHECK_INT(recv(fd, out, n, MSG_WAITALL), (ssize_t)n);
+	out[n] = '\0';
+	hear_until(fd, head, sizeof head, "\r\n");
+}
+
+static void
+hear_beats(int fd, int n)
+{
+	char out[8192];
+
+	for (int i = 0; i < n; i++) {
+		hear_chunk(fd, out, sizeof out);
+		CHECK(strcmp(out, ": heartbeat\n\n") == 0);
+	}
+}
+
+static void
+hear_events(int fd)
+{
+	char out[8192];
+
+	do
+		hear_chunk(fd, out, sizeof out);
+	while (strcmp(out, ": heartbeat\n\n") == 0);
+	CHECK(str_starts(str_of(out), S("data: 000\n\n")));
+	while (strstr(out, "data: 199\n\n") == NULL)
+		hear_chunk(fd, out, sizeof out);
+}
+
+/* The node that has the client makes them. */
+TEST(relay_carries_no_heartbeats_of_an_idle_stream)
+{
+	char out[8192];
+	int fd, sent;
+
+	world.heartbeat = 20;
+	nodes_start(2, 1);
+	fd = dial(server(1));
+	say(fd, S("GET /to/2/events HTTP/1.1\r\nHost: a\r\n\r\n"));
+	hear_until(fd, out, sizeof out, "\r\n\r\n");
+	hear_events(fd);
+	hear_beats(fd, 1);
+	sent = atomic_load(&world.frames[FRAME_BYTES]);
+	hear_beats(fd, 20);
+	CHECK_INT(atomic_load(&world.frames[FRAME_BYTES]), sent);
+	CHECK_INT(atomic_load(&world.frames[FRAME_IDLE]), 1);
+	/* It goes on, and is idle again. */
+	CHECK_INT(ask(server(2), S("GET /more HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+	hear_events(fd);
+	hear_beats(fd, 5);
+	CHECK_INT(atomic_load(&world.frames[FRAME_IDLE]), 2);
+	CHECK_INT(ask(server(2), S("GET /end HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+	hear_until(fd, out, sizeof out, "0\r\n\r\n");
+	close(fd);
+	world.heartbeat = 0;
 	nodes_stop();
 }
 
