@@ -185,8 +185,10 @@ link_cut(struct link *l, bool anew, const char *why)
 static void
 link_began_anew(struct link *l, const struct frame *f)
 {
+	struct list cut;
 	size_t n = 0;
 
+	list_init(&cut);
 	for (struct list *i = l->streams.next, *next; i != &l->streams; i = next) {
 		struct passage *s = CONTAINER_OF(i, struct passage, of_link);
 
@@ -194,8 +196,12 @@ link_began_anew(struct link *l, const struct frame *f)
 		if (s->opener && (f->base_epoch != l->epoch || s->number > f->base_number))
 			continue;
 		n++;
-		passage_cut(s);
+		list_remove(&s->of_link);
+		list_append(&cut, &s->of_link);
 	}
+	/* One that is cut may take others with it. */
+	while (!list_empty(&cut))
+		passage_cut(CONTAINER_OF(cut.next, struct passage, of_link));
 	if (n > 0)
 		log_warn("cluster", "relay_cut", "node=%lld shard=%u requests=%zu reason=%s",
 		    (long long)l->node, l->shard, n, "the other node began anew");
@@ -321,11 +327,18 @@ passage_owe(struct passage *s, size_t n, size_t worth)
 	s->owed = 0;
 }
 
+struct passage *
+passage_find(const struct link *l, uint64_t id, bool opener)
+{
+	struct key k = { .link = l, .id = id, .opener = opener };
+
+	return map_get(&l->rl->streams, &k);
+}
+
 static void
 passage_frame(struct link *l, const struct frame *f)
 {
-	struct key k = { .link = l, .id = f->id, .opener = !f->opener };
-	struct passage *s = map_get(&l->rl->streams, &k);
+	struct passage *s = passage_find(l, f->id, !f->opener);
 
 	if (s == NULL)
 		return;                      /* it has ended here already */

@@ -1,6 +1,7 @@
 /*
  * relay_frame.c - a frame between two nodes: a head of FRAME_HEAD bytes, integers little
- * endian, and the payload.
+ * endian, and the payload.  A kind that is not known here is of a later version, and
+ * without effect.
  *
  *   0 version   1 kind   2 opener   3 arg   4 shard (2)   8 node (8)   16 epoch (4)
  *   20 base epoch (4)   24 number (8)   32 id (8)   40 value (8)   48 base number (8)
@@ -53,8 +54,7 @@ frame_read(struct str bytes, struct frame *out)
 {
 	const char *at = bytes.p;
 
-	if (bytes.n < FRAME_HEAD || get(at, 1) != VERSION || get(at + 1, 1) == 0 ||
-	    get(at + 1, 1) >= FRAME_KINDS)
+	if (bytes.n < FRAME_HEAD || get(at, 1) != VERSION || get(at + 1, 1) == 0)
 		return false;
 	*out = (struct frame){ .kind = (enum frame_kind)get(at + 1, 1),
 	    .opener = get(at + 2, 1) != 0, .arg = (unsigned)get(at + 3, 1),

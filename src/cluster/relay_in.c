@@ -141,6 +141,11 @@ in_open(struct link *l, const struct frame *f)
 	struct passage *s;
 	size_t peer;
 
+	if (passage_find(l, f->id, false) != NULL) {
+		log_warn("cluster", "relay_frame", "node=%lld error=a request of the same id "
+		    "is under way", (long long)l->node);
+		return;
+	}
 	if (end == NULL || !f->opener) {
 		refuse(l, f, "a malformed request");
 		return;

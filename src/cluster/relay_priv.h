@@ -162,6 +162,7 @@ struct link *link_for(struct relay *rl, int64_t node);
 void link_send(struct link *l, struct frame f, const struct str *pieces, size_t n);
 void passage_send(struct passage *s, enum frame_kind kind, unsigned arg, uint64_t value,
     struct str payload);
+struct passage *passage_find(const struct link *l, uint64_t id, bool opener);    /* or NULL */
 void passage_add(struct passage *s, struct link *l);
 void passage_leave(struct passage *s);          /* its link */
 void passage_discard(struct passage *s);       /* it has left, or never came */
