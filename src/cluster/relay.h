@@ -109,6 +109,7 @@ void relay_listens(struct relay *rl, const struct uuid *thread_id, bool more);
 /* The other node where a thread is listened to; 0: none, or it is here too and this node is
  * the first of them: two may have begun at the same time.  Any thread. */
 int64_t relay_listened(struct relay *rl, const struct uuid *thread_id);
+int64_t relays_listened(struct relays *all, const struct uuid *thread_id);   /* the same */
 
 /* Which other node has it; done is called in a later turn, within LIMIT_RELAY_ASK_MS, with
  * 0 if there is none or it is not known. */

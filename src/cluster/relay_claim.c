@@ -287,10 +287,10 @@ claims_forget(struct link *l)
 }
 
 int64_t
-relay_listened(struct relay *rl, const struct uuid *thread_id)
+relays_listened(struct relays *all, const struct uuid *thread_id)
 {
-	struct claims *c = &rl->all->claims;
-	int64_t self = atomic_load_explicit(&rl->all->node, memory_order_acquire), node = 0;
+	struct claims *c = &all->claims;
+	int64_t self = atomic_load_explicit(&all->node, memory_order_acquire), node = 0;
 	const struct other *x;
 
 	pthread_mutex_lock(&c->lock);
@@ -299,6 +299,12 @@ relay_listened(struct relay *rl, const struct uuid *thread_id)
 		node = x->node;
 	pthread_mutex_unlock(&c->lock);
 	return node;
+}
+
+int64_t
+relay_listened(struct relay *rl, const struct uuid *thread_id)
+{
+	return relays_listened(rl->all, thread_id);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -88,6 +88,15 @@ listened(void *ctx, const struct uuid *thread_id, bool more)
 	relays_listen(((struct relay_net *)ctx)->all, thread_id, more);
 }
 
+static bool
+elsewhere(void *ctx, const struct uuid *thread_id)
+{
+	struct relay_net *net = ctx;
+	int64_t node = relays_listened(net->all, thread_id);
+
+	return node > 0 && cluster_alive(net->o.cluster, node);
+}
+
 /* ---- hearing ------------------------------------------------------------------------- */
 
 static void
@@ -153,7 +162,7 @@ relay_net_new(const struct relay_net_options *o)
 	    .others = net_others, .has = net_has, .ctx = n };
 
 	n->o = *o;
-	runs_shared_on_listen(o->runs, listened, n);
+	runs_shared_on_listen(o->runs, listened, elsewhere, n);
 	n->all = relays_new(&bus, o->http, o->shards_n);
 	n->at = mem_zero(o->shards_n * sizeof *n->at);
 	for (unsigned i = 0; i < o->shards_n; i++) {

@@ -31,8 +31,10 @@ runs_shared_has_run(const struct runs_shared *sh, const struct uuid *run_id)
 
 void
 runs_shared_on_listen(struct runs_shared *sh,
-    void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx)
+    void (*listened)(void *ctx, const struct uuid *thread_id, bool more),
+    bool (*elsewhere)(void *ctx, const struct uuid *thread_id), void *ctx)
 {
 	sh->listened = listened;
+	sh->elsewhere = elsewhere;
 	sh->listened_ctx = ctx;
 }

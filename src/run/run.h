@@ -252,10 +252,12 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, unsigned how, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
-/* Told of each reader of a thread (listen.h, subscribe.h) that comes or leaves, on any thread;
- * before the shards run. */
+/* Told of each reader of a thread (listen.h, subscribe.h) that comes or leaves; elsewhere: is it
+ * another node that has the thread's readers?  What falls due of such a thread is left to that
+ * node.  Both on any thread; before the shards run. */
 void runs_shared_on_listen(struct runs_shared *sh,
-    void (*listened)(void *ctx, const struct uuid *thread_id, bool more), void *ctx);
+    void (*listened)(void *ctx, const struct uuid *thread_id, bool more),
+    bool (*elsewhere)(void *ctx, const struct uuid *thread_id), void *ctx);
 
 /* Has a shard of this process runs of the thread, is taking them, or reads it?  Any thread. */
 bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);

@@ -50,6 +50,7 @@ struct runs_shared {
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	void (*listened)(void *ctx, const struct uuid *thread_id, bool more);        /* or NULL */
+	bool (*elsewhere)(void *ctx, const struct uuid *thread_id);  /* the same */
 	void *listened_ctx;
 	void (*foreign_wrote)(void *ctx, int64_t node);      /* NULL: nobody is told */
 	void *foreign_ctx;

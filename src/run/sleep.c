@@ -332,6 +332,17 @@ static void (*const wakes[])(struct sleeper *s, const struct store_due *d) = {
 	[DUE_RUN] = wake, [DUE_HELD] = wake, [DUE_QUESTION] = ask, [DUE_CRON] = fire,
 };
 
+/* A run that another node woke would not be seen by the readers here, and the reverse. */
+static bool
+is_left_to_others(const struct sleeper *s, const struct store_due *d)
+{
+	const struct runs_shared *sh = s->rs->sh;
+
+	return sh->elsewhere != NULL &&
+	    shard_wall(s->rs->shard) - d->due < LIMIT_NODE_YIELD_MS &&
+	    sh->elsewhere(sh->listened_ctx, &d->thread_id);
+}
+
 /* The next batch; or when there will be one. */
 static void
 sleeper_look(struct sleeper *s)
@@ -353,8 +364,12 @@ sleeper_look(struct sleeper *s)
 	/* From another one each time: of several nodes each begins somewhere else. */
 	s->start += store_node(s->rs->sh->store) == NODE_ALONE ? 0 :
 	    (size_t)store_node(s->rs->sh->store);
-	for (size_t i = 0; rc == OK && i < n; i++)
-		wakes[due[(i + s->start) % n].what](s, &due[(i + s->start) % n]);
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		const struct store_due *d = &due[(i + s->start) % n];
+
+		if (!is_left_to_others(s, d))
+			wakes[d->what](s, d);
+	}
 	arena_release(&a);
 	if (rc != OK)
 		next = shard_wall(s->rs->shard) + RETRY_MS;
