@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/peer.h"
 #include "state/message.h"
 
 struct str
@@ -64,6 +64,10 @@ injected(void *ctx, int rc)
 {
 	struct call *c = ctx;
 
+	/* Of two nodes that wake a run one has it. */
+	if ((rc == ERR_CONFLICT || rc == ERR_BUSY) && c->route->handle == api_run_inject &&
+	    peer_took(c))
+		return;
 	if (rc == ERR_CONFLICT)
 		err_set(&c->err, rc, "no conversation with a model is under way in this run");
 	else if (rc == ERR_LIMIT)

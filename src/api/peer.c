@@ -291,6 +291,14 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 	return true;
 }
 
+bool
+peer_took(struct call *c)
+{
+	/* A large body is not kept: its client is told to come again. */
+	return c->api->relay != NULL && c->r->body.n > 0 &&
+	    send_to(c, node_of_thread(c, &c->thread_id), c->r->body);
+}
+
 /* ---- ids in bodies ---------------------------------------------------------------------- */
 
 enum id_kind { ID_THREAD, ID_RUN, ID_AGUI };

@@ -34,6 +34,10 @@ size_t peer_ask_all(struct call *c, struct str body, size_t max,
 /* Does another node ask?  Then c is about what is here. */
 bool peer_asks(const struct call *c);
 
+/* Has another node taken the thread of c, which began here and could not be done?  True: it
+ * answers c. */
+bool peer_took(struct call *c);
+
 /* A client of ours reads the thread, or may soon: requests about it are to come here.  Counts. */
 void peer_listens(struct api *a, const struct uuid *thread_id, bool more);
 
