@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/a2a.h"
+#include "api/peer.h"
 
 static int
 extended_card(struct call *c, const struct jsonrpc *q)
@@ -154,7 +155,7 @@ api_a2a(struct call *c)
 		rc = jsonrpc_refuse(c, rc, "%s", c->err.text);
 	else if (q.silent)
 		call_empty(c, 202);
-	else
+	else if (!peer_by_body(c, c->r->body, q.doc.root))
 		rc = run_method(c, &q);
 	jsonrpc_release(&q);
 	return rc;

@@ -301,7 +301,7 @@ peer_took(struct call *c)
 
 /* ---- ids in bodies ---------------------------------------------------------------------- */
 
-enum id_kind { ID_THREAD, ID_RUN, ID_AGUI };
+enum id_kind { ID_THREAD, ID_RUN, ID_AGUI, ID_TASK };
 
 /* Where a handler's body names a thread or a run; the first that is there counts. */
 static const struct {
@@ -313,10 +313,10 @@ static const struct {
 	{ api_run_cancel_many, { "thread_id" }, "", ID_THREAD },
 	{ api_session_ticket, { "thread_id" }, "", ID_THREAD },
 	{ api_agui, { "threadId" }, "", ID_AGUI },
-	{ api_a2a, { "params", "message", "taskId" }, "", ID_RUN },
+	{ api_a2a, { "params", "message", "taskId" }, "", ID_TASK },
 	{ api_a2a, { "params", "message", "contextId" }, "", ID_THREAD },
-	{ api_a2a, { "params", "taskId" }, "", ID_RUN },
-	{ api_a2a, { "params", "id" }, "", ID_RUN },
+	{ api_a2a, { "params", "taskId" }, "", ID_TASK },
+	{ api_a2a, { "params", "id" }, "", ID_TASK },
 	{ api_openai_chat, { "metadata", "thread_id" }, "", ID_THREAD },
 	{ api_openai_respond, { "previous_response_id" }, "resp_", ID_RUN },
 	{ api_openai_respond, { "conversation" }, "conv_", ID_THREAD },
@@ -337,6 +337,9 @@ read_id(struct call *c, size_t row, jnode n, struct uuid *id)
 		*id = agui_thread(c, text);
 		return true;
 	}
+	if (named[row].kind == ID_TASK)      /* thread:run (api/a2a_task.c) */
+		text = text.n > UUID_TEXT && text.p[UUID_TEXT] == ':' ?
+		    str_sub(text, 0, UUID_TEXT) : STR_NONE;
 	return str_starts(text, prefix) && uuid_parse(str_sub(text, prefix.n, text.n), id);
 }
 
