@@ -184,7 +184,7 @@ async function partIdle() {
       s.once("data", (d) => (d.includes(" 200 ") ? resolve() : reject(new Error(String(d)))));
       s.on("error", reject);
     })));
-  await pause(2000);
+  await pause(6000);                       // the owner has said of each that it is idle
   const held = await cost(pids, () => pause(10000)), after = [rss(own.child.pid), rss(other.child.pid)];
   const show = (ms, s) => Object.entries(ms).map(([k, v]) => `${k} ${(v / s / 10).toFixed(1)} %`).join(", ");
   tell("without readers", `CPU ${show(quiet.ms, 5)}`);

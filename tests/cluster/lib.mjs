@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { freePort, lane, repo, startProgram } from "../e2e/lib.mjs";
+import { freePort, lane, repo, startProgram, until } from "../e2e/lib.mjs";
 import { namespaces, noNamespaces } from "./net.mjs";
 import { startProxy } from "./proxy.mjs";
 
@@ -75,7 +75,7 @@ export function theSpaces(n) {
 
 // options: nodes, args, env, dir, port (of the proxy), mock, health, lease (ms), store and
 // nats (URLs), spaces (namespaces or none), wrap(i): words before node i's command,
-// nodeEnv(i), nodeArgs(i).
+// nodeEnv(i), nodeArgs(i), together: it is started when each node knows the others.
 export async function startCluster(options) {
   const { nodes: n = 3, args = [], env = {}, dir, mock, lease = 10000, store, nats, spaces: ns, health = "/ok" } = options;
   const port = options.port ?? await freePort(), prefix = options.prefix ?? `t${process.pid}p${port}`;
@@ -102,6 +102,13 @@ export async function startCluster(options) {
   // The first one makes the schema; the others wait for it anyway.
   await cluster.startNode(0);
   await Promise.all(Array.from({ length: n - 1 }, (_, i) => cluster.startNode(i + 1)));
+
+  // Until then a request about a thread of another one is answered from the store.
+  const knows = async (node) => {
+    const text = await (await fetch(node.url + health.replace(/\w+$/, "metrics"))).text();
+    return Number(/^cohort_cluster_nodes (\d+)$/m.exec(text)?.[1]) >= n - 1 && /^cohort_bus_up 1$/m.test(text);
+  };
+  if (options.together) await until(async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean), "the nodes to know each other");
 
   const asked = () => cluster.nodes.filter((x, i) => x.exit === null && !cluster.left.has(i));
   cluster.proxy = await startProxy(port, asked);

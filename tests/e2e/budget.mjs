@@ -4,7 +4,7 @@
 import http from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, freePort, metric, scenario, scratch, startServer, until } from "./lib.mjs";
 
 // ---- a model: 100 tokens in, 20 out; it holds requests whose text says so ----------
 
@@ -160,8 +160,7 @@ await scenario("a run goes, its sums stay", async () => {
 });
 
 await scenario("metrics", async () => {
-  const text = (await call(server, "GET", "/metrics")).text;
-  check(/cohort_model_calls_total 7\n/.test(text) && /cohort_model_input_tokens_total 700\n/.test(text), "calls and tokens", text.match(/cohort_model.*/g));
+  equal([await metric(server, "cohort_model_calls_total"), await metric(server, "cohort_model_input_tokens_total")], [7, 700], "calls and tokens");
 });
 
 // ---- budgets ---------------------------------------------------------------------------
@@ -220,8 +219,8 @@ await scenario("kill -9 while a call is under way", async () => {
   await until(async () => (await usageOf(`?thread_id=${t}`)).total.calls === 2, "two are written down");
   await server.stop("SIGKILL");
   model.held.splice(0);
-  server = await startServer(options);
   asked = model.asked;
+  server = await startServer(options);
   await until(() => { model.held.splice(0).forEach((f) => f()); return model.asked >= asked + 1; }, "the third again");
   const run = await until(async () => {
     model.held.splice(0).forEach((f) => f());

@@ -17,12 +17,15 @@ const server = await startServer({ mock, args: ["--jwt-secret", secret] });
 const lasting = token(3600);
 
 // Reads until the connection ends; how it did.
-async function read(path, init) {
+async function read(path, init, open = () => {}) {
   const r = await fetch(server.url + path, init);
+  open();
   let text = "", how = "closed";
   try { for await (const d of r.body) text += Buffer.from(d).toString(); } catch { how = "reset"; }
   return { status: r.status, text, how, location: r.headers.get("location") };
 }
+
+const opened = (path, init) => new Promise((open) => { const whole = read(path, init, () => open({ whole })); });
 
 await scenario("a run's stream", async () => {
   const thread = (await call(server, "POST", "/threads", {}, lasting)).json.thread_id;
@@ -46,15 +49,15 @@ await scenario("a run's stream", async () => {
 await scenario("a thread's stream", async () => {
   const thread = (await call(server, "POST", "/threads", {}, lasting)).json.thread_id;
   const run = () => call(server, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "agent", input: { messages: "hi" } }, lasting);
-  const short = token(3 - skew), first = read(`/threads/${thread}/stream?stream_mode=lifecycle`, { headers: short });
+  const short = token(3 - skew), first = await opened(`/threads/${thread}/stream?stream_mode=lifecycle`, { headers: short });
   await run();
-  const r = await first;
+  const r = await first.whole;
   equal([r.status, r.how, r.location], [200, "reset", `/threads/${thread}/stream?stream_mode=lifecycle`], "the stream is reset");
   check(r.text.includes("event: end"), "what came before was heard", r.text);
   equal((await call(server, "GET", r.location, undefined, short)).status, 401, "the old token opens nothing");
-  const rest = read(r.location, { headers: { ...token(4 - skew), "last-event-id": r.text.match(/\nid: (\S+)/g).at(-1).slice(5) } });
+  const rest = await opened(r.location, { headers: { ...token(4 - skew), "last-event-id": r.text.match(/\nid: (\S+)/g).at(-1).slice(5) } });
   const made = await run();
-  equal([made.status, ((await rest).text.match(/event: end/g) ?? []).length], [200, 1], "a new one hears what is new, and that alone");
+  equal([made.status, ((await rest.whole).text.match(/event: end/g) ?? []).length], [200, 1], "a new one hears what is new, and that alone");
 });
 
 await scenario("the tracker's events", async () => {

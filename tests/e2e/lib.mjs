@@ -149,7 +149,7 @@ export async function startServer({ args = [], env = {}, dir = scratch(), port, 
   const onPostgres = postgres && !args.includes("--store");
   const c = onPostgres ? await cluster() : undefined, store = onPostgres ? (memory ? c.freshSchema() : c.schemaOf(dir)) : undefined;
   if (nodes > 0 && onPostgres && !via)
-    return c.startCluster({ nodes, args, env, dir, port, mock, health, store, nats: c.sharedNats(), spaces: c.theSpaces(nodes) });
+    return c.startCluster({ nodes, args, env, dir, port, mock, health, store, nats: c.sharedNats(), spaces: c.theSpaces(nodes), together: true });
   if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
   const where = onPostgres ? ["--store", store, "--work-path", path.join(dir, "work.db")] : memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")];
   const options = { env, cwd: dir, health, port, via };
@@ -167,6 +167,15 @@ export async function call(server, method, target, body, headers = {}) {
   let json; try { json = JSON.parse(text); } catch { /* not JSON */ }
   return { status: res.status, headers: res.headers, text, json };
 }
+
+// A figure of /metrics, of all nodes together.
+export async function metric(server, name, target = "/metrics") {
+  let sum = 0;
+  for (const s of server.nodes ?? [server]) sum += Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec((await call(s, "GET", target)).text)?.[1]);
+  return sum;
+}
+// Each node has a tracker of its own.
+export const tracker = (server) => server.nodes?.[0] ?? server;
 
 // Parses a whole text/event-stream body into [{event, data, id}].
 export function parseEvents(text) {

@@ -1,7 +1,7 @@
 // owners.mjs - two owners on one server: whatever route one of them uses, the
 // other's things do not exist.  The matrix comes from /openapi.json, so a new
 // route without a row here fails.
-import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer, tracker, until } from "./lib.mjs";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ writeFileSync(keys, `# carol has a key\n${createHash("sha256").update("ck_carol"
 const script = path.join(dir, "script.json");
 writeFileSync(script, JSON.stringify({ rules: [{ match: "alice's order", tool_calls: [{ name: "store_put", args: { namespace: ["alice"], key: "k", value: { v: "alice's value" } } }] }] }));
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
-const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] });
+const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] }), work = tracker(server);
 const token = (...args) => execFileSync(binary, ["token", ...args], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim();
 const as = (name) => ({ authorization: `Bearer ${token("--sub", name)}` });
 const alice = as("alice"), bob = as("bob");
@@ -35,7 +35,7 @@ await scenario("alice's things", async () => {
   made.ask = { assistant_id: "agent", input: { messages: [{ role: "user", content: "alice's order" }] }, config: { configurable: { interrupt_on: { store_put: true } } } };
   const asked = await call(server, "POST", `/threads/${made.asked}/runs/wait`, made.ask, alice);
   equal(asked.json.__interrupt__?.length, 1, "alice is asked");
-  const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
+  const item = await call(work, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
   equal(item.status, 200, "alice's work item");
   made.item = item.json.id;
   const cron = await call(server, "POST", "/runs/crons", { ...run, assistant_id: made.assistant, schedule: "0 0 1 1 *", metadata: { secret: "alice's cron" } }, alice);
@@ -200,9 +200,10 @@ await scenario("the matrix", async () => {
         continue;
       }
       const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{cron_id}", made.cron).replace("{conversation_id}", "alices-talk").replace("{response_id}", `resp_${r}`).replace("{model}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
-      const nobody = await call(server, method.toUpperCase(), target, row[0], row[4]);
+      const to = path.startsWith("/work/") ? work : server;
+      const nobody = await call(to, method.toUpperCase(), target, row[0], row[4]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
-      const x = await call(server, method.toUpperCase(), target, row[0], { ...row[4], ...bob });
+      const x = await call(to, method.toUpperCase(), target, row[0], { ...row[4], ...bob });
       equal(x.status, row[1], `${route}: bob`);
       if (row[2]) check(row[2](x), `${route}: bob sees nothing of alice`, x.text);
       check(!/alice's/.test(x.text), `${route}: not a word of alice's`, x.text);
@@ -257,8 +258,8 @@ await scenario("streams of the thread protocol", async () => {
 
 await scenario("events are one's own", async () => {
   const gone = new AbortController();
-  const res = await fetch(`${server.url}/work/events?after=0`, { headers: bob, signal: gone.signal });
-  equal((await call(server, "POST", "/work/items", { title: "bob's work" }, bob)).status, 200, "bob's work item");
+  const res = await fetch(`${work.url}/work/events?after=0`, { headers: bob, signal: gone.signal });
+  equal((await call(work, "POST", "/work/items", { title: "bob's work" }, bob)).status, 200, "bob's work item");
   let text = "";
   for await (const part of res.body) { text += Buffer.from(part).toString(); if (text.includes("bob's work")) break; }
   gone.abort();
@@ -282,7 +283,7 @@ await scenario("nobody else answers, and nobody else's checkpoint is a start", a
 await scenario("alice's things are as they were", async () => {
   equal((await call(server, "GET", `/assistants/${a}`, undefined, alice)).json.name, "alice's assistant", "assistant");
   equal((await call(server, "GET", "/store/items?namespace=alice&key=k", undefined, alice)).json.value, { v: "alice's value" }, "item");
-  equal((await call(server, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
+  equal((await call(work, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
   equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 4, "state");
   equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 2, "runs");
   for (const route of [`GET /assistants/${a}/graph`, `GET /assistants/${a}/schemas`, `GET /assistants/${a}/subgraphs`, `GET /threads/${t}/storage`, `GET /threads/${t}/state/${checkpoint}`])

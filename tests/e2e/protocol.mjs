@@ -411,7 +411,8 @@ await scenario("a slow reader", async () => {
   server = paced;
   const fast = await subscribe(t, { channels: ["messages", "lifecycle", "values", "checkpoints"] });
   const body = JSON.stringify({ channels: ["messages", "lifecycle", "values", "checkpoints"] });
-  const socket = net.connect(server.port, "127.0.0.1");
+  const to = server.nodes?.[0] ?? server;      // a proxy would read ahead
+  const socket = net.connect(to.port, to.host ?? "127.0.0.1");
   let text = "";
   socket.on("data", (d) => { text += d.toString("latin1"); });
   socket.write(`POST /threads/${t}/stream/events HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);

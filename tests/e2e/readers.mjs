@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, metric, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const dir = scratch();
 mkdirSync(path.join(dir, "agents"));
@@ -69,7 +69,7 @@ const asleep = scenario("a run that is asleep is read, and leaves memory all the
   await until(() => r.status === 200, "a reader of a thread that is not there");
   await command(t, "run.start", { assistant_id: "nap", input: {} });
   await came(r, "running");
-  await until(async () => /^cohort_runs_live 0$/m.test((await call(server, "GET", "/metrics")).text), "it left memory", 5000);
+  await until(async () => await metric(server, "cohort_runs_live") === 0, "it left memory", 5000);
   await same(t, r);
   await came(r, "completed");
   equal(life(r, "running").length, 1, "it began once");

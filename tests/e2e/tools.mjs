@@ -7,7 +7,7 @@ import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
-import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, freePort, scenario, scratch, startServer, tracker, until } from "./lib.mjs";
 
 // ---- pages -------------------------------------------------------------------------
 
@@ -97,6 +97,11 @@ edges: [[START, c]]
 const start = (...more) => startServer({ dir, port: undefined, args: ["--agents", agents, "--http-hosts", `127.0.0.1:${port},${hostname()}:${port}`, ...more] });
 let server = await start(), client = new Client({ apiUrl: server.url });
 const say = (...calls) => ({ messages: [{ role: "user", content: JSON.stringify(calls.map((c, i) => ({ id: `c${i}`, name: c[0], args: c[1] }))) }] });
+// Each node reads its files in its own time.
+const known = (agent) => until(async () => {
+  const [found] = (await call(server, "POST", "/assistants/search", { graph_id: agent })).json;
+  return found && (await Promise.all((server.nodes ?? [server]).map((s) => call(s, "GET", `/assistants/${found.assistant_id}/graph`)))).every((r) => r.status === 200);
+}, `the agent ${agent}`);
 const run = async (agent, ...calls) => (await client.runs.wait(null, agent, { input: say(...calls) })).messages.filter((m) => m.type === "tool");
 const one = async (agent, ...c) => (await run(agent, c))[0];
 
@@ -110,10 +115,13 @@ await scenario("calculate", async () => {
 });
 
 await scenario("the tracker's tools", async () => {
+  const all = client;
+  client = new Client({ apiUrl: tracker(server).url });
   const r = await run("tracker", ["work_create", { title: "one" }], ["work_ready", {}]);
   equal(r.map((m) => [m.name, m.status]), [["work_create", "success"], ["work_ready", "error"]], "by their names, and no others");
   check(r[1].content.includes("Available: work_create, work_list"), "those there are", r[1].content);
   const g = await run("group", ["work_list", {}], ["calculate", { expression: "1" }]);
+  client = all;
   check(g[0].status === "success" && g[0].content.includes("one"), "all of them as a group", g[0].content);
   equal(g[1].status, "error", "and nothing else");
 });
@@ -254,7 +262,7 @@ nodes:
   model: {llm: {tools: [calculate], max_turns: 5, reply: "{type: 'ai', content: '', tool_calls: [{id: 'x' + len(messages), name: 'calculate', args: {expression: 7}}]}"}}
 edges: [[START, model]]
 `);
-  await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: "stubborn" })).json?.length, "the agent");
+  await known("stubborn");
   const r = await call(server, "POST", "/runs/wait", { assistant_id: "stubborn", input: { messages: [{ role: "user", content: "go" }] } });
   check(r.text.includes("the model still asks for tools after 5 turns"), "ends at max_turns", r.text);
 });
@@ -294,7 +302,7 @@ const served = (name, policies) => caller(name, "[c]", `mcp: {c: {command: [${pr
 tools: ${policies}`);
 served("served", "{c__fail: {retries: 2}, c__hang: {timeout: 500ms}, c__fine: {approval: true}}");
 served("served_again", "{c__fail: {retries: 2, idempotent: true}, c__hang: {idempotent: true}}");
-await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: "served_again" })).json?.length, "the agents");
+await known("served_again");
 
 await scenario("policies of tools of MCP servers", async () => {
   let r = await one("served", "c__fail", {});
@@ -313,7 +321,7 @@ await scenario("policies of tools of MCP servers", async () => {
 for (const [agent, times, words] of [["served_again", 2, null], ["served_plain", 1, "unknown_outcome"]])
   await scenario(`kill -9 in a call of ${agent}`, async () => {
     if (agent === "served_plain") served(agent, "{c__fine: {retries: 1}}");
-    await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: agent })).json?.length, "the agent");
+    await known(agent);
     const before = calls("hang"), t = (await client.threads.create()).thread_id;
     const r = await client.runs.create(t, agent, { input: say(["c__hang", {}]) });
     await until(() => calls("hang") === before + 1, "the call");

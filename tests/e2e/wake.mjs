@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { agentFolder } from "./core-lib.mjs";
-import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, metric, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, 4];
 const day = 86400000, hour = 3600000, agents = agentFolder(["sleep"]);
@@ -16,7 +16,7 @@ const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--sc
 
 const open = (dir, shards, clock = 0) => startServer({ mock, dir,
   args: ["--agents", agents, "--shards", String(shards), "--test-hooks", "--test-clock-ms", String(clock)] });
-const live = async (s) => Number(/^cohort_runs_live (\d+)/m.exec((await call(s, "GET", "/metrics")).text)[1]);
+const live = (s) => metric(s, "cohort_runs_live");
 const parked = (s) => until(async () => await live(s) === 0, "all runs to be parked");
 const run = async (s, x) => (await call(s, "GET", `/threads/${x.t}/runs/${x.r}`)).json;
 const ended = (s, x) => until(async () => !["running", "pending"].includes((await run(s, x)).status), "the end");
