@@ -174,8 +174,8 @@ export async function metric(server, name, target = "/metrics") {
   for (const s of server.nodes ?? [server]) sum += Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec((await call(s, "GET", target)).text)?.[1]);
   return sum;
 }
-// Each node has a tracker of its own.
-export const tracker = (server) => server.nodes?.[0] ?? server;
+// One of its nodes: for what is of a process.  Each has a tracker of its own.
+export const oneNode = (server) => server.nodes?.[0] ?? server;
 
 // Parses a whole text/event-stream body into [{event, data, id}].
 export function parseEvents(text) {

@@ -1,7 +1,7 @@
 // owners.mjs - two owners on one server: whatever route one of them uses, the
 // other's things do not exist.  The matrix comes from /openapi.json, so a new
 // route without a row here fails.
-import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer, tracker, until } from "./lib.mjs";
+import { call, check, equal, finish, oneNode, parseEvents, raw, scenario, startMock, startServer, until } from "./lib.mjs";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ writeFileSync(keys, `# carol has a key\n${createHash("sha256").update("ck_carol"
 const script = path.join(dir, "script.json");
 writeFileSync(script, JSON.stringify({ rules: [{ match: "alice's order", tool_calls: [{ name: "store_put", args: { namespace: ["alice"], key: "k", value: { v: "alice's value" } } }] }] }));
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
-const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] }), work = tracker(server);
+const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] }), work = oneNode(server);
 const token = (...args) => execFileSync(binary, ["token", ...args], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim();
 const as = (name) => ({ authorization: `Bearer ${token("--sub", name)}` });
 const alice = as("alice"), bob = as("bob");

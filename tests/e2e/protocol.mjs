@@ -6,7 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import { Client as Client19 } from "sdk-1.9";
 import { Client as Client115 } from "sdk-1.15";
-import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, oneNode, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 import { agentFolder, hex32, matches } from "./core-lib.mjs";
 
 const script = path.join(scratch(), "script.json");
@@ -411,7 +411,7 @@ await scenario("a slow reader", async () => {
   server = paced;
   const fast = await subscribe(t, { channels: ["messages", "lifecycle", "values", "checkpoints"] });
   const body = JSON.stringify({ channels: ["messages", "lifecycle", "values", "checkpoints"] });
-  const to = server.nodes?.[0] ?? server;      // a proxy would read ahead
+  const to = oneNode(server);                  // a proxy would read ahead
   const socket = net.connect(to.port, to.host ?? "127.0.0.1");
   let text = "";
   socket.on("data", (d) => { text += d.toString("latin1"); });

@@ -1,6 +1,6 @@
 // system.mjs - pages of the server, and what only tests may do.
 import net from "node:net";
-import { call, check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, oneNode, scenario, startMock, startServer, until } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
 const server = await startServer({ mock, args: ["--test-hooks"] });
@@ -55,14 +55,14 @@ await scenario("/internal/truncate: what it refuses", async () => {
 // Readers that take nothing fill the room that answers have; the next one waits, and
 // is handled again when there is room.
 await scenario("an answer that waits for room, below a prefix", async () => {
-  const server = await startServer({ memory: true, health: "/api/ok", args: ["--http-mount-prefix", "/api", "--test-hooks", "--test-memory-bytes", String(96 << 20), "--shards", "1"] });
+  const all = await startServer({ memory: true, health: "/api/ok", args: ["--http-mount-prefix", "/api", "--test-hooks", "--test-memory-bytes", String(96 << 20), "--shards", "1"] }), server = oneNode(all);
   const messages = Array.from({ length: 8 }, () => ({ role: "user", content: "x".repeat(1 << 20) }));
   const thread = (await call(server, "POST", "/api/threads", {})).json.thread_id;
   const run = await call(server, "POST", `/api/threads/${thread}/runs/wait`, { assistant_id: "agent", input: { messages } });
   equal([run.status, run.json.__error__], [200, undefined], "a large state");
   const state = await call(server, "GET", `/api/threads/${thread}/state`);
   check(state.text.length > 8 << 20, "a large state", `${state.status} ${state.text.slice(0, 200)}`);
-  const idle = [1, 2, 3, 4].map(() => net.connect(server.port, "127.0.0.1", function () { this.pause().write(`GET /api/threads/${thread}/state HTTP/1.1\r\nhost: localhost\r\n\r\n`); }));
+  const idle = [1, 2, 3, 4].map(() => net.connect(server.port, server.host ?? "127.0.0.1", function () { this.pause().write(`GET /api/threads/${thread}/state HTTP/1.1\r\nhost: localhost\r\n\r\n`); }));
   const figure = async (name) => Number(new RegExp(`^${name} (\\S+)`, "m").exec((await call(server, "GET", "/api/metrics")).text)?.[1]);
   await until(async () => await figure("cohort_http_output_bytes") > 14 << 20, "three answers to be held");
   const next = call(server, "GET", `/api/threads/${thread}/state`);
@@ -70,7 +70,7 @@ await scenario("an answer that waits for room, below a prefix", async () => {
   for (const s of idle) s.destroy();
   const r = await next;
   check(r.status === 200 && r.text.length > 8 << 20, "it has its answer", `${r.status} ${r.text.slice(0, 100)}`);
-  await server.stop();
+  await all.stop();
 });
 
 finish();

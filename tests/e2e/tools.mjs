@@ -7,7 +7,7 @@ import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
-import { call, check, equal, finish, freePort, scenario, scratch, startServer, tracker, until } from "./lib.mjs";
+import { call, check, equal, finish, freePort, oneNode, scenario, scratch, startServer, until } from "./lib.mjs";
 
 // ---- pages -------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ await scenario("calculate", async () => {
 
 await scenario("the tracker's tools", async () => {
   const all = client;
-  client = new Client({ apiUrl: tracker(server).url });
+  client = new Client({ apiUrl: oneNode(server).url });
   const r = await run("tracker", ["work_create", { title: "one" }], ["work_ready", {}]);
   equal(r.map((m) => [m.name, m.status]), [["work_create", "success"], ["work_ready", "error"]], "by their names, and no others");
   check(r[1].content.includes("Available: work_create, work_list"), "those there are", r[1].content);
