@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,18 @@ static int wait_for(struct pg *p);
 
 /* ---- failures --------------------------------------------------------------- */
 
+/* The backend of the connection of this process that was made last: another that has the
+ * same one beside it was given it by a pooler between two transactions. */
+static _Atomic int newest;
+
+static void
+backend_left(const struct pg *p)
+{
+	int pid = p->pid;
+
+	atomic_compare_exchange_strong(&newest, &pid, 0);
+}
+
 int
 pg_lose(struct pg *p, const char *why)
 {
@@ -38,6 +51,7 @@ pg_lose(struct pg *p, const char *why)
 		    p->on->err.text);
 	if (p->c != NULL)
 		pq.finish(p->c);
+	backend_left(p);
 	p->c = NULL;
 	p->state = PG_DOWN;
 	p->retry_at = clock_mono();
@@ -495,6 +509,25 @@ pg_end_backend(struct pg *p)
 	return rc;
 }
 
+/* By what the server says: a pooler has made up what libpq knows. */
+static int
+backend_known(struct pg *p)
+{
+	char text[sizeof p->started + 16], *at = text;
+	int rc = pg_ask(p, "SELECT pid || ' ' || backend_start FROM pg_stat_activity"
+	    " WHERE pid = pg_backend_pid()", NULL, text, sizeof text);
+
+	if (rc != OK)
+		return rc;
+	p->pid = (int)strtol(text, &at, 10);
+	snprintf(p->started, sizeof p->started, "%s", *at == ' ' ? at + 1 : at);
+	if (p->pid == 0 || atomic_exchange(&newest, p->pid) != p->pid)
+		return OK;
+	p->pid = 0;                          /* it is the other's */
+	return pg_lose(p, "a pooler in transaction mode is between; it must be in session "
+	    "mode, or the URL that of the server itself");
+}
+
 static int
 greet(struct pg *p)
 {
@@ -508,12 +541,9 @@ greet(struct pg *p)
 	rc = session(p);
 	if (rc == OK && p->use == DB_WRITE)
 		rc = pg_end_backend(p);
-	if (rc == OK && p->use == DB_WRITE)
-		rc = pg_ask(p, "SELECT backend_start FROM pg_stat_activity"
-		    " WHERE pid = pg_backend_pid()", NULL, p->started, sizeof p->started);
 	if (rc == OK)
-		p->pid = pq.backendPID(p->c);
-	else if (p->state == PG_UP) {
+		rc = backend_known(p);
+	if (rc != OK && p->state == PG_UP) {
 		struct err e = p->on->err;           /* a setting that is refused */
 
 		rc = pg_lose(p, e.text);
@@ -653,6 +683,7 @@ pg_close(struct pg *p)
 {
 	if (p->c != NULL)
 		pq.finish(p->c);
+	backend_left(p);
 	pg_start_drop(p->begun);
 	free(p->url);
 	free(p);

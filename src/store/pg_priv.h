@@ -41,7 +41,7 @@
 	X(conninfoFree) X(conninfoParse) X(sendDescribePrepared) X(sendPrepare)  \
 	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
 	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
-	X(backendPID) X(transactionStatus) X(resultMemorySize)
+	X(transactionStatus) X(resultMemorySize)
 
 struct pg_lib {
 #define X(name) __typeof__(PQ##name) *name;
