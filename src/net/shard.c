@@ -52,11 +52,12 @@
 
 #define LATE_MS 50                           /* a loop that is busy is not as late */
 
-/* Clocks of this turn, read when first asked for. */
+/* Clocks of this turn, read when first asked for: both, so that a timer for a time of day is
+ * not early by what the turn took until then. */
 struct clocks {
 	nsec now;
 	msec wall;
-	bool now_known, wall_known;
+	bool known;
 };
 
 enum lateness { ON_TIME, LATE, LATE_POLLED };
@@ -117,34 +118,32 @@ shard_id(const struct shard *s)
 	return s->id;
 }
 
-nsec
-shard_now(const struct shard *s)
+static const struct clocks *
+clocks_of(const struct shard *s)
 {
 	struct clocks *c = s->clocks;
 
-	if (!c->now_known) {
-		c->now = clock_mono();
-		c->now_known = true;
-	}
-	return c->now;
+	if (!c->known)
+		*c = (struct clocks){ clock_mono(), clock_wall_ms(), true };
+	return c;
+}
+
+nsec
+shard_now(const struct shard *s)
+{
+	return clocks_of(s)->now;
 }
 
 msec
 shard_wall(const struct shard *s)
 {
-	struct clocks *c = s->clocks;
-
-	if (!c->wall_known) {
-		c->wall = clock_wall_ms();
-		c->wall_known = true;
-	}
-	return c->wall;
+	return clocks_of(s)->wall;
 }
 
 void
 shard_refresh(struct shard *s)
 {
-	s->clocks->now_known = s->clocks->wall_known = false;
+	s->clocks->known = false;
 	uv_update_time(&s->loop);
 }
 
@@ -342,7 +341,7 @@ shard_event_done(struct shard *s)
 		return;
 	s->events = 0;
 	run_turn_jobs(s);
-	s->clocks->now_known = s->clocks->wall_known = false;
+	s->clocks->known = false;
 }
 
 static bool
@@ -368,7 +367,7 @@ on_prepare(uv_prepare_t *prepare)
 	if (!end_turn(s))
 		ring(s);
 	arm(s);
-	s->clocks->now_known = s->clocks->wall_known = false;
+	s->clocks->known = false;
 }
 
 /* Silenced before the mailbox is taken: what comes in between rings again.  A
