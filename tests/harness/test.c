@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -130,16 +131,23 @@ print_log(const char *path)
 	fclose(f);
 }
 
+static double
+seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
 /* Reports how the job ended and frees its slot; true when it passed. */
 static bool
-job_finish(struct job *job, int status, bool verbose)
+job_finish(struct job *job, int status, const struct rusage *used, bool verbose)
 {
 	char log[PATH_MAX + 8];
 	bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	snprintf(log, sizeof log, "%s.log", job->dir);
 	if (!ok || verbose)
-		printf("%s %s\n", ok ? "ok  " : "FAIL", job->test->name);
+		printf("%s %5.2f s %s\n", ok ? "ok  " : "FAIL",
+		    seconds(used->ru_utime) + seconds(used->ru_stime), job->test->name);
 	if (!ok) {
 		if (WIFSIGNALED(status))
 			printf("   %s\n", WTERMSIG(status) == SIGALRM ||
@@ -191,6 +199,7 @@ main(int argc, char **argv)
 	slots = slots < 1 ? 1 : slots > JOBS_MAX ? JOBS_MAX : slots;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (t != NULL || running > 0) {
+		struct rusage used;
 		int status;
 		pid_t pid;
 
@@ -202,13 +211,13 @@ main(int argc, char **argv)
 			t = t->next;
 			continue;
 		}
-		pid = waitpid(-1, &status, 0);
+		pid = wait4(-1, &status, 0, &used);
 		if (pid < 0 && errno == EINTR)
 			continue;
 		if (pid < 0 || job_of(jobs, slots, pid) == NULL)
 			continue;
 		running--;
-		if (job_finish(job_of(jobs, slots, pid), status, verbose))
+		if (job_finish(job_of(jobs, slots, pid), status, &used, verbose))
 			passed++;
 		else
 			failed++;

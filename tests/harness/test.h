@@ -9,7 +9,8 @@
  *   }
  *
  * Link the file and the test is found.  A test fails by a CHECK, a signal, an
- * exit code other than 0, or after 20 s.  `unit-x [-v] [-j N] [PATTERN...]`.
+ * exit code other than 0, or after 20 s.  `unit-x [-v] [-j N] [PATTERN...]`
+ * (-v: each with its seconds of CPU).
  * The directories are in $TMPDIR, or in memory, or in /tmp.
  *
  * SPDX-License-Identifier: MIT
