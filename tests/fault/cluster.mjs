@@ -109,12 +109,13 @@ const hold = (least, most) => pause(least + upTo(most - least));
 
 async function killNode(i) {
   const node = cluster.nodes[i];
-  note(i);
+  leaving.add(i);
   await node.stop("SIGKILL");
-  note(i);
   const from = performance.now();
   await takenOver(i, from, world.under(i, from - 400));
   await cluster.startNode(i);
+  note(i);
+  leaving.delete(i);
 }
 
 // Others have its runs before it has ended.
