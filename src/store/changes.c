@@ -110,7 +110,7 @@ changing_open(struct changing *w, struct store *st, struct store_cmd *c,
 static int
 run_check_node(struct changing *w)
 {
-	int64_t us = store_node(w->st);
+	int64_t us = w->st->us;
 
 	if (w->node == us)
 		return OK;
@@ -152,7 +152,7 @@ changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
 	if (rc == OK && status != RUN_RUNNING)
 		rc = err_set(&c->err, ERR_CONFLICT, "the run is %s, not running",
 		    run_status_names[status]);
-	return rc == OK && store_node(st) != NODE_ALONE ? run_check_node(w) : rc;
+	return rc == OK && st->us != NODE_ALONE ? run_check_node(w) : rc;
 }
 
 /* ---- lists ----------------------------------------------------------------- */

@@ -39,15 +39,13 @@ store_is_late(const struct store *st, const struct store_cmd *c)
 int64_t
 node_foreign(const struct store *st, int64_t thread_node)
 {
-	return thread_node > 0 && thread_node != store_node(st) ? thread_node : 0;
+	return thread_node > 0 && thread_node != st->us ? thread_node : 0;
 }
 
 int64_t
 node_ours(const struct store *st)
 {
-	int64_t node = store_node(st);
-
-	return node > 0 ? node : 0;
+	return st->us > 0 ? st->us : 0;
 }
 
 int
@@ -56,7 +54,7 @@ node_of_thread(struct store *st, int64_t thread, int64_t *node)
 	int rc;
 
 	*node = 0;
-	if (store_node(st) == NODE_ALONE)
+	if (st->us == NODE_ALONE)
 		return OK;
 	rc = query_one_i64(query_of(&st->w, SQL_THREAD_NODE_AT, db_i64(thread)), node);
 	return rc == ERR_NOTFOUND ? OK : rc;
@@ -65,7 +63,7 @@ node_of_thread(struct store *st, int64_t thread, int64_t *node)
 int
 node_set(struct store *st, int64_t thread, int64_t node)
 {
-	return store_node(st) == NODE_ALONE ? OK : db_run(&st->w, SQL_THREAD_NODE_SET,
+	return st->us == NODE_ALONE ? OK : db_run(&st->w, SQL_THREAD_NODE_SET,
 	    db_i64(thread), db_i64(node));
 }
 
@@ -271,7 +269,7 @@ late_mark(struct store *st, struct store_node_take *x)
 	int rc = numbers_load(st, query_of(&st->w, SQL_NODES_LATE), false, &l);
 
 	for (size_t i = 0; rc == OK && i < l.n; i++) {
-		if (l.at[i].seq == store_node(st))
+		if (l.at[i].seq == st->us)
 			continue;
 		rc = db_run(&st->w, SQL_NODE_MARK, db_i64(l.at[i].seq));
 		x->marked++;
@@ -357,7 +355,7 @@ static int
 thread_retake(struct store *st, struct store_node_take *x, int64_t thread, size_t *cap)
 {
 	struct query q = query_of(&st->w, SQL_THREAD_PLACE, db_i64(thread),
-	    db_i64(store_node(st)));
+	    db_i64(st->us));
 	struct store_taken t = { .thread_seq = thread };
 	size_t given_up = 0;
 	bool claim = false;

@@ -286,14 +286,13 @@ group_begin(struct store *st, struct store_cmd *const *cmds, size_t n, const boo
 	struct pg_begin *g = st->begin;
 	struct lock_set *l = &g->locks;
 	struct query fence = { 0 }, keys = { 0 }, threads = { 0 }, numbers = { 0 };
-	int64_t node = atomic_load(&st->node);
 	bool counts = locks_collect(l, cmds, n, left_out);
 	int rc, got;
 
 	for (int i = 0; i < SEQS; i++)
 		g->block[i] = (struct block){ 0, 0 };
-	if (node > 0)
-		fence = start(query_of(&g->db, BEGIN_FENCE, db_i64(node)));
+	if (st->us > 0)
+		fence = start(query_of(&g->db, BEGIN_FENCE, db_i64(st->us)));
 	if (l->n > 0)
 		keys = start(query_of(&g->db, BEGIN_KEYS, db_str(keys_text(g))));
 	if (l->seqs.n + l->ids.n + l->runs.n > 3)

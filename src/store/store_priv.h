@@ -192,7 +192,9 @@ struct store {
 	struct db check;
 
 	_Atomic int64_t node;        /* node.h */
-	bool fenced;                 /* the writer's: this group finds that node marked */
+	int64_t us;                  /* the writer's: the node whose lease this group holds,
+	                                whatever becomes of `node` meanwhile */
+	bool fenced;                 /* the same: it is marked */
 
 	_Atomic bool full;           /* a write found no room; until one finds it */
 	_Atomic bool lost;           /* the file is not where it was */
@@ -745,7 +747,7 @@ int run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut
     msec now, bool counts, size_t *given_up);
 struct cut_off cut_off_read(const struct query *q);
 
-/* node.c: 0: the thread is ours, or nobody's. */
+/* node.c, all of the writer: 0: the thread is ours, or nobody's. */
 int64_t node_foreign(const struct store *st, int64_t thread_node);
 int  node_of_thread(struct store *st, int64_t thread, int64_t *node);
 /* What is written into a thread's row: it is ours; nobody's, and was ours last. */

@@ -111,6 +111,7 @@ batch_begin(void *ctx)
 	struct batch *b = ctx;
 	int rc = db_begin(&b->st->w, DB_WRITE);
 
+	b->st->us = store_node(b->st);
 	tally_clear(&b->st->tally);
 	b->st->payers.n = 0;
 	b->st->batch++;
@@ -154,7 +155,8 @@ command_failed(void *ctx, size_t i, int rc)
 static int
 command_admit(const struct store *st, struct store_cmd *c)
 {
-	if (!store_ops[c->op]->fenced || (!st->fenced && !store_is_late(st, c)))
+	if (!store_ops[c->op]->fenced ||
+	    (!st->fenced && c->node == st->us && !store_is_late(st, c)))
 		return OK;
 	return err_set(&c->err, ERR_CANCELLED, "this server has lost its lease, and is "
 	    "joining again; other servers have taken its runs");

@@ -12,6 +12,7 @@
 #include "store/node.h"
 #include "store/pg_begin_priv.h"
 #include "store_fix.h"
+#include "unit/pg_fix.h"
 
 #define OWNER   7
 #define THREADS 4
@@ -377,6 +378,48 @@ CONTRACT_OF_SERVERS(two_stores_do_what_is_due_once)
 	hooks_fall_due(f, &g);
 	threads_fall_due(f, &g);
 	fix_close(&g);
+}
+
+/* ---- a lease that is lost on the way ------------------------------------------------- */
+
+static const char *const hold_text[] = { "UPDATE run SET attempt = attempt" };
+static const struct db_sql hold_sql = { .text = hold_text, .n = 1 };
+
+/* Goal: what a group writes is of the node whose lease it holds, also when that is lost in
+ * the middle of it: the threads that it took would be nobody's, and wait for ever. */
+CONTRACT_OF_SERVERS(a_take_over_is_that_of_one_node)
+{
+	struct store_node_join lost = { .name = S("lost"), .address = S("there"),
+	    .info = S("{}"), .lease = 60000 };
+	struct store_node_take x = { .limit = 10, .now = 99, .cmd = { .arena = &f->a } };
+	struct uuid id = id_of(ID_THREAD, 1);
+	int64_t us, node = 0;
+	size_t back;
+	struct db db;
+
+	CHECK_RC(fix_do(f, &lost, STORE_NODE_JOIN, 0), OK);
+	store_set_node(f->st, lost.node);
+	(void)start_run(f, OWNER, 1, 1);
+	joins(f, "us");
+	us = store_node(f->st);
+	CHECK_RC(fix_do(f, &(struct store_node_leave){ .node = lost.node }, STORE_NODE_LEAVE, 0),
+	    OK);
+	CHECK_RC(db_open(&db, f->url, NULL, &hold_sql, DB_WRITE, &f->e), OK);
+	CHECK_RC(db_begin(&db, DB_WRITE), OK);
+	CHECK_RC(db_run(&db, 0), OK);
+	CHECK_INT(db_changes(&db), 1);
+	back = f->back;
+	fix_submit(f, &x, STORE_NODE_TAKE, 0);
+	while (pg_number_of(f->url, "SELECT count(*) FROM pg_stat_activity"
+	    " WHERE wait_event_type = 'Lock'") == 0)
+		;
+	store_set_node(f->st, NODE_NONE);
+	db_rollback(&db);
+	fix_wait(f, back + 1);
+	CHECK_RC(x.cmd.rc, OK);
+	CHECK_RC(store_thread_node(f->r, &id, &node), OK);
+	CHECK_INT(node, us);
+	db_close(&db);
 }
 
 /* ---- numbers --------------------------------------------------------------------- */
