@@ -28,8 +28,8 @@ serve: build ## build and serve (ARGS="--port 8123" adds options)
 	@exec $(B)/cohort serve $(ARGS)
 
 test: ## the test set: style, unit, contract, conformance, e2e, ASan
-	@tools/deps --test
-	@$(MAKE) --no-print-directory build
+	@tools/deps --test-apt
+	@tools/deps --test & deps=$$!; $(MAKE) --no-print-directory build && wait $$deps
 	@tests/run quick
 
 test-all: ## and the slow rest: kills, all sanitizers, a browser

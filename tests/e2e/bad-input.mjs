@@ -1,4 +1,4 @@
-// bad-input.mjs - what a client can get wrong, one row each: the status, and
+// bad-input.mjs [all] - what a client can get wrong, one row each: the status, and
 // the words that tell what was wrong, where, and what would be right.  After
 // every row the server still answers.
 import net from "node:net";
@@ -389,14 +389,16 @@ await scenario("strange values everywhere", async () => {
         tasks.push(row.requestBody ? [method.toUpperCase(), target, { ...good, [name]: value }] : [method.toUpperCase(), target + query]);
       }
     }
+  // A third of them: each field with some of the values, each value in many fields.
+  const some = process.argv[2] === "all" ? tasks : tasks.filter((_, i) => i % 3 === 0);
   const bad = new Set();
   const worker = async () => {
-    for (let t = tasks.pop(); t; t = tasks.pop()) {
+    for (let t = some.pop(); t; t = some.pop()) {
       const r = await call(server, ...t);
       if (r.status === 429 || r.status >= 500) bad.add(`${r.status} ${t[0]} ${t[1].slice(0, 80)} ${JSON.stringify(t[2] ?? "").slice(-200)}: ${r.text}`);
     }
   };
-  const n = tasks.length;
+  const n = some.length;
   check(n > 3000, "they are many", n);
   await Promise.all(Array.from({ length: 8 }, worker));
   equal([...bad].slice(0, 5), [], `none of ${n} requests is answered with 429 or 5xx`);
