@@ -478,6 +478,7 @@ route(struct runs *here, struct bridge *r)
 		arrive(here, r);
 	} else if (at == AT_HOME) {
 		r->home = home;
+		r->proxy.after = r->w->after;        /* it may have read some in the store */
 		to_home(r, note_new(r, arrive_open, 0));
 	} else if (at == AT_REST) {
 		bridge_rest(r, &row);

@@ -5,7 +5,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { binary, call, check, equal, finish, freePort, repo, scenario, scratch, startMock, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, parseEvents, repo, scenario, scratch, startMock, until } from "./lib.mjs";
 
 const lease = 1000;
 const folder = mkdtempSync("/tmp/cohort-nodes-");
@@ -72,6 +72,28 @@ await scenario("kill -9: the other server takes over", async () => {
   await shown(b, threads[0], queued.run_id, "success", "the run behind it");
   equal(await Promise.all(threads.map((t) => answers(b, t))), threads.map((_, i) => i === 0 ? 2 : 1), "each has been answered once");
   check(/node_lost/.test(b.log) && /took_over/.test(b.log), "it says so", b.log);
+  await end(b);
+});
+
+await scenario("who reads at the server that takes over gets each event once", async () => {
+  const { a, b } = await two();
+  const t = await thread(a);
+  const [r] = await stalled(b, [[a, t, "read on mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] }]]);
+  const texts = Array.from({ length: 8 }, () => "");    // on both of its shards
+  const readers = texts.map(async (_, i) => {
+    const stream = await fetch(`${b.url}/threads/${t}/runs/${r.run_id}/stream`, { headers: { "last-event-id": "-1" } });
+    for await (const chunk of stream.body) texts[i] += Buffer.from(chunk).toString();
+  });
+  await until(() => texts.every((x) => x.includes("event: messages")), "events of a's run at b");
+  await a.stop("SIGKILL");
+  await until(() => texts.every((x) => (x.match(/event: metadata/g) ?? []).length >= 2), "events of the second attempt");
+  await call(b, "POST", `/threads/${t}/runs/${r.run_id}/cancel?wait=true`);
+  await Promise.all(readers);
+  for (const text of texts) {
+    const ids = parseEvents(text).filter((e) => /^(metadata|messages|updates)$/.test(e.event)).map((e) => Number(e.id));
+    check(ids.length > 10 && ids.every((id, i) => i === 0 || id > ids[i - 1]), "ids rise, none comes twice", ids);
+    check(/event: end/.test(text), "and the end", text.slice(-300));
+  }
   await end(b);
 });
 
