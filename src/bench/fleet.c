@@ -330,6 +330,8 @@ fleet_run(const struct fleet_options *o, struct fleet_result *out)
 	}
 	count(f);
 	fpg_close(f);
+	for (int64_t i = 0; i < o->nodes; i++)
+		fnode_release(&f->node[i]);
 	free(f->heap);
 	free(f->node);
 	free(f->runner);

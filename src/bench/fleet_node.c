@@ -6,7 +6,12 @@
  */
 #include "bench/fleet_priv.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+
 #define HEARD        NS_PER_MS               /* a message of NATS */
+#define CLAIMS       16                      /* runs that a node takes up at a time */
 #define BOOT         (2 * NS_PER_S)          /* of a process that is restarted */
 
 static void
@@ -69,6 +74,7 @@ beaten(struct fleet *f, int32_t n, int rc, nsec sent)
 	x->before = x->row;
 	x->row = NO_ROW;
 	x->beat_turn++;
+	x->claims_n = 0;
 	x->joining = f->now;
 	ask(f, OP_JOIN, n);
 }
@@ -97,7 +103,8 @@ static void look(struct fleet *f, int32_t n);
 static void
 look_in(struct fleet *f, int32_t n, msec ms)
 {
-	fleet_at(f, f->now + ms * NS_PER_MS, EV_LOOK, n, ++f->node[n].look_turn);
+	f->node[n].look_at = f->now + ms * NS_PER_MS;
+	fleet_at(f, f->node[n].look_at, EV_LOOK, n, ++f->node[n].look_turn);
 }
 
 static void
@@ -135,11 +142,38 @@ sees_over(const struct fleet *f, const struct fleet_node *x)
 }
 
 static void
+wanted_begin(struct fleet *f, int32_t n)
+{
+	struct fleet_node *x = &f->node[n];
+	struct op *op;
+
+	if (x->wanting || x->row == NO_ROW)
+		return;
+	x->wanting = true;
+	op = fpg_ask(f, OP_WANTED, n);
+	op->cancels_only = f->now < x->compare_next;
+	fpg_send(f, op);
+}
+
+static void
+wanted_done(struct fleet *f, int32_t n, const struct op *op)
+{
+	struct fleet_node *x = &f->node[n];
+
+	x->wanting = false;
+	if (op->rc == OK && !op->cancels_only)
+		x->compare_next = f->now + NS_PER_MS *
+		    pace_compare((size_t)op->threads_n, true, fleet_any(f));
+}
+
+static void
 listed(struct fleet *f, int32_t n, int rc)
 {
 	struct fleet_node *x = &f->node[n];
 
 	x->listing = false;
+	if (rc == OK)
+		x->list_next = f->now + pace_list(f->o->lease, f->pg.live_n) * NS_PER_MS;
 	if (!x->serves) {                    /* it looks for its own dead before it joins */
 		x->joining = f->now;
 		ask(f, OP_JOIN, n);
@@ -149,12 +183,10 @@ listed(struct fleet *f, int32_t n, int rc)
 		return;
 	if (sees_over(f, x))
 		take_begin(f, n);
-	if (!x->wanting) {
-		x->wanting = true;
-		ask(f, OP_WANTED, n);
-	}
+	wanted_begin(f, n);
 	if (x->asked) {
 		x->asked = false;
+		x->list_next = 0;
 		look_in(f, n, 1);
 	}
 }
@@ -165,6 +197,11 @@ look(struct fleet *f, int32_t n)
 	struct fleet_node *x = &f->node[n];
 
 	look_in(f, n, pace_look(f->o->lease, fleet_any(f)));
+	x->told = false;
+	if (f->now < x->list_next) {
+		wanted_begin(f, n);
+		return;
+	}
 	if (x->listing) {
 		x->asked = true;
 		return;
@@ -173,27 +210,67 @@ look(struct fleet *f, int32_t n)
 	ask(f, OP_LIST, n);
 }
 
+static void
+look_soon(struct fleet *f, int32_t n)
+{
+	f->node[n].list_next = f->node[n].compare_next = 0;
+	look(f, n);
+}
+
+static void
+look_told(struct fleet *f, int32_t n)
+{
+	struct fleet_node *x = &f->node[n];
+	msec ms = pace_told(f->o->lease, f->pg.live_n, fleet_any(f));
+
+	x->list_next = 0;
+	if (!x->serves || x->told)
+		return;
+	if (ms == 0) {
+		look(f, n);
+	} else if (f->now + ms * NS_PER_MS < x->look_at) {
+		x->told = true;
+		look_in(f, n, ms);
+	}
+}
+
 /* ---- taking -------------------------------------------------------------------------------- */
+
+/* Runs go on one after the other on each shard. */
+static void
+claim_some(struct fleet *f, int32_t n)
+{
+	struct fleet_node *x = &f->node[n];
+	struct op *op;
+
+	if (x->claiming || x->claims_n == 0 || x->row == NO_ROW)
+		return;
+	x->claiming = true;
+	op = fpg_ask(f, OP_CLAIM, n);
+	while (op->threads_n < CLAIMS && x->claims_n > 0)
+		op->threads[op->threads_n++] = x->claims[--x->claims_n];
+	fpg_send(f, op);
+}
 
 static void
 taken(struct fleet *f, int32_t n, const struct op *op)
 {
 	struct fleet_node *x = &f->node[n];
-	msec again = pace_take_again(op->rc == OK && op->more, (size_t)op->threads_n);
+	msec again = pace_take_again(op->rc == OK && op->more, (size_t)op->threads_n,
+	    f->pg.live_n, fleet_any(f));
 
 	x->taking = false;
-	if (op->rc == OK && op->threads_n > 0 && x->row == op->row) {
-		struct op *claim = fpg_ask(f, OP_CLAIM, n);
-
-		claim->threads_n = op->threads_n;
-		for (int32_t i = 0; i < op->threads_n; i++)
-			claim->threads[i] = op->threads[i];
-		fpg_send(f, claim);
+	for (int32_t i = 0; op->rc == OK && x->row == op->row && i < op->threads_n; i++) {
+		mem_grow(x->claims, x->claims_n, x->claims_cap);
+		x->claims[x->claims_n++] = op->threads[i];
 	}
-	if (again == 0)
+	claim_some(f, n);
+	if (again == 0) {
 		take_begin(f, n);
-	else if (again > 0)
+	} else if (again > 0) {
+		x->list_next = 0;
 		look_in(f, n, again);
+	}
 }
 
 static void
@@ -201,6 +278,8 @@ claimed(struct fleet *f, int32_t n, const struct op *op)
 {
 	for (int32_t i = 0; op->rc == OK && f->node[n].row == op->row && i < op->threads_n; i++)
 		fleet_adopted(f, op->threads[i], op->row);
+	f->node[n].claiming = false;
+	claim_some(f, n);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -222,7 +301,7 @@ joined(struct fleet *f, int32_t n, const struct op *op)
 		fleet_at(f, f->now, EV_SCHEDULES, n, x->life);
 	else
 		x->spares = pace_spares(f->o->lease, f->now);
-	look(f, n);
+	look_soon(f, n);
 	tell_all(f, n);
 	if (first)
 		fleet_restarted(f);
@@ -249,9 +328,16 @@ process_ends(struct fleet *f, int32_t n)
 
 	if (x->row != NO_ROW)
 		runs_end(f, x->row);
+	free(x->claims);
 	*x = (struct fleet_node){ .pace = { .lease = f->o->lease }, .row = NO_ROW,
 	    .before = NO_ROW, .life = x->life + 1, .beat_turn = x->beat_turn + 1,
 	    .look_turn = x->look_turn + 1, .harmed = x->harmed };
+}
+
+void
+fnode_release(struct fleet_node *x)
+{
+	free(x->claims);
 }
 
 void
@@ -323,7 +409,7 @@ fnode_reply(struct fleet *f, struct op *op)
 			beaten(f, op->node, op->rc, op->sent);
 		break;
 	case OP_LIST: listed(f, op->node, op->rc); break;
-	case OP_WANTED: x->wanting = false; break;
+	case OP_WANTED: wanted_done(f, op->node, op); break;
 	case OP_SCHEDULES: break;
 	case OP_TAKE: taken(f, op->node, op); break;
 	case OP_CLAIM: claimed(f, op->node, op); break;
@@ -344,10 +430,7 @@ fnode_event(struct fleet *f, const struct event *e)
 	case EV_BEAT: beat(f, n); break;
 	case EV_BEAT_LATE: beaten(f, n, ERR_TIMEOUT, f->now - pace_patience(&x->pace, f->now)); break;
 	case EV_LOOK: look(f, n); break;
-	case EV_HEARD:
-		if (x->serves)
-			look(f, n);
-		break;
+	case EV_HEARD: look_told(f, n); break;
 	case EV_SCHEDULES:
 		ask(f, OP_SCHEDULES, n);
 		fleet_at(f, f->now + LIMIT_NODE_LOOK_MS * NS_PER_MS, EV_SCHEDULES, n, x->life);

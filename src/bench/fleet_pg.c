@@ -169,6 +169,7 @@ static void
 take_start(struct fleet *f, struct op *op)
 {
 	struct pg *p = &f->pg;
+	size_t over = 0, first;
 
 	if (p->row[op->row].state != NODE_LIVE) {
 		op->rc = ERR_CANCELLED;      /* fenced */
@@ -177,11 +178,21 @@ take_start(struct fleet *f, struct op *op)
 	p->row[op->row].shared++;
 	if (!op->spare)
 		take_mark(f, op);
-	for (size_t i = 0; i < p->live_n && op->threads_n < LIMIT_TAKE_THREADS; i++) {
-		if (p->row[p->live[i]].state == NODE_LIVE)
+	for (size_t i = 0; i < p->live_n; i++)
+		over += p->row[p->live[i]].state != NODE_LIVE;
+	op->more = over > 0;
+	if (over == 0)
+		return;
+	/* As node_take of store/node.c: some, from any of them on. */
+	first = fleet_any(f) % over;
+	for (size_t i = 0, k = 0; k < first + over && k < first + NODE_TAKE_NODES &&
+	    op->threads_n < LIMIT_TAKE_THREADS; i++) {
+		int32_t at = p->live[i % p->live_n];
+
+		if (p->row[at].state == NODE_LIVE)
 			continue;
-		op->more = true;
-		take_drain(f, op, p->live[i]);
+		if (k++ >= first)
+			take_drain(f, op, at);
 	}
 }
 
@@ -202,9 +213,10 @@ start(struct fleet *f, struct op *op)
 		pay_rows(f, op, (int64_t)f->pg.live_n, LIST_ROW);
 		break;
 	case OP_WANTED:
-		if (n->row != NO_ROW)
-			pay_rows(f, op, f->pg.row[n->row].threads_n < LIMIT_NODE_RUNS ?
-			    f->pg.row[n->row].threads_n : LIMIT_NODE_RUNS, OWN_ROW);
+		if (n->row != NO_ROW && !op->cancels_only)
+			op->threads_n = f->pg.row[n->row].threads_n < LIMIT_NODE_RUNS ?
+			    f->pg.row[n->row].threads_n : LIMIT_NODE_RUNS;
+		pay_rows(f, op, op->threads_n, OWN_ROW);
 		break;
 	case OP_TAKE:
 		take_start(f, op);

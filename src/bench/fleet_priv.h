@@ -55,7 +55,7 @@ struct op {
 	uint32_t life, turn, beat;
 	nsec sent, left, trips;              /* left: of its CPU time */
 	int32_t next;                        /* in the queue, the log or the free list */
-	bool spare, more;
+	bool spare, more, cancels_only;
 	int32_t threads_n;
 	int32_t threads[LIMIT_TAKE_THREADS];
 	int32_t from[LIMIT_TAKE_THREADS];    /* whose they were */
@@ -110,14 +110,19 @@ struct fleet_node {
 	int32_t before;
 	uint32_t life;                       /* of its process */
 	uint32_t beat_turn, look_turn;
-	bool listing, wanting, taking, asked;
+	bool listing, wanting, taking, asked, told;
 	nsec spares, joining;
+	nsec look_at, list_next, compare_next;
+	int32_t *claims;                     /* threads that it took and does not run yet */
+	size_t claims_n, claims_cap;
+	bool claiming;
 };
 
 /* It is there when the simulation begins. */
 void fnode_begin(struct fleet *f, int32_t n);
 void fnode_event(struct fleet *f, const struct event *e);
 void fnode_reply(struct fleet *f, struct op *op);
+void fnode_release(struct fleet_node *x);
 void fnode_crash(struct fleet *f, int32_t n);
 void fnode_restart(struct fleet *f, int32_t n);
 void fnode_link_soon(struct fleet *f, int32_t n);

@@ -97,8 +97,10 @@ heard(void *ctx, const struct bus_message *m)
 	for (size_t i = 0; i < m->body.n && i < 18; i++)
 		if (m->body.p[i] >= '0' && m->body.p[i] <= '9')
 			n = n * 10 + (m->body.p[i] - '0');
-	if (n == 0 || n == cluster_node(c))
-		take_look_soon(c);
+	if (n == 0)
+		take_look_told(c);
+	else if (n == cluster_node(c))
+		take_look_ours(c);
 }
 
 static void

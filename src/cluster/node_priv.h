@@ -81,6 +81,9 @@ struct cluster {
 	void (*left_done)(void *ctx);
 	void *left_ctx;
 	struct wheel_timer look;
+	nsec look_at;                        /* the next one */
+	nsec list_next, compare_next;        /* a look does it from then on */
+	bool told;                           /* the next look was brought forward */
 	unsigned turn;
 	int64_t after;                       /* a look at our runs goes on behind that thread */
 	struct suspect {
@@ -115,8 +118,11 @@ void peers_listen(struct cluster *c);
 void self_add_mark(struct buf *b);
 bool self_is_dead(struct str mark);
 
-/* node_take.c: on shard 0. */
+/* node_take.c: on shard 0.  Looks at all now; at what is written for us now; at who is there
+ * when it is our turn, for all nodes were told. */
 void take_look_soon(struct cluster *c);
+void take_look_ours(struct cluster *c);
+void take_look_told(struct cluster *c);
 void take_stop(struct cluster *c);
 bool take_is_busy(const struct cluster *c);  /* a command is under way */
 

@@ -68,9 +68,30 @@ look_in(struct cluster *c, msec ms)
 {
 	if (c->over || c->leaves)
 		return;
+	c->look_at = clock_mono() + ms * NS_PER_MS;
 	shard_timer_cancel(c->home, &c->look);
 	c->look.fire = on_look;
 	shard_timer_set(c->home, &c->look, ms);
+}
+
+static uint32_t
+any(void)
+{
+	uint32_t x;
+
+	id_random(&x, sizeof x);
+	return x;
+}
+
+static size_t
+nodes(struct cluster *c)
+{
+	size_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->peers_n + 1;
+	pthread_mutex_unlock(&c->lock);
+	return n;
 }
 
 static void take_begin(struct cluster *c);
@@ -80,7 +101,8 @@ taken(struct store_cmd *cmd)
 {
 	struct cluster *c = CONTAINER_OF(cmd, struct cluster, take.cmd);
 	struct store_node_take *x = &c->take;
-	msec again = pace_take_again(cmd->rc == OK && x->more && !c->leaves, x->taken_n);
+	msec again = pace_take_again(cmd->rc == OK && x->more && !c->leaves, x->taken_n,
+	    nodes(c), any());
 
 	/* Late: what it took is its old number's, and is taken again. */
 	for (size_t i = 0; cmd->rc == OK && !store_is_late(c->st, cmd) && i < x->taken_n; i++)
@@ -98,10 +120,12 @@ taken(struct store_cmd *cmd)
 	}
 	c->lost_n = 0;
 	arena_clear(&c->take_arena);
-	if (again == 0)
+	if (again == 0) {
 		take_begin(c);
-	else if (again > 0)
+	} else if (again > 0) {
+		c->list_next = 0;
 		look_in(c, again);
+	}
 }
 
 static void
@@ -172,11 +196,14 @@ wanted_done(struct store_cmd *cmd)
 		    x->cancels[i].why, NULL, NULL);
 	for (size_t i = 0; ok && i < x->runs_n; i++)
 		compare(c, &x->runs[i]);
-	if (ok) {
+	if (ok && !x->cancels_only) {
+		c->compare_next = clock_mono() + NS_PER_MS * pace_compare(x->runs_n,
+		    c->bus != NULL && bus_is_up(c->bus), any());
 		c->after = x->runs_n < LIMIT_NODE_RUNS ? 0 :
 		    x->runs[x->runs_n - 1].thread.thread_seq;
-		c->tidy = c->tidy || x->stale;
 	}
+	if (ok)
+		c->tidy = c->tidy || x->stale;
 	if (ok && (c->tidy || c->lost_n > 0))
 		take_begin(c);
 	arena_clear(&c->wanted_arena);
@@ -191,7 +218,7 @@ wanted_begin(struct cluster *c)
 		return;
 	c->wanted = (struct store_node_wanted){ .cmd = { .op = STORE_NODE_WANTED,
 	    .arena = &c->wanted_arena, .done = wanted_done },
-	    .after = c->after };
+	    .cancels_only = clock_mono() < c->compare_next, .after = c->after };
 	rc = store_submit(c->st, c->home, &c->wanted.cmd, true);
 	assert(rc == OK);
 }
@@ -209,8 +236,10 @@ listed(struct store_cmd *cmd)
 	for (size_t i = 0; cmd->rc == OK && i < x->nodes_n; i++)
 		over = over || (x->nodes[i].node != us &&
 		    pace_is_over(x->nodes[i].state, x->nodes[i].left, spare));
-	if (cmd->rc == OK)
+	if (cmd->rc == OK) {
 		peers_set(c, x->nodes, x->nodes_n);
+		c->list_next = clock_mono() + pace_list(c->o.lease, x->nodes_n) * NS_PER_MS;
+	}
 	arena_clear(&c->list_arena);
 	if (cmd->rc != OK || us <= 0 || c->leaves)
 		return;
@@ -219,6 +248,7 @@ listed(struct store_cmd *cmd)
 	wanted_begin(c);
 	if (c->asked) {
 		c->asked = false;
+		c->list_next = 0;
 		look_in(c, 1);
 	}
 }
@@ -226,11 +256,15 @@ listed(struct store_cmd *cmd)
 static void
 look(struct cluster *c)
 {
-	uint32_t any;
 	int rc;
 
-	id_random(&any, sizeof any);
-	look_in(c, pace_look(c->o.lease, any));
+	look_in(c, pace_look(c->o.lease, any()));
+	c->told = false;
+	if (clock_mono() < c->list_next) {
+		if (cluster_node(c) > 0 && !c->leaves)
+			wanted_begin(c);
+		return;
+	}
 	if (c->list.cmd.under_way) {
 		c->asked = true;
 		return;
@@ -244,8 +278,33 @@ look(struct cluster *c)
 void
 take_look_soon(struct cluster *c)
 {
+	c->list_next = c->compare_next = 0;
 	if (c->serves)
 		look(c);
+}
+
+void
+take_look_ours(struct cluster *c)
+{
+	c->compare_next = 0;
+	if (c->serves)
+		look(c);
+}
+
+void
+take_look_told(struct cluster *c)
+{
+	msec ms = pace_told(c->o.lease, nodes(c), any());
+
+	c->list_next = 0;
+	if (!c->serves || c->told)
+		return;
+	if (ms == 0) {
+		look(c);
+	} else if (clock_mono() + ms * NS_PER_MS < c->look_at) {
+		c->told = true;
+		look_in(c, ms);
+	}
 }
 
 void

@@ -10,6 +10,10 @@
 #define BEAT_MIN     (20 * NS_PER_MS)        /* between beats that fail */
 #define REJOIN_MS    250
 #define TAKE_MS      100                     /* another node is taking the rest */
+#define FEW          16                      /* nodes that need not wait for each other */
+#define NODE_MS      10                      /* of a list, for each node that is in it */
+#define TOLD_MS      2                       /* of the time over which lists are spread */
+#define RUN_MS       10                      /* of a comparison, for each run */
 
 static nsec
 lease_ns(const struct pace *p)
@@ -70,6 +74,34 @@ pace_look(msec lease, uint32_t any)
 	return ms - ms / 8 + (msec)(any % (uint32_t)(ms / 4 + 1));
 }
 
+static msec
+least(msec a, msec b)
+{
+	return a < b ? a : b;
+}
+
+msec
+pace_list(msec lease, size_t nodes)
+{
+	return nodes < FEW ? 0 : least((msec)nodes * NODE_MS, lease / 3);
+}
+
+msec
+pace_told(msec lease, size_t nodes, uint32_t any)
+{
+	msec spread = nodes < FEW ? 0 : least((msec)nodes * TOLD_MS, lease / 4);
+
+	return (msec)(any % (uint32_t)(spread + 1));
+}
+
+msec
+pace_compare(size_t runs, bool up, uint32_t any)
+{
+	msec ms = up ? (msec)runs * RUN_MS : 0;
+
+	return ms - ms / 4 + (msec)(any % (uint32_t)(ms / 2 + 1));
+}
+
 bool
 pace_is_over(enum node_state state, msec left, bool spare)
 {
@@ -77,7 +109,7 @@ pace_is_over(enum node_state state, msec left, bool spare)
 }
 
 msec
-pace_take_again(bool more, size_t some)
+pace_take_again(bool more, size_t some, size_t nodes, uint32_t any)
 {
-	return !more ? -1 : some > 0 ? 0 : TAKE_MS;
+	return !more ? -1 : some > 0 ? 0 : TAKE_MS + (msec)(any % (uint32_t)nodes);
 }

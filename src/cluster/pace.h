@@ -48,8 +48,17 @@ nsec pace_spares(msec lease, nsec now);
 
 /* ---- looks ------------------------------------------------------------------------- */
 
-/* Until the next look. */
+/* Until the next look at what is written for this node. */
 msec pace_look(msec lease, uint32_t any);
+/* How old the list of nodes may be at a look that does not read it anew.  It grows with
+ * their number, for all read all; and is so short that a node whose lease is renewed is
+ * never taken for dead. */
+msec pace_list(msec lease, size_t nodes);
+/* All nodes are told at once that one came or left: until this one reads the list. */
+msec pace_told(msec lease, size_t nodes, uint32_t any);
+/* So many runs were compared with the store: until they are again.  up: others can say
+ * what they write for this node. */
+msec pace_compare(size_t runs, bool up, uint32_t any);
 /* Is there something to take over from another node?  left: of its lease. */
 bool pace_is_over(enum node_state state, msec left, bool spare);
 
@@ -57,6 +66,6 @@ bool pace_is_over(enum node_state state, msec left, bool spare);
 
 /* A transaction has taken `some` threads, and there may be `more` nodes to take from: until
  * the next; < 0: none. */
-msec pace_take_again(bool more, size_t some);
+msec pace_take_again(bool more, size_t some, size_t nodes, uint32_t any);
 
 #endif

@@ -386,6 +386,7 @@ node_take(struct store *st, struct store_cmd *c)
 {
 	struct store_node_take *x = (struct store_node_take *)c;
 	struct numbers l;
+	uint32_t first;
 	size_t cap = 0;
 	int rc;
 
@@ -400,9 +401,14 @@ node_take(struct store *st, struct store_cmd *c)
 		rc = thread_retake(st, x, x->lost[i], &cap);
 	if (rc == OK)
 		rc = numbers_load(st, query_of(&st->w, SQL_NODES_OVER), true, &l);
-	for (size_t i = 0; rc == OK && i < l.n && (int64_t)x->taken_n < x->limit; i++) {
-		x->from = l.at[i].seq;
-		rc = node_drain(st, x, &l.at[i], &cap);
+	id_random(&first, sizeof first);
+	/* Not all begin with the same one, whose threads others have locked. */
+	for (size_t i = 0; rc == OK && i < l.n && i < NODE_TAKE_NODES &&
+	    (int64_t)x->taken_n < x->limit; i++) {
+		const struct number *from = &l.at[(first + i) % l.n];
+
+		x->from = from->seq;
+		rc = node_drain(st, x, from, &cap);
 	}
 	st->dead = st->dead || x->from != 0; /* they may have left some that is buried */
 	x->more = rc == OK && l.n > 0;
@@ -488,7 +494,7 @@ node_wanted(struct store *st, struct store_cmd *c)
 
 	x->runs = NULL;
 	x->runs_n = 0;
-	if (rc == OK)
+	if (rc == OK && !x->cancels_only)
 		rc = runs_read(st, x, us);
 	if (rc == OK)
 		rc = query_one_i64(query_of(&st->quick, SQL_WANTED_STALE), &stale);

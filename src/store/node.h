@@ -22,6 +22,7 @@
 #include "store/store.h"
 
 enum { NODE_ALONE = 0, NODE_NONE = -1 };
+enum { NODE_TAKE_NODES = 8 };
 
 /* Who writes here; NODE_ALONE at first.  NODE_NONE: nobody now, since the lease is
  * lost; commands of runs fail with ERR_CANCELLED.  Any thread. */
@@ -85,7 +86,7 @@ struct store_node_leave {
 };
 
 /* Marks nodes whose lease is over, and takes threads of those that are marked, `limit`
- * at most: runs that were running become pending, with one more attempt; or they end,
+ * at most, of NODE_TAKE_NODES nodes: runs that were running become pending, with one more attempt; or they end,
  * after LIMIT_RUN_ATTEMPTS, unless their node had left.  Several nodes share the work.
  * Then the rows go. */
 struct store_node_take {
@@ -127,6 +128,7 @@ struct store_node_list {
  * cancelled; and the runs that it should have in memory. */
 struct store_node_wanted {
 	struct store_cmd cmd;
+	bool cancels_only;                   /* `runs` stays empty */
 	int64_t after;                       /* threads behind this one */
 	struct store_wanted_run {
 		owner_t owner;

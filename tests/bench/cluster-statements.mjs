@@ -45,16 +45,27 @@ await pause(2000);
 
 reset(); await pause(seconds * 1000); show(`${wanted} nodes at rest, lease ${lease} ms`, seconds);
 
+const bytes = () => Number(sql("SELECT pg_database_size('cohort')")), wal = () => Number(sql("SELECT pg_current_wal_insert_lsn() - '0/0'"));
+const disk = bytes(), log = wal();
 const say = (content) => ({ assistant_id: "agent", input: { messages: [{ role: "user", content }] } });
 reset();
 let began = performance.now();
-const list = await Promise.all([...Array(runs)].map(async (_, i) => {
+await Promise.all([...Array(runs)].map(async (_, i) => {
   const t = (await call(a, "POST", "/threads", {})).json.thread_id;
-  return { t, r: (await call(a, "POST", `/threads/${t}/runs`, say(`run ${i} mock:stallx1`))).json.run_id };
+  await call(a, "POST", `/threads/${t}/runs`, say(`run ${i} mock:stallx1`));
 }));
 await until(() => Number(sql("SELECT count(*) FROM cohort.run WHERE status = 1")) === runs, "all runs to be under way", 60000);
 show(`${runs} runs begin at one node`, (performance.now() - began) / 1000, 12);
 
+console.log(`a thread with a run that has begun: ${((bytes() - disk) / runs / 1024).toFixed(1)} KB of tables, ${((wal() - log) / runs / 1024).toFixed(1)} KB of log`);
+// Memory of a connection: what is its own of its process.
+const own = readdirSync("/proc").filter((p) => /^\d+$/.test(p)).flatMap((p) => {
+  try {
+    if (readFileSync(`/proc/${p}/stat`, "utf8").split(") ")[1].split(" ")[1] !== postmaster || !/cohort cohort/.test(readFileSync(`/proc/${p}/cmdline`, "utf8"))) return [];
+    return [[...readFileSync(`/proc/${p}/smaps_rollup`, "utf8").matchAll(/Private_\w+: +(\d+)/g)].reduce((a, m) => a + Number(m[1]), 0) / 1024];
+  } catch { return []; }
+});
+console.log(`${own.length} connections of ${wanted} nodes, ${(own.reduce((a, b) => a + b, 0) / own.length).toFixed(1)} MB of their own each, ${Math.max(...own).toFixed(1)} the largest`);
 reset(); await pause(seconds * 1000); show(`${runs} runs under way at one node`, seconds);
 
 reset(); began = performance.now();

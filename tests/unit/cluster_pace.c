@@ -84,8 +84,43 @@ TEST(pace_looks_are_spread)
  * are taking. */
 TEST(pace_takes_until_nothing_is_left)
 {
-	CHECK(pace_take_again(true, LIMIT_TAKE_THREADS) == 0);
-	CHECK(pace_take_again(true, 1) == 0);
-	CHECK(pace_take_again(true, 0) > 0);
-	CHECK(pace_take_again(false, 5) < 0 && pace_take_again(false, 0) < 0);
+	CHECK(pace_take_again(true, LIMIT_TAKE_THREADS, 3, 7) == 0);
+	CHECK(pace_take_again(true, 1, 1, 7) == 0);
+	CHECK(pace_take_again(true, 0, 1, 7) > 0);
+	CHECK(pace_take_again(false, 5, 3, 7) < 0 && pace_take_again(false, 0, 3, 7) < 0);
+	CHECK(pace_take_again(true, 0, 1000, 999) > 5 * pace_take_again(true, 0, 1000, 0));
+}
+
+/* Goal: a few nodes see each other at each look and at once when they are told; of many,
+ * which all read a list of all, none reads it more often than rows of that list allow. */
+TEST(pace_lists_less_often_the_more_nodes_there_are)
+{
+	CHECK(pace_list(10000, 3) == 0 && pace_told(10000, 3, UINT32_MAX) == 0);
+	for (msec lease = 1000; lease <= 60000; lease += 1000) {
+		msec base = lease / 4 < LIMIT_NODE_LOOK_MS ? lease / 4 : LIMIT_NODE_LOOK_MS;
+		msec look = pace_look(lease, (uint32_t)(base / 4));     /* the longest */
+
+		for (size_t nodes = 100; nodes <= 10000; nodes *= 10) {
+			msec list = pace_list(lease, nodes), told = pace_told(lease, nodes, 1999);
+
+			CHECK(list >= lease / 3 || list >= (msec)nodes * 10);
+			CHECK(told >= 0 && told <= lease / 4);
+			/* A row whose lease is renewed in time has at least half of it left
+			 * when it is read, and is read again before that is over. */
+			CHECK(list + look <= lease * 3 / 4);
+		}
+	}
+	CHECK(pace_told(10000, 1000, 1) != pace_told(10000, 1000, 2));
+}
+
+/* Goal: a node with many runs does not read all of them each second, but where nobody can
+ * tell it what is written for it. */
+TEST(pace_compares_many_runs_less_often)
+{
+	CHECK(pace_compare(10, true, UINT32_MAX) <= LIMIT_NODE_LOOK_MS);
+	CHECK(pace_compare(0, true, UINT32_MAX) == 0 && pace_compare(1000, false, 7) == 0);
+	for (uint32_t any = 0; any < 10000; any += 100)
+		CHECK(pace_compare(1000, true, any) >= 5000 &&
+		    pace_compare(1000, true, any) <= 20000);
+	CHECK(pace_compare(1000, true, 0) != pace_compare(1000, true, 2000));
 }
