@@ -98,6 +98,7 @@ tell(struct report *r, enum fleet_scenario s, const struct fleet_result *x)
 		value(r, s, x->takeover_max, 2, "takeover_s");
 		value(r, s, x->settled, 1, "settled_s");
 	}
+	value(r, s, (double)x->counted, 0, "counted");
 	value(r, s, (double)x->stuck, 0, "stuck");
 	value(r, s, (double)x->twice, 0, "twice");
 	report_check(r, x->settled >= 0, "%s: all threads run at the end", fleet_names[s]);

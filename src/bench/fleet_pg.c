@@ -324,6 +324,7 @@ take_end(struct fleet *f, struct op *op, bool committed)
 	p->row[op->row].shared--;
 	for (int32_t i = 0; i < op->threads_n; i++) {
 		p->row[op->from[i]].locked--;
+		f->out->counted += committed && p->row[op->from[i]].state == NODE_LOST;
 		fpg_thread_put(f, committed ? op->row : op->from[i], op->threads[i]);
 	}
 	for (size_t i = 0; committed && i < p->live_n; i++) {

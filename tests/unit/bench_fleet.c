@@ -58,6 +58,34 @@ TEST(fleet_takes_over_in_time)
 	}
 }
 
+/* Goal: a node that has many threads is taken over by all others at once, not by a
+ * transaction a look. */
+TEST(fleet_takes_until_nothing_is_left)
+{
+	struct fleet_options o = options(FLEET_ONE, 1);
+	struct fleet_result r;
+
+	o.nodes = 4;
+	o.lease = 10000;
+	fleet_run(&o, &r);
+	CHECK(r.moved == THREADS / 4 && r.counted == r.moved);
+	CHECK(r.takeover_max <= 12);
+}
+
+/* Goal: a node that leaves is taken over at once, and that is no attempt of its runs. */
+TEST(fleet_takes_over_at_once_from_a_node_that_leaves)
+{
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct fleet_options o = options(FLEET_ROLLING, seed);
+		struct fleet_result r;
+
+		o.lease = 10000;
+		fleet_run(&o, &r);
+		CHECK(r.joined == NODES && r.counted == 0);
+		CHECK(r.takeover_max < 5);
+	}
+}
+
 /* Goal: after an outage of the database all nodes come back, and take back what was theirs;
  * nobody's attempts are counted against another that is only late. */
 TEST(fleet_comes_back_after_an_outage_of_the_database)
@@ -68,7 +96,7 @@ TEST(fleet_comes_back_after_an_outage_of_the_database)
 
 		fleet_run(&o, &r);
 		CHECK(r.joined == NODES);
-		CHECK(r.moved >= THREADS);
+		CHECK(r.moved >= THREADS && r.counted == 0);
 		CHECK(r.settled < 2 * LEASE / 1000.0 + 2);
 	}
 }
