@@ -74,7 +74,7 @@ beaten(struct fleet *f, int32_t n, int rc, nsec sent)
 	x->before = x->row;
 	x->row = NO_ROW;
 	x->beat_turn++;
-	x->claims_n = 0;
+	x->claims_at = x->claims_n = 0;
 	x->joining = f->now;
 	ask(f, OP_JOIN, n);
 }
@@ -243,12 +243,14 @@ claim_some(struct fleet *f, int32_t n)
 	struct fleet_node *x = &f->node[n];
 	struct op *op;
 
+	if (x->claims_at == x->claims_n)
+		x->claims_at = x->claims_n = 0;
 	if (x->claiming || x->claims_n == 0 || x->row == NO_ROW)
 		return;
 	x->claiming = true;
 	op = fpg_ask(f, OP_CLAIM, n);
-	while (op->threads_n < CLAIMS && x->claims_n > 0)
-		op->threads[op->threads_n++] = x->claims[--x->claims_n];
+	while (op->threads_n < CLAIMS && x->claims_at < x->claims_n)
+		op->threads[op->threads_n++] = x->claims[x->claims_at++];
 	fpg_send(f, op);
 }
 

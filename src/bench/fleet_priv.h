@@ -114,7 +114,7 @@ struct fleet_node {
 	nsec spares, joining;
 	nsec look_at, list_next, compare_next;
 	int32_t *claims;                     /* threads that it took and does not run yet */
-	size_t claims_n, claims_cap;
+	size_t claims_at, claims_n, claims_cap;      /* from `at` on */
 	bool claiming;
 };
 
