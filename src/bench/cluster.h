@@ -6,7 +6,7 @@
  *                      the busiest second
  *   S_takeover_s       the longest that a thread stood still
  *   S_stuck, S_twice   threads that nobody runs at the end; that two ran at once
- *   S_counted          threads of nodes that were marked as lost: an attempt of their runs
+ *   S_counted          threads of nodes that were marked as lost: maybe their runs' last attempt
  *   S_lost             leases of nodes that nothing had happened to
  *   S_saturated_s      in which work waited for a core of PostgreSQL
  *

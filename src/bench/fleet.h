@@ -61,8 +61,8 @@ struct fleet_result {
 	int64_t lost;                        /* leases of nodes that nothing had happened to */
 	int64_t joined;
 	int64_t moved;                       /* threads taken over */
-	int64_t counted;                     /* of nodes that were marked as lost: an attempt
-	                                        of the run that counts */
+	int64_t counted;                     /* of nodes that were marked as lost: that may have
+	                                        been the run's last attempt */
 	double takeover_max, takeover_p50;   /* s until a thread is run again */
 	int64_t stuck, twice;
 	double settled;                      /* s until all is as it should be; < 0: never */

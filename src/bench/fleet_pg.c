@@ -183,8 +183,8 @@ take_start(struct fleet *f, struct op *op)
 	op->more = over > 0;
 	if (over == 0)
 		return;
-	/* As node_take of store/node.c: some, from any of them on. */
-	first = fleet_any(f) % over;
+	/* As node_take of store/node.c: of many some, from any of them on. */
+	first = over > NODE_TAKE_NODES ? fleet_any(f) % over : 0;
 	for (size_t i = 0, k = 0; k < first + over && k < first + NODE_TAKE_NODES &&
 	    op->threads_n < LIMIT_TAKE_THREADS; i++) {
 		int32_t at = p->live[i % p->live_n];

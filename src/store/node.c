@@ -386,7 +386,7 @@ node_take(struct store *st, struct store_cmd *c)
 {
 	struct store_node_take *x = (struct store_node_take *)c;
 	struct numbers l;
-	uint32_t first;
+	uint32_t first = 0;
 	size_t cap = 0;
 	int rc;
 
@@ -401,8 +401,9 @@ node_take(struct store *st, struct store_cmd *c)
 		rc = thread_retake(st, x, x->lost[i], &cap);
 	if (rc == OK)
 		rc = numbers_load(st, query_of(&st->w, SQL_NODES_OVER), true, &l);
-	id_random(&first, sizeof first);
-	/* Not all begin with the same one, whose threads others have locked. */
+	/* Of many: not all begin with the same one, whose threads others have locked. */
+	if (l.n > NODE_TAKE_NODES)
+		id_random(&first, sizeof first);
 	for (size_t i = 0; rc == OK && i < l.n && i < NODE_TAKE_NODES &&
 	    (int64_t)x->taken_n < x->limit; i++) {
 		const struct number *from = &l.at[(first + i) % l.n];

@@ -414,6 +414,41 @@ CONTRACT(node_sees_what_is_due_and_nobody_has)
 	CHECK_INT(n, 1);
 }
 
+/* Goal: of many lost nodes a transaction takes some, and all are taken and gone after as many
+ * as they need; what a node looks for may leave out its own runs. */
+CONTRACT(node_takes_from_many_in_turn)
+{
+	int64_t us = join(f, "us", LEASE, 0);
+	struct store_node_wanted w = { 0 };
+	struct store_node_list l = { 0 };
+	struct store_node_take x = { .more = true };
+	unsigned threads = 0;
+
+	for (unsigned i = 1; i <= 3 * NODE_TAKE_NODES; i++) {
+		int64_t lost = join(f, "lost", OVER, 0);
+
+		if (i % 5 == 0) {
+			store_set_node(f->st, lost);
+			threads++;
+			(void)start_run(f, 7, threads, threads);
+		}
+	}
+	store_set_node(f->st, us);
+	for (unsigned i = 0; x.more; i++) {
+		x = take(f, 100);
+		CHECK(i < 200);
+	}
+	CHECK_RC(fix_do(f, &l, STORE_NODE_LIST, 0), OK);
+	CHECK(l.nodes_n == 1 && l.nodes[0].node == us);
+	for (unsigned i = 1; i <= threads; i++)
+		CHECK_INT(node_of(f, i), us);
+	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
+	CHECK_INT(w.runs_n, threads);
+	w = (struct store_node_wanted){ .cancels_only = true };
+	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
+	CHECK_INT(w.runs_n, 0);
+}
+
 /* Goal: a beat renews a lease, also one that is over; once it is marked it is lost. */
 CONTRACT(node_renews_its_lease)
 {
