@@ -84,6 +84,7 @@ struct cluster {
 	nsec look_at;                        /* the next one */
 	nsec list_next, compare_next;        /* a look does it from then on */
 	bool told;                           /* the next look was brought forward */
+	bool compare_asked;                  /* since the comparison that is under way began */
 	unsigned turn;
 	int64_t after;                       /* a look at our runs goes on behind that thread */
 	struct suspect {

@@ -197,8 +197,8 @@ wanted_done(struct store_cmd *cmd)
 	for (size_t i = 0; ok && i < x->runs_n; i++)
 		compare(c, &x->runs[i]);
 	if (ok && !x->cancels_only) {
-		c->compare_next = clock_mono() + NS_PER_MS * pace_compare(x->runs_n,
-		    c->bus != NULL && bus_is_up(c->bus), any());
+		c->compare_next = c->compare_asked ? 0 : clock_mono() + NS_PER_MS *
+		    pace_compare(x->runs_n, c->bus != NULL && bus_is_up(c->bus), any());
 		c->after = x->runs_n < LIMIT_NODE_RUNS ? 0 :
 		    x->runs[x->runs_n - 1].thread.thread_seq;
 	}
@@ -219,6 +219,7 @@ wanted_begin(struct cluster *c)
 	c->wanted = (struct store_node_wanted){ .cmd = { .op = STORE_NODE_WANTED,
 	    .arena = &c->wanted_arena, .done = wanted_done },
 	    .cancels_only = clock_mono() < c->compare_next, .after = c->after };
+	c->compare_asked = false;
 	rc = store_submit(c->st, c->home, &c->wanted.cmd, true);
 	assert(rc == OK);
 }
@@ -279,6 +280,7 @@ void
 take_look_soon(struct cluster *c)
 {
 	c->list_next = c->compare_next = 0;
+	c->compare_asked = true;
 	if (c->serves)
 		look(c);
 }
@@ -287,6 +289,7 @@ void
 take_look_ours(struct cluster *c)
 {
 	c->compare_next = 0;
+	c->compare_asked = true;
 	if (c->serves)
 		look(c);
 }
