@@ -102,6 +102,7 @@
 	X(SOCKET_SUBSCRIPTIONS, 64,       "subscriptions", "of one WebSocket") \
 	X(LOG_BURST,           50,        "lines",  "of one event in a period of the log; the rest is counted and told in one line") \
 	X(LOG_PERIOD_MS,       10000,     "ms",     "such a period") \
+	X(LOG_AGAIN_MS,        60000,     "ms",     "between two lines about a failure that goes on") \
 	X(STREAM_RING_BYTES,   1048576,   "bytes",  "replay kept in memory for one live run") \
 	X(STREAM_FLUSH_BYTES,  16384,     "bytes",  "resumable events are written past this") \
 	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \

@@ -376,6 +376,38 @@ log_each(enum log_level level, const char *room, const char *event,
 	errno = saved;
 }
 
+/* ---- failures that go on ------------------------------------------------------ */
+
+void
+log_fails(struct log_spell *s, const char *room, const char *event, const char *format, ...)
+{
+	int saved = errno;
+	nsec now = clock_mono();
+	va_list ap;
+
+	if (s->times++ == 0)
+		s->began = now;
+	else if (now - s->told < LIMIT_LOG_AGAIN_MS * NS_PER_MS)
+		return;
+	s->told = now;
+	if (LOG_WARN > log_threshold)
+		return;
+	va_start(ap, format);
+	write_event(LOG_WARN, room, event, format, &ap);
+	va_end(ap);
+	errno = saved;
+}
+
+void
+log_works(struct log_spell *s, const char *room, const char *event)
+{
+	if (s->times > 1)
+		log_info(room, event, "over=true times=%llu ms=%lld",
+		    (unsigned long long)s->times,
+		    (long long)((clock_mono() - s->began) / NS_PER_MS));
+	s->times = 0;
+}
+
 bool
 log_level_parse(struct str s, enum log_level *out)
 {

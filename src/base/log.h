@@ -32,6 +32,21 @@ void log_event(enum log_level level, const char *room, const char *event,
 void log_each(enum log_level level, const char *room, const char *event,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Of work that is tried again and again, and fails for a while: a line when that begins, one each
+ * LOG_AGAIN_MS, and one when it works again: `room event over=true times=N ms=M`.  Zeroed at
+ * first; of one thread at a time.
+ *   if (rc != OK)
+ *           log_fails(&x->unread, "hook", "not_read", "rc=%s", rc_name(rc));
+ *   else
+ *           log_works(&x->unread, "hook", "not_read"); */
+struct log_spell {
+	nsec began, told;
+	uint64_t times;                      /* 0: it works */
+};
+void log_fails(struct log_spell *s, const char *room, const char *event, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+void log_works(struct log_spell *s, const char *room, const char *event);
+
 /* When the next count of suppressed lines is due (monotonic), or NEVER. */
 nsec log_due(void);
 /* Tells the counts that are due; NEVER: all of them. */

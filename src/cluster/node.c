@@ -152,12 +152,13 @@ joined(struct store_cmd *cmd)
 	if (c->leaves)
 		return;                      /* its row is over with its lease */
 	if (cmd->rc != OK) {
-		log_warn("cluster", "not_joined", "rc=%s reason=%s", rc_name(cmd->rc),
-		    cmd->err.text);
+		log_fails(&c->not_joined, "cluster", "not_joined", "rc=%s reason=%s",
+		    rc_name(cmd->rc), cmd->err.text);
 		c->again.fire = on_again;
 		shard_timer_set(c->home, &c->again, pace_rejoin());
 		return;
 	}
+	log_works(&c->not_joined, "cluster", "not_joined");
 	lease_begin(c, c->join.node, c->joining);
 	c->spares = pace_spares(c->o.lease, clock_mono());
 	if (c->o.changed != NULL)

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "cluster/bus.h"
 #include "cluster/node.h"
 #include "cluster/pace.h"
@@ -76,6 +77,7 @@ struct cluster {
 	bool serves, drains, leaves, over;
 	struct store_node_join join;
 	nsec joining;                        /* since then */
+	struct log_spell not_joined, not_taken;
 	struct wheel_timer again;            /* to join */
 	struct store_node_leave leave;
 	void (*left_done)(void *ctx);

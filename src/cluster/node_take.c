@@ -108,6 +108,7 @@ taken(struct store_cmd *cmd)
 	for (size_t i = 0; cmd->rc == OK && !store_is_late(c->st, cmd) && i < x->taken_n; i++)
 		adopt(c, &x->taken[i]);
 	if (cmd->rc == OK) {
+		log_works(&c->not_taken, "cluster", "not_taken");
 		c->tidy = false;
 		atomic_fetch_add(&c->counts.took, x->taken_n);
 		atomic_fetch_add(&c->counts.marked, (uint64_t)x->marked);
@@ -115,8 +116,8 @@ taken(struct store_cmd *cmd)
 			log_warn("cluster", "node_lost", "nodes=%lld last=%lld",
 			    (long long)x->marked, (long long)x->from);
 	} else if (cmd->rc != ERR_CANCELLED) {
-		log_warn("cluster", "not_taken", "rc=%s reason=%s", rc_name(cmd->rc),
-		    cmd->err.text);
+		log_fails(&c->not_taken, "cluster", "not_taken", "rc=%s reason=%s",
+		    rc_name(cmd->rc), cmd->err.text);
 	}
 	c->lost_n = 0;
 	arena_clear(&c->take_arena);

@@ -41,6 +41,7 @@ struct hooks {
 	size_t n, bytes;                     /* of them */
 	char *at;                            /* the receiver it was at last; NULL: none */
 	bool closed;
+	struct log_spell unread;
 };
 
 /* A try, until what it came to is written. */
@@ -404,7 +405,9 @@ look(struct hooks *h)
 	if (rc == OK)
 		rc = store_hook_next(h->rs->reader, now, &next);
 	if (rc != OK)
-		log_warn("hook", "not_read", "rc=%s", rc_name(rc));
+		log_fails(&h->unread, "hook", "not_read", "rc=%s", rc_name(rc));
+	else
+		log_works(&h->unread, "hook", "not_read");
 	left = rc != OK ? RETRY_MS : more ? 1 : next == INT64_MAX ? INT64_MAX : next - now;
 	if (!is_alone(h) && left > LOOK_MS)
 		left = LOOK_MS;

@@ -421,6 +421,40 @@ TEST(log_of_repeated_lines_is_short)
 	close(fd);
 }
 
+/* Goal: a failure that goes on is told when it begins and when it is over, with how often; one
+ * that was over at the second try is told once. */
+TEST(log_of_a_failure_that_goes_on_is_two_lines)
+{
+	struct log_spell s = { 0 };
+	char text[4096] = "", *line;
+	int fd = open("log", O_CREAT | O_RDWR | O_APPEND, 0600);
+	int saved = dup(STDERR_FILENO);
+
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	log_works(&s, "net", "spell");
+	log_fails(&s, "net", "spell", "n=%d", 1);
+	log_works(&s, "net", "spell");
+	for (int i = 2; i < 1000; i++)
+		log_fails(&s, "net", "spell", "n=%d", i);
+	s.told -= LIMIT_LOG_AGAIN_MS * NS_PER_MS;
+	log_fails(&s, "net", "spell", "n=%d", 1000);
+	log_works(&s, "net", "spell");
+	log_works(&s, "net", "spell");
+	dup2(saved, STDERR_FILENO);
+	CHECK(pread(fd, text, sizeof text - 1, 0) > 0);
+	close(fd);
+	line = strstr(text, "warn net spell n=1\n");
+	CHECK(line != NULL);
+	line = strstr(line, "warn net spell n=2\n");
+	CHECK(line != NULL);
+	line = strstr(line, "warn net spell n=1000\n");
+	CHECK(line != NULL);
+	line = strstr(line, "info net spell over=true times=999 ms=");
+	CHECK(line != NULL);
+	line = strchr(line, '\n');
+	CHECK(line != NULL && line[1] == '\0');
+}
+
 static void
 check_json(const char *line, const char *want)
 {

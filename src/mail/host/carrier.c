@@ -294,12 +294,14 @@ cmd_done(struct store_cmd *cmd)
 
 	if (cmd->rc != OK || store_is_late(c->first->all->store, cmd)) {
 		if (cmd->rc != ERR_CANCELLED && cmd->rc != ERR_BUSY && cmd->rc != OK)
-			log_warn("mail", "carrier", "error=%s", cmd->err.text);
+			log_fails(&c->failing, "mail", "carrier", "error=%s", cmd->err.text);
 		if (!store_is_late(c->first->all->store, cmd))
 			moves_again(c, x);
 		c->left = 0;                 /* until the next tick */
-	} else if (x->came(x)) {
-		return;
+	} else {
+		log_works(&c->failing, "mail", "carrier");
+		if (x->came(x))
+			return;
 	}
 	cmd_free(x);
 	cmd_over(c);

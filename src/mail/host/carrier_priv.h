@@ -6,6 +6,7 @@
 #ifndef MAIL_HOST_CARRIER_PRIV_H
 #define MAIL_HOST_CARRIER_PRIV_H
 
+#include "base/log.h"
 #include "mail/host/carrier.h"
 #include "mail/host/office_priv.h"
 
@@ -46,6 +47,7 @@ struct carrier {
 	uint64_t look, looked;               /* for what has come: wanted, done */
 	bool behind;                         /* agents are, until all that has come is read */
 	unsigned left;                       /* commands until the next tick */
+	struct log_spell failing;
 	void (*joined)(void *ctx);           /* who waits for the first time; or NULL */
 	void *joined_ctx;
 	size_t making;                       /* agents under way to their shards */

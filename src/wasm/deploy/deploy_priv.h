@@ -24,6 +24,7 @@
 #include "base/hist.h"
 #include "base/hmac.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/list.h"
 #include "store/wasm.h"
 #include "wasm/deploy/deploy.h"
@@ -159,6 +160,7 @@ struct wasm_desk {
 	struct list queue;                   /* moves of the folder that wait */
 	size_t jobs;                         /* posted to it; under the lock */
 	size_t commands;                     /* of the store, under way */
+	struct log_spell unread;
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;

@@ -118,7 +118,9 @@ wasm_desk_look(struct wasm_desk *k)
 		return;
 	rc = store_wasm_each(k->reader, row_read, &rows);
 	if (rc != OK)
-		log_warn("wasm", "look", "error=%s", rc_text(rc));
+		log_fails(&k->unread, "wasm", "look", "error=%s", rc_text(rc));
+	else
+		log_works(&k->unread, "wasm", "look");
 	for (size_t i = 0; i < rows.n; i++) {
 		struct row *row = &rows.at[i];
 		bool follows = false;
