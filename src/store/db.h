@@ -59,6 +59,7 @@ struct db_conn {
 	struct db_stmt *tx[4];       /* driver_priv.h */
 	enum db_fault fault;         /* set by the failure, cleared by the caller */
 	struct err err;              /* words of the last failure */
+	struct err cause;            /* why there is no connection to a server: for the log */
 	int log_frames;              /* in the log, after the last commit */
 	int64_t log_bytes;           /* its file is at least that long */
 	msec patience;               /* with a server that says nothing; 0: LIMIT_PG_WAIT_MS */

@@ -19,6 +19,7 @@
 #include "store/pg_priv.h"
 
 #define CANCEL_S     1                       /* for a request to stop, behind its answer */
+#define AWAY         "PostgreSQL cannot be reached; try again"
 #define LOOK_MS      2                       /* between two looks at a slow read, and at what
 	                                        is to be done meanwhile */
 
@@ -43,12 +44,17 @@ pg_lose(struct pg *p, const char *why)
 {
 	size_t n = strcspn(why, "\n");
 
-	err_set(&p->on->err, ERR_BUSY, "PostgreSQL cannot be reached: %.*s",
+	err_set(&p->on->cause, ERR_BUSY, "PostgreSQL cannot be reached: %.*s",
 	    n == 0 ? 4 : (int)n, n == 0 ? "lost" : why);
+	/* It names hosts and addresses: at a start that is for who starts, later for the log. */
+	if (p->life == 0)
+		p->on->err = p->on->cause;
+	else
+		err_set(&p->on->err, ERR_BUSY, AWAY);
 	p->on->fault = DB_LOST;
 	if (p->state == PG_UP)
 		log_warn("store", "pg_lost", "use=%d reason=%s", (int)p->use,
-		    p->on->err.text);
+		    p->on->cause.text);
 	if (p->c != NULL)
 		pq.finish(p->c);
 	backend_left(p);
@@ -606,7 +612,7 @@ unreachable(struct pg *p)
 	p->on->fault = DB_LOST;
 	p->on->err.code = ERR_BUSY;          /* the words say why, since it was lost */
 	if (p->on->err.text[0] == '\0')
-		err_set(&p->on->err, ERR_BUSY, "PostgreSQL cannot be reached");
+		err_set(&p->on->err, ERR_BUSY, AWAY);
 	return ERR_BUSY;
 }
 

@@ -65,7 +65,7 @@ group_server_look(struct store *st)
 	bool was = atomic_exchange(&st->lost, rc != OK);
 
 	if (rc != OK && !was)
-		log_error("store", "server_lost", "reason=%s", st->w.on->err.text);
+		log_error("store", "server_lost", "reason=%s", st->w.on->cause.text);
 	else if (rc == OK && was)
 		log_warn("store", "server_back", "in_doubt=%d", st->held != NULL);
 	return rc;

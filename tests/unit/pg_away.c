@@ -112,6 +112,7 @@ TEST(pg_a_batch_in_doubt_waits_and_others_do_not)
 		CHECK(most < 500 * NS_PER_MS);
 		CHECK(f.back == back + 39);          /* not the one in doubt */
 		CHECK_RC(store_check(f.st, &f.e), ERR_BUSY);
+		CHECK(strstr(f.e.text, "reached: ") == NULL);      /* why is for the log */
 		atomic_store(&p.after, PG_CUT_NOT);
 		atomic_store(&p.cut, PG_CUT_NOT);
 		fix_wait(&f, back + 40);
