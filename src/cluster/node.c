@@ -63,21 +63,34 @@ beat(struct cluster *c)
 		atomic_store(&c->until, c->pace.until);
 }
 
-bool
-cluster_holds(struct cluster *c)
+/* The lease, unless it was to end later than `now`. */
+static void
+end_lease(struct cluster *c, nsec now, const char *why)
 {
 	int64_t node;
 
-	if (clock_mono() < atomic_load_explicit(&c->until, memory_order_relaxed))
-		return true;
 	pthread_mutex_lock(&c->lock);
 	node = atomic_load(&c->node);
-	if (node > 0 && clock_mono() >= c->pace.until) {
+	if (node > 0 && now >= c->pace.until) {
 		c->pace.next = NEVER;
-		lease_lost(c, node, "the process stood still");
+		lease_lost(c, node, why);
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+bool
+cluster_holds(struct cluster *c)
+{
+	if (clock_mono() < atomic_load_explicit(&c->until, memory_order_relaxed))
+		return true;
+	end_lease(c, clock_mono(), "the process stood still");
 	return false;
+}
+
+void
+cluster_give_up(struct cluster *c, const char *why)
+{
+	end_lease(c, NEVER, why);
 }
 
 static void *

@@ -53,6 +53,9 @@ void cluster_serve(struct cluster *c);
 /* Any thread.  Is this process still the node that it was?  A lease that turns out to be over
  * is lost then, and the shards are told. */
 bool cluster_holds(struct cluster *c);
+/* Any thread.  What a run has to write cannot be: the lease is lost now, so that the run goes
+ * on from what is stored as soon as the database is there, here or at another node. */
+void cluster_give_up(struct cluster *c, const char *why);
 /* It is going to leave: it takes nothing from others any more, which would move it twice. */
 void cluster_drain(struct cluster *c);
 /* After the last write of any run: others may take what is left at once.  done(ctx) on

@@ -258,6 +258,12 @@ lease_holds(void *ctx)
 }
 
 static void
+give_up_lease(void *ctx)
+{
+	cluster_give_up(ctx, "what a run was to write could not be written in time");
+}
+
+static void
 set_runs(struct node *n)
 {
 	const struct config *c = n->config;
@@ -268,7 +274,7 @@ set_runs(struct node *n)
 	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
 	if (n->cluster != NULL) {
 		runs_shared_set_foreign(n->shared, wake_node, n->cluster);
-		runs_shared_set_lease(n->shared, lease_holds, n->cluster);
+		runs_shared_set_lease(n->shared, lease_holds, give_up_lease, n->cluster);
 		runs_shared_set_deleted(n->shared, wire_talk_deleted, &n->talk);
 	}
 }

@@ -88,6 +88,10 @@ on_end(void *ctx, enum core_end end, const struct core_error *error)
 {
 	struct job *j = ctx;
 
+	if (j->elsewhere) {                  /* until it is abandoned */
+		j->over = true;
+		return;
+	}
 	if (error != NULL) {
 		job_end_failed(j, error->name, error->message);
 		return;
@@ -161,13 +165,16 @@ load_of(const struct job *j)
 static int
 on_load(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out)
 {
-	const struct job *j = ctx;
+	struct job *j = ctx;
 	struct saved_from l = load_of(j);
+	int rc;
 
 	*out = NULL;
 	if (j->run->stateless || !j->has_checkpoints)
 		return OK;
-	return saved_load(&l, ns, id, out);
+	rc = saved_load(&l, ns, id, out);
+	j->elsewhere = j->elsewhere || run_goes_elsewhere(j->run, rc, NULL);
+	return rc;
 }
 
 static void
@@ -191,6 +198,7 @@ on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 	if (j->waiting == NULL)
 		rc = saved_load_waiting(&l, &j->waiting);
 	if (rc != OK) {
+		j->elsewhere = j->elsewhere || run_goes_elsewhere(j->run, rc, NULL);
 		saved_free(j->waiting);
 		j->waiting = NULL;
 	}

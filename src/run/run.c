@@ -15,6 +15,7 @@
 #include "run/ear_priv.h"
 #include "run/mail_priv.h"
 #include "run/subscribe_priv.h"
+#include "store/node.h"
 
 /* ---- shared -------------------------------------------------------------- */
 
@@ -279,6 +280,20 @@ run_abandon(struct run *run)
 	run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 }
 
+/* A full disk is there: runs fail with it, as on a node alone. */
+bool
+run_goes_elsewhere(struct run *run, int rc, const struct store_cmd *cmd)
+{
+	const struct runs_shared *sh = run->rs->sh;
+
+	if (rc != ERR_BUSY || run->stateless || sh->lease_gives_up == NULL ||
+	    store_is_full(sh->store))
+		return false;
+	if (cmd == NULL || !store_is_late(sh->store, cmd))
+		sh->lease_gives_up(sh->lease_ctx);
+	return true;
+}
+
 /* Ends of runs let others begin, so those there are now are noted first. */
 void
 runs_abandon(struct runs *rs)
@@ -301,9 +316,11 @@ runs_abandon(struct runs *rs)
 }
 
 void
-runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx), void *ctx)
+runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx),
+    void (*gives_up)(void *ctx), void *ctx)
 {
 	sh->lease_holds = holds;
+	sh->lease_gives_up = gives_up;
 	sh->lease_ctx = ctx;
 }
 

@@ -102,8 +102,10 @@ void runs_abandon(struct runs *rs);
 void runs_shared_set_foreign(struct runs_shared *sh, void (*wrote)(void *ctx, int64_t node),
     void *ctx);
 /* Before the shards run: holds(ctx), on any shard, says whether the lease is not over by now.
- * When it is, no task of a run on a thread begins any more, and runs_abandon follows. */
-void runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx), void *ctx);
+ * When it is, no task of a run on a thread begins any more, and runs_abandon follows; so it
+ * does after gives_up(ctx): the store cannot be reached, and what a run needs of it is lost. */
+void runs_shared_set_lease(struct runs_shared *sh, bool (*holds)(void *ctx),
+    void (*gives_up)(void *ctx), void *ctx);
 void runs_resume(struct runs *rs);
 struct shard *runs_shard(const struct runs *rs);
 

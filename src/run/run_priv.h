@@ -55,6 +55,7 @@ struct runs_shared {
 	void (*foreign_wrote)(void *ctx, int64_t node);      /* NULL: nobody is told */
 	void *foreign_ctx;
 	bool (*lease_holds)(void *ctx);      /* NULL: there is none */
+	void (*lease_gives_up)(void *ctx);   /* the same */
 	void *lease_ctx;
 	void (*deleted)(void *ctx, const struct uuid *thread_id);    /* the same */
 	void *deleted_ctx;
@@ -295,6 +296,10 @@ void run_left(struct run *run);
 void run_let_go(struct run *run);
 /* Another node has it, or will have: nothing of it is written or told any more. */
 void run_abandon(struct run *run);
+/* The store answered rc, to a command of the run or to a read (NULL).  True: it cannot be
+ * reached, so the run goes on from what is stored, at this node or another, and nothing more
+ * is told of it here; it is abandoned soon. */
+bool run_goes_elsewhere(struct run *run, int rc, const struct store_cmd *cmd);
 /* The same of one that is pending, whose watchers follow it there. */
 void run_moved(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it

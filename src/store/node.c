@@ -29,6 +29,12 @@ store_node(const struct store *st)
 }
 
 bool
+store_is_full(const struct store *st)
+{
+	return atomic_load(&st->full);
+}
+
+bool
 store_is_late(const struct store *st, const struct store_cmd *c)
 {
 	return c->node != store_node(st) || c->node == NODE_NONE;

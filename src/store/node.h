@@ -30,6 +30,8 @@ void store_set_node(struct store *st, int64_t node);
 int64_t store_node(const struct store *st);
 /* Was it submitted by a node that this process is no more? */
 bool store_is_late(const struct store *st, const struct store_cmd *c);
+/* The last write that failed did for want of room. */
+bool store_is_full(const struct store *st);
 
 /* Whose the thread's runs are, whatever its owner; 0: nobody's, or there is no such
  * thread. */

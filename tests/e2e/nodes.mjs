@@ -22,10 +22,10 @@ const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "1"]);
 const children = new Set();
 process.on("exit", () => { for (const c of children) c.kill("SIGKILL"); });
 
-async function node(store, name, args) {
+async function node(store, name, args, model = mock) {
   const port = await freePort(), dir = scratch();
   const child = spawn(binary, ["serve", "--port", String(port), "--store", store, "--work-path", path.join(dir, "work.db"), "--shards", "2", "--cluster-name", name, ...args],
-    { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o" } });
+    { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, OPENAI_BASE_URL: `${model.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o" } });
   const s = { child, url: `http://127.0.0.1:${port}`, log: "", exit: null };
   for (const out of [child.stdout, child.stderr]) out.on("data", (d) => { s.log += d; });
   children.add(child);
@@ -149,6 +149,23 @@ if (!process.env.COHORT_TEST_PG) await scenario("PostgreSQL is killed, and is ba
   await end(a, b);
 });
 
+// The lease would have lasted: what a run cannot write is taken up from what is stored.
+if (!process.env.COHORT_TEST_PG) await scenario("PostgreSQL is away for less than a lease", async () => {
+  const slow = await startMock(["--delay-ms", "3000"]);
+  const a = await node(schema(), "a", ["--cluster-lease", "60000"], slow);
+  const threads = await Promise.all([...Array(8)].map(() => thread(a)));
+  const runs = await Promise.all(threads.map((t, i) => begin(a, t, `pause ${i}`)));
+  await until(async () => (await call(slow, "GET", "/stats")).json.requests >= runs.length, "the model to be asked");
+  pg("kill");
+  await until(() => /lease_lost/.test(a.log), "it to give up its lease");
+  pg("start");
+  for (let i = 0; i < runs.length; i++) await shown(a, threads[i], runs[i].run_id, "success", `run ${i}`, 30000);
+  equal(await Promise.all(threads.map((t) => answers(a, t))), threads.map(() => 1), "each has been answered once");
+  equal(/StorageError/.test(a.log), false, "none has failed meanwhile");
+  await end(a);
+  await slow.stop();
+});
+
 await scenario("runs of the other server: queued, read, cancelled", async () => {
   const { a, b } = await two();
   const t = await thread(a);
@@ -182,8 +199,7 @@ await scenario("many readers of the other server's run: it is asked about once f
   const readers = 200, store = schema(), args = ["--cluster-lease", String(lease)];
   const a = await node(store, "a", args), b = await node(store, "b", args);
   const t = await thread(a);
-  const r = await begin(a, t, "many mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] });
-  await half(b, t, r.run_id);
+  const [r] = await stalled(b, [[a, t, "many mock:stall", { stream_resumable: true, stream_mode: ["messages-tuple", "updates"] }]]);
   const texts = [];
   const read = async (i) => {
     const s = await fetch(`${b.url}/threads/${t}/runs/${r.run_id}/stream?stream_mode=${i % 2 ? "updates" : "messages-tuple"}`, { headers: { "last-event-id": "-1" } });

@@ -532,7 +532,7 @@ TEST(queue_without_a_lease_no_task_begins)
 	struct ear x, y;
 
 	fix_open(&f, "memory", 1, RULES);
-	runs_shared_set_lease(f.sh, lease_is_over, &f);
+	runs_shared_set_lease(f.sh, lease_is_over, NULL, &f);
 	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
 	    .input = SAY("notes echo"), .modes = MODE_UPDATES }), OK);
 	fix_until(&f, lease_was_asked, &f, "the lease to be asked about");
@@ -546,5 +546,44 @@ TEST(queue_without_a_lease_no_task_begins)
 	CHECK_INT(note_count(), 1);
 	ear_free(&x);
 	ear_free(&y);
+	fix_close(&f);
+}
+
+static void
+give_up(void *ctx)
+{
+	(void)lease_is_over(ctx);
+}
+
+static bool
+lease_holds_on(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* Goal: of several nodes, one whose store cannot be reached gives up its lease; nobody is told
+ * that the run failed, and it is running still for who comes next. */
+TEST(queue_without_a_store_the_lease_is_given_up)
+{
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "sqlite", 1, RULES);
+	runs_shared_set_lease(f.sh, lease_holds_on, give_up, &f);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("gate"), .modes = MODE_UPDATES, .resumable = true }), OK);
+	ear_until_started(&x);
+	gate_until_held(&f, 1);
+	CHECK_INT(f.asked, 0);
+	CHECK(rename("db", "away") == 0);
+	gate_open(&f);
+	fix_until(&f, lease_was_asked, &f, "the lease to be given up");
+	desk_do(&f.desks[0], abandon_do, NULL);
+	ear_until_rc(&x, ERR_CLOSED);
+	CHECK(!ear_has(&x, "event: error") && !ear_has(&x, "StorageError"));
+	CHECK(rename("away", "db") == 0);
+	CHECK_INT(run_row(&f, &x.run_id).status, RUN_RUNNING);
+	ear_free(&x);
 	fix_close(&f);
 }
