@@ -230,7 +230,7 @@ session_start(struct desk *d, struct session *x)
 
 	q.assistant = (struct store_assistant){ .graph_id = S(SESSIONS_AGENT),
 	    .config_json = S("{}"), .context_json = S("{}"), .metadata_json = S("{}") };
-	q.assistant.id = uuid_v5(&q.assistant.id, S(SESSIONS_AGENT));
+	q.assistant.id = runs_assistant_id(q.assistant.graph_id);
 	x->desk = d;
 	x->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
 	    .wants_events = true, .started = on_started, .frames = on_frames,

@@ -204,7 +204,7 @@ await scenario("aegra 574, 580: cancelled while it is delayed, again and again; 
 
 await scenario("aegra 462: a queued run is cancelled as its predecessor is", async () => {
   const t = (await post("/threads", {})).json.thread_id, run = (text) => post(`/threads/${t}/runs`, { assistant_id: "agent", input: say(text) }).then((r) => r.json);
-  const a = await run("mock:stall"), b = await run("b"), c = await run("c");
+  const a = await run("mock:stall"), b = await run("mock:stall b"), c = await run("c");
   await Promise.all([a, b].map((r) => post(`/threads/${t}/runs/${r.run_id}/cancel?wait=1`)));
   await ended(c);
   equal([(await record(a)).status, (await record(b)).status, (await record(c)).status], ["interrupted", "interrupted", "success"], "the next one runs");
