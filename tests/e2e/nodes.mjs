@@ -207,11 +207,14 @@ await scenario("many readers of the other server's run: it is asked about once f
   };
   const all = [...Array(readers)].map((_, i) => read(i));
   await until(() => texts.filter((x) => x?.includes("event: metadata")).length === readers, "all to read");
-  const before = queries(store), since = Date.now();
   const behind = await begin(a, t, "behind it");
-  const beats = () => texts.map((x) => x.split(": heartbeat").length), first = beats();
-  await until(() => beats().every((n, i) => n > first[i]), "a heartbeat for each", 30000);
-  const asked = (queries(store) - before) / ((Date.now() - since) / 1000);
+  // PostgreSQL counts what a connection did up to ten seconds later, so the last window is of now.
+  let asked;
+  for (let i = 0; i < 3; i++) {
+    const before = queries(store), since = Date.now(), beats = () => texts.map((x) => x.split(": heartbeat").length), first = beats();
+    await until(() => beats().every((n, j) => n > first[j]), "a heartbeat for each", 30000);
+    asked = (queries(store) - before) / ((Date.now() - since) / 1000);
+  }
   await call(b, "POST", `/threads/${t}/runs/${r.run_id}/cancel?wait=true`);
   await Promise.all(all);
   // Each for itself asks every 1.6 s at least.
