@@ -12,15 +12,16 @@ export async function startWorld({ nodeOf, trouble, stopped, delay, violation })
   function begins(tag, k, node, close) {
     const now = performance.now(), r = runs.get(tag);
     calls++;
-    if (r === undefined) { runs.set(tag, { node, at: now, open: new Map([[node, close]]), seen: [k] }); return; }
+    if (r === undefined) { runs.set(tag, { node, at: now, began: now, open: new Map([[node, close]]), seen: [k] }); return; }
     for (const other of r.open.keys())
       if (other !== node && !stopped(other)) violation(`run ${tag}: node ${node} makes call ${k} while a call of node ${other} is open`);
     if (r.node !== node) {
-      if (!trouble(r.node, r.at)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago (${new Date().toISOString()})`);
+      // What happened to it cut off its last call, or came later.
+      if (!trouble(r.node, r.began)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago (${new Date().toISOString()})`);
       handed.push({ tag, from: r.node, to: node, at: now });
     }
     r.node = node;
-    r.at = now;
+    r.at = r.began = now;
     r.seen.push(k);
     r.open.set(node, close);
   }
