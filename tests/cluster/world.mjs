@@ -7,6 +7,7 @@ import http from "node:http";
 export async function startWorld({ nodeOf, trouble, stopped, delay, violation }) {
   const runs = new Map();                  // by tag: who asks for it now
   const handed = [];                       // runs that went from one node to another: {tag, from, to, at}
+  const doubts = [];                       // moves that nothing explains yet
   let calls = 0;
 
   function begins(tag, k, node, close) {
@@ -16,8 +17,9 @@ export async function startWorld({ nodeOf, trouble, stopped, delay, violation })
     for (const other of r.open.keys())
       if (other !== node && !stopped(other)) violation(`run ${tag}: node ${node} makes call ${k} while a call of node ${other} is open`);
     if (r.node !== node) {
-      // What happened to it cut off its last call, or came later.
-      if (!trouble(r.node, r.began)) violation(`run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago (${new Date().toISOString()})`);
+      // What happened to it cut off its last call, or came later; a node that stood still
+      // says that it has lost its lease when it goes on (settle).
+      if (!trouble(r.node, r.began)) doubts.push({ node: r.node, since: r.began, what: `run ${tag}: call ${k} comes from node ${node}, and nothing has happened to node ${r.node} since its last call ${Math.round(now - r.at)} ms ago (${new Date().toISOString()})` });
       handed.push({ tag, from: r.node, to: node, at: now });
     }
     r.node = node;
@@ -40,6 +42,8 @@ export async function startWorld({ nodeOf, trouble, stopped, delay, violation })
   return {
     url: `http://127.0.0.1:${server.address().port}`, host: `127.0.0.1:${server.address().port}`,
     runs, handed, calls: () => calls,
+    // When all nodes serve again.
+    settle: () => { for (const d of doubts.splice(0)) if (!trouble(d.node, d.since)) violation(d.what); },
     // Runs whose last call came from node i and that have not made their last one.
     under: (i, since) => [...runs].filter(([, r]) => r.node === i && r.at >= since && !r.seen.includes(4)).map(([tag]) => tag),
     close: () => { server.closeAllConnections(); server.close(); },

@@ -210,6 +210,7 @@ for (let round = 0; round < rounds * kinds.length; round++) {
     if (wrong) throw wrong;
     await healthy();
     for (const r of load.ledger.refused) check(false, `${kind}: a request was refused`, r);
+    world.settle();
     acknowledged += await verify(cluster.url, load.ledger, patience, kind.startsWith("disk"));
     requests += load.ledger.requests;
     unknown += load.ledger.unknown;
