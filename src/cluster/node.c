@@ -63,7 +63,7 @@ beat(struct cluster *c)
 		atomic_store(&c->until, c->pace.until);
 }
 
-/* The lease, unless it was to end later than `now`. */
+/* Loses the lease, unless that lasts beyond `now`. */
 static void
 end_lease(struct cluster *c, nsec now, const char *why)
 {

@@ -88,7 +88,7 @@ on_end(void *ctx, enum core_end end, const struct core_error *error)
 {
 	struct job *j = ctx;
 
-	if (j->elsewhere) {                  /* until it is abandoned */
+	if (j->unread) {                     /* until it is abandoned */
 		j->over = true;
 		return;
 	}
@@ -173,7 +173,7 @@ on_load(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out
 	if (j->run->stateless || !j->has_checkpoints)
 		return OK;
 	rc = saved_load(&l, ns, id, out);
-	j->elsewhere = j->elsewhere || run_goes_elsewhere(j->run, rc, NULL);
+	j->unread |= run_is_unread(j->run, rc);
 	return rc;
 }
 
@@ -198,7 +198,7 @@ on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 	if (j->waiting == NULL)
 		rc = saved_load_waiting(&l, &j->waiting);
 	if (rc != OK) {
-		j->elsewhere = j->elsewhere || run_goes_elsewhere(j->run, rc, NULL);
+		j->unread |= run_is_unread(j->run, rc);
 		saved_free(j->waiting);
 		j->waiting = NULL;
 	}

@@ -52,7 +52,7 @@ struct job {
 	bool holding;                        /* waits for a commit (durability sync) */
 	bool over;                           /* its end is on the way */
 	bool broken;                         /* a step could not be written */
-	bool elsewhere;                      /* what it was to read could not be reached */
+	bool unread;                         /* what it was to read could not be reached */
 	bool has_checkpoints;
 	uint32_t streams;                    /* answers of models so far */
 	struct left *left;                   /* what clients have put in and no task has

@@ -69,22 +69,13 @@ changes_lost(struct run *run, const struct store_cmd *c)
 	}
 }
 
-/* What the store could not be reached for is as what came too late. */
-static void
-fence(struct run *run, struct store_cmd *cmd)
-{
-	if (run_goes_elsewhere(run, cmd->rc, cmd))
-		cmd->rc = ERR_CANCELLED;
-}
-
 static void
 save_done(struct store_cmd *cmd)
 {
 	struct save *s = CONTAINER_OF(cmd, struct save, c.cmd);
 	struct run *run = s->run;
 
-	fence(run, cmd);
-	if (cmd->rc == ERR_CANCELLED)
+	if (run_is_fenced(run, cmd))
 		run_abandon(run);
 	else if (cmd->rc != OK)
 		changes_lost(run, cmd);
@@ -141,8 +132,7 @@ beside_done(struct store_cmd *cmd)
 	struct beside *b = CONTAINER_OF(cmd, struct beside, c.cmd);
 	struct run *run = b->run;
 
-	fence(run, cmd);
-	if (cmd->rc == ERR_CANCELLED)
+	if (run_is_fenced(run, cmd))
 		run_abandon(run);
 	else if (cmd->rc != OK)
 		changes_lost(run, cmd);
@@ -186,7 +176,7 @@ append_done(struct store_cmd *cmd)
 	struct run *run = a->run;
 	int rc;
 
-	fence(run, cmd);
+	(void)run_is_fenced(run, cmd);
 	/* Rows are read by their numbers: one that comes late is in its place. */
 	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !a->retried) {
 		a->retried = true;
@@ -419,7 +409,7 @@ ending_done(struct store_cmd *cmd)
 	struct run *run = run_hold(n->run);
 	bool again;
 
-	fence(run, cmd);
+	(void)run_is_fenced(run, cmd);
 	again = cmd->rc != OK && cmd->rc != ERR_CANCELLED && !run->rs->draining &&
 	    !run->rs->lost && (n->tries == 0 || cmd->rc == ERR_IO || cmd->rc == ERR_BUSY);
 	run_returned(run);

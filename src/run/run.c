@@ -280,18 +280,38 @@ run_abandon(struct run *run)
 	run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 }
 
-/* A full disk is there: runs fail with it, as on a node alone. */
-bool
-run_goes_elsewhere(struct run *run, int rc, const struct store_cmd *cmd)
+/* A full disk can be reached: runs fail with it, as on a node alone. */
+static bool
+is_unreachable(const struct run *run, int rc)
 {
 	const struct runs_shared *sh = run->rs->sh;
 
-	if (rc != ERR_BUSY || run->stateless || sh->lease_gives_up == NULL ||
-	    store_is_full(sh->store))
+	return rc == ERR_BUSY && !run->stateless && sh->lease_gives_up != NULL &&
+	    !store_is_full(sh->store);
+}
+
+bool
+run_is_unread(const struct run *run, int rc)
+{
+	const struct runs_shared *sh = run->rs->sh;
+
+	if (!is_unreachable(run, rc))
 		return false;
-	if (cmd == NULL || !store_is_late(sh->store, cmd))
-		sh->lease_gives_up(sh->lease_ctx);
+	sh->lease_gives_up(sh->lease_ctx);
 	return true;
+}
+
+bool
+run_is_fenced(const struct run *run, struct store_cmd *cmd)
+{
+	const struct runs_shared *sh = run->rs->sh;
+
+	if (is_unreachable(run, cmd->rc)) {
+		if (!store_is_late(sh->store, cmd))
+			sh->lease_gives_up(sh->lease_ctx);
+		cmd->rc = ERR_CANCELLED;
+	}
+	return cmd->rc == ERR_CANCELLED;
 }
 
 /* Ends of runs let others begin, so those there are now are noted first. */

@@ -296,10 +296,13 @@ void run_left(struct run *run);
 void run_let_go(struct run *run);
 /* Another node has it, or will have: nothing of it is written or told any more. */
 void run_abandon(struct run *run);
-/* The store answered rc, to a command of the run or to a read (NULL).  True: it cannot be
- * reached, so the run goes on from what is stored, at this node or another, and nothing more
- * is told of it here; it is abandoned soon. */
-bool run_goes_elsewhere(struct run *run, int rc, const struct store_cmd *cmd);
+/* Has a command of the run come back to a node that the run is not of any more?  So has one
+ * for which the store could not be reached: the lease is given up then, and rc becomes
+ * ERR_CANCELLED.  The run goes on from what is stored, at this node or another; nothing more
+ * is told of it here, and it is abandoned now or soon. */
+bool run_is_fenced(const struct run *run, struct store_cmd *cmd);
+/* The same of a read that ended with rc. */
+bool run_is_unread(const struct run *run, int rc);
 /* The same of one that is pending, whose watchers follow it there. */
 void run_moved(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it

@@ -112,7 +112,7 @@ unparked(struct store_cmd *cmd)
 
 	if (cmd->rc == OK && run->submits == p->submits)
 		run->parked = false;
-	if (cmd->rc == ERR_CANCELLED || run_goes_elsewhere(run, cmd->rc, cmd))
+	if (run_is_fenced(run, cmd))
 		run_abandon(run);            /* another node has woken it */
 	if (cmd->rc == OK && run->phase == PHASE_LIVE)
 		job_look(run->job);
@@ -141,7 +141,7 @@ parked(struct store_cmd *cmd)
 
 	if (run->phase == PHASE_LIVE)
 		run->job->parking = false;
-	if (cmd->rc == ERR_CANCELLED || run_goes_elsewhere(run, cmd->rc, cmd)) {
+	if (run_is_fenced(run, cmd)) {
 		run_abandon(run);
 	} else if (cmd->rc != OK) {
 		log_warn("run", "not_parked", "rc=%s reason=%s", rc_name(cmd->rc),
