@@ -29,6 +29,7 @@ struct talk {
 	struct bus *bus;
 	struct shard *shard;
 	uint64_t tag;
+	bool up;                             /* as ears have been told */
 	struct talk_ear ears[TALK_KINDS];
 	struct wheel_timer timer;            /* of the next look, while the bus is down */
 };
@@ -67,6 +68,7 @@ on_bus(void *ctx, bool up)
 	struct talk *t = ctx;
 
 	CHECK_MARK(t, TALK_MARK);
+	t->up = up;
 	for (int i = 0; i < TALK_KINDS; i++)
 		if (t->ears[i].changed != NULL)
 			t->ears[i].changed(t->ears[i].ctx, up);
@@ -138,7 +140,7 @@ talk_on(struct talk *t, enum talk_kind kind, const struct talk_ear *ear)
 	CHECK_MARK(t, TALK_MARK);
 	assert(shard_is_current(t->shard) && t->ears[kind].ctx == NULL);
 	t->ears[kind] = *ear;
-	if (ear->changed != NULL && talk_is_up(t))
+	if (ear->changed != NULL && t->up)           /* else on_bus is still to come */
 		ear->changed(ear->ctx, true);
 }
 
