@@ -374,7 +374,8 @@ cluster_open(struct cluster **out, struct store *st, struct shard *s,
 			rc = err_set(e, ERR_IO, "thread: %s", strerror(rc));
 	}
 	if (rc != OK) {
-		cluster_close(c);
+		cluster_stop(c);
+		cluster_free(c);
 		return rc;
 	}
 	if (o->changed != NULL)
@@ -396,12 +397,21 @@ thread_end(struct cluster *c)
 }
 
 void
-cluster_close(struct cluster *c)
+cluster_stop(struct cluster *c)
 {
 	if (c == NULL)
 		return;
 	thread_end(c);
 	store_pulse_close(c->pulse);
+	c->pulse = NULL;
+}
+
+void
+cluster_free(struct cluster *c)
+{
+	if (c == NULL)
+		return;
+	assert(!c->runs && c->pulse == NULL);
 	arena_release(&c->list_arena);
 	arena_release(&c->wanted_arena);
 	arena_release(&c->take_arena);

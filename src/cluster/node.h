@@ -44,7 +44,10 @@ struct cluster_options {
  * lease is renewed. */
 int  cluster_open(struct cluster **out, struct store *st, struct shard *s,
     const struct cluster_options *o, struct err *e);
-void cluster_close(struct cluster *c);       /* when no shard runs; accepts NULL */
+/* When no shard runs, before store_close: nothing is renewed any more.  Then, when that has
+ * ended the commands that were under way: frees it.  Both accept NULL. */
+void cluster_stop(struct cluster *c);
+void cluster_free(struct cluster *c);
 
 /* On each shard, before it takes work: runs that are taken over go there too. */
 void cluster_attach(struct cluster *c, struct runs *rs);

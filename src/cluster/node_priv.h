@@ -127,6 +127,5 @@ void take_look_soon(struct cluster *c);
 void take_look_ours(struct cluster *c);
 void take_look_told(struct cluster *c);
 void take_stop(struct cluster *c);
-bool take_is_busy(const struct cluster *c);  /* a command is under way */
 
 #endif

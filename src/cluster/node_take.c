@@ -18,12 +18,6 @@
 
 #define MISSED_MS    5000                    /* a shard that is slow has it by then */
 
-bool
-take_is_busy(const struct cluster *c)
-{
-	return c->list.cmd.under_way || c->wanted.cmd.under_way || c->take.cmd.under_way;
-}
-
 /* ---- threads to shards --------------------------------------------------------------- */
 
 struct adoption {

@@ -435,7 +435,7 @@ node_free(struct node *n)
 	if (n == NULL)
 		return;
 	http_server_free(n->http);
-	cluster_close(n->cluster);
+	cluster_stop(n->cluster);
 	bus_close(n->bus);
 	relay_net_free(n->relay);
 	wire_talk_close(&n->talk);
@@ -443,6 +443,7 @@ node_free(struct node *n)
 	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	store_close(n->guest_house);
+	cluster_free(n->cluster);
 	work_board_free(n->board);
 	for (unsigned i = 0; i < n->workers_n; i++)
 		shard_free(n->workers[i].shard);

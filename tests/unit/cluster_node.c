@@ -53,9 +53,10 @@ fix_open(struct fix *f)
 static void
 fix_close(struct fix *f)
 {
-	cluster_close(f->c);
+	cluster_stop(f->c);
 	store_close(f->st);
 	shard_free(f->shard);
+	cluster_free(f->c);
 }
 
 /* A timer of ours ends each turn, so that conditions are looked at. */
