@@ -215,7 +215,7 @@ await scenario("a verifier", async () => {
   const began = Date.now(), slow = await call(server, "POST", "/threads", {}, bearer("slow"));
   clearInterval(drip);
   equal(slow.status, 503, "an answer that drips");
-  check(Date.now() - began < 8000, "is waited for within the limit", Date.now() - began);
+  check(Date.now() - began < 30000, "is waited for within the limit", Date.now() - began);
 
   site.json(user);
   const s = await stallingStream(server, bearer("t5"));

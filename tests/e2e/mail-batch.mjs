@@ -46,7 +46,7 @@ await scenario("a batch is handed over when its oldest letter is old enough", as
   await nothing(st, 0, "two wait for others");
   await st.next(1);
   const took = since(began);
-  equal([contents(st.messages), took >= 390 && took < 5000], [[1, 2], true], "both come when the first is old enough");
+  equal([contents(st.messages), took >= 390], [[1, 2], true], "both come when the first is old enough");
   st.close();
 });
 

@@ -325,7 +325,7 @@ async function drive(name, Client) {
     const retrying = new Client({ apiUrl: server.url }), began = performance.now();
     await retrying["~ui"].getComponent("agent", "x").then(() => check(false, at("ui is refused")),
       (e) => check(e.status === 404 && e.message.includes("ui is not supported yet"), at("ui is refused by name"), e.message));
-    check(performance.now() - began < 1000, at("it is not tried again"), performance.now() - began);
+    check(performance.now() - began < 10000, at("it is not tried again, which takes 19 s"), performance.now() - began);
   });
 
   await scenario(at("delete"), async () => {

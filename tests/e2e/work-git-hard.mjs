@@ -121,7 +121,7 @@ await scenario("a lock that was left: its age, what to do, and an end", () => {
   utimesSync(lock, old, old);
   const t = Date.now(), r = a.run(["sync"], { env: { COHORT_WORK_GIT_TIMEOUT: "1s" } });
   check(r.code === 1 && /index\.lock exists, 3 h old[\s\S]*rm '.*index\.lock'/.test(r.err), "told", r);
-  check(Date.now() - t < 8000, "ended", Date.now() - t);
+  check(Date.now() - t < 30000, "ended", Date.now() - t);
   check(existsSync(lock), "and never taken away");
 });
 

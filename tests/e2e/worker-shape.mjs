@@ -329,7 +329,7 @@ await scenario("a server that stops answers an update that its worker holds", as
   const began = performance.now(), stopped = s.stop();
   equal((await asked).status, 503, "503");
   w.stopped = true;
-  equal([(await stopped).code, performance.now() - began < 8000], [0, true], "stopped in time");
+  equal([(await stopped).code, performance.now() - began < 30000], [0, true], "stopped in time");
 });
 
 await scenario("files of the folder and graphs of workers live side by side", async () => {

