@@ -185,6 +185,7 @@
 	X(WAKE_BATCH,          256,       "runs",   "that fell due are taken up at once; then the next") \
 	X(TAKE_THREADS,        64,        "threads","of a lost node that one node takes in a transaction; then the next") \
 	X(NODE_RUNS,           1000,      "runs",   "of its own that a node compares with the store in one look") \
+	X(NODE_MISSED,         16384,     "runs",   "that should be in a node's memory and are not, remembered until it is sure; then the next") \
 	X(NODE_YIELD_MS,       5000,      "ms",     "that what fell due waits for the node that has the readers of its thread; then any takes it up") \
 	X(NODE_LOOK_MS,        1000,      "ms",     "between two looks of a node at what other nodes have written for it, and at what falls due") \
 	X(CLOCK_CHECK_MS,      60000,     "ms",     "the wall clock is looked at so often while something waits for it") \

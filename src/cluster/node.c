@@ -417,6 +417,8 @@ cluster_free(struct cluster *c)
 	arena_release(&c->take_arena);
 	pthread_cond_destroy(&c->wake);
 	pthread_mutex_destroy(&c->lock);
+	missed_clear(&c->missed);
+	free(c->lost);
 	free(c->peers);
 	free(c->name);
 	free(c->address);

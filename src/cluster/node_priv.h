@@ -3,6 +3,7 @@
  *
  *   node.c        the lease: the beating thread, losing it, joining again
  *   node_take.c   what others have lost or have written for us
+ *   missed.c      what is ours and nobody has
  *   node_peers.c  who is there
  *   node_self.c   which process a node is
  *   pace.c        when, and what follows
@@ -21,12 +22,11 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cluster/bus.h"
+#include "cluster/missed.h"
 #include "cluster/node.h"
 #include "cluster/pace.h"
 
 #define NODE_SUBJECT "all.node"              /* of the bus */
-
-#define SUSPECTS     64
 
 struct cluster;
 
@@ -89,13 +89,9 @@ struct cluster {
 	bool compare_asked;                  /* since the comparison that is under way began */
 	unsigned turn;
 	int64_t after;                       /* a look at our runs goes on behind that thread */
-	struct suspect {
-		struct uuid run_id;
-		nsec since;                  /* looks do not find it in memory */
-	} suspects[SUSPECTS];
-	unsigned suspects_next;
-	int64_t lost[LIMIT_TAKE_THREADS];    /* threads whose run nobody has */
-	size_t lost_n;
+	struct missed missed;                /* they may come yet */
+	struct store_lost *lost;             /* runs that nobody has, to be taken anew: */
+	size_t lost_n, lost_at;              /* those before lost_at were */
 	bool asked;                          /* to look again at once */
 	nsec spares;                         /* marks none until then: after an outage of
 	                                        the database others come back as we do */

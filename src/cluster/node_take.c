@@ -16,8 +16,6 @@
 #include "base/mem.h"
 #include "cluster/node_priv.h"
 
-#define MISSED_MS    5000                    /* a shard that is slow has it by then */
-
 /* ---- threads to shards --------------------------------------------------------------- */
 
 struct adoption {
@@ -113,9 +111,10 @@ taken(struct store_cmd *cmd)
 		log_fails(&c->not_taken, "cluster", "not_taken", "rc=%s reason=%s",
 		    rc_name(cmd->rc), cmd->err.text);
 	}
-	c->lost_n = 0;
+	/* Those of a take that failed are missed again. */
+	c->lost_at = cmd->rc == OK ? c->lost_at + x->lost_n : c->lost_n;
 	arena_clear(&c->take_arena);
-	if (again == 0) {
+	if (again == 0 || (c->lost_at < c->lost_n && !c->leaves)) {
 		take_begin(c);
 	} else if (again > 0) {
 		c->list_next = 0;
@@ -126,13 +125,19 @@ taken(struct store_cmd *cmd)
 static void
 take_begin(struct cluster *c)
 {
+	size_t lost_n = c->lost_n - c->lost_at;
 	int rc;
 
-	if (c->take.cmd.under_way || c->drains || cluster_node(c) <= 0)
-		return;                      /* it is found again, or by others */
+	if (c->take.cmd.under_way)
+		return;
+	if (c->drains || cluster_node(c) <= 0) {
+		c->lost_at = c->lost_n;      /* it is found again, or by others */
+		return;
+	}
 	c->take = (struct store_node_take){ .cmd = { .op = STORE_NODE_TAKE,
 	    .arena = &c->take_arena, .done = taken }, .limit = LIMIT_TAKE_THREADS,
-	    .lost = c->lost, .lost_n = c->lost_n,
+	    .lost = c->lost + c->lost_at,
+	    .lost_n = lost_n < LIMIT_TAKE_THREADS ? lost_n : LIMIT_TAKE_THREADS,
 	    .spare = clock_mono() < c->spares, .tidy = c->tidy, .now = shard_wall(c->home) };
 	rc = store_submit(c->st, c->home, &c->take.cmd, true);
 	assert(rc == OK);                    /* forced */
@@ -140,42 +145,30 @@ take_begin(struct cluster *c)
 
 /* ---- what is written for us ------------------------------------------------------------- */
 
-/* The run is running, says the store: is it not here, and has not been for long? */
-static bool
-is_missed(struct cluster *c, const struct uuid *run_id, bool here)
-{
-	struct suspect *s = NULL;
-
-	for (size_t i = 0; i < SUSPECTS && s == NULL; i++)
-		if (uuid_eq(&c->suspects[i].run_id, run_id))
-			s = &c->suspects[i];
-	if (s == NULL && here)
-		return false;
-	if (s == NULL) {
-		s = &c->suspects[c->suspects_next++ % SUSPECTS];
-		*s = (struct suspect){ *run_id, NEVER };
-	}
-	if (here || s->since == NEVER)
-		s->since = here ? NEVER : clock_mono();
-	return !here && clock_mono() - s->since >= MISSED_MS * NS_PER_MS;
-}
-
 /* What the store says is ours and is not here: pending runs are claimed; one that is
  * running, and stays missing, is taken anew. */
 static void
-compare(struct cluster *c, const struct store_under_way *r)
+compare(struct cluster *c, int64_t last)
 {
+	const struct store_node_wanted *x = &c->wanted;
+	struct store_lost *missed = mem_zero((x->runs_n + 1) * sizeof *missed);
 	struct runs *rs = c->shard[0].runs;
-	bool here;
+	size_t n = 0;
 
-	if (!r->running) {
-		if (!runs_has_thread(rs, &r->thread.thread_id))
+	for (size_t i = 0; i < x->runs_n; i++) {
+		const struct store_under_way *r = &x->runs[i];
+
+		if (r->running && !runs_has_run(rs, &r->run_id))
+			missed[n++] = (struct store_lost){ r->thread.thread_seq, r->run_seq };
+		else if (!r->running && !runs_has_thread(rs, &r->thread.thread_id))
 			adopt(c, &r->thread);
-		return;
 	}
-	here = runs_has_run(rs, &r->run_id);
-	if (is_missed(c, &r->run_id, here) && c->lost_n < LIMIT_TAKE_THREADS)
-		c->lost[c->lost_n++] = r->thread.thread_seq;
+	assert(c->lost_n == c->lost_at);
+	free(c->lost);
+	c->lost = mem_zero((n + 1) * sizeof *c->lost);
+	c->lost_at = 0;
+	c->lost_n = missed_look(&c->missed, x->after, last, missed, n, clock_mono(), c->lost);
+	free(missed);
 }
 
 static void
@@ -189,17 +182,20 @@ wanted_done(struct store_cmd *cmd)
 		run_cancel(c->shard[0].runs, x->cancels[i].owner, &x->cancels[i].thread_id,
 		    &x->cancels[i].run_id, x->cancels[i].rollback ? RUN_ROLLBACK : 0,
 		    x->cancels[i].why, NULL, NULL);
-	for (size_t i = 0; ok && i < x->runs_n; i++)
-		compare(c, &x->runs[i]);
 	if (ok && !x->cancels_only) {
+		bool all = x->runs_n < LIMIT_NODE_RUNS;
+		int64_t last = all ? INT64_MAX : x->runs[x->runs_n - 1].thread.thread_seq;
+
+		compare(c, last);
+		c->after = all ? 0 : last;
+		/* Some are missed: the sweep goes on without a pause. */
 		c->compare_next = c->compare_asked ? 0 : clock_mono() + NS_PER_MS *
-		    pace_compare(x->runs_n, c->bus != NULL && bus_is_up(c->bus), any());
-		c->after = x->runs_n < LIMIT_NODE_RUNS ? 0 :
-		    x->runs[x->runs_n - 1].thread.thread_seq;
+		    pace_compare(c->missed.n > 0 ? 0 : x->runs_n,
+		    c->bus != NULL && bus_is_up(c->bus), any());
 	}
 	if (ok)
 		c->tidy = c->tidy || x->stale;
-	if (ok && (c->tidy || c->lost_n > 0))
+	if (ok && (c->tidy || c->lost_at < c->lost_n))
 		take_begin(c);
 	arena_clear(&c->wanted_arena);
 }
@@ -213,7 +209,8 @@ wanted_begin(struct cluster *c)
 		return;
 	c->wanted = (struct store_node_wanted){ .cmd = { .op = STORE_NODE_WANTED,
 	    .arena = &c->wanted_arena, .done = wanted_done },
-	    .cancels_only = clock_mono() < c->compare_next, .after = c->after };
+	    .cancels_only = clock_mono() < c->compare_next || c->lost_at < c->lost_n,
+	    .after = c->after };
 	c->compare_asked = false;
 	rc = store_submit(c->st, c->home, &c->wanted.cmd, true);
 	assert(rc == OK);

@@ -358,10 +358,12 @@ node_drain(struct store *st, struct store_node_take *x, const struct number *nod
 /* One of ours: what the node was told of a commit was not what became of it, as when the
  * database was lost over it. */
 static int
-thread_retake(struct store *st, struct store_node_take *x, int64_t thread, size_t *cap)
+thread_retake(struct store *st, struct store_node_take *x, const struct store_lost *lost,
+    size_t *cap)
 {
+	int64_t thread = lost->thread_seq;
 	struct query q = query_of(&st->w, SQL_THREAD_PLACE, db_i64(thread),
-	    db_i64(st->us));
+	    db_i64(st->us), db_i64(lost->run_seq));
 	struct store_taken t = { .thread_seq = thread };
 	size_t given_up = 0;
 	bool claim = false;
@@ -404,7 +406,7 @@ node_take(struct store *st, struct store_cmd *c)
 	if (rc == OK && x->tidy)
 		rc = db_run(&st->w, SQL_WANTED_OVER);
 	for (size_t i = 0; rc == OK && i < x->lost_n; i++)
-		rc = thread_retake(st, x, x->lost[i], &cap);
+		rc = thread_retake(st, x, &x->lost[i], &cap);
 	if (rc == OK)
 		rc = numbers_load(st, query_of(&st->w, SQL_NODES_OVER), true, &l);
 	/* Of many: not all begin with the same one, whose threads others have locked. */
@@ -486,7 +488,8 @@ runs_read(struct store *st, struct store_node_wanted *x, int64_t us)
 		x->runs[x->runs_n++] = (struct store_under_way){ .thread = {
 		    .owner = query_i64(&q, 0), .thread_seq = query_i64(&q, 1),
 		    .thread_id = query_uuid(&q, 2) }, .run_id = query_uuid(&q, 3),
-		    .running = query_i64(&q, 4) == RUN_RUNNING };
+		    .running = query_i64(&q, 4) == RUN_RUNNING,
+		    .run_seq = query_i64(&q, 5) };
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_TOOBIG : rc;

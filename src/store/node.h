@@ -94,7 +94,9 @@ struct store_node_leave {
 struct store_node_take {
 	struct store_cmd cmd;
 	int64_t limit;
-	const int64_t *lost;                 /* threads of ours whose running run is in */
+	const struct store_lost {
+		int64_t thread_seq, run_seq;
+	} *lost;                             /* runs of ours that are running and in */
 	size_t lost_n;                       /* nobody's memory: they are taken anew */
 	bool spare;                          /* marks none: only what is marked already */
 	bool tidy;                           /* cancels of runs that are over go, too */
@@ -142,8 +144,10 @@ struct store_node_wanted {
 	struct store_under_way {
 		struct store_taken thread;
 		struct uuid run_id;
+		int64_t run_seq;
 		bool running;                /* and not parked */
-	} *runs;                             /* out: of our threads, LIMIT_NODE_RUNS at most */
+	} *runs;                             /* out: of our threads, in their order, the */
+	                                     /* running one first; LIMIT_NODE_RUNS at most */
 	size_t runs_n;
 	bool stale;                          /* out: some are of runs that are over */
 };

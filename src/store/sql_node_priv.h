@@ -48,7 +48,10 @@
 	    " CROSS JOIN run r ON r.seq = j.value CROSS JOIN thread t ON t.seq = r.thread") \
 	X(THREADS_THERE, "SELECT t.seq, t.owner FROM json_each(?) j CROSS JOIN thread t"  \
 	    " ON t.seq = j.value")                                             \
-	X(THREAD_PLACE, "SELECT uuid, owner FROM thread WHERE seq = ? AND node = ?") \
+	/* while that run of it is running */                                   \
+	X(THREAD_PLACE, "SELECT uuid, owner FROM thread WHERE seq = ?1 AND node = ?2" \
+	    " AND EXISTS (SELECT 1 FROM run r WHERE r.seq = ?3 AND r.thread = ?1"   \
+	    " AND r.status = 1)")                                              \
 	X(THREAD_NODE_SET, "UPDATE thread SET node = ?2 WHERE seq = ?1 AND node <> ?2") \
 	/* its run is parked, and none waits behind it here */                 \
 	X(THREAD_NODE_REST, "UPDATE thread SET node = 0 - ?2 WHERE seq = ?1"      \
@@ -71,12 +74,13 @@
 	X(WANTED_STALE, "SELECT count(*) FROM run_wanted w WHERE NOT EXISTS"   \
 	    " (SELECT 1 FROM run r WHERE r.seq = w.run AND r.status < 2)")     \
 	/* runs of our threads that wait for nothing */                        \
-	X(WANTED_THREADS, "SELECT t.owner, t.seq, t.uuid, r.uuid, r.status"    \
+	X(WANTED_THREADS, "SELECT t.owner, t.seq, t.uuid, r.uuid, r.status,"   \
+	    " r.seq"                                                           \
 	    " FROM thread t INDEXED BY thread_node JOIN run r"                 \
 	    " INDEXED BY run_active ON r.thread = t.seq"                       \
 	    " WHERE t.node = ?1 AND t.node > 0 AND t.seq > ?3"                 \
 	    " AND r.status < 2 AND r.held = 0 AND NOT EXISTS (SELECT 1 FROM wait w" \
 	    " WHERE w.thread = r.thread AND w.run = r.seq)"                    \
-	    " ORDER BY t.seq LIMIT ?2")
+	    " ORDER BY t.seq, r.status DESC LIMIT ?2")
 
 #endif

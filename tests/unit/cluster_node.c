@@ -225,7 +225,7 @@ TEST(node_that_stood_still_holds_nothing)
 	fix_close(&f);
 }
 
-/* A shard beside ours that takes a turn when it is let. */
+/* A shard, ours or one beside it that takes a turn when it is let. */
 struct beside {
 	struct tools *tools;
 	struct agents *agents;
@@ -238,27 +238,44 @@ struct beside {
 };
 
 static void
-beside_open(struct beside *b, struct fix *f)
+runs_open(struct beside *b, struct fix *f, struct shard *s)
 {
 	struct err e;
 
-	*b = (struct beside){ .tools = tools_new(), .agents = agents_new() };
+	*b = (struct beside){ .tools = tools_new(), .agents = agents_new(), .shard = s };
 	b->sh = runs_shared_new(f->st, b->tools, b->agents, true);
-	CHECK_RC(shard_new(&b->shard, 1, &e), OK);
 	CHECK_RC(store_reader_open(f->st, &b->reader, &e), OK);
 	CHECK_RC(runs_new(&b->rs, b->sh, b->shard, b->reader, NULL, &e), OK);
 	cluster_attach(f->c, b->rs);
 }
 
 static void
-beside_close(struct beside *b)
+beside_open(struct beside *b, struct fix *f)
+{
+	struct shard *s;
+	struct err e;
+
+	CHECK_RC(shard_new(&s, 1, &e), OK);
+	runs_open(b, f, s);
+}
+
+static void
+runs_close(struct beside *b)
 {
 	runs_free(b->rs);
 	store_reader_close(b->reader);
-	shard_free(b->shard);
 	runs_shared_free(b->sh);
 	agents_free(b->agents);
 	tools_free(b->tools);
+}
+
+static void
+beside_close(struct beside *b)
+{
+	struct shard *s = b->shard;
+
+	runs_close(b);
+	shard_free(s);
 }
 
 static void
@@ -299,6 +316,55 @@ TEST(node_is_lost_again_before_a_shard_has_resumed)
 	CHECK(f.told[4] > f.told[2] && cluster_node(f.c) == f.told[4]);
 	shard_turn(b.shard);
 	beside_close(&b);
+	fix_close(&f);
+}
+
+enum { MISSED = 200 };
+
+static struct uuid
+id(unsigned char kind, unsigned n)
+{
+	return (struct uuid){ { kind, (unsigned char)(n >> 8), (unsigned char)n } };
+}
+
+/* How many runs of the node are as they were when they began. */
+static size_t
+still_running(struct fix *f)
+{
+	struct arena a = ARENA(MB);
+	struct store_node_wanted w = { .cmd.arena = &a };
+	size_t n = 0;
+
+	run(f, &w, STORE_NODE_WANTED);
+	for (size_t i = 0; i < w.runs_n; i++)
+		n += w.runs[i].running;
+	arena_release(&a);
+	return n;
+}
+
+/* Goal: however many runs are the node's, by the store, and in nobody's memory, it goes on
+ * with all of them. */
+TEST(node_takes_anew_all_that_it_misses)
+{
+	struct arena a = ARENA(MB);
+	struct beside b;
+	struct fix f;
+
+	fix_open(&f);
+	runs_open(&b, &f, f.shard);
+	for (unsigned i = 1; i <= MISSED; i++)
+		run(&f, &(struct store_run_create){ .cmd.owner = 1,
+		    .cmd.arena = &a, .create_thread = true,
+		    .run = { .id = id(1, i), .thread_id = id(2, i), .assistant_id = id(3, 1),
+		    .graph_id = S("none"),
+		    .kwargs_json = S("{}"), .metadata_json = S("{}"), .base_json = S("{}"),
+		    .created = 1, .updated = 1 } }, STORE_RUN_CREATE);
+	arena_release(&a);
+	CHECK_INT(still_running(&f), MISSED);
+	cluster_serve(f.c);
+	while (still_running(&f) > 0)
+		turn(&f);
+	runs_close(&b);
 	fix_close(&f);
 }
 

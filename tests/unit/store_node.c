@@ -485,26 +485,31 @@ CONTRACT(node_renews_its_lease)
  * that nobody has goes on, and one of another node's threads is left alone. */
 CONTRACT(node_takes_anew_what_it_does_not_have)
 {
-	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0), lost[2];
+	int64_t a = join(f, "a", LEASE, 0), b = join(f, "b", LEASE, 0);
 	struct store_run_create behind = run_new(1, 2);
+	struct store_lost lost[3];
 	struct store_node_wanted w = { 0 };
-	struct store_node_take x = { .limit = 10, .now = 99, .lost = lost, .lost_n = 2 };
-	struct store_run mine, other;
+	struct store_node_take x = { .limit = 10, .now = 99, .lost = lost, .lost_n = 3 };
+	struct store_run mine, fine, other;
 
 	store_set_node(f->st, a);
 	other = start_run(f, 7, 2, 3);
 	store_set_node(f->st, b);
 	mine = start_run(f, 7, 1, 1);
 	CHECK_RC(fix_do(f, &behind, STORE_RUN_CREATE, 7), OK);
+	fine = start_run(f, 7, 3, 4);
 	CHECK_RC(fix_do(f, &w, STORE_NODE_WANTED, 0), OK);
-	CHECK_INT(w.runs_n, 2);
-	CHECK(w.runs[0].running != w.runs[1].running && w.runs[0].thread.owner == 7);
+	CHECK_INT(w.runs_n, 3);
+	CHECK(w.runs[0].running && !w.runs[1].running && w.runs[0].thread.owner == 7);
 	CHECK_INT(w.runs[0].thread.thread_seq, mine.thread_seq);
-	lost[0] = mine.thread_seq;
-	lost[1] = other.thread_seq;
+	CHECK_INT(w.runs[0].run_seq, mine.seq);
+	lost[0] = (struct store_lost){ mine.thread_seq, mine.seq };
+	lost[1] = (struct store_lost){ other.thread_seq, other.seq };
+	lost[2] = (struct store_lost){ fine.thread_seq, mine.seq };      /* over meanwhile */
 	CHECK_RC(fix_do(f, &x, STORE_NODE_TAKE, 0), OK);
 	CHECK(x.taken_n == 1 && uuid_eq(&x.taken[0].thread_id, &mine.thread_id));
 	CHECK(row(f, 1).status == RUN_PENDING && row(f, 1).attempt == 2);
 	CHECK(row(f, 3).status == RUN_RUNNING && row(f, 3).attempt == 1);
+	CHECK(row(f, 4).status == RUN_RUNNING && row(f, 4).attempt == 1);
 	CHECK(node_of(f, 1) == b && node_of(f, 2) == a);
 }
