@@ -31,6 +31,10 @@ static int wait_for(struct pg *p);
  * same one beside it was given it by a pooler between two transactions. */
 static _Atomic int newest;
 
+/* Which host of the URL is tried first, of all connections: the next one when one of them
+ * came to nothing there, and then the one that answered. */
+static _Atomic unsigned first_host;
+
 static void
 backend_left(const struct pg *p)
 {
@@ -59,6 +63,8 @@ pg_lose(struct pg *p, const char *why)
 		pq.finish(p->c);
 	backend_left(p);
 	p->c = NULL;
+	if (p->state == PG_CONNECTING)
+		atomic_compare_exchange_strong(&first_host, &p->turn, p->turn + 1);
 	p->state = PG_DOWN;
 	p->retry_at = clock_mono();
 	p->torn |= p->in_tx && !p->own_tx;
@@ -561,7 +567,8 @@ static void
 connect_begin(struct pg *p)
 {
 	p->since = clock_mono();
-	p->begun = pg_start_begin(p->begun, p->url, of_wait(LIMIT_PG_WAIT_MS));
+	p->turn = atomic_load(&first_host);
+	p->begun = pg_start_begin(p->begun, p->url, p->turn, of_wait(LIMIT_PG_WAIT_MS));
 	p->state = PG_CONNECTING;
 }
 
@@ -588,15 +595,16 @@ connect_look(struct pg *p, nsec until, PostgresPollingStatusType *want)
 {
 	struct pollfd fd = { .events = *want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
 	int rc = p->c == NULL ? begun_look(p, until) : OK;
-	nsec left = until - clock_mono();
+	nsec end = p->since + pg_patience(p), left;
 
 	if (rc != OK)
 		return rc;
+	left = (until < end ? until : end) - clock_mono();
 	fd.fd = pq.socket(p->c);
 	if (pq.status(p->c) == CONNECTION_BAD)
 		return pg_lose(p, pq.errorMessage(p->c));
 	if (poll(&fd, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0) == 0) {
-		if (clock_mono() - p->since > pg_patience(p))
+		if (clock_mono() >= end)
 			return pg_lose(p, "it did not answer in time");
 		return ERR_AGAIN;
 	}
@@ -632,8 +640,10 @@ pg_up(struct pg *p, nsec until)
 				break;
 			poll(NULL, 0, (int)((p->retry_at - now) / NS_PER_MS) + 1);
 		}
-		if (p->state == PG_DOWN)
+		if (p->state == PG_DOWN) {
 			connect_begin(p);
+			want = PGRES_POLLING_WRITING;
+		}
 		if (p->state == PG_CONNECTING)
 			rc = connect_look(p, until, &want);
 		if (rc == OK)
@@ -681,7 +691,7 @@ pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 	p->on = on;
 	p->use = use;
 	p->url = mem_cstr(str_of(url));
-	return pg_up(p, clock_mono() + pg_patience(p));
+	return pg_up(p, clock_mono() + pg_start_hosts(url) * pg_patience(p));
 }
 
 void

@@ -69,6 +69,7 @@ struct pg {
 	PGconn *c;                           /* NULL: DOWN, or it has only begun: */
 	struct pg_start *begun;
 	nsec since;                          /* it has been CONNECTING */
+	unsigned turn;                       /* of its hosts */
 	nsec retry_at;                       /* DOWN: not before */
 	uint64_t life;
 	int pid;                             /* of the last life's backend */
@@ -111,9 +112,11 @@ struct pg_stmt {
 
 int  pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use);
 void pg_close(struct pg *p);
-/* A connection begins, by a thread, unless that of before is still at it.  NULL: there is
- * no thread. */
-struct pg_start *pg_start_begin(struct pg_start *before, const char *url, int64_t wait_ms);
+/* A connection begins, by a thread, unless that of before is still at it: with the host
+ * that is `turn` behind the first of the URL.  NULL: there is no thread. */
+struct pg_start *pg_start_begin(struct pg_start *before, const char *url, unsigned turn,
+    int64_t wait_ms);
+unsigned pg_start_hosts(const char *url);    /* that it names; 1 at least */
 /* libpq's, once; NULL: it is not there until then. */
 PGconn *pg_start_take(struct pg_start *s, nsec until);
 void pg_start_drop(struct pg_start *s);      /* accepts NULL; does not wait */
