@@ -468,18 +468,24 @@ no_notice(void *arg, const char *text)
 }
 
 /* Statements of one row find it by an index, in the order in which they name the tables,
- * as on SQLite; a plan is made once.  Slow reads are planned with their values. */
+ * as on SQLite; a plan is made once.  Slow reads are planned with their values.
+ *
+ * Nothing that changes what a text means or when a connection ends is left to settings of
+ * the role or the database; a session that waits for its next command may wait for long. */
 static int
 session(struct pg *p)
 {
 	const char *options = pq.options(p->c);
 	bool slow = p->use == DB_SLOW;
-	char text[1024];
+	char text[1536];
 
 	snprintf(text, sizeof text, "SET client_min_messages = error; SET jit = off;"
-	    "SET join_collapse_limit = 1; SET bytea_output = hex;"
+	    "SET join_collapse_limit = 1; SET bytea_output = hex; SET DateStyle = ISO;"
+	    "SET standard_conforming_strings = on; SET gin_fuzzy_search_limit = 0;"
 	    "SET statement_timeout = %lld; SET lock_timeout = %lld;"
-	    "SET idle_in_transaction_session_timeout = %lld;"
+	    "SET idle_in_transaction_session_timeout = %lld; SET idle_session_timeout = 0;"
+	    "SELECT set_config(name, '0', false) FROM pg_settings"
+	    " WHERE name = 'transaction_timeout';"           /* since PostgreSQL 17 */
 	    "SET tcp_user_timeout = %lld; SET tcp_keepalives_idle = 1;"
 	    "SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2;"
 	    "SET default_transaction_isolation = 'read committed';%s%s%s",
@@ -551,10 +557,16 @@ greet(struct pg *p)
 	if (pq.setnonblocking(p->c, 1) != 0 || pq.enterPipelineMode(p->c) != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
 	rc = session(p);
+	/* A role that is another one from its login on does not see what became of the
+	 * connections that it logged in with. */
+	if (rc == OK)
+		rc = pg_exec(p, "SET ROLE NONE");
 	if (rc == OK && p->use == DB_WRITE)
 		rc = pg_end_backend(p);
 	if (rc == OK)
 		rc = backend_known(p);
+	if (rc == OK)
+		rc = pg_exec(p, "RESET ROLE");
 	if (rc != OK && p->state == PG_UP) {
 		struct err e = p->on->err;           /* a setting that is refused */
 

@@ -11,10 +11,15 @@
 #include <unistd.h>
 
 #include "store/pg_priv.h"
-#include "unit/pg_fix.h"
+#include "unit/pg_proxy.h"
 
-enum { ONE, SQL_N };
-static const char *const texts[SQL_N] = { [ONE] = "SELECT 1" };
+enum { ONE, SETTING, WHO, PUT, SQL_N };
+static const char *const texts[SQL_N] = {
+	[ONE] = "SELECT 1",
+	[SETTING] = "SELECT current_setting(?)",
+	[WHO] = "SELECT current_user",
+	[PUT] = "INSERT INTO t(k) VALUES (?)",
+};
 static const struct db_sql sql = { texts, SQL_N, NULL };
 
 /* ---- hosts ---------------------------------------------------------------------- */
@@ -109,4 +114,75 @@ TEST(pg_hosts_are_counted)
 	CHECK_INT(pg_start_hosts("hostaddr=10.0.0.1,10.0.0.2 dbname=d"), 2);
 	CHECK_INT(pg_start_hosts("postgresql://u@/d?host=/tmp"), 1);
 	CHECK_INT(pg_start_hosts("postgresql:///d"), 1);
+}
+
+/* ---- settings ------------------------------------------------------------------- */
+
+/* A role whose sessions are another's, as of a login that a vault makes for a while, with
+ * settings of its own.  url: with it. */
+static void
+login_make(char url[PG_URL_MAX])
+{
+	char rest[PG_URL_MAX], *at = strstr(url, "cohort@");
+
+	CHECK(at != NULL);
+	pg_do(url, "CREATE TABLE t(k bigint); CREATE ROLE crew; CREATE ROLE login LOGIN IN ROLE crew;"
+	    "DO $$ BEGIN EXECUTE format('GRANT ALL ON SCHEMA %I TO crew', current_schema()); END $$;"
+	    "GRANT ALL ON t TO crew;"
+	    "ALTER ROLE login SET role = 'crew'; ALTER ROLE login SET timezone = 'Asia/Kolkata';"
+	    "ALTER ROLE login SET DateStyle = 'Postgres, DMY';"
+	    "ALTER ROLE login SET standard_conforming_strings = off;"
+	    "ALTER ROLE login SET idle_session_timeout = 500;"
+	    "ALTER ROLE login SET gin_fuzzy_search_limit = 1");
+	snprintf(rest, sizeof rest, "%s", at + strlen("cohort@"));
+	snprintf(at, PG_URL_MAX - (size_t)(at - url), "login@%s", rest);
+}
+
+static bool
+is_set(struct db *db, const char *name, const char *value)
+{
+	struct query q = query_of(db, SETTING, db_text(str_of(name)));
+	bool same = query_row(&q) == OK && str_eq(query_borrow(&q, 0), str_of(value));
+
+	query_end(&q);
+	return same;
+}
+
+/* Goal: what a text means and how long a connection lives are not of the role or the
+ * database, and who logs in as another one still ends its lost connection, whose COMMIT
+ * may be under way. */
+TEST(pg_a_session_is_not_what_its_role_sets)
+{
+	struct pg_proxy x;
+	struct db db;
+	struct err e;
+	struct query q;
+	char url[PG_URL_MAX], proxy[PG_URL_MAX], look[96];
+
+	pg_fresh(url);
+	snprintf(proxy, sizeof proxy, "%s", url);
+	login_make(proxy);
+	pg_proxy_start(&x, url);
+	snprintf(proxy, sizeof proxy, "postgresql://login@%s", strchr(x.url, '@') + 1);
+	CHECK_RC(db_open(&db, proxy, NULL, &sql, DB_WRITE, &e), OK);
+	q = query_of(&db, WHO);
+	CHECK_RC(query_row(&q), OK);
+	CHECK(str_eq(query_borrow(&q, 0), S("crew")));
+	query_end(&q);
+	CHECK(is_set(&db, "standard_conforming_strings", "on"));
+	CHECK(is_set(&db, "idle_session_timeout", "0"));
+	CHECK(is_set(&db, "gin_fuzzy_search_limit", "0"));
+
+	snprintf(look, sizeof look, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d",
+	    ((struct pg *)db.on->h)->pid);
+	CHECK_INT(pg_number_of(url, look), 1);
+	CHECK_RC(db_begin(&db, DB_WRITE), OK);
+	CHECK_RC(db_run(&db, PUT, db_i64(1)), OK);
+	atomic_store(&x.cut, PG_CUT_HOLD);
+	CHECK_RC(db_commit(&db), ERR_BUSY);
+	CHECK_RC(db_revive(&db, clock_mono() + LIMIT_PG_WAIT_MS * NS_PER_MS), OK);
+	CHECK_INT(pg_number_of(url, look), 0);
+	db_close(&db);
+	pg_proxy_end(&x);
+	pg_do(url, "DROP OWNED BY crew; DROP OWNED BY login; DROP ROLE login; DROP ROLE crew");
 }
