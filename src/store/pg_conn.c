@@ -461,12 +461,6 @@ pg_ask(struct pg *p, const char *text, const char *value, char *out, size_t size
 
 /* ---- life ----------------------------------------------------------------------- */
 
-static void
-no_notice(void *arg, const char *text)
-{
-	(void)arg, (void)text;
-}
-
 /* Statements of one row find it by an index, in the order in which they name the tables,
  * as on SQLite; a plan is made once.  Slow reads are planned with their values.
  *
@@ -553,7 +547,6 @@ greet(struct pg *p)
 
 	p->life++;
 	p->state = PG_UP;
-	pq.setNoticeProcessor(p->c, no_notice, NULL);
 	if (pq.setnonblocking(p->c, 1) != 0 || pq.enterPipelineMode(p->c) != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
 	rc = session(p);

@@ -418,6 +418,20 @@ migrate_try(struct db *db, bool *busy, struct err *e)
 	return rc;
 }
 
+/* Texts are UTF-8.  Another encoding has not all of their characters, or does not know what
+ * a character is. */
+static int
+encoding_check(struct db *db, struct err *e)
+{
+	int64_t good = 0;
+	int rc = db_read_i64(db, "SELECT (current_setting('server_encoding') = 'UTF8')"
+	    "::int::bigint", &good, e);
+
+	return rc != OK || good != 0 ? rc : err_set(e, ERR_INVALID, "the database's encoding is "
+	    "not UTF8 (SHOW server_encoding says which); make one that is: "
+	    "createdb --encoding UTF8 --template template0 cohort");
+}
+
 /* Nodes that start together: one makes the tables, and the others look until they are
  * there.  Not by waiting for the lock, for the connection's deadlines are short. */
 int
@@ -425,8 +439,10 @@ pg_migrate(struct db *db, struct err *e)
 {
 	nsec until = clock_mono() + LIMIT_PG_MIGRATE_MS * NS_PER_MS;
 	bool busy = false;
-	int rc;
+	int rc = encoding_check(db, e);
 
+	if (rc != OK)
+		return rc;
 	do {
 		int64_t version = 0;
 

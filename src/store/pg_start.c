@@ -96,6 +96,14 @@ list_from(const char *list, unsigned turn)
 	return out;
 }
 
+/* What the server says beside, a connection's first words too, is not for stderr, where
+ * libpq writes it. */
+static void
+no_notice(void *arg, const char *text)
+{
+	(void)arg, (void)text;
+}
+
 static PGconn *
 connect_start(const struct pg_start *s)
 {
@@ -112,6 +120,8 @@ connect_start(const struct pg_start *s)
 	for (size_t i = 0; o != NULL && i < COUNT(lists); i++)
 		values[7 + i] = own[i] = list_from(list_of(o, lists[i]), s->turn);
 	c = pq.connectStartParams(keys, values, 1);
+	if (c != NULL)
+		pq.setNoticeProcessor(c, no_notice, NULL);
 	pq.conninfoFree(o);
 	for (size_t i = 0; i < COUNT(lists); i++)
 		free(own[i]);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store/pg_priv.h"
+#include "store/store_priv.h"
 #include "unit/pg_proxy.h"
 
 enum { ONE, SETTING, WHO, PUT, SQL_N };
@@ -185,4 +186,23 @@ TEST(pg_a_session_is_not_what_its_role_sets)
 	db_close(&db);
 	pg_proxy_end(&x);
 	pg_do(url, "DROP OWNED BY crew; DROP OWNED BY login; DROP ROLE login; DROP ROLE crew");
+}
+
+/* Goal: a database whose encoding has not all characters is refused at the start, and not
+ * with each text that has one of them. */
+TEST(pg_a_database_of_another_encoding_is_refused)
+{
+	struct db db;
+	struct err e;
+	char url[PG_URL_MAX], latin[PG_URL_MAX], *at;
+
+	pg_fresh(url);
+	pg_do(url, "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+	at = strstr(url, "/cohort?");
+	snprintf(latin, sizeof latin, "%.*s/latin?%.300s", (int)(at - url), url, at + 8);
+	CHECK_RC(db_open(&db, latin, NULL, &sql, DB_WRITE, &e), OK);
+	CHECK_RC(pg_migrate(&db, &e), ERR_INVALID);
+	CHECK(strstr(e.text, "encoding is not UTF8") != NULL);
+	db_close(&db);
+	pg_do(url, "DROP DATABASE latin WITH (FORCE)");
 }
