@@ -1,16 +1,9 @@
 // bench-agents.mjs - every part of `bench agents` ends with what it must say, its books
 // balance, and flags without effect are refused.  Nothing is timed here.
-import { execFile } from "node:child_process";
-import { binary, check, equal, finish, scenario } from "./lib.mjs";
+import { runBench } from "./bench-lib.mjs";
+import { check, equal, finish, scenario } from "./lib.mjs";
 
-function agents(args) {
-  return new Promise((resolve) => {
-    execFile(binary, ["bench", "agents", ...args], { timeout: 120000 }, (error, stdout, stderr) => {
-      const line = stdout.split("\n").findLast((l) => l.startsWith("RESULT "));
-      resolve({ code: error ? error.code : 0, stdout, stderr, result: line ? JSON.parse(line.slice(7)) : {} });
-    });
-  });
-}
+const agents = (args) => runBench(["agents", ...args]);
 
 // What each part must have; its figures are above 0 unless said otherwise.
 const parts = {

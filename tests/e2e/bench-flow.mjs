@@ -3,12 +3,10 @@
 import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { runBench } from "./bench-lib.mjs";
 import { binary, check, equal, finish, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
-const bench = (...args) => new Promise((resolve) => execFile(binary, ["bench", "flow", ...args], { timeout: 120000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-  const line = stdout.split("\n").find((l) => l.startsWith("RESULT "));
-  resolve({ code: error ? error.code : 0, stdout, stderr, result: line && JSON.parse(line.slice(7)) });
-}));
+const bench = (...args) => runBench(["flow", ...args]);
 const tiered = async (mock) => {
   const dir = scratch();
   writeFileSync(path.join(dir, "cohort.yaml"), "models:\n  tier:\n    targets: [openai:mock-gpt-4o]\n    price: {input: 1.0, output: 10.0}\n");

@@ -3,10 +3,11 @@
 //   cp tests/e2e/reference/* SOMEWHERE, npm install there
 //   REFERENCE_DIR=SOMEWHERE node tests/e2e/bench-peer.mjs
 // Without that package it says that it was skipped.
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, check, equal, finish, freePort, repo, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { runBench } from "./bench-lib.mjs";
+import { check, equal, finish, freePort, repo, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const from = process.env.REFERENCE_DIR ?? path.join(repo, "tests/e2e/reference");
 const modules = path.join(from, "node_modules");
@@ -27,11 +28,8 @@ process.on("exit", () => peer.kill());
 const url = `http://127.0.0.1:${port}`;
 await until(async () => { try { return (await fetch(`${url}/ok`)).ok; } catch { return peer.exitCode !== null; } }, "the official server", 60000);
 
-const bench = (...args) => new Promise((resolve) => execFile(binary, ["bench", ...args, "--url", ours.url, "--name", "cohort", "--pid", String(ours.child.pid),
-  "--peer", url, "--peer-name", "official", "--peer-pid", String(peer.pid)], { timeout: 300000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-  const line = stdout.split("\n").find((l) => l.startsWith("RESULT "));
-  resolve({ code: error ? error.code : 0, stdout, stderr, result: line && JSON.parse(line.slice(7)) });
-}));
+const bench = (...args) => runBench([...args, "--url", ours.url, "--name", "cohort", "--pid", String(ours.child.pid),
+  "--peer", url, "--peer-name", "official", "--peer-pid", String(peer.pid)], { timeout: 300000 });
 
 await scenario("the flow on both, in turns", async () => {
   const r = await bench("flow", "--iterations", "2", "--vus", "1", "--warmup", "0", "--rounds", "6", "--mock-url", mock.url);

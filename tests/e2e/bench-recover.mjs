@@ -1,16 +1,11 @@
 // bench-recover.mjs - the workload that kills a server with durable messages: its books, its
 // thresholds, and what it says when they do not hold.
-import { execFile } from "node:child_process";
-import { binary, check, equal, finish, scenario, scratch } from "./lib.mjs";
+import { runBench } from "./bench-lib.mjs";
+import { check, equal, finish, scenario, scratch } from "./lib.mjs";
 import { matches } from "./core-lib.mjs";
 
 const dir = scratch();
-const recover = (...args) => new Promise((resolve) => {
-  execFile(binary, ["bench", "recover", "--scratch", dir, ...args], { cwd: dir, timeout: 120000 }, (error, stdout, stderr) => {
-    const m = /^RESULT (.*)$/m.exec(stdout);
-    resolve({ code: error ? error.code : 0, stdout, stderr, result: m ? JSON.parse(m[1]) : undefined });
-  });
-});
+const recover = (...args) => runBench(["recover", "--scratch", dir, ...args], { cwd: dir });
 
 await scenario("a killed server has its messages again", async () => {
   const r = await recover("--messages", "2500", "--agents", "3");

@@ -1,8 +1,8 @@
 // bench-sessions.mjs - the benchmark of many sessions: every arm ends without an
 // error and says what it must; the ramp names causes.  Nothing is timed here.
-import { execFile } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { runBench } from "./bench-lib.mjs";
 import { binary, check, equal, finish, scenario, scratch } from "./lib.mjs";
 
 const keys = ["arm", "C", "ok", "errors", "err_sample", "wall_ms", "turns_total", "nominal_turn_ms",
@@ -11,15 +11,7 @@ const keys = ["arm", "C", "ok", "errors", "err_sample", "wall_ms", "turns_total"
   "bytes_written", "executor", "state_kb"];
 const quick = ["--turns", "3", "--ttft", "10", "--tokens", "5", "--token-ms", "1"];
 
-function bench(args, env = {}) {
-  return new Promise((resolve) => {
-    execFile(binary, ["bench", ...args], { env: { ...process.env, ...env }, timeout: 120000 }, (error, stdout, stderr) => {
-      const lines = stdout.split("\n").filter((l) => l.startsWith("RESULT "));
-      resolve({ code: error ? error.code : 0, stdout, stderr, all: lines.map((l) => JSON.parse(l.slice(7))),
-        result: lines.length > 0 ? JSON.parse(lines.at(-1).slice(7)) : undefined });
-    });
-  });
-}
+const bench = (args, env = {}) => runBench(args, { env: { ...process.env, ...env } });
 
 const arms = [["hand"], ["hand+transcript"], ["hand+ckpt"], ["chart-mem"], ["chart-ckpt"], ["http"],
   ["hand", "--executor", "threads"], ["hand+ckpt", "--executor", "threads"], ["chart-mem", "--executor", "threads"],

@@ -93,7 +93,7 @@ await scenario("a flame graph, or what is missing", async () => {
 });
 
 await scenario("messages: all cases, and the books balance", async () => {
-  const r = await bench("messages", "--duration", "20ms", "--json", "m.json");
+  const r = await bench("messages", "--duration", "100ms", "--json", "m.json");
   equal(r.code, 0, r.stdout + r.stderr);
   const checks = json("m.json").checks;
   check(checks.length === 10 && checks.every((c) => c.passed && / 0 pending$/.test(c.check)), "each case's books");
