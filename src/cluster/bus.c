@@ -48,42 +48,6 @@ check_cluster(struct str cluster, struct err *e)
 	return OK;
 }
 
-#define URLS_MAX 32
-
-/* Cuts text at its commas into urls; text is changed. */
-static int
-split_urls(char *text, const char **urls, int *n, bool *tls, struct err *e)
-{
-	struct str rest = str_of(text), one;
-
-	*n = 0;
-	*tls = false;
-	while (str_next(&rest, ',', &one)) {
-		one = str_trim(one);
-		if (one.n == 0)
-			continue;
-		if (!str_starts(one, S("nats://")) && !str_starts(one, S("tls://")))
-			return err_set(e, ERR_INVALID, "a URL of NATS begins with nats:// or "
-			    "tls://, as nats://127.0.0.1:4222");
-		if (*n == URLS_MAX)
-			return err_set(e, ERR_INVALID, "more than %d URLs of NATS", URLS_MAX);
-		*tls = *tls || str_starts(one, S("tls://"));
-		urls[(*n)++] = one.p;
-		text[(size_t)(one.p - text) + one.n] = '\0';
-	}
-	return *n > 0 ? OK : err_set(e, ERR_INVALID, "no URL of NATS is given, as "
-	    "nats://127.0.0.1:4222");
-}
-
-static int
-failed(natsStatus st, const char *what, struct str value, struct err *e)
-{
-	struct str shown = value.n > 0 ? value : S("");
-
-	return st == NATS_OK ? OK : err_set(e, ERR_INVALID, "NATS: %s%s%.*s: %s", what,
-	    shown.n > 0 ? " " : "", FMT(shown), nats.natsStatus_GetText(st));
-}
-
 /* One option that is a name of a file or another text. */
 static int
 set_text(natsOptions *opts, natsStatus (*set)(natsOptions *, const char *),
@@ -97,7 +61,7 @@ set_text(natsOptions *opts, natsStatus (*set)(natsOptions *, const char *),
 	text = mem_cstr(value);
 	st = set(opts, text);
 	free(text);
-	return failed(st, what, value, e);
+	return bus_failed(st, what, value, e);
 }
 
 static int
@@ -112,7 +76,7 @@ set_files(natsOptions *opts, const struct bus_options *o, struct err *e)
 	if (o->cert.n > 0) {
 		first = mem_cstr(o->cert);
 		second = mem_cstr(o->key);
-		rc = failed(nats.natsOptions_LoadCertificatesChain(opts, first, second),
+		rc = bus_failed(nats.natsOptions_LoadCertificatesChain(opts, first, second),
 		    "certificate and key", o->cert, e);
 		free(first);
 		free(second);
@@ -122,7 +86,7 @@ set_files(natsOptions *opts, const struct bus_options *o, struct err *e)
 		    "certificates of the authority", e);
 	if (rc == OK && o->creds.n > 0) {
 		first = mem_cstr(o->creds);
-		rc = failed(nats.natsOptions_SetUserCredentialsFromFiles(opts, first, NULL),
+		rc = bus_failed(nats.natsOptions_SetUserCredentialsFromFiles(opts, first, NULL),
 		    "credentials", o->creds, e);
 		free(first);
 	}
@@ -150,23 +114,17 @@ set_ways(struct bus *b, bool tls, struct err *e)
 		st = nats.natsOptions_SetIOBufSize(o, 65536);
 	if (st == NATS_OK && tls)
 		st = nats.natsOptions_SetSecure(o, true);
-	return failed(st, "options", STR_NONE, e);
+	return bus_failed(st, "options", STR_NONE, e);
 }
 
 static int
 set_options(struct bus *b, const struct bus_options *o, struct err *e)
 {
-	char *text = mem_cstr(o->urls);
-	const char *urls[URLS_MAX];
 	bool tls = false;
-	int n, rc = split_urls(text, urls, &n, &tls, e);
+	int rc = bus_failed(nats.natsOptions_Create(&b->opts), "options", STR_NONE, e);
 
 	if (rc == OK)
-		rc = failed(nats.natsOptions_Create(&b->opts), "options", STR_NONE, e);
-	if (rc == OK)
-		rc = failed(nats.natsOptions_SetServers(b->opts, urls, n), "servers",
-		    STR_NONE, e);
-	free(text);
+		rc = bus_set_servers(b->opts, o->urls, &tls, e);
 	if (rc == OK)
 		rc = set_text(b->opts, nats.natsOptions_SetName, o->name, "name", e);
 	if (rc == OK)

@@ -20,6 +20,8 @@
 	X(natsOptions_Create) \
 	X(natsOptions_Destroy) \
 	X(natsOptions_SetServers) \
+	X(natsOptions_SetUserInfo) \
+	X(natsOptions_SetToken) \
 	X(natsOptions_SetName) \
 	X(natsOptions_SetTimeout) \
 	X(natsOptions_SetAllowReconnect) \
@@ -64,6 +66,11 @@ extern struct nats_lib nats;
 
 /* Loads it once; ERR_NOTFOUND: the message names the package. */
 int nats_lib_load(struct err *e);
+
+/* tls: one of the URLs asks for it. */
+int bus_set_servers(natsOptions *opts, struct str urls, bool *tls, struct err *e);
+/* ERR_INVALID and what could not be set, unless st is fine. */
+int bus_failed(natsStatus st, const char *what, struct str value, struct err *e);
 
 /* What waits to be sent: the subject and the reply as C strings, then the body. */
 struct bus_out {

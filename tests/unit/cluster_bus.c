@@ -431,27 +431,43 @@ TEST(bus_answers_go_back_and_other_clusters_hear_nothing)
 
 /* Who connects. */
 
+/* Goal: a user, a password and a token are those of the URL, decoded as in any URL or as
+ * they stand, at each of the servers. */
 TEST(bus_gives_name_and_password_of_the_url)
 {
-	static const char *const args[] = { "--user", "ann", "--pass", "secret", NULL };
-	struct bus_stats stats;
-	char url[128];
-	struct bus *wrong;
+	static const char *const user[] = { "--user", "ann", "--pass", "s@c:/t%,", NULL };
+	static const char *const token[] = { "--auth", "t/k%", NULL };
+	static const struct { const char *const *args; const char *url; } rows[] = {
+		{ user, "nats://ann:s%%40c%%3A%%2Ft%%25%%2c@127.0.0.1:%d" },
+		{ user, "nats://ann:s@c:/t%%%%2C@127.0.0.1:%d" },
+		{ user, "nats://127.0.0.1:9,nats://ann:s%%40c:%%2Ft%%%%2c@127.0.0.1:%d" },
+		{ token, "nats://t%%2fk%%@127.0.0.1:%d" },
+	};
 
-	nats_start(args);
 	CHECK_RC(shard_new(&shard, 0, NULL), OK);
-	snprintf(url, sizeof url, "nats://ann:secret@127.0.0.1:%d", nats_port());
-	here_up = -1;
-	here = open_as(S("one"), str_of(url));
-	wrong = open_as(S("one"), nats_url());
-	on_shard(watch_both);
-	UNTIL(here_up == 1);
-	bus_stats(here, &stats);
-	CHECK(strstr(stats.server, "secret") == NULL && stats.server[0] == '1');
-	CHECK(!bus_is_up(wrong));
-	on_shard(stop_tick);
-	bus_close(here);
-	bus_close(wrong);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct bus_stats stats;
+		char url[128];
+		struct bus *wrong;
+
+		if (i == 0 || rows[i].args != rows[i - 1].args) {
+			if (i > 0)
+				nats_kill(SIGKILL);
+			nats_start(rows[i].args);
+		}
+		snprintf(url, sizeof url, rows[i].url, nats_port());
+		here_up = -1;
+		here = open_as(S("one"), str_of(url));
+		wrong = open_as(S("one"), nats_url());
+		on_shard(watch_both);
+		UNTIL(here_up == 1);
+		bus_stats(here, &stats);
+		CHECK(strncmp(stats.server, "127.0.0.1:", 10) == 0);
+		CHECK(!bus_is_up(wrong));
+		on_shard(stop_tick);
+		bus_close(here);
+		bus_close(wrong);
+	}
 	shard_free(shard);
 }
 
@@ -464,6 +480,8 @@ TEST(bus_refuses_options_that_cannot_work)
 		{ "nats://x", "", "", "1 to 64" },
 		{ "nats://x", "a.b", "", "letters, digits" },
 		{ "nats://x", "one", "c.pem", "needs its key" },
+		{ "nats://a:b@x,nats://a:c@y", "one", "", "different users" },
+		{ "nats://a:b@x,nats://a@y", "one", "", "different users" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
