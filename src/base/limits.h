@@ -161,6 +161,8 @@
 	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
 	X(PG_WAIT_MS,          2000,      "ms",     "PostgreSQL says nothing or cannot be reached: then 503, and at once while it stays so") \
 	X(PG_MIGRATE_MS,       60000,     "ms",     "that a start waits for another node that makes the tables of a newer version") \
+	X(CLUSTER_WAIT_MS,     3600000,   "ms",     "longest that a start waits for PostgreSQL (cluster.wait)") \
+	X(CLUSTER_WAIT_SAY_MS, 10000,     "ms",     "between two lines of the log of a start that waits for it") \
 	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
 	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
 	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \

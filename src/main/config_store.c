@@ -146,7 +146,8 @@ int
 config_check_cluster(const struct config *c, struct err *e)
 {
 	static const enum setting_id many[] = { SETTING_CLUSTER_NATS, SETTING_CLUSTER_PREFIX,
-		SETTING_CLUSTER_NAME, SETTING_CLUSTER_LEASE, SETTING_WORK_PATH };
+		SETTING_CLUSTER_NAME, SETTING_CLUSTER_LEASE, SETTING_CLUSTER_WAIT,
+		SETTING_WORK_PATH };
 	static const enum setting_id nats[] = { SETTING_CLUSTER_NATS_CREDS,
 		SETTING_CLUSTER_NATS_CA, SETTING_CLUSTER_NATS_CERT, SETTING_CLUSTER_NATS_KEY };
 	bool server = config_store_is_server(c);

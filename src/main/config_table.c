@@ -50,6 +50,9 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_CLUSTER_LEASE] = { "cluster.lease", TYPE_INT, "N", "10000", LIMIT_LEASE_MIN_MS,
 	    LIMIT_LEASE_MS, "ms", .help = "a node that is silent for so long loses its runs to "
 	    "the others" },
+	[SETTING_CLUSTER_WAIT] = { "cluster.wait", TYPE_INT, "N", "60000", 0,
+	    LIMIT_CLUSTER_WAIT_MS, "ms", .help = "a start waits so long for PostgreSQL; 0: it "
+	    "fails at once" },
 	[SETTING_WORK_PATH] = { "work.path", TYPE_TEXT, "FILE", "cohort-work.db", .filled = true,
 	    .help = "with PostgreSQL: the tracker's database file, of this node alone" },
 	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, LIMIT_SHARDS,

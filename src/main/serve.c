@@ -7,9 +7,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -130,6 +132,62 @@ on_hangup(uv_signal_t *handle, int number)
 	node_reload(s->node);
 }
 
+/* ---- before there is a loop -------------------------------------------------- */
+
+/* A start may wait for its database: it is ended by a signal then, and nothing is under way.
+ * A first process of a container is not by default. */
+static sigset_t
+stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return set;
+}
+
+static void *
+start_main(void *arg)
+{
+	sigset_t set = stop_signals();
+	int number = 0;
+
+	(void)arg;
+	if (sigwait(&set, &number) == 0) {
+		log_info("main", "stopped", "signal=%d reason=%s", number,
+		    "asked before it served");
+		_exit(0);
+	}
+	return NULL;
+}
+
+/* The node, while a thread waits for signals, which others that begin here leave to it. */
+static int
+open_node(struct serving *s, struct err *e)
+{
+	sigset_t set = stop_signals();
+	pthread_t thread;
+	int rc;
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	rc = pthread_create(&thread, NULL, start_main, NULL);
+	if (rc != 0)
+		return err_set(e, ERR_IO, "thread: %s", strerror(rc));
+	rc = node_new(&s->node, s->config, s->models, e);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	return rc;
+}
+
+static void
+let_signals(void)
+{
+	sigset_t set = stop_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* The handles of `s` and their callbacks. */
 #define SIGNALS(s) { { &(s)->term, SIGTERM, on_stop },                       \
 	{ &(s)->intr, SIGINT, on_stop }, { &(s)->hup, SIGHUP, on_hangup } }
@@ -188,9 +246,11 @@ serve_run(const struct flag_command *cmd, struct config *c, const struct serve_w
 	log_level_parse(config_str(c, SETTING_LOG_LEVEL), &log_threshold);
 	log_as_json = str_eq(config_str(c, SETTING_LOG_FORMAT), S("json"));
 	if (rc == OK)
-		rc = node_new(&s.node, c, s.models, &e);
-	if (rc == OK) {
+		rc = open_node(&s, &e);
+	if (rc == OK)
 		watch_signals(&s);
+	let_signals();
+	if (rc == OK) {
 		rc = node_run(s.node, print_status, &s, &e);
 		forget_signals(&s);
 		node_free(s.node);

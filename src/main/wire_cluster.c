@@ -5,10 +5,14 @@
  */
 #include "main/wire_cluster.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/url.h"
 
 void
 cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1])
@@ -56,4 +60,41 @@ cluster_bus_open(struct bus **out, const struct config *c, struct err *e)
 	cluster_name_of(c, name);
 	o.name = str_of(name);
 	return bus_open(out, &o, e);
+}
+
+/* What it waits for, and why, now and then. */
+static void
+say_waits(const struct config *c, nsec waited, const struct err *e)
+{
+	struct buf to = BUF(8 * KB);
+
+	url_add_shown(&to, config_str(c, SETTING_STORE));
+	log_warn("main", "waits_for_database", "database=%.*s waited_ms=%lld at_most_ms=%lld "
+	    "reason=%s", FMT(buf_str(&to)), (long long)(waited / NS_PER_MS),
+	    (long long)config_int(c, SETTING_CLUSTER_WAIT), e->text);
+	buf_release(&to);
+}
+
+int
+cluster_store_open(struct store **out, const struct store_options *o, const struct config *c,
+    void (*waits)(void *ctx), void *ctx, struct err *e)
+{
+	nsec began = clock_mono(), end = began + config_int(c, SETTING_CLUSTER_WAIT) * NS_PER_MS;
+	nsec now, say = 0;
+	int rc = store_open(out, o, e);
+
+	while (rc == ERR_BUSY && (now = clock_mono()) < end) {
+		if (say == 0)
+			waits(ctx);
+		if (now >= say) {
+			say_waits(c, now - began, e);
+			say = now + LIMIT_CLUSTER_WAIT_SAY_MS * NS_PER_MS;
+		}
+		poll(NULL, 0, LIMIT_PG_RETRY_MS);
+		rc = store_open(out, o, e);
+	}
+	if (say > 0 && rc == OK)
+		log_info("main", "database_is_there", "waited_ms=%lld",
+		    (long long)((clock_mono() - began) / NS_PER_MS));
+	return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "cluster/bus.h"
 #include "main/config.h"
+#include "store/store.h"
 
 /* cluster.name, or HOST-PID. */
 void cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1]);
@@ -16,5 +17,9 @@ void cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES +
 void cluster_info_of(const struct config *c, struct buf *b);
 /* *out is NULL without cluster.nats. */
 int  cluster_bus_open(struct bus **out, const struct config *c, struct err *e);
+/* The store, on PostgreSQL: while that cannot be reached it is tried again, cluster.wait at
+ * most; waits(ctx) is called before, once.  What waiting does not mend fails at once. */
+int  cluster_store_open(struct store **out, const struct store_options *o,
+    const struct config *c, void (*waits)(void *ctx), void *ctx, struct err *e);
 
 #endif

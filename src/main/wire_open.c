@@ -54,6 +54,33 @@ read_script(struct node *n, struct err *e)
 	return rc;
 }
 
+static int
+open_http(struct node *n, struct err *e)
+{
+	return http_server_new(&n->http, config_str(n->config, SETTING_HOST),
+	    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
+}
+
+/* While a start waits nobody is to wait for it: the port is closed. */
+static void
+start_waits(void *ctx)
+{
+	struct node *n = ctx;
+
+	http_server_free(n->http);
+	n->http = NULL;
+}
+
+static int
+open_server_store(struct node *n, const struct store_options *o, struct err *e)
+{
+	int rc;
+
+	db_server_lease(config_int(n->config, SETTING_CLUSTER_LEASE));
+	rc = cluster_store_open(&n->store, o, n->config, start_waits, n, e);
+	return rc == OK && n->http == NULL ? open_http(n, e) : rc;
+}
+
 /* The tracker's tables are in the store's file, or in a file of this node. */
 static int
 open_store(struct node *n, struct err *e)
@@ -71,10 +98,10 @@ open_store(struct node *n, struct err *e)
 	    work_board_guest(n->board), NULL };
 	if (server)
 		rc = store_open(&n->guest_house, &house, e);
-	if (server)
-		db_server_lease(config_int(n->config, SETTING_CLUSTER_LEASE));
 	o.guest_house = n->guest_house;
-	return rc == OK ? store_open(&n->store, &o, e) : rc;
+	if (rc < 0)
+		return rc;
+	return server ? open_server_store(n, &o, e) : store_open(&n->store, &o, e);
 }
 
 static void
@@ -393,8 +420,7 @@ node_open(struct node *n, struct err *e)
 		rc = client_global_init(e);
 	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
-		rc = http_server_new(&n->http, config_str(n->config, SETTING_HOST),
-		    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
+		rc = open_http(n, e);
 	if (rc == OK)
 		rc = open_store(n, e);
 	if (rc == OK)

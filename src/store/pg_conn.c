@@ -43,12 +43,31 @@ backend_left(const struct pg *p)
 	atomic_compare_exchange_strong(&newest, &pid, 0);
 }
 
+/* By the code of the server's words, as PQERRORS_VERBOSE has them: "FATAL:  28P01: ...". */
+bool
+pg_is_refusal(const char *words)
+{
+	static const char *const marks[] = {
+		":  28",                     /* the user, or its password */
+		":  3D",                     /* there is no such database */
+		":  42501",                  /* it is not for this user */
+		"certificate", "SSL was required",
+	};
+
+	for (size_t i = 0; i < COUNT(marks); i++)
+		if (strstr(words, marks[i]) != NULL)
+			return true;
+	return false;
+}
+
 int
 pg_lose(struct pg *p, const char *why)
 {
 	size_t n = strcspn(why, "\n");
 
-	err_set(&p->on->cause, ERR_BUSY, "PostgreSQL cannot be reached: %.*s",
+	p->refused = p->refused || pg_is_refusal(why);
+	err_set(&p->on->cause, ERR_BUSY, "PostgreSQL %s: %.*s",
+	    p->refused ? "refuses" : "cannot be reached",
 	    n == 0 ? 4 : (int)n, n == 0 ? "lost" : why);
 	/* It names hosts and addresses: at a start that is for who starts, later for the log. */
 	if (p->life == 0)
@@ -536,6 +555,7 @@ backend_known(struct pg *p)
 	if (p->pid == 0 || atomic_exchange(&newest, p->pid) != p->pid)
 		return OK;
 	p->pid = 0;                          /* it is the other's */
+	p->refused = p->refused || p->life <= 1;
 	return pg_lose(p, "a pooler in transaction mode is between; it must be in session "
 	    "mode, or the URL that of the server itself");
 }
@@ -572,6 +592,7 @@ static void
 connect_begin(struct pg *p)
 {
 	p->since = clock_mono();
+	p->refused = false;
 	p->turn = atomic_load(&first_host);
 	p->begun = pg_start_begin(p->begun, p->url, p->turn, of_wait(LIMIT_PG_WAIT_MS));
 	p->state = PG_CONNECTING;
@@ -591,6 +612,7 @@ begun_look(struct pg *p, nsec until)
 		    pg_lose(p, "its name was not found in time");
 	pg_start_drop(p->begun);
 	p->begun = NULL;
+	pq.setErrorVerbosity(p->c, PQERRORS_VERBOSE);        /* pg_is_refusal */
 	return OK;
 }
 
@@ -657,7 +679,7 @@ pg_up(struct pg *p, nsec until)
 			return OK;
 		if (p->state == PG_DOWN)
 			p->retry_at = p->since + LIMIT_PG_RETRY_MS * NS_PER_MS;
-	} while (clock_mono() < until);
+	} while (clock_mono() < until && !(p->refused && p->life <= 1));
 	return unreachable(p);
 }
 
@@ -696,7 +718,12 @@ pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 	p->on = on;
 	p->use = use;
 	p->url = mem_cstr(str_of(url));
-	return pg_up(p, clock_mono() + pg_start_hosts(url) * pg_patience(p));
+	rc = pg_up(p, clock_mono() + pg_start_hosts(url) * pg_patience(p));
+	if (rc != OK && on->cause.text[0] != '\0')
+		on->err = on->cause;         /* for who starts */
+	if (rc != OK && p->refused)
+		rc = on->err.code = ERR_DENIED;
+	return rc;
 }
 
 void

@@ -40,7 +40,7 @@
 	X(paramtype) X(pipelineSync) X(resultErrorField) X(resultStatus)       \
 	X(conninfoFree) X(conninfoParse) X(sendDescribePrepared) X(sendPrepare)  \
 	X(sendQuery) X(sendQueryParams) X(sendQueryPrepared)                   \
-	X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
+	X(setErrorVerbosity) X(setNoticeProcessor) X(setnonblocking) X(socket) X(status)            \
 	X(transactionStatus) X(resultMemorySize)
 
 struct pg_lib {
@@ -83,6 +83,8 @@ struct pg {
 	                                        what was to be in it must not run alone */
 	int cursors;                         /* open */
 	bool own_tx;                         /* in_tx for them only */
+	bool refused;                        /* and waiting does not mend why: the user, the
+	                                        database, TLS, a pooler between */
 	bool committing;                     /* COMMIT was sent, and nothing came back:
 	                                        nobody knows */
 	size_t unasked;                      /* bytes sent since the last Sync, about */
@@ -120,6 +122,8 @@ unsigned pg_start_hosts(const char *url);    /* that it names; 1 at least */
 /* libpq's, once; NULL: it is not there until then. */
 PGconn *pg_start_take(struct pg_start *s, nsec until);
 void pg_start_drop(struct pg_start *s);      /* accepts NULL; does not wait */
+/* What libpq says of a connection that failed: does waiting not mend it?  Pure. */
+bool pg_is_refusal(const char *words);
 /* UP, or ERR_BUSY: it is tried again each LIMIT_PG_RETRY_MS.  Waits until then at
  * most; 0: takes one look. */
 int  pg_up(struct pg *p, nsec until);

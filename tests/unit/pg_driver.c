@@ -119,6 +119,31 @@ TEST(pg_numbers_of_every_type_are_read)
 	pf_close(&f);
 }
 
+/* Goal: what waiting does not mend is told from a server that is not there yet, whatever the
+ * server's language. */
+TEST(pg_refusals_are_known)
+{
+	static const char *const final[] = {
+		"connection to server at \"db\" (10.0.0.1), port 5432 failed: FATAL:  28P01: "
+		"password authentication failed for user \"cohort\"",
+		"connection to server on socket \"/s\" failed: FATALE:  3D000: das gibt es nicht",
+		"FATAL:  28000: no pg_hba.conf entry", "FATAL:  42501: permission denied",
+		"SSL error: certificate verify failed",
+		"server does not support SSL, but SSL was required",
+	}, *const passing[] = {
+		"could not translate host name \"db\" to address: Name or service not known",
+		"connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused",
+		"FATAL:  57P03: the database system is starting up",
+		"FATAL:  53300: sorry, too many clients already",
+		"session is read-only", "SSL SYSCALL error: EOF detected", "",
+	};
+
+	for (size_t i = 0; i < COUNT(final); i++)
+		CHECK(pg_is_refusal(final[i]));
+	for (size_t i = 0; i < COUNT(passing); i++)
+		CHECK(!pg_is_refusal(passing[i]));
+}
+
 /* Goal: many writes of a transaction cost one wait, at its commit. */
 TEST(pg_writes_of_a_transaction_are_not_awaited)
 {
