@@ -309,7 +309,11 @@ answer_check(struct answers *a, const char *path, struct str id)
 	if (waits && (i != NULL ? i->state == INTERRUPT_WAITING : a->strict && is_hex(id)))
 		return;
 	a->x->missing = COMMAND_NO_SUCH_INTERRUPT;
-	if (i != NULL)
+	if (i != NULL && i->state == INTERRUPT_WAITING)
+		fields_fail(c->in, path, ERR_NOTFOUND, "\"%.*s\" cannot be answered while a run "
+		    "of the thread is under way; answer when the thread is interrupted",
+		    FMT(param_shown(id)));
+	else if (i != NULL)
 		fields_fail(c->in, path, ERR_NOTFOUND, "\"%.*s\" has been answered",
 		    FMT(param_shown(id)));
 	else if (waits)

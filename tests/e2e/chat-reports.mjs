@@ -56,10 +56,16 @@ const reports = {
     const tab = await open("crowd");
     await tab.send("go");
     const { thread } = await asked(tab, "left?", "right?");
+    // The page takes a question away when its answer is sent; the run that has it goes on.
+    const next = async (question, n) => {
+      await until(async () => (await runs(thread)).length === n, "a run of its own");
+      await settled(thread);
+      await asked(tab, question);
+    };
     tab.respond(idOf(tab, "left?"), "L");
-    await asked(tab, "right?");
+    await next("right?", 2);
     tab.respond(idOf(tab, "right?"), "R");
-    await asked(tab, "inside?");
+    await next("inside?", 3);
     equal((await runs(thread)).map((r) => r.status), ["interrupted", "interrupted", "interrupted"], "2780: three runs");
     tab.respond(idOf(tab, "inside?"), "I");
     equal((await idle(tab, "L, R, I")).interrupts, [], "2780: all answered");
@@ -169,18 +175,22 @@ const reports = {
   },
   async "a queue that the server keeps (queue: \"server\"), a reload, a cancel"() {
     const tab = await open("desk", null, { queue: "server" });
-    await tab.send("count slowly");
-    const { thread } = await counting(tab);
-    for (const text of ["bees", "hello", "ants"]) await tab.queue(text);
+    await tab.send("count for long");
+    const { thread } = await counting(tab), [{ run_id }] = await runs(thread);
+    // One after the other: requests that are under way together come in any order.
+    for (const [i, text] of ["bees", "hello", "ants"].entries()) {
+      await tab.queue(text);
+      await until(async () => (await runs(thread)).filter((r) => r.status === "pending").length === i + 1, `${text} to wait`);
+    }
     await tab.when((view) => view.queued === "3");
-    await until(async () => (await runs(thread)).filter((r) => r.status === "pending").length === 3, "three runs to wait");
     await tab.reload();
     await tab.when((view) => view.queued === "3" && view.status === "running");
     const { id } = tab.controller.queueStore.getSnapshot().find((e) => JSON.stringify(e.values).includes("hello"));
     equal([await tab.controller.cancelQueued(id), tab.see().queued], [true, "2"], "queue: one is taken back");
+    equal((await call(server, "POST", `/threads/${thread}/runs/${run_id}/cancel`)).status < 300, true, "queue: the first is cancelled");
     await settled(thread);
     const state = (await call(server, "GET", `/threads/${thread}/state`)).json;
-    equal(state.values.messages.filter((m) => m.type === "human").map((m) => textOf(m.content)), ["count slowly", "bees", "ants"], "queue: the others ran in order");
+    equal(state.values.messages.filter((m) => m.type === "human").map((m) => textOf(m.content)), ["count for long", "bees", "ants"], "queue: the others ran in order");
     equal((await tab.when((view) => view.queued === "0" && view.status === "idle" && view.messages.at(-1)?.[1] === "Ants march.")).error, "", "queue: and are shown");
   },
   async "deer-flow 2995, 3002: a message is never shown twice"() {
