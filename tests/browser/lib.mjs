@@ -49,7 +49,7 @@ export async function screenshot(tab, set, name) {
 
 // Waits until `probe`, run in the page with `arg`, is truthy; what it gave.
 // On time-out the error tells what the page shows.
-export async function shows(tab, probe, arg, what = String(probe), ms = 15000) {
+export async function shows(tab, probe, arg, what = String(probe), ms = 60000) {
   try {
     return await (await tab.waitForFunction(probe, arg, { timeout: ms, polling: 20 })).jsonValue();
   } catch (e) {

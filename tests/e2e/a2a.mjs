@@ -200,7 +200,7 @@ await scenario("push notifications", async () => {
   await to.stop();
   await new Promise((f) => receiver.listen(port, "127.0.0.1", f));
   to = await start();
-  check(await until(() => got.slice(before).find((g) => g.path === "/kept" && g.json.statusUpdate.taskId === late.id), "after a restart", 30000), "and after a restart");
+  check(await until(() => got.slice(before).find((g) => g.path === "/kept" && g.json.statusUpdate.taskId === late.id), "after a restart"), "and after a restart");
   await to.stop(); await long.stop();
   receiver.close(); receiver.closeAllConnections();
 });

@@ -26,7 +26,7 @@ await startServer({ port: ${port}, nWorkers: 10, host: "127.0.0.1", cwd: process
 const peer = spawn(process.execPath, ["server.mjs"], { cwd: dir, env: { ...process.env, MOCK_URL: mock.url }, stdio: "ignore" });
 process.on("exit", () => peer.kill());
 const url = `http://127.0.0.1:${port}`;
-await until(async () => { try { return (await fetch(`${url}/ok`)).ok; } catch { return peer.exitCode !== null; } }, "the official server", 60000);
+await until(async () => { try { return (await fetch(`${url}/ok`)).ok; } catch { return peer.exitCode !== null; } }, "the official server");
 
 const bench = (...args) => runBench([...args, "--url", ours.url, "--name", "cohort", "--pid", String(ours.child.pid),
   "--peer", url, "--peer-name", "official", "--peer-pid", String(peer.pid)], { timeout: 300000 });

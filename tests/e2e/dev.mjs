@@ -71,7 +71,7 @@ project(dir);
 const d = await dev(dir);
 const builds = async () => (await call(d, "GET", "/workers")).json.filter((w) => w.status === "live").map((w) => w.build);
 // The one live worker, of another build than before.
-const renewed = async (before) => until(async () => { const b = await builds(); return b.length === 1 && b[0] !== before && b[0]; }, `a worker of a new build in\n${d.log}`, 20000);
+const renewed = async (before) => until(async () => { const b = await builds(); return b.length === 1 && b[0] !== before && b[0]; }, `a worker of a new build in\n${d.log}`);
 const ask = async (thread) => {
   thread ??= (await call(d, "POST", "/threads", {})).json.thread_id;
   const r = await call(d, "POST", `/threads/${thread}/runs/wait`, { assistant_id: "agent", input: { messages: [{ role: "user", content: "hi" }] } });
@@ -155,7 +155,7 @@ await scenario("a worker does not outlive a server that was killed", async () =>
   await until(async () => (await call(k, "GET", "/workers").catch(() => ({ json: [] }))).json?.length === 1, "the worker");
   check(workersOf(k).length > 0, "it lives");
   k.child.kill("SIGKILL");
-  await until(() => workersOf(k).length === 0, "the worker to end", 20000);
+  await until(() => workersOf(k).length === 0, "the worker to end");
 });
 
 await scenario("without tsx it is an error that says so, and without --no-reload it would wait", async () => {
@@ -176,7 +176,7 @@ await scenario("a program in Python, with agent files that name its nodes", asyn
   writeFileSync(path.join(agents, "looks.yaml"), "id: looks\nstate: {seen: {}}\nnodes: {n: {worker: look}}\nedges: [[START, n], [n, END]]\n");
   writeFileSync(file, program("one"));
   const p = await dev(folder, ["worker.py", "--agents", agents]);
-  const build = async (not) => until(async () => { const w = (await call(p, "GET", "/workers").catch(() => ({}))).json?.filter((x) => x.status === "live") ?? []; return w.length === 1 && w[0].build !== not && w[0].build; }, `a worker in\n${p.log}`, 20000);
+  const build = async (not) => until(async () => { const w = (await call(p, "GET", "/workers").catch(() => ({}))).json?.filter((x) => x.status === "live") ?? []; return w.length === 1 && w[0].build !== not && w[0].build; }, `a worker in\n${p.log}`);
   const wait = async (assistant_id) => (await call(p, "POST", "/runs/wait", { assistant_id, input: {} })).json;
   const first = await build();
   equal([(await wait("looks")).seen, (await wait("helper")).messages?.at(-1)?.content], ["one", "one"], "a node and an agent of no framework");

@@ -116,7 +116,7 @@ async function begin(assistant_id, input) {
 }
 const status = async ({ t, r }) => (await json("GET", `/threads/${t}/runs/${r}`)).status;
 const values = async ({ t }) => (await json("GET", `/threads/${t}/state`)).values;
-const ended = (run, want = "success") => until(async () => (await status(run)) === want, `the run to be ${want}`, 20000);
+const ended = (run, want = "success") => until(async () => (await status(run)) === want, `the run to be ${want}`);
 
 await up();
 

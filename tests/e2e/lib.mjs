@@ -45,7 +45,7 @@ process.on("exit", () => { for (const child of running) child.kill("SIGKILL"); }
 process.on("uncaughtException", (e) => { check(false, "uncaught", e); finish(); });
 process.on("unhandledRejection", (e) => { check(false, "unhandled", e); finish(); });
 
-export async function until(condition, what, ms = 15000) {
+export async function until(condition, what, ms = 60000) {
   const end = Date.now() + ms;
   for (;;) {
     const got = await condition();
@@ -193,7 +193,7 @@ export function parseEvents(text) {
 
 // Sends raw bytes, collects what comes back until the peer closes or `done`
 // says it is enough.
-export function raw(server, chunks, { done, ms = 15000, half = false } = {}) {
+export function raw(server, chunks, { done, ms = 60000, half = false } = {}) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(server.port, "127.0.0.1");
     let got = "";

@@ -106,7 +106,7 @@ await scenario("OpenCTI-Platform/opencti 13908, elysiajs/elysia 1801: a slow rea
   let got = 0;
   c.on("data", (d) => { got += d.toString("latin1").split("event: message").length - 1; });
   c.resume();
-  await until(() => got >= sent - 1, "the rest to come when it reads again", 30000);
+  await until(() => got >= sent - 1, "the rest to come when it reads again");
   check(true, "nothing is lost");
   c.destroy();
   await call(s, "DELETE", "/agents/slow");

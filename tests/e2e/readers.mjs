@@ -57,10 +57,10 @@ async function command(thread, method, params) {
   return r.json?.result;
 }
 const life = (r, event) => r.events.filter((e) => e.method === "lifecycle" && e.params.namespace.length === 0 && e.params.data.event === event);
-const came = (r, event, n = 1) => until(() => life(r, event).length >= n, `${n} x ${event}: ${JSON.stringify(r.events.map((e) => [e.method, e.params.data.event]))}`, 20000);
+const came = (r, event, n = 1) => until(() => life(r, event).length >= n, `${n} x ${event}: ${JSON.stringify(r.events.map((e) => [e.method, e.params.data.event]))}`);
 async function same(thread, r) {
   const late = read(thread);
-  await until(() => late.last >= r.last, "a late reader", 10000);
+  await until(() => late.last >= r.last, "a late reader");
   equal(late.events, r.events, "who comes later hears the same");
 }
 
@@ -69,7 +69,7 @@ const asleep = scenario("a run that is asleep is read, and leaves memory all the
   await until(() => r.status === 200, "a reader of a thread that is not there");
   await command(t, "run.start", { assistant_id: "nap", input: {} });
   await came(r, "running");
-  await until(async () => await metric(server, "cohort_runs_live") === 0, "it left memory", 5000);
+  await until(async () => await metric(server, "cohort_runs_live") === 0, "it left memory");
   await same(t, r);
   await came(r, "completed");
   equal(life(r, "running").length, 1, "it began once");
@@ -112,7 +112,7 @@ await scenario("the stream of a thread that is deleted ends", async () => {
   await command(t, "run.start", { assistant_id: "outer", input: {} });
   await came(r, "interrupted");
   equal((await call(server, "DELETE", `/threads/${t}`)).status, 204, "deleted");
-  await until(() => r.over, "its end", 10000);
+  await until(() => r.over, "its end");
 });
 await server.stop();
 finish();

@@ -12,7 +12,7 @@ const args = ["--shards", "2"];
 const sdks = { "1.9.31": Client19, "1.15.0": Client115, "2.0.0": Client20 };
 
 // The SDKs come back after a second or two, and give up if nobody listens by then.
-const patient = (...request) => until(() => fetch(...request).catch((e) => { if (!/fetch failed/.test(e.message)) throw e; }), "the server to be back", 60000);
+const patient = (...request) => until(() => fetch(...request).catch((e) => { if (!/fetch failed/.test(e.message)) throw e; }), "the server to be back");
 
 // Reads a run to its end; `half` is told when the model has stalled half-way.
 async function follow(name, Client, server, half) {

@@ -355,10 +355,10 @@ await scenario("a slow client beside fast ones", async () => {
   for (const s of [...fast, slow]) await s.ok("subscription.subscribe", { channels: all });
   slow.w.pause();
   const run = (await driver.ok("run.start", { assistant_id: "flood", input: { text: "y".repeat(8000), ms: 600000 } })).run_id;
-  for (const s of fast) await until(() => has(s, 500), "a fast one has all", 60000);
+  for (const s of fast) await until(() => has(s, 500), "a fast one has all");
   check(!has(slow, 300), "the slow one has not read them", slow.events.length);
   slow.w.resume();
-  await until(() => has(slow, 500), "the slow one has them too", 60000);
+  await until(() => has(slow, 500), "the slow one has them too");
   equal((await call(server, "POST", `/threads/${thread}/runs/${run}/cancel?wait=1`)).status, 204, "the run is stopped");
   for (const s of [...fast, slow]) await s.until("interrupted", run);
   const seqs = (s) => s.events.map((e) => e.seq);

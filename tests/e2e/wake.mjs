@@ -73,7 +73,7 @@ for (const shards of shardsList) {
     await s.stop();
     for (let i = 0; i < 3; i++) await (await open(dir, shards, day + 60000)).stop();
     s = await open(dir, shards, day + 120000);
-    await until(async () => (await call(s, "POST", "/threads/count", { status: "busy" })).json === 0, "all to end", 60000);
+    await until(async () => (await call(s, "POST", "/threads/count", { status: "busy" })).json === 0, "all to end");
     const attempts = await Promise.all(list.map(async (x) => (await call(s, "GET", `/threads/${x.t}/state`)).json.metadata.run_attempt));
     equal(attempts.filter((n) => n !== 1), [], "no attempt was lost by it");
     await s.stop();

@@ -25,7 +25,7 @@ async function spawn(server, name, more = {}) {
   return r.json;
 }
 const agent = async (server, name) => (await call(server, "GET", `/agents/${name}`)).json;
-const idle = (server, name) => until(async () => { const a = await agent(server, name); return a.books.pending === 0 && a; }, `${name} to have handled its letters`, 30000);
+const idle = (server, name) => until(async () => { const a = await agent(server, name); return a.books.pending === 0 && a; }, `${name} to have handled its letters`);
 // From ann, and what the reply has.
 async function ask(server, name, content, more = {}) {
   const r = await sendAs(server, "ann", name, content, { performative: "request", ...more });
@@ -125,7 +125,7 @@ await scenario("a lost host process", async () => {
 // Messages to agents while a new version of their module comes: at least COUNT, and until the
 // change is over, however long it takes; each is replied to, once.  Gives the versions that replied,
 // in order of the messages, and the module as it is then.
-const settled = (at, what) => until(async () => { const m = (await call(at, "GET", "/wasm/modules/hand")).json; return m.reload === null && m; }, `${what} to be over`, 30000);
+const settled = (at, what) => until(async () => { const m = (await call(at, "GET", "/wasm/modules/hand")).json; return m.reload === null && m; }, `${what} to be over`);
 async function load(names, count, change) {
   const name = names[0];
   const got = new Map();

@@ -30,7 +30,7 @@ const said = async () => {
   return message?.type === "ai" ? message.content : answer.text;
 };
 const module = async () => (await call(server, "GET", "/wasm/modules/count")).json;
-const is = async (n) => await until(async () => JSON.stringify(await said()) === JSON.stringify(JSON.stringify({ n })), `the module says ${n}`, 30000);
+const is = async (n) => await until(async () => JSON.stringify(await said()) === JSON.stringify(JSON.stringify({ n })), `the module says ${n}`);
 
 await scenario("an assistant", async () => {
   await is(1);
@@ -46,10 +46,10 @@ await scenario("a changed module", async () => {
 
 await scenario("a broken module", async () => {
   write("count.wat", "(module");
-  await until(() => /count\.yaml:2:16: wasm\.module: .*wat2wasm/.test(server.log), "the mistake is logged with its place", 30000);
+  await until(() => /count\.yaml:2:16: wasm\.module: .*wat2wasm/.test(server.log), "the mistake is logged with its place");
   equal(await said(), JSON.stringify({ n: 2 }), "the one before goes on");
   write("count.wat", guest(3).replace('(func (export "alloc")', '(func $s unreachable) (start $s) (func (export "alloc")'));
-  await until(async () => (await module()).outcome.startsWith("rolled_back: module 'count' cannot be started"), "one that does not start is told", 30000);
+  await until(async () => (await module()).outcome.startsWith("rolled_back: module 'count' cannot be started"), "one that does not start is told");
   equal(await said(), JSON.stringify({ n: 2 }), "and does not take over");
 });
 

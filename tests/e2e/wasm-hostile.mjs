@@ -65,7 +65,7 @@ writeFileSync(path.join(dir, "good.wat"), neighbour);
 
 async function answers(what) {
   await sendAs(server, "ann", "good", "?", { performative: "request", delivery: { max_retries: 20 } });
-  const list = await until(async () => { const got = await poll(server, "ann", { wait: 5000, max: 10 }); return got.some((m) => m.content === 42) && got; }, `the neighbour after ${what}`, 30000);
+  const list = await until(async () => { const got = await poll(server, "ann", { wait: 5000, max: 10 }); return got.some((m) => m.content === 42) && got; }, `the neighbour after ${what}`);
   await ack(server, "ann", list.map((m) => m.message_id));
 }
 
@@ -78,7 +78,7 @@ async function one(row, i) {
   if (!check(a.status === 200, `${row.name}: an agent`, a.text)) return;
   const before = await traps(server);
   await sendAs(server, "ann", name, "x", { performative: "request", delivery: { max_retries: 1 } });
-  const done = await until(async () => { const x = (await call(server, "GET", `/agents/${name}`)).json; return x.books.pending === 0 && x; }, `${row.name} to be over`, 30000);
+  const done = await until(async () => { const x = (await call(server, "GET", `/agents/${name}`)).json; return x.books.pending === 0 && x; }, `${row.name} to be over`);
   const after = await traps(server), grown = Object.keys(after).filter((k) => after[k] > (before[k] ?? 0));
   equal([done.books.delivered, done.books.dead], row.outcome === "returns 0" ? [1, 0] : [0, 1], `${row.name}: what becomes of its letter`);
   if (kind === "trap") check(grown.length === 1 && grown[0] === rest[0].toLowerCase(), `${row.name}: ${row.outcome}`, grown);
