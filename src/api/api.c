@@ -351,15 +351,23 @@ head(void *ctx, struct http_req *r)
 	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
 }
 
+static void
+call_entered(struct call *c, int rc)
+{
+	if (rc == OK)
+		rc = c->who.subject.n > 0 ? call_owner(c) : call_begin(c);
+	call_finish(c, rc);
+}
+
 /* The caller is known and the body is there. */
-static int
+static void
 call_proceed(struct call *c)
 {
-	int rc = c->r->through != NULL ? OK : call_enter(c);         /* else it has a place */
+	/* One of another node's client has its place there. */
+	int rc = c->r->through != NULL ? OK : call_enter(c, call_entered);
 
-	if (rc < 0)
-		return rc;
-	return c->who.subject.n > 0 ? call_owner(c) : call_begin(c);
+	if (rc != ERR_AGAIN)
+		call_entered(c, rc);
 }
 
 static void
@@ -368,7 +376,10 @@ call_asked(struct auth_wait *w)
 	struct call *c = CONTAINER_OF(w, struct call, asking);
 	int rc = call_identify(c, true);
 
-	call_finish(c, rc == OK ? call_proceed(c) : rc);
+	if (rc == OK)
+		call_proceed(c);
+	else
+		call_finish(c, rc);
 }
 
 static void call_was_shown(struct auth_wait *w);
@@ -393,10 +404,9 @@ call_was_shown(struct auth_wait *w)
 	if (rc == OK)
 		rc = call_identify(c, false);
 	if (rc == OK)
-		rc = call_proceed(c);
-	else if (rc == ERR_AGAIN)
-		rc = call_ask(c);
-	call_finish(c, rc);
+		call_proceed(c);
+	else
+		call_finish(c, rc == ERR_AGAIN ? call_ask(c) : rc);
 }
 
 static void
@@ -405,7 +415,10 @@ handle(void *ctx, struct http_req *r)
 	struct call *c = r->user;
 
 	(void)ctx;
-	call_finish(c, c->unknown ? call_ask(c) : call_proceed(c));
+	if (c->unknown)
+		call_finish(c, call_ask(c));
+	else
+		call_proceed(c);
 }
 
 void

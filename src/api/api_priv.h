@@ -288,8 +288,9 @@ void call_audit_denied(struct call *c, const struct err *e);
 
 /* ---- limits of callers (quota.c) ------------------------------------------ */
 
-/* Once the caller is known.  ERR_LIMIT. */
-int  call_enter(struct call *c);
+/* Once the caller is known.  ERR_LIMIT.  ERR_AGAIN: other nodes are asked; entered is called
+ * in a later turn. */
+int  call_enter(struct call *c, void (*entered)(struct call *c, int rc));
 /* For a command of a request that has entered; counts: it is one of its own to the limit
  * of requests per second. */
 int  call_enter_again(struct call *c, bool counts);

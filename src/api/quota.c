@@ -31,18 +31,47 @@ check_tokens(struct call *c)
 	    "%lld of %lld tokens today (UTC)", (long long)taken, (long long)most);
 }
 
-int
-call_enter(struct call *c)
+struct entering {
+	struct auth_entry w;
+	struct call *c;
+	void (*entered)(struct call *c, int rc);
+};
+
+static void
+others_answered(struct auth_entry *w)
 {
+	struct entering *x = CONTAINER_OF(w, struct entering, w);
+	struct call *c = x->c;
+
+	c->r->held = w->place;
+	c->retry_s = w->retry_s;
+	c->err = w->err;
+	x->entered(c, w->rc);
+}
+
+int
+call_enter(struct call *c, void (*entered)(struct call *c, int rc))
+{
+	struct auth *a = c->api->shared->o.auth;
 	struct quota *place;
+	struct entering *x;
 	int rc = check_tokens(c);
 
 	if (rc < 0 || c->r->held != NULL)
 		return rc;
-	rc = auth_enter(c->api->shared->o.auth, &c->who, shard_now(c->r->shard), &place,
-	    &c->retry_s, &c->err);
+	rc = auth_enter(a, &c->who, shard_now(c->r->shard), &place, &c->retry_s, &c->err);
 	c->r->held = place;
-	return rc;
+	if (rc != ERR_AGAIN)
+		return rc;
+	x = arena_new(&c->r->arena, struct entering);
+	if (x == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "the request is too large");
+	x->c = c;
+	x->entered = entered;
+	x->w.shard = c->r->shard;
+	x->w.done = others_answered;
+	auth_enter_ask(a, &c->who, &x->w);
+	return ERR_AGAIN;
 }
 
 int

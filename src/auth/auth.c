@@ -686,6 +686,13 @@ auth_enter(struct auth *a, const struct principal *p, nsec now, struct quota **p
 }
 
 void
+auth_enter_ask(struct auth *a, const struct principal *p, struct auth_entry *w)
+{
+	w->limits = p->limits;
+	quotas_enter_ask(a->quotas, &p->payer, w);
+}
+
+void
 auth_leave(struct auth *a, struct quota *place)
 {
 	if (place != NULL)
@@ -711,7 +718,25 @@ auth_limits_hear(struct auth *a, uint64_t node, struct str told, nsec now)
 }
 
 void
-auth_limits_forget(struct auth *a)
+auth_limits_ask(struct auth *a, struct buf *out)
 {
-	quotas_forget(a->quotas);
+	quotas_ask(a->quotas, out);
+}
+
+void
+auth_limits_answer(struct auth *a, struct str asked, struct buf *out)
+{
+	quotas_answer(a->quotas, asked, out);
+}
+
+void
+auth_limits_answered(struct auth *a, uint64_t node, struct str answer, nsec now)
+{
+	quotas_answered(a->quotas, node, answer, now);
+}
+
+void
+auth_limits_forget(struct auth *a, nsec now)
+{
+	quotas_forget(a->quotas, now);
 }

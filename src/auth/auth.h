@@ -217,10 +217,33 @@ void auth_peers_changed(struct auth *a, bool up);
 /* ---- limits of callers ------------------------------------------------------- */
 
 /* A place among the caller's requests, until auth_leave; *place NULL when it has no such
- * limits.  ERR_LIMIT, *retry_s and e with the limit's name.  now: monotonic. */
+ * limits.  ERR_LIMIT, *retry_s and e with the limit's name.  ERR_AGAIN: only by what other
+ * nodes sent some time ago is there no place: auth_enter_ask.  now: monotonic. */
 struct quota;
 int  auth_enter(struct auth *a, const struct principal *p, nsec now,
     struct quota **place, int64_t *retry_s, struct err *e);
+
+/* Zeroed but for the first two; the caller's until done. */
+struct auth_entry {
+	struct shard *shard;
+	void (*done)(struct auth_entry *w);
+	int rc;                              /* for done: as of auth_enter */
+	struct quota *place;
+	int64_t retry_s;
+	struct err err;
+	/* private */
+	struct shard_job job;
+	struct wheel_timer timer;
+	struct list in;
+	struct quotas *quotas;
+	struct quota *quota;
+	struct auth_limits limits;
+	uint64_t number;                     /* of the message that asks; 0: not sent yet */
+};
+
+/* After ERR_AGAIN, on its shard: the other nodes are asked what they have of the caller now;
+ * done is called there in a later turn, after LIMIT_QUOTA_ASK_MS at the latest. */
+void auth_enter_ask(struct auth *a, const struct principal *p, struct auth_entry *w);
 void auth_leave(struct auth *a, struct quota *place);
 
 /* Several nodes count together (cluster/counts.h).  changed() is called on any thread when
@@ -232,7 +255,13 @@ void auth_limits_watch(struct auth *a, void (*changed)(void *ctx, bool much), vo
 bool auth_limits_tell(struct auth *a, bool all, struct buf *out);
 /* What another node has told; its last count of a caller is good for LIMIT_QUOTA_SILENT_MS. */
 void auth_limits_hear(struct auth *a, uint64_t node, struct str told, nsec now);
-void auth_limits_forget(struct auth *a);     /* what other nodes have sent */
+/* Appends the message for those that wait for other nodes, if any; what a node that receives
+ * it answers; and the answer of one. */
+void auth_limits_ask(struct auth *a, struct buf *out);
+void auth_limits_answer(struct auth *a, struct str asked, struct buf *out);
+void auth_limits_answered(struct auth *a, uint64_t node, struct str answer, nsec now);
+/* What other nodes have sent.  now: monotonic. */
+void auth_limits_forget(struct auth *a, nsec now);
 
 /* ---- tokens, also for `cohort token` -------------------------------------- */
 

@@ -9,6 +9,13 @@
  * own.  Much is told at once: an eighth of a limit; so all nodes together exceed a limit by
  * what they admit while such a message is under way.
  *
+ * What others sent may be out of date the other way too: a client that has the answer of one
+ * node may send its next request to another before that one was told that the first is over.
+ * So nobody is refused for what others have without asking them.  A message of a node comes
+ * after those that it sent before, and its answer counts what it has when it is asked, which
+ * is after the client had its answer: a client that has no more requests under way than it
+ * may have gets its place.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "auth/quota_priv.h"
@@ -28,6 +35,7 @@ struct elsewhere {
 	uint64_t node;
 	int64_t n;
 	nsec heard;
+	uint64_t answered;                   /* the last of our questions */
 };
 
 struct quota {
@@ -40,12 +48,15 @@ struct quota {
 	nsec ahead;                          /* of `due`, not told yet */
 	struct elsewhere *others;
 	size_t others_n, others_cap;
+	struct list waits;                   /* auth_entry: others are asked; in their order */
+	struct list asking;                  /* some are not asked for yet */
 };
 
 struct quotas {
 	pthread_mutex_t lock;                /* of all of it */
 	struct map map;
-	struct list idle, untold;
+	struct list idle, untold, asking;
+	uint64_t asked;                      /* messages that ask */
 	void (*changed)(void *ctx, bool much);       /* NULL: a node alone */
 	void *ctx;
 };
@@ -81,6 +92,7 @@ quotas_new(void)
 	map_init(&qs->map, payer_hash, payer_is, payer_of);
 	list_init(&qs->idle);
 	list_init(&qs->untold);
+	list_init(&qs->asking);
 	return qs;
 }
 
@@ -106,6 +118,12 @@ quotas_free(struct quotas *qs)
 	free(qs);
 }
 
+static bool
+counts(const struct elsewhere *x, nsec now)
+{
+	return x->n > 0 && now - x->heard < LIMIT_QUOTA_SILENT_MS * NS_PER_MS;
+}
+
 /* Requests under way at other nodes; a node that tells nothing any more has none. */
 static int64_t
 count_others(struct quota *q, nsec now)
@@ -115,12 +133,13 @@ count_others(struct quota *q, nsec now)
 	for (size_t i = 0; i < q->others_n; ) {
 		struct elsewhere *x = &q->others[i];
 
-		if (x->n > 0 && now - x->heard < LIMIT_QUOTA_SILENT_MS * NS_PER_MS) {
+		if (counts(x, now))
 			n += x->n;
-			i++;
-		} else {
+		else if (list_empty(&q->waits)) {
 			*x = q->others[--q->others_n];
+			continue;
 		}
+		i++;
 	}
 	return n;
 }
@@ -136,7 +155,8 @@ drop_idle(struct quotas *qs, nsec now)
 		if (q->due > now)
 			return;
 		list_remove(&q->idle);
-		if (list_joined(&q->untold) || count_others(q, now) > 0) {
+		if (list_joined(&q->untold) || list_joined(&q->asking) ||
+		    !list_empty(&q->waits) || count_others(q, now) > 0) {
 			list_append(&qs->idle, &q->idle);
 			continue;
 		}
@@ -153,6 +173,7 @@ find(struct quotas *qs, const struct uuid *payer)
 	if (q == NULL) {
 		q = mem_new(struct quota);
 		q->payer = *payer;
+		list_init(&q->waits);
 		list_append(&qs->idle, &q->idle);
 		map_put(&qs->map, q);
 	}
@@ -181,6 +202,13 @@ take(struct quota *q, const struct auth_limits *l, nsec now,
 	if (q->n++ == 0)
 		list_remove(&q->idle);
 	return OK;
+}
+
+/* Has it a place but for what other nodes sent? */
+static bool
+others_fill(struct quota *q, const struct auth_limits *l, nsec now)
+{
+	return q->n < l->concurrency && q->n + count_others(q, now) >= l->concurrency;
 }
 
 /* Is an eighth of a limit not told yet? */
@@ -214,6 +242,8 @@ quotas_enter(struct quotas *qs, const struct uuid *payer, const struct auth_limi
 	drop_idle(qs, now);
 	q = find(qs, payer);
 	rc = take(q, l, now, retry_s, e);
+	if (rc == ERR_LIMIT && qs->changed != NULL && others_fill(q, l, now))
+		rc = ERR_AGAIN;
 	say = rc == OK && note(qs, q);
 	much = is_much(q);
 	pthread_mutex_unlock(&qs->lock);
@@ -286,7 +316,7 @@ quotas_tell(struct quotas *qs, bool all, struct buf *out)
 	return any;
 }
 
-static void
+static struct elsewhere *
 hear(struct quotas *qs, uint64_t node, const struct told *t, nsec now)
 {
 	struct quota *q = find(qs, &t->payer);
@@ -298,9 +328,12 @@ hear(struct quotas *qs, uint64_t node, const struct told *t, nsec now)
 		i++;
 	if (i == q->others_n) {
 		mem_grow(q->others, q->others_n, q->others_cap);
-		q->others_n++;
+		q->others[q->others_n++] = (struct elsewhere){ 0 };
 	}
-	q->others[i] = (struct elsewhere){ node, t->n, now };
+	q->others[i].node = node;
+	q->others[i].n = t->n;
+	q->others[i].heard = now;
+	return &q->others[i];
 }
 
 void
@@ -317,16 +350,181 @@ quotas_hear(struct quotas *qs, uint64_t node, struct str text, nsec now)
 	pthread_mutex_unlock(&qs->lock);
 }
 
+/* ---- asking other nodes --------------------------------------------------------- */
+
+static void
+was_decided(struct shard_job *job)
+{
+	struct auth_entry *w = CONTAINER_OF(job, struct auth_entry, job);
+
+	shard_timer_cancel(w->shard, &w->timer);
+	w->done(w);
+}
+
+/* Under the lock; true: q has changed.  Full: w->rc is ERR_LIMIT. */
+static bool
+try(struct quota *q, struct auth_entry *w, nsec now)
+{
+	w->rc = take(q, &w->limits, now, &w->retry_s, &w->err);
+	w->place = w->rc == OK ? q : NULL;
+	return w->rc == OK;
+}
+
+static void
+nobody_answered(struct wheel_timer *t)
+{
+	struct auth_entry *w = CONTAINER_OF(t, struct auth_entry, timer);
+	struct quotas *qs = w->quotas;
+	bool waits, say = false;
+
+	pthread_mutex_lock(&qs->lock);
+	waits = list_joined(&w->in);
+	list_remove(&w->in);
+	if (waits && try(w->quota, w, shard_now(w->shard)))
+		say = note(qs, w->quota);
+	pthread_mutex_unlock(&qs->lock);
+	if (say)
+		qs->changed(qs->ctx, true);
+	if (waits)                           /* else was_decided comes */
+		w->done(w);
+}
+
 void
-quotas_forget(struct quotas *qs)
+quotas_enter_ask(struct quotas *qs, const struct uuid *payer, struct auth_entry *w)
+{
+	struct quota *q;
+
+	w->quotas = qs;
+	w->job.run = was_decided;
+	w->timer.fire = nobody_answered;
+	shard_timer_set(w->shard, &w->timer, LIMIT_QUOTA_ASK_MS);
+	pthread_mutex_lock(&qs->lock);
+	w->quota = q = find(qs, payer);
+	list_append(&q->waits, &w->in);
+	if (!list_joined(&q->asking))
+		list_append(&qs->asking, &q->asking);
+	pthread_mutex_unlock(&qs->lock);
+	qs->changed(qs->ctx, true);
+}
+
+/* The number of a message that asks, then payers; the same number, then struct told. */
+void
+quotas_ask(struct quotas *qs, struct buf *out)
+{
+	pthread_mutex_lock(&qs->lock);
+	if (!list_empty(&qs->asking)) {
+		qs->asked++;
+		buf_add(out, (struct str){ (const char *)&qs->asked, sizeof qs->asked });
+	}
+	/* An answer is twice as long. */
+	while (!list_empty(&qs->asking) && 2 * (out->n + sizeof(struct uuid)) <= out->max) {
+		struct quota *q = CONTAINER_OF(qs->asking.next, struct quota, asking);
+
+		list_remove(&q->asking);
+		buf_add(out, (struct str){ (const char *)&q->payer, sizeof q->payer });
+		for (struct list *l = q->waits.next; l != &q->waits; l = l->next) {
+			struct auth_entry *w = CONTAINER_OF(l, struct auth_entry, in);
+
+			if (w->number == 0)
+				w->number = qs->asked;
+		}
+	}
+	pthread_mutex_unlock(&qs->lock);
+}
+
+void
+quotas_answer(struct quotas *qs, struct str asked, struct buf *out)
+{
+	struct told t = { 0 };
+
+	buf_add(out, str_sub(asked, 0, sizeof(uint64_t)));
+	asked = str_sub(asked, sizeof(uint64_t), asked.n);
+	pthread_mutex_lock(&qs->lock);
+	for (; asked.n >= sizeof t.payer && out->n + sizeof t <= out->max;
+	    asked = str_sub(asked, sizeof t.payer, asked.n)) {
+		const struct quota *q;
+
+		memcpy(&t.payer, asked.p, sizeof t.payer);
+		q = map_get(&qs->map, &t.payer);
+		t.n = q == NULL ? 0 : q->n;
+		buf_add(out, (struct str){ (const char *)&t, sizeof t });
+	}
+	pthread_mutex_unlock(&qs->lock);
+}
+
+/* Has each node that has requests of its under way said so after it was asked? */
+static bool
+all_answered(const struct quota *q, uint64_t number, nsec now)
+{
+	for (size_t i = 0; i < q->others_n; i++)
+		if (counts(&q->others[i], now) && q->others[i].answered < number)
+			return false;
+	return number > 0;
+}
+
+/* Ends what waits for q and has a place now, or has none for sure.  True: q has changed. */
+static bool
+decide(struct quota *q, nsec now)
+{
+	bool any = false;
+	struct list *next;
+
+	for (struct list *l = q->waits.next; l != &q->waits; l = next) {
+		struct auth_entry *w = CONTAINER_OF(l, struct auth_entry, in);
+		bool in = try(q, w, now);
+
+		next = l->next;
+		any = any || in;
+		if (!in && others_fill(q, &w->limits, now) && !all_answered(q, w->number, now))
+			continue;
+		list_remove(l);
+		shard_post(w->shard, &w->job);
+	}
+	return any;
+}
+
+void
+quotas_answered(struct quotas *qs, uint64_t node, struct str answer, nsec now)
+{
+	struct told t;
+	uint64_t number;
+	bool say = false;
+
+	if (answer.n < sizeof number)
+		return;
+	memcpy(&number, answer.p, sizeof number);
+	answer = str_sub(answer, sizeof number, answer.n);
+	pthread_mutex_lock(&qs->lock);
+	for (; answer.n >= sizeof t; answer = str_sub(answer, sizeof t, answer.n)) {
+		struct quota *q;
+
+		memcpy(&t, answer.p, sizeof t);
+		hear(qs, node, &t, now)->answered = number;
+		q = map_get(&qs->map, &t.payer);
+		if (decide(q, now))
+			say = note(qs, q) || say;
+	}
+	pthread_mutex_unlock(&qs->lock);
+	if (say)
+		qs->changed(qs->ctx, true);
+}
+
+void
+quotas_forget(struct quotas *qs, nsec now)
 {
 	size_t at = 0;
 	struct quota *q;
+	bool say = false;
 
 	pthread_mutex_lock(&qs->lock);
-	for (q = map_each(&qs->map, &at); q != NULL; q = map_each(&qs->map, &at))
+	for (q = map_each(&qs->map, &at); q != NULL; q = map_each(&qs->map, &at)) {
 		q->others_n = 0;
+		if (decide(q, now))
+			say = note(qs, q) || say;
+	}
 	pthread_mutex_unlock(&qs->lock);
+	if (say)
+		qs->changed(qs->ctx, true);
 }
 
 size_t

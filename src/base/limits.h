@@ -509,6 +509,7 @@
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start") \
 	X(QUOTA_TELL_MS,       100,       "ms",     "after which a node has told the others what its callers took; an eighth of a limit is told at once") \
 	X(QUOTA_SILENT_MS,     3000,      "ms",     "without a message from a node, after which its requests under way do not count; it repeats them each third of that") \
+	X(QUOTA_ASK_MS,        1000,      "ms",     "that other nodes are waited for to say what a caller has under way there, before its request is refused for what they said before") \
 	X(QUOTA_TOLD_BYTES,    131072,    "bytes",  "of callers' counts in one message between nodes") \
 	X(TALK_LOOK_MS,        1000,      "ms",     "between two looks at rows that other nodes may have changed while NATS is away, and up to half of it more") \
 	X(FOREIGN_QUERIES,     200,       "queries/s", "of a process, about runs of other nodes and about threads that are read here while NATS is away; more wait in turn") \

@@ -22,17 +22,26 @@ struct counts {
 	struct buf text;
 };
 
+/* The text, if there is any. */
+static void
+say(struct counts *c, uint64_t to, enum talk_kind kind)
+{
+	struct str piece = buf_str(&c->text);
+
+	if (piece.n > 0 && talk_is_up(c->talk))
+		(void)talk_say(c->talk, to, kind, &piece, 1);
+	buf_clear(&c->text);
+}
+
 /* While NATS is away too: what was not told then is not told later. */
 static void
 tell(struct counts *c, bool all)
 {
-	struct str piece;
 	bool any = auth_limits_tell(c->auth, all, &c->text);
 
-	piece = buf_str(&c->text);
-	if (piece.n > 0 && talk_is_up(c->talk))
-		(void)talk_say(c->talk, TALK_ALL, TALK_LIMITS, &piece, 1);
-	buf_clear(&c->text);
+	say(c, TALK_ALL, TALK_LIMITS);
+	for (auth_limits_ask(c->auth, &c->text); c->text.n > 0; auth_limits_ask(c->auth, &c->text))
+		say(c, TALK_ALL, TALK_LIMITS_ASK);
 	if (any && !wheel_armed(&c->beat))
 		shard_timer_set(c->shard, &c->beat, LIMIT_QUOTA_SILENT_MS / 3);
 }
@@ -89,6 +98,23 @@ on_word(void *ctx, uint64_t from, struct str what)
 }
 
 static void
+on_ask(void *ctx, uint64_t from, struct str what)
+{
+	struct counts *c = ctx;
+
+	auth_limits_answer(c->auth, what, &c->text);
+	say(c, from, TALK_LIMITS_ANSWER);
+}
+
+static void
+on_answer(void *ctx, uint64_t from, struct str what)
+{
+	struct counts *c = ctx;
+
+	auth_limits_answered(c->auth, from, what, shard_now(c->shard));
+}
+
+static void
 on_bus(void *ctx, bool up)
 {
 	struct counts *c = ctx;
@@ -96,7 +122,7 @@ on_bus(void *ctx, bool up)
 	if (up)
 		tell(c, true);
 	else
-		auth_limits_forget(c->auth);
+		auth_limits_forget(c->auth, shard_now(c->shard));
 }
 
 struct counts *
@@ -115,6 +141,8 @@ counts_new(struct talk *t, struct shard *s, struct auth *a)
 	auth_limits_watch(a, on_change, c);
 	talk_on(t, TALK_LIMITS, &(struct talk_ear){ .heard = on_word, .changed = on_bus,
 	    .ctx = c });
+	talk_on(t, TALK_LIMITS_ASK, &(struct talk_ear){ .heard = on_ask, .ctx = c });
+	talk_on(t, TALK_LIMITS_ANSWER, &(struct talk_ear){ .heard = on_answer, .ctx = c });
 	return c;
 }
 

@@ -20,7 +20,7 @@
 struct talk;
 
 #define TALK_MAP(X) X(GRAPHS, "graphs") X(MODULES, "modules") X(LIMITS, "limits") \
-	X(PASSES, "passes") X(WORKERS, "workers") X(THREADS, "threads")
+	X(LIMITS_ASK, "limits-ask") X(LIMITS_ANSWER, "limits-answer") X(PASSES, "passes") X(WORKERS, "workers") X(THREADS, "threads")
 
 enum talk_kind {
 #define X(id, name) TALK_##id,

@@ -4,7 +4,7 @@ import { createHash, createHmac, generateKeyPairSync, sign as cryptoSign } from 
 import { writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, processes, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const skew = 30, part = (x) => Buffer.from(JSON.stringify(x)).toString("base64url");
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
@@ -120,7 +120,7 @@ await scenario("a JWK set at an address that turns", async () => {
   await site.start();
   const b = await startServer({ mock, dir, memory: true, args: ["--auth-jwks", `${site.url}/jwks`] });
   equal(await status(b, bearer(token(one, { sub: "ann" }))), 200, "fetched at start");
-  equal(site.count, 1, "once");
+  equal(site.count, processes(b), "once by each node");
   await site.stop();
   equal(await status(b, bearer(token(one, { sub: "bob" }))), 200, "kept when the issuer is down");
   const many = await Promise.all(Array.from({ length: 20 }, (_, i) => status(b, bearer(token(two, { sub: `u${i}` })))));
@@ -135,10 +135,10 @@ await scenario("a JWK set at an address that turns", async () => {
   const asked = site.count;
   const turned = await Promise.all(Array.from({ length: 20 }, (_, i) => status(d, bearer(token(two, { sub: `u${i}` })))));
   equal([...new Set(turned)], [200], "tokens of a new key are believed at once");
-  equal(site.count, asked + 1, "after one fetch for all of them");
+  check(site.count > asked && site.count <= asked + processes(d), "after one fetch for all of them", site.count - asked);
   const unknown = await Promise.all(Array.from({ length: 20 }, (_, i) => status(d, bearer(token(one, { sub: "x" }, { kid: `k${i}` })))));
   equal([...new Set(unknown)], [401], "keys that nobody has");
-  equal(site.count, asked + 1, "are not asked for one by one");
+  check(site.count <= asked + processes(d), "are not asked for one by one", site.count - asked);
   await d.stop();
   site.json({ keys: [one.jwk] });
   const c = await startServer({ mock, dir, memory: true, args: ["--auth-jwks", `${site.url}/jwks`] });
@@ -147,7 +147,8 @@ await scenario("a JWK set at an address that turns", async () => {
   const before = site.count;
   c.child.kill("SIGHUP");
   await until(async () => (await status(c, bearer(token(two, { sub: "ann" })))) === 200, "the second key");
-  equal(site.count, before + 1, "one fetch");
+  await until(() => site.count >= before + processes(c), "each node to fetch it");
+  equal(site.count, before + processes(c), "one fetch");
   equal(await status(c, bearer(token(one, { sub: "ann" }))), 401, "the first is gone, though it was verified before");
   for (const [what, answer] of Object.entries({
     "an error": (req, res) => { res.writeHead(500); res.end(); },
@@ -179,11 +180,11 @@ await scenario("a verifier", async () => {
   let held = [];
   site.answer = (req, res) => held.push(res);
   const asked = site.count, crowd = Array.from({ length: 50 }, () => status(server, bearer("t2")));
-  await until(() => held.length > 0, "a question");
+  await until(() => held.length === processes(server), "a question");
   equal((await call(server, "GET", "/ok")).status, 200, "meanwhile others are served");
   for (const res of held) { res.writeHead(200); res.end(JSON.stringify({ ...user, id: "u-2" })); }
   equal([...new Set(await Promise.all(crowd))], [200], "fifty requests with one token");
-  equal(site.count, asked + 1, "are one question");
+  equal(site.count, asked + processes(server), "are one question of each node");
 
   site.json({ ...user, id: "u-3" });
   const thread = (await call(server, "POST", "/threads", {}, bearer("t3"))).json.thread_id;
@@ -233,8 +234,8 @@ await scenario("a verifier", async () => {
 await scenario("the mock's verifier", async () => {
   const slow = await startMock(["--delay-ms", "300"]);
   const server = await startServer({ mock, dir, memory: true, args: ["--auth-remote-url", `${slow.url}/auth/v1/user`] });
-  const timed = async (t) => { const began = Date.now(); return [await status(server, bearer(t)), Date.now() - began >= 290]; };
-  equal(await timed("ann"), [200, true], "a user, after its delay");
+  const timed = async (t, at = server) => { const began = Date.now(); return [await status(at, bearer(t)), Date.now() - began >= 290]; };
+  equal((await Promise.all((server.nodes ?? [server]).map((x) => timed("ann", x)))).flat(), Array.from({ length: processes(server) }, () => [200, true]).flat(), "a user, after its delay");
   equal(await timed("ann"), [200, false], "whose answer is kept");
   equal(await timed("bad"), [401, true], "a bad token");
   equal((await call(slow, "GET", "/auth/v1/user")).status, 401, "none");
@@ -282,7 +283,7 @@ await scenario("limits of keys and users", async () => {
     check(after >= 1 && after <= wait, `${what}: when to come again`, after);
   };
   const thread = (await call(server, "POST", "/threads", {}, key("ck_one"))).json.thread_id;
-  const alone = () => new Promise((ok, no) => http.get(`${server.url}/threads/${thread}`, { agent: false, headers: key("ck_one") }, (r) => r.resume().on("end", () => ok(r.statusCode))).on("error", no));
+  const alone = (target = "") => new Promise((ok, no) => http.get(`${server.url}/threads/${thread}${target}`, { agent: false, headers: key("ck_one") }, (r) => r.resume().on("end", () => ok(r.statusCode))).on("error", no));
   const turns = [];
   for (let i = 0; i < 100; i++) turns.push(await alone());
   equal(turns.filter((s) => s !== 200), [], "who has an answer has a place for the next request, by another connection");

@@ -174,6 +174,8 @@ export async function metric(server, name, target = "/metrics") {
   for (const s of server.nodes ?? [server]) sum += Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec((await call(s, "GET", target)).text)?.[1]);
   return sum;
 }
+// How many processes it is: what each does for itself is done so often.
+export const processes = (server) => server.nodes?.length ?? 1;
 // One of its nodes: for what is of a process.  Each has a tracker of its own.
 export const oneNode = (server) => server.nodes?.[0] ?? server;
 

@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 struct node {
 	struct bus *bus;
@@ -85,9 +86,13 @@ on_look(void *ctx)
 static void
 open_node(struct node *n)
 {
-	struct bus_options o = { .urls = nats_url(), .cluster = S("one"), .name = S("x") };
+	char cluster[32];
+	struct bus_options o = { .urls = nats_url(), .name = S("x") };
 	struct auth_options ao = { .cache_max = 10 };
 
+	/* The port of a server that was killed may be another test's by now. */
+	snprintf(cluster, sizeof cluster, "c%ld", (long)getpid());
+	o.cluster = str_of(cluster);
 	CHECK_RC(bus_open(&n->bus, &o, NULL), OK);
 	CHECK_RC(auth_new(&n->auth, &ao, NULL), OK);
 	n->talk = talk_new(n->bus, shard);
@@ -237,6 +242,86 @@ TEST(limits_count_requests_under_way_at_all_nodes)
 	while (places_n > 0)
 		auth_leave(a.auth, places[--places_n]);
 	UNTIL(may_enter(&a, &ann) && may_enter(&b, &ann));
+	finish();
+}
+
+/* Who waits for what other nodes say. */
+
+static struct principal eve = { .limits = { .concurrency = 1 }, .payer = { { 3 } } };
+
+static struct entry {
+	struct auth_entry w;
+	bool done;
+} entry;
+
+static void
+entry_done(struct auth_entry *w)
+{
+	CONTAINER_OF(w, struct entry, w)->done = true;
+}
+
+/* eve's only request is at a, and b knows it. */
+static struct quota *
+one_is_at_a(void)
+{
+	struct quota *place;
+	int64_t retry;
+
+	CHECK_RC(auth_enter(a.auth, &eve, clock_mono(), &place, &retry, NULL), OK);
+	UNTIL(!may_enter(&b, &eve));
+	return place;
+}
+
+static void
+ask_at_b(void)
+{
+	struct quota *place;
+	int64_t retry;
+
+	CHECK_RC(auth_enter(b.auth, &eve, clock_mono(), &place, &retry, NULL), ERR_AGAIN);
+	CHECK(place == NULL);
+	entry = (struct entry){ .w = { .shard = shard, .done = entry_done } };
+	auth_enter_ask(b.auth, &eve, &entry.w);
+	CHECK(!entry.done);
+}
+
+TEST(who_has_an_answer_has_a_place_at_every_node)
+{
+	start();
+	for (int i = 0; i < 100; i++) {
+		struct quota *place = one_is_at_a();
+
+		/* b has not been told yet. */
+		auth_leave(a.auth, place);
+		ask_at_b();
+		UNTIL(entry.done);
+		CHECK_RC(entry.w.rc, OK);
+		CHECK(entry.w.place != NULL);
+		UNTIL(!may_enter(&a, &eve));
+		auth_leave(b.auth, entry.w.place);
+		UNTIL(may_enter(&a, &eve));
+	}
+	finish();
+}
+
+TEST(who_has_a_request_under_way_elsewhere_has_no_place)
+{
+	struct quota *place;
+
+	start();
+	place = one_is_at_a();
+	ask_at_b();
+	UNTIL(entry.done);
+	CHECK_RC(entry.w.rc, ERR_LIMIT);
+	CHECK(entry.w.place == NULL && entry.w.retry_s == 1);
+	CHECK(strstr(entry.w.err.text, "concurrency: 1 requests are under way") != NULL);
+	/* Nobody can be asked: it counts alone. */
+	ask_at_b();
+	nats_kill(SIGKILL);
+	UNTIL(entry.done && may_enter(&b, &eve) == (entry.w.rc != OK));
+	if (entry.w.rc == OK)
+		auth_leave(b.auth, entry.w.place);
+	auth_leave(a.auth, place);
 	finish();
 }
 
