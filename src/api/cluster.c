@@ -45,8 +45,8 @@ add_bus(struct buf *b, const struct api_options *o)
 	}
 	lag = o->lag == NULL ? -1 : bus_lag(o->lag);
 	bus_stats(o->bus, &s);
-	json_add_fmt(b, "{'up':%hhd,'server':%s,'sent':%llu,'received':%llu,'refused':%llu,"
-	    "'dropped':%llu,'connects':%llu,'waiting_bytes':%llu,'lag_ms':", s.up, s.server,
+	json_add_fmt(b, "{'up':%hhd,'server':%s,'reason':%s,'sent':%llu,'received':%llu,'refused':%llu,"
+	    "'dropped':%llu,'connects':%llu,'waiting_bytes':%llu,'lag_ms':", s.up, s.server, s.why,
 	    (unsigned long long)s.sent, (unsigned long long)s.heard,
 	    (unsigned long long)s.refused, (unsigned long long)s.dropped,
 	    (unsigned long long)s.connects, (unsigned long long)s.waiting_bytes);

@@ -525,6 +525,7 @@
 	X(BUS_SUBJECT_BYTES,   512,       "bytes",  "subject of a message between nodes") \
 	X(BUS_CONNECT_MS,      2000,      "ms",     "that a NATS server may take to accept a connection") \
 	X(BUS_RETRY_MS,        250,       "ms",     "between two attempts to connect to NATS, and up to half of it more") \
+	X(BUS_DENIED_MS,       30000,     "ms",     "that a node does without NATS when a subject was refused there while it was up") \
 	X(BUS_LAG_MS,          1000,      "ms",     "between two messages of a node through NATS to itself, whose time is shown as the lag of the bus") \
 	X(BUS_LAG_LOST_MS,     10000,     "ms",     "after which one of them that has not come back is given up") \
 	X(BUS_PING_MS,         1000,      "ms",     "between two pings of the NATS server") \

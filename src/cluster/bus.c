@@ -381,5 +381,6 @@ bus_stats(struct bus *b, struct bus_stats *out)
 	    .waiting_bytes = b->waiting };
 	pthread_mutex_lock(&b->lock);
 	memcpy(out->server, b->server, sizeof out->server);
+	memcpy(out->why, b->why, sizeof out->why);
 	pthread_mutex_unlock(&b->lock);
 }

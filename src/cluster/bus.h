@@ -78,6 +78,7 @@ struct bus_stats {
 	uint64_t connects;
 	uint64_t waiting_bytes;              /* to be sent */
 	char server[128];                    /* host and port; "" when down */
+	char why[160];                       /* it is down; "" when up */
 };
 void bus_stats(struct bus *b, struct bus_stats *out);
 

@@ -163,6 +163,7 @@ struct bus {
 	struct list arrivals, leavers, ears;
 	struct bus_place *places[LIMIT_SHARDS];
 	char server[128];
+	char why[160];                       /* it is down */
 
 	/* Who sends holds it: a shard at the end of its turn, or the thread. */
 	pthread_mutex_t sending;
@@ -176,12 +177,18 @@ struct bus {
 	nsec next_beat;
 	int silent;                          /* beats since something was received */
 	bool told_down;                      /* why it cannot connect was logged */
+	nsec not_before;                     /* it connects again */
 };
 
 void bus_ring(struct bus *b);
 /* Sends what waits, unless another thread is at it: then that one is woken. */
 void bus_send_now(struct bus *b);
 void *bus_thread(void *arg);
+/* May messages be sent and received there?  Else bus_why was told. */
+bool bus_prove(struct bus *b);
+void bus_why(struct bus *b, const char *why);
+/* A subject was refused; *why names it. */
+bool bus_denied(struct bus *b, const char **why);
 natsStatus bus_thread_drives(struct bus *b);     /* its option of libnats */
 
 /* Place. */

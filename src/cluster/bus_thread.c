@@ -333,14 +333,8 @@ note_server(struct bus *b, bool up)
 static void
 connected(struct bus *b)
 {
-	int64_t most = nats.natsConnection_GetMaxPayload(b->nc);
-
-	for (struct list *l = b->subjects.next; l != &b->subjects; l = l->next)
-		subscribe(b, CONTAINER_OF(l, struct bus_subject, in));
-	if (most < LIMIT_BUS_MESSAGE_BYTES)
-		log_error("cluster", "nats_max_payload", "is=%lld needed=%d: raise max_payload "
-		    "of the NATS server", (long long)most, LIMIT_BUS_MESSAGE_BYTES);
 	note_server(b, true);
+	bus_why(b, "");
 	b->connects++;
 	b->told_down = false;
 	b->silent = 0;
@@ -360,8 +354,22 @@ log_lost(struct bus *b)
 		why = "no answer to pings";
 	else if (why == NULL || why[0] == '\0')
 		why = nats.natsStatus_GetText(st);
+	bus_why(b, why);
 	if (!atomic_load(&b->closing))
 		log_warn("cluster", "nats_down", "server=%s reason=%s", b->server, why);
+}
+
+static void
+disconnect(struct bus *b)
+{
+	for (struct list *l = b->subjects.next; l != &b->subjects; l = l->next)
+		unsubscribe(CONTAINER_OF(l, struct bus_subject, in));
+	nats.natsConnection_Destroy(b->nc);
+	b->nc = NULL;
+	b->fd = -1;
+	atomic_store(&b->want_write, false);
+	note_server(b, false);
+	drop_queue(b);
 }
 
 static void
@@ -371,14 +379,7 @@ lost(struct bus *b)
 	hand_over_all(b);
 	tell_all(b, NEWS_DOWN);
 	post_all(b);
-	for (struct list *l = b->subjects.next; l != &b->subjects; l = l->next)
-		unsubscribe(CONTAINER_OF(l, struct bus_subject, in));
-	nats.natsConnection_Destroy(b->nc);
-	b->nc = NULL;
-	b->fd = -1;
-	atomic_store(&b->want_write, false);
-	note_server(b, false);
-	drop_queue(b);
+	disconnect(b);
 }
 
 /* What libnats asks of an event loop. */
@@ -427,7 +428,7 @@ bus_thread_drives(struct bus *b)
 	    on_write_wanted, on_detach);
 }
 
-/* Each attempt takes up to LIMIT_BUS_CONNECT_MS a server. */
+/* Each attempt takes up to LIMIT_BUS_CONNECT_MS a server, and as long for the proof. */
 static void
 connect_once(struct bus *b)
 {
@@ -438,14 +439,33 @@ connect_once(struct bus *b)
 		pthread_mutex_lock(&b->sending);
 		take_ears(b);
 		b->nc = nc;
-		connected(b);
+		for (struct list *l = b->subjects.next; l != &b->subjects; l = l->next)
+			subscribe(b, CONTAINER_OF(l, struct bus_subject, in));
+		if (bus_prove(b))
+			connected(b);
+		else
+			disconnect(b);
 		pthread_mutex_unlock(&b->sending);
-		return;
+	} else {
+		bus_why(b, nats.natsStatus_GetText(st));
 	}
-	if (!b->told_down)
+	if (b->nc == NULL && !b->told_down && !atomic_load(&b->closing)) {
 		log_warn("cluster", "nats_unreachable", "reason=%s: tried again each %d ms",
-		    nats.natsStatus_GetText(st), LIMIT_BUS_RETRY_MS);
-	b->told_down = true;
+		    b->why, LIMIT_BUS_RETRY_MS);
+		b->told_down = true;
+	}
+}
+
+/* A subject that the proof has not asked for: the bus is of no use, and was taken for up. */
+static void
+end_if_denied(struct bus *b)
+{
+	const char *why;
+
+	if (!bus_denied(b, &why))
+		return;
+	b->not_before = clock_mono() + LIMIT_BUS_DENIED_MS * NS_PER_MS;
+	nats.natsConnection_Close(b->nc);
 }
 
 static void
@@ -515,6 +535,7 @@ turn(struct bus *b)
 	if ((p[1].revents & ~POLLOUT) != 0) {
 		nats.natsConnection_ProcessReadEvent(b->nc);
 		hand_over_all(b);
+		end_if_denied(b);
 	}
 	feel_pulse(b, (p[1].revents & POLLIN) != 0);
 	pthread_mutex_lock(&b->sending);
@@ -566,7 +587,8 @@ bus_thread(void *arg)
 			turn(b);
 			continue;
 		}
-		connect_once(b);
+		if (clock_mono() >= b->not_before)
+			connect_once(b);
 		if (b->nc == NULL)
 			rest(b, pause_ms());
 	}

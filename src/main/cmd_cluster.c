@@ -64,7 +64,7 @@ print_bus(struct val bus)
 		    number(bus, "lag_ms"), number(bus, "sent"), number(bus, "received"),
 		    number(bus, "dropped"), number(bus, "waiting_bytes"));
 	else
-		printf("nats: down\n");
+		printf("nats: down (%.*s)\n", FMT(entry_text(bus, "reason")));
 }
 
 static void

@@ -471,6 +471,70 @@ TEST(bus_gives_name_and_password_of_the_url)
 	shard_free(shard);
 }
 
+static bool
+is_down_for(struct bus *b, const char *why)
+{
+	struct bus_stats stats;
+
+	bus_stats(b, &stats);
+	return !stats.up && strstr(stats.why, why) != NULL;
+}
+
+static void
+nats_start_with(const char *settings)
+{
+	static const char *const args[] = { "-c", "nats.conf", NULL };
+	FILE *f = fopen("nats.conf", "w");
+
+	CHECK(f != NULL && fprintf(f, "%s\n", settings) > 0 && fclose(f) == 0);
+	nats_start(args);
+}
+
+#define USER(permissions) "authorization { users = [ { user: a, password: b, permissions: {" \
+	permissions "} } ] }"
+
+static void
+say_far(void)
+{
+	const struct str body = S("x");
+
+	CHECK_RC(bus_send(here, S("far.away"), STR_NONE, &body, 1), OK);
+}
+
+/* Goal: a server that takes the connection and not our messages is one that is down, and it
+ * is said why: else nodes wait for answers that never come. */
+TEST(bus_is_down_where_its_messages_are_refused)
+{
+	static const struct { const char *settings, *why; } rows[] = {
+		{ USER("subscribe: { deny: \"one.>\" }"), "for Subscription to \"one." },
+		{ USER("publish: { deny: \"one.>\" }"), "for Publish to \"one." },
+		{ "max_payload: 1000", "max_payload is 1000, and 262144 is needed" },
+		{ USER("publish: { deny: \"one.far.>\" }"), "for Publish to \"one.far.away" },
+	};
+
+	CHECK_RC(shard_new(&shard, 0, NULL), OK);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char url[64];
+
+		nats_start_with(rows[i].settings);
+		snprintf(url, sizeof url, "nats://%s127.0.0.1:%d", i == 2 ? "" : "a:b@",
+		    nats_port());
+		here_up = -1;
+		here = open_as(S("one"), str_of(url));
+		on_shard(watch_both);
+		if (i == 3) {
+			UNTIL(here_up == 1);     /* nothing that it asked for is refused */
+			on_shard(say_far);
+		}
+		UNTIL(is_down_for(here, rows[i].why));
+		UNTIL(here_up <= 0);
+		on_shard(stop_tick);
+		bus_close(here);
+		nats_kill(SIGKILL);
+	}
+	shard_free(shard);
+}
+
 TEST(bus_refuses_options_that_cannot_work)
 {
 	static const struct { const char *url, *cluster, *cert, *says; } rows[] = {
