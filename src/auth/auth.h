@@ -267,6 +267,7 @@ void auth_limits_forget(struct auth *a, nsec now);
 
 struct jwt_claims {
 	struct str sub, aud, role, email, iss;
+	struct str scope;                    /* to be written; read from json */
 	int64_t exp, nbf, iat;               /* seconds; 0: absent */
 	struct str json;                     /* all of them, as they came */
 };

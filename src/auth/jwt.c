@@ -49,6 +49,7 @@ jwt_sign(struct buf *out, struct str secret, const struct jwt_claims *c)
 	add_text_claim(&claims, "role", c->role);
 	add_text_claim(&claims, "email", c->email);
 	add_text_claim(&claims, "iss", c->iss);
+	add_text_claim(&claims, "scope", c->scope);
 	add_time_claim(&claims, "exp", c->exp);
 	add_time_claim(&claims, "nbf", c->nbf);
 	add_time_claim(&claims, "iat", c->iat);

@@ -28,6 +28,7 @@ const struct flag cmd_token_flags[] = {
 	TEXT("role", "NAME", "claim role [authenticated]"),
 	TEXT("email", "ADDRESS", "claim email"),
 	TEXT("iss", "NAME", "claim iss [jwt.issuer]"),
+	TEXT("scope", "WORDS", "claim scope: \"admin\" for operators"),
 	TEXT("ttl", "SECONDS", "how long it is good; below 0: has expired [3600]"),
 	TEXT("login", "URL", "fetch a token by GoTrue's password grant instead; with --email"),
 	TEXT("anon-key", "KEY", "of the project at that URL [$SUPABASE_ANON_KEY]"),
@@ -46,13 +47,28 @@ get_or(const struct flag_line *line, const char *name, struct str fallback)
 	return s.p != NULL ? s : fallback;
 }
 
+/* A flag that says nothing here would be taken for one that does. */
+static int
+refuse_others(const struct flag_line *line, const char *const *names, size_t n,
+    const char *why, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (line_text(line, names[i]).p != NULL)
+			return err_set(e, ERR_INVALID, "--%s: %s", names[i], why);
+	return OK;
+}
+
 static int
 make_key(const struct flag_line *line, struct err *e)
 {
+	static const char *const others[] = { "aud", "role", "email", "iss", "scope", "ttl" };
 	struct str owner = line_text(line, "sub");
 	struct buf key = BUF(KB), row = BUF(16 * KB);
-	int rc;
+	int rc = refuse_others(line, others, COUNT(others), "a key has none; what it may do is "
+	    "in --limits, and it is good until its line is taken away", e);
 
+	if (rc != OK)
+		return rc;
 	if (owner.n == 0)
 		return err_set(e, ERR_INVALID, "--api-key needs --sub NAME: "
 		    "whose key it is");
@@ -82,6 +98,7 @@ print_token(const struct flag_line *line, const struct config *config, struct er
 		.role = get_or(line, "role", S("authenticated")),
 		.email = line_text(line, "email"),
 		.iss = get_or(line, "iss", config_str(config, SETTING_JWT_ISSUER)),
+		.scope = line_text(line, "scope"),
 		.iat = now,
 	};
 
@@ -106,8 +123,14 @@ print_token(const struct flag_line *line, const struct config *config, struct er
 static int
 make_token(const struct flag_line *line, struct err *e)
 {
+	static const char *const others[] = { "limits" };
 	struct config config;
-	int rc = config_load(&config, 0, NULL, environ, e);
+	int rc = refuse_others(line, others, COUNT(others), "of a key, with --api-key; a "
+	    "token's scopes are --scope", e);
+
+	if (rc != OK)
+		return rc;
+	rc = config_load(&config, 0, NULL, environ, e);
 
 	if (rc == OK)
 		rc = print_token(line, &config, e);
@@ -119,17 +142,15 @@ make_token(const struct flag_line *line, struct err *e)
 static int
 check_login(const struct flag_line *line, struct err *e)
 {
-	static const char *const others[] = { "sub", "aud", "role", "iss", "ttl" };
+	static const char *const others[] = { "sub", "aud", "role", "iss", "scope", "ttl",
+	    "limits" };
 
 	if (line_text(line, "email").n == 0)
 		return err_set(e, ERR_INVALID, "--login needs --email ADDRESS");
 	if (line_has(line, "api-key"))
 		return err_set(e, ERR_INVALID, "--login and --api-key: one of them");
-	for (size_t i = 0; i < COUNT(others); i++)
-		if (line_text(line, others[i]).p != NULL)
-			return err_set(e, ERR_INVALID, "--%s: the server at --login decides "
-			    "that", others[i]);
-	return OK;
+	return refuse_others(line, others, COUNT(others), "the server at --login decides that",
+	    e);
 }
 
 static int
