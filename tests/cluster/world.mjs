@@ -28,15 +28,24 @@ export async function startWorld({ nodeOf, trouble, stopped, delay, violation })
     r.open.set(node, close);
   }
 
-  const server = http.createServer((req, res) => {
+  // On a busy machine this process may be kept from looking for longer than a run takes to go from
+  // one node to another.  Then all that came meanwhile is read in a few turns, a new connection's
+  // request behind others that came later; but the end of a caller that has gone is read then too.
+  const turns = async () => { for (let n = 0; n < 4; n++) await new Promise((r) => setImmediate(r)); };
+  const server = http.createServer(async (req, res) => {
     const url = new URL(req.url, "http://x"), tag = url.searchParams.get("tag"), k = Number(url.searchParams.get("k"));
     if (tag === null) { res.writeHead(404); res.end(); return; }
     const node = nodeOf(req.socket.remoteAddress);
+    await turns();
+    if (req.socket.gone) return;
     const close = {};
     begins(tag, k, node, close);
-    res.on("close", () => { const r = runs.get(tag); if (r.open.get(node) === close) r.open.delete(node); r.at = performance.now(); });
+    const over = () => { const r = runs.get(tag); if (r.open.get(node) === close) { r.open.delete(node); r.at = performance.now(); } };
+    res.on("close", over);
+    req.socket.over = over;
     setTimeout(() => { res.writeHead(200, { "content-type": "text/plain" }); res.end(`${tag}:${k}`); }, delay());
   });
+  server.on("connection", (socket) => socket.on("end", () => { socket.gone = true; socket.over?.(); }));
   server.keepAliveTimeout = 60000;
   await new Promise((r) => server.listen(0, "127.0.0.1", r));
   return {
