@@ -134,3 +134,10 @@ mail_carrier_changed(struct mail_carrier *m, int64_t node)
 		listen_own(m, node);
 	office_rejoin(m->first);
 }
+
+void
+mail_carrier_gone(struct mail_carrier *m)
+{
+	if (m->first != NULL)
+		office_gone(m->first);
+}

@@ -22,5 +22,7 @@ void mail_carrier_begin(struct mail_carrier *m, struct office *first);
 void mail_carrier_end(struct mail_carrier *m);       /* before its office is freed */
 /* As of cluster_options.changed; before mail_carrier_begin: nothing. */
 void mail_carrier_changed(struct mail_carrier *m, int64_t node);
+/* As of cluster_options.gone; likewise. */
+void mail_carrier_gone(struct mail_carrier *m);
 
 #endif

@@ -17,13 +17,25 @@ cluster_node(const struct cluster *c)
 	return atomic_load(&c->node);
 }
 
-void
+static bool
+is_live(const struct store_node_row *rows, size_t n, int64_t node)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].node == node)
+			return rows[i].state == NODE_LIVE;
+	return false;
+}
+
+bool
 peers_set(struct cluster *c, const struct store_node_row *rows, size_t n)
 {
 	nsec now = clock_mono();
 	int64_t us = cluster_node(c);
+	bool gone = false;
 
 	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->peers_n; i++)
+		gone = gone || !is_live(rows, n, c->peers[i].node);
 	c->peers_n = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].node > c->newest)
@@ -35,6 +47,7 @@ peers_set(struct cluster *c, const struct store_node_row *rows, size_t n)
 		    now + rows[i].left * NS_PER_MS };
 	}
 	pthread_mutex_unlock(&c->lock);
+	return gone;
 }
 
 void

@@ -107,7 +107,8 @@ struct cluster {
 };
 
 /* node_peers.c */
-void peers_set(struct cluster *c, const struct store_node_row *rows, size_t n);
+/* True: one that lived does not any more. */
+bool peers_set(struct cluster *c, const struct store_node_row *rows, size_t n);
 void peers_forget(struct cluster *c);
 /* Tells all other nodes: to look, or node n to look at what is written for it. */
 void peers_tell(struct cluster *c, int64_t n);

@@ -224,18 +224,20 @@ listed(struct store_cmd *cmd)
 	struct cluster *c = CONTAINER_OF(cmd, struct cluster, list.cmd);
 	const struct store_node_list *x = &c->list;
 	int64_t us = cluster_node(c);
-	bool over = false, spare = clock_mono() < c->spares;
+	bool over = false, gone = false, spare = clock_mono() < c->spares;
 
 	for (size_t i = 0; cmd->rc == OK && i < x->nodes_n; i++)
 		over = over || (x->nodes[i].node != us &&
 		    pace_is_over(x->nodes[i].state, x->nodes[i].left, spare));
 	if (cmd->rc == OK) {
-		peers_set(c, x->nodes, x->nodes_n);
+		gone = peers_set(c, x->nodes, x->nodes_n);
 		c->list_next = clock_mono() + pace_list(c->o.lease, x->nodes_n) * NS_PER_MS;
 	}
 	arena_clear(&c->list_arena);
 	if (cmd->rc != OK || us <= 0 || c->leaves)
 		return;
+	if ((over || gone) && c->o.gone != NULL && !c->drains)
+		c->o.gone(c->o.ctx);
 	if (over)
 		take_begin(c);
 	wanted_begin(c);

@@ -117,6 +117,15 @@ node_changed(void *ctx, int64_t node)
 		relay_net_set_node(n->relay, node);
 }
 
+static void
+others_gone(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->carrier != NULL)
+		mail_carrier_gone(n->carrier);
+}
+
 /* Requests about what another node has go there. */
 static void
 open_relay(struct node *n)
@@ -157,7 +166,7 @@ join_cluster(struct node *n, struct err *e)
 		    &(struct cluster_options){ .name = str_of(name),
 		    .address = str_of(address), .info = buf_str(&info),
 		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE),
-		    .changed = node_changed, .ctx = n }, e);
+		    .changed = node_changed, .gone = others_gone, .ctx = n }, e);
 		if (rc == OK)
 			cluster_set_bus(n->cluster, n->bus);
 	}

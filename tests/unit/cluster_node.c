@@ -24,6 +24,7 @@ struct fix {
 	struct cluster *c;
 	int64_t told[8];                     /* by `changed` */
 	size_t told_n;
+	unsigned gone;                       /* calls of it */
 	bool left;
 };
 
@@ -37,6 +38,12 @@ changed(void *ctx, int64_t node)
 }
 
 static void
+gone(void *ctx)
+{
+	((struct fix *)ctx)->gone++;
+}
+
+static void
 fix_open(struct fix *f)
 {
 	struct store_options o = { .driver = S("memory") };
@@ -47,7 +54,7 @@ fix_open(struct fix *f)
 	CHECK_RC(shard_new(&f->shard, 0, &e), OK);
 	CHECK_RC(cluster_open(&f->c, f->st, f->shard, &(struct cluster_options){
 	    .name = S("us"), .address = S("here"), .info = S("{}"), .lease = LEASE,
-	    .changed = changed, .ctx = f }, &e), OK);
+	    .changed = changed, .gone = gone, .ctx = f }, &e), OK);
 }
 
 static void
@@ -157,6 +164,28 @@ TEST(node_knows_the_others_until_their_lease_is_over)
 		run(&f, &l, STORE_NODE_LIST);
 		arena_release(&a);
 	} while (l.nodes_n > 1);
+	fix_close(&f);
+}
+
+/* Goal: that another node has left is told as soon as it is known, and not when its lease is
+ * over: what it had besides threads is taken, too. */
+TEST(node_is_told_that_another_has_left)
+{
+	int64_t node, found = 0;
+	struct cluster_stats s;
+	struct fix f;
+
+	fix_open(&f);
+	node = other(&f, 100 * LEASE);
+	cluster_serve(f.c);
+	while (cluster_others(f.c, &found, 1) == 0)
+		turn(&f);
+	CHECK_INT(f.gone, 0);
+	run(&f, &(struct store_node_leave){ .node = node }, STORE_NODE_LEAVE);
+	while (f.gone == 0)
+		turn(&f);
+	cluster_stats(f.c, &s);
+	CHECK(s.lost == 0 && cluster_others(f.c, &found, 1) == 0);
 	fix_close(&f);
 }
 

@@ -725,6 +725,13 @@ office_lost(struct office *o)
 }
 
 void
+office_gone(struct office *o)
+{
+	announce_tick(o->all->carrier);      /* their entries go from the directory */
+	carrier_take(o->all->carrier);
+}
+
+void
 office_rejoin(struct office *o)
 {
 	struct carrier *c = o->all->carrier;

@@ -49,6 +49,8 @@ void office_bus(struct office *o, bool up);
 void office_lost(struct office *o);
 /* After that, when this process is a node again (store_node). */
 void office_rejoin(struct office *o);
+/* Other nodes are gone, it turns out: what they had is taken, and not only in its time. */
+void office_gone(struct office *o);
 
 /* Any shard: does it live on another node? */
 bool office_elsewhere(struct office *o, owner_t owner, struct str id_or_name, int64_t *node);
