@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define JOIN_TRIES 8                         /* at a start, to renew a lease that took long */
+
 /* ---- the thread that beats ----------------------------------------------------- */
 
 /* From here on nothing of runs is written; then all shards are told. */
@@ -63,6 +65,25 @@ beat(struct cluster *c)
 		atomic_store(&c->until, c->pace.until);
 }
 
+/* Its row was written some time ago: it is that node if nobody has marked it.  Under the lock,
+ * but for the beat. */
+static void
+confirm(struct cluster *c)
+{
+	int64_t node = c->confirm;
+	nsec sent = clock_mono();
+	struct err e = { 0 };
+	int rc;
+
+	pthread_mutex_unlock(&c->lock);
+	rc = store_pulse_beat(c->pulse, node, c->o.lease, c->o.lease * NS_PER_MS / 4, &e);
+	pthread_mutex_lock(&c->lock);
+	c->confirm = 0;
+	c->confirm_sent = sent;
+	c->confirm_rc = rc;
+	shard_post(c->home, &c->confirm_job);
+}
+
 /* Loses the lease, unless that lasts beyond `now`. */
 static void
 end_lease(struct cluster *c, nsec now, const char *why)
@@ -100,7 +121,9 @@ beat_main(void *arg)
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
-		if (clock_mono() < c->pace.next)
+		if (c->confirm > 0)
+			confirm(c);
+		else if (clock_mono() < c->pace.next)
 			beat_sleep(c);
 		else
 			beat(c);
@@ -158,21 +181,19 @@ all_resume(struct cluster *c)
 }
 
 static void
-joined(struct store_cmd *cmd)
+join_again(struct cluster *c, int rc, const char *why)
 {
-	struct cluster *c = CONTAINER_OF(cmd, struct cluster, join.cmd);
+	log_fails(&c->not_joined, "cluster", "not_joined", "rc=%s reason=%s", rc_name(rc), why);
+	c->again.fire = on_again;
+	shard_timer_set(c->home, &c->again, pace_rejoin());
+}
 
-	if (c->leaves)
-		return;                      /* its row is over with its lease */
-	if (cmd->rc != OK) {
-		log_fails(&c->not_joined, "cluster", "not_joined", "rc=%s reason=%s",
-		    rc_name(cmd->rc), cmd->err.text);
-		c->again.fire = on_again;
-		shard_timer_set(c->home, &c->again, pace_rejoin());
-		return;
-	}
+/* This process is the node of the last join, as was true when `sent` was. */
+static void
+join_holds(struct cluster *c, nsec sent)
+{
 	log_works(&c->not_joined, "cluster", "not_joined");
-	lease_begin(c, c->join.node, c->joining);
+	lease_begin(c, c->join.node, sent);
 	c->spares = pace_spares(c->o.lease, clock_mono());
 	if (c->o.changed != NULL)
 		c->o.changed(c->o.ctx, c->join.node);
@@ -180,6 +201,49 @@ joined(struct store_cmd *cmd)
 	if (c->serves)
 		take_look_soon(c);
 	peers_tell(c, 0);
+}
+
+static void
+confirmed(struct shard_job *job)
+{
+	struct cluster *c = CONTAINER_OF(job, struct cluster, confirm_job);
+	nsec sent;
+	int rc;
+
+	pthread_mutex_lock(&c->lock);
+	rc = c->confirm_rc;
+	sent = c->confirm_sent;
+	pthread_mutex_unlock(&c->lock);
+	if (rc == OK && pace_is_stale(&c->pace, sent, clock_mono()))
+		rc = ERR_TIMEOUT;
+	if (c->leaves)
+		return;
+	if (rc == OK)
+		join_holds(c, sent);
+	else
+		join_again(c, rc, "it took too long");
+}
+
+static void
+joined(struct store_cmd *cmd)
+{
+	struct cluster *c = CONTAINER_OF(cmd, struct cluster, join.cmd);
+
+	if (c->leaves)
+		return;                      /* its row is over with its lease */
+	if (cmd->rc != OK) {
+		join_again(c, cmd->rc, cmd->err.text);
+		return;
+	}
+	if (!pace_is_stale(&c->pace, c->joining, clock_mono())) {
+		join_holds(c, c->joining);
+		return;
+	}
+	c->before = c->join.node;            /* it leaves that if it joins again */
+	pthread_mutex_lock(&c->lock);
+	c->confirm = c->join.node;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void
@@ -318,6 +382,12 @@ join_first(struct cluster *c, struct err *e)
 	c->join.dead_n = n;
 	if (rc == OK)
 		rc = wait_for(c, &c->join.cmd, e);
+	for (unsigned i = 0; rc == OK && i < JOIN_TRIES &&
+	    pace_is_stale(&c->pace, c->joining, clock_mono()); i++) {
+		c->joining = clock_mono();
+		rc = store_pulse_beat(c->pulse, c->join.node, c->o.lease,
+		    c->o.lease * NS_PER_MS / 4, e);
+	}
 	if (rc == OK)
 		lease_begin(c, c->join.node, c->joining);
 	free(dead);
@@ -361,6 +431,7 @@ cluster_open(struct cluster **out, struct store *st, struct shard *s,
 	c->info = info_make(o->info);
 	c->pace.next = NEVER;
 	c->lost_job.run = lost_told;
+	c->confirm_job.run = confirmed;
 	atomic_init(&c->node, NODE_NONE);
 	c->list_arena = c->wanted_arena = c->take_arena = ARENA(LIMIT_STATE_BYTES);
 	pthread_mutex_init(&c->lock, NULL);

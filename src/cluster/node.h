@@ -13,6 +13,8 @@
  * that it runs on threads, so that nothing is done twice at once, and goes on serving
  * under a new number.
  *
+ * A join that took long is only one once a renewal has said so.
+ *
  * Every node looks for others whose lease is over, and takes over from them what it can
  * get (store/node.h): each quarter of a lease, and when it is woken.
  *

@@ -61,6 +61,10 @@ struct cluster {
 	pthread_cond_t wake;
 	bool stop;
 	struct pace pace;
+	int64_t confirm;                     /* a join took long: is it the node still? */
+	int confirm_rc;
+	nsec confirm_sent;
+	struct shard_job confirm_job;
 	_Atomic nsec until;                  /* pace.until; 0: no lease */
 	struct peer *peers;                  /* node_peers.c */
 	size_t peers_n, peers_cap;

@@ -28,6 +28,12 @@ pace_begin(struct pace *p, nsec sent)
 	p->next = sent + lease_ns(p) / 4;
 }
 
+bool
+pace_is_stale(const struct pace *p, nsec sent, nsec now)
+{
+	return now - sent > lease_ns(p) / 2;
+}
+
 nsec
 pace_patience(const struct pace *p, nsec now)
 {

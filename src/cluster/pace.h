@@ -31,6 +31,9 @@ struct pace {
 
 /* The node has its lease, by what was sent then. */
 void pace_begin(struct pace *p, nsec sent);
+/* Is what was sent then, and took until now, too old to begin with?  A beat has to say first
+ * that nobody has marked the row since. */
+bool pace_is_stale(const struct pace *p, nsec sent, nsec now);
 /* How long a beat may take; <= 0: it would be too late. */
 nsec pace_patience(const struct pace *p, nsec now);
 

@@ -26,6 +26,8 @@ struct fix {
 	size_t told_n;
 	unsigned gone;                       /* calls of it */
 	bool left;
+	struct shard_job slow;               /* its run set: a lost lease posts it */
+	unsigned slow_n;
 };
 
 static void
@@ -35,6 +37,8 @@ changed(void *ctx, int64_t node)
 
 	CHECK(f->told_n < COUNT(f->told));
 	f->told[f->told_n++] = node;
+	if (node == NODE_NONE && f->slow.run != NULL)
+		shard_post(f->shard, &f->slow);
 }
 
 static void
@@ -251,6 +255,41 @@ TEST(node_that_stood_still_holds_nothing)
 	CHECK(f.told[1] == NODE_NONE && f.told[2] > 0 && cluster_holds(f.c));
 	cluster_stats(f.c, &s);
 	CHECK_INT(s.lost, 1);
+	fix_close(&f);
+}
+
+/* The second time it stands behind the join, and before its answer. */
+static void
+slow(struct shard_job *job)
+{
+	struct fix *f = CONTAINER_OF(job, struct fix, slow);
+	nsec end = clock_mono() + LEASE * NS_PER_MS;
+
+	if (f->slow_n++ == 0)
+		shard_post(f->shard, job);
+	else
+		while (clock_mono() < end)
+			poll(NULL, 0, 10);
+}
+
+/* Goal: a join whose answer comes later than its lease would last is no loss: the node renews it
+ * first. */
+TEST(node_that_joins_slowly_is_a_node)
+{
+	struct cluster_stats s;
+	struct fix f;
+
+	fix_open(&f);
+	f.slow.run = slow;
+	run(&f, &(struct store_node_leave){ .node = f.told[0] }, STORE_NODE_LEAVE);
+	while (f.told_n < 3)
+		turn(&f);
+	do {
+		turn(&f);
+		cluster_stats(f.c, &s);
+	} while (s.beats < 4);
+	CHECK_INT(f.slow_n, 2);
+	CHECK(s.lost == 1 && s.joined == 2 && f.told_n == 3);
 	fix_close(&f);
 }
 
