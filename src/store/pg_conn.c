@@ -35,6 +35,8 @@ static _Atomic int newest;
  * came to nothing there, and then the one that answered. */
 static _Atomic unsigned first_host;
 
+static _Atomic bool reached;                 /* a server, by this process */
+
 static void
 backend_left(const struct pg *p)
 {
@@ -567,6 +569,7 @@ greet(struct pg *p)
 
 	p->life++;
 	p->state = PG_UP;
+	atomic_store(&reached, true);
 	if (pq.setnonblocking(p->c, 1) != 0 || pq.enterPipelineMode(p->c) != 1)
 		return pg_lose(p, pq.errorMessage(p->c));
 	rc = session(p);
@@ -708,6 +711,7 @@ int
 pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 {
 	struct pg *p;
+	nsec patience;
 	int rc = pg_lib_load(&on->err);
 
 	if (rc == OK)
@@ -718,7 +722,10 @@ pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 	p->on = on;
 	p->use = use;
 	p->url = mem_cstr(str_of(url));
-	rc = pg_up(p, clock_mono() + pg_start_hosts(url) * pg_patience(p));
+	/* The server was there a moment ago: on a busy machine it may be slow. */
+	patience = atomic_load(&reached) ? LIMIT_PG_OPEN_MS * NS_PER_MS :
+	    pg_start_hosts(url) * pg_patience(p);
+	rc = pg_up(p, clock_mono() + patience);
 	if (rc != OK && on->cause.text[0] != '\0')
 		on->err = on->cause;         /* for who starts */
 	if (rc != OK && p->refused)

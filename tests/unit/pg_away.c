@@ -140,6 +140,41 @@ kill_backends(void *arg)
 	return NULL;
 }
 
+/* Until a connection has been refused for longer than a command waits. */
+static void *
+let_in(void *arg)
+{
+	struct pg_proxy *p = arg;
+	int from = atomic_load(&p->connects);
+
+	while (atomic_load(&p->connects) < from + LIMIT_PG_WAIT_MS / LIMIT_PG_RETRY_MS + 2)
+		poll(NULL, 0, 10);
+	atomic_store(&p->cut, PG_CUT_NOT);
+	return NULL;
+}
+
+/* Goal: a start whose first connections were made waits longer for the others than a command
+ * does. */
+TEST(pg_a_start_is_patient_with_a_server_that_was_there)
+{
+	struct fix f;
+	struct pg_proxy p;
+	struct store_reader *r;
+	char url[PG_URL_MAX];
+	pthread_t thread;
+
+	pg_fresh(url);
+	pg_proxy_start(&p, url);
+	af_open(&f, p.url);
+	atomic_store(&p.cut, PG_CUT_ALL);
+	CHECK(pthread_create(&thread, NULL, let_in, &p) == 0);
+	CHECK_RC(store_reader_open(f.st, &r, &f.e), OK);
+	pthread_join(thread, NULL);
+	store_reader_close(r);
+	af_close(&f);
+	pg_proxy_end(&p);
+}
+
 /* Goal: whenever backends are ended all commands succeed, once each. */
 TEST(pg_no_command_notices_that_backends_end)
 {
