@@ -94,6 +94,43 @@ ask_for(struct call *c, int64_t node)
 	    .error = buf_str(&sh->away), .error_type = sh->away_type };
 }
 
+/* The other node has the credentials that the session stands for, which are good for longer
+ * than it: its end is seen here. */
+struct session_guard {
+	struct relay_guard relay;
+	struct standing standing;
+};
+
+static void
+session_is_over(struct standing *s)
+{
+	relay_cut(&CONTAINER_OF(s, struct session_guard, standing)->relay);
+}
+
+static void
+request_is_over(struct relay_guard *g)
+{
+	struct session_guard *x = CONTAINER_OF(g, struct session_guard, relay);
+
+	standing_end(&x->standing);
+	free(x);
+}
+
+static bool
+relay_in_session(struct call *c, struct relay_ask_for *q)
+{
+	struct session_guard *x = mem_new(struct session_guard);
+
+	x->relay.over = request_is_over;
+	standing_begin(&x->standing, c, session_is_over);
+	standing_keep(&x->standing);
+	q->guard = &x->relay;
+	if (relay_request(c->api->relay, c->r, q))
+		return true;
+	request_is_over(q->guard);
+	return false;
+}
+
 /* True: it is theirs. */
 static bool
 send_to(struct call *c, int64_t node, struct str body)
@@ -110,7 +147,7 @@ send_to(struct call *c, int64_t node, struct str body)
 	}
 	q = ask_for(c, node);
 	q.body = body;
-	return relay_request(rl, c->r, &q);
+	return c->who.in_session ? relay_in_session(c, &q) : relay_request(rl, c->r, &q);
 }
 
 /* ---- all nodes -------------------------------------------------------------------------- */

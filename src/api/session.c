@@ -279,6 +279,17 @@ api_session_get(struct call *c)
 	return show(c, STR_NONE);
 }
 
+/* At other nodes too, as far as can be known. */
+static void
+old_has_ended(struct auth_wait *w)
+{
+	struct call *c = CONTAINER_OF(w, struct call, asking);
+	struct str line = c->lines;
+
+	c->lines = STR_NONE;
+	call_finish(c, show(c, line));
+}
+
 int
 api_session_create(struct call *c)
 {
@@ -304,7 +315,9 @@ api_session_create(struct call *c)
 	c->who.expires = until;
 	line = cookie_line(c, buf_str(&name), (until - now + 999) / 1000);
 	buf_release(&name);
-	return show(c, line);
+	c->lines = line;
+	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = old_has_ended };
+	return olds == 1 && auth_session_end_wait(a, &c->asking) ? OK : show(c, line);
 }
 
 static void

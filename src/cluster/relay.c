@@ -286,6 +286,7 @@ passage_leave(struct passage *s)
 	rl = s->link->rl;
 	shard_timer_cancel(rl->shard, &s->beat);
 	list_remove(&s->of_link);
+	list_remove(&s->pending);
 	map_take(&rl->streams, &k);
 	rl->served_n -= !s->opener;
 	atomic_store_explicit(&rl->under_way, rl->streams.n, memory_order_relaxed);
@@ -298,7 +299,12 @@ passage_discard(struct passage *s)
 	buf_release(&s->out);
 	buf_release(&s->lines);
 	buf_release(&s->answer);
+	buf_release(&s->pend);
 	free(s->peer);
+	if (s->guard != NULL) {
+		s->guard->passage = NULL;
+		s->guard->over(s->guard);
+	}
 	free(s);
 }
 
@@ -529,6 +535,8 @@ relay_new(struct relays *all, struct shard *s)
 	rl->up = true;
 	list_init(&rl->links);
 	list_init(&rl->finds);
+	list_init(&rl->pending);
+	rl->flush.run = in_flush;
 	map_init(&rl->streams, key_hash, key_is, key_of);
 	rl->turn.run = cut_broken;
 	rl->beat.fire = on_beat;

@@ -84,7 +84,16 @@ struct relay_ask_for {
 	struct str lines, drops;             /* may be empty */
 	struct str error_lines;              /* of a 503 */
 	struct str error, error_type;        /* its body; they outlive the relay */
+	struct relay_guard *guard;           /* or NULL */
 };
+/* Who may end a request that another node answers: over is called when it is over, once, if
+ * relay_request took it. */
+struct relay_guard {
+	void (*over)(struct relay_guard *g);
+	struct passage *passage;             /* private */
+};
+/* Before over: the client's connection is reset. */
+void relay_cut(struct relay_guard *g);
 bool relay_reaches(struct relay *rl, int64_t node);
 bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *q);
 /* The same, but the answer (its head too) comes to `answered`, in a later turn: nothing, if it

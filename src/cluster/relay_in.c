@@ -2,7 +2,9 @@
  * relay_in.c - requests of other nodes' clients that we serve.
  *
  * A request comes in as a connection that is a port.  What its answer is given beyond its
- * credit waits in the connection, under the rules for slow readers.
+ * credit waits in the connection, under the rules for slow readers.  What is sent in a turn
+ * goes in one frame, and the last one says that it is: a client that has the whole answer is
+ * done with this request, also for the limits of its node (auth.h).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,8 +15,6 @@
 
 #include "base/log.h"
 #include "net/http.h"
-
-#define FRAME_PARTS 16                       /* pieces of one frame */
 
 static void
 check_in(const struct passage *s)
@@ -34,26 +34,50 @@ total(const struct str *pieces, size_t n)
 	return bytes;
 }
 
-/* One frame of them, after `skip` bytes; how many bytes it has. */
-static size_t
-send_some(struct passage *s, const struct str *pieces, size_t n, size_t skip)
+/* arg: of the frame. */
+static void
+flush(struct passage *s, unsigned arg)
 {
-	struct str some[FRAME_PARTS];
-	size_t parts = 0, bytes = 0, max = s->credit < PIECE_MAX ? s->credit : PIECE_MAX;
+	list_remove(&s->pending);
+	if (s->pend.n > 0)
+		passage_send(s, FRAME_BYTES, arg, 0, buf_str(&s->pend));
+	buf_release(&s->pend);
+}
 
-	for (size_t i = 0; i < n && parts < FRAME_PARTS && bytes < max; i++) {
-		struct str piece = str_sub(pieces[i], skip, max - bytes);
+void
+in_flush(struct shard_job *job)
+{
+	struct relay *rl = CONTAINER_OF(job, struct relay, flush);
+	struct list *next;
 
-		skip -= skip < pieces[i].n ? skip : pieces[i].n;
-		if (piece.n > 0)
-			some[parts++] = piece;
-		bytes += piece.n;
+	for (struct list *i = rl->pending.next; i != &rl->pending; i = next) {
+		struct passage *s = CONTAINER_OF(i, struct passage, pending);
+
+		next = i->next;
+		if (!http_port_ends(s->port))        /* else answer_closed comes, in this turn */
+			flush(s, 0);
 	}
-	if (bytes > 0)
-		link_send(s->link, (struct frame){ .kind = FRAME_BYTES, .id = s->id }, some,
-		    parts);
-	s->credit -= bytes;
-	return bytes;
+}
+
+/* Keeps some of a piece for the turn's end; how many bytes. */
+static size_t
+keep_some(struct passage *s, struct str piece)
+{
+	struct relay *rl = s->link->rl;
+	size_t room;
+
+	if (s->pend.n == PIECE_MAX)
+		flush(s, 0);
+	if (!list_joined(&s->pending)) {
+		s->pend = BUF(PIECE_MAX);
+		list_append(&rl->pending, &s->pending);
+		shard_at_turn_end(rl->shard, &rl->flush);
+	}
+	room = PIECE_MAX - s->pend.n;
+	piece = str_sub(piece, 0, room < s->credit ? room : s->credit);
+	buf_add(&s->pend, piece);
+	s->credit -= piece.n;
+	return piece.n;
 }
 
 /* All that there is credit for: what is left waits for more of it. */
@@ -61,12 +85,13 @@ static size_t
 answer_write(void *ctx, const struct str *pieces, size_t n)
 {
 	struct passage *s = ctx;
-	size_t all = total(pieces, n), taken = 0;
+	size_t taken = 0, done;
 
 	if (s->moved)
-		return all;                  /* the other node tells what it was */
-	while (taken < all && s->credit > 0)
-		taken += send_some(s, pieces, n, taken);
+		return total(pieces, n);     /* the other node tells what it was */
+	for (size_t i = 0; i < n && s->credit > 0; i++)
+		for (size_t at = 0; at < pieces[i].n && s->credit > 0; taken += done, at += done)
+			done = keep_some(s, str_sub(pieces[i], at, pieces[i].n));
 	return taken;
 }
 
@@ -85,6 +110,7 @@ answer_closed(void *ctx, enum http_port_end how)
 {
 	struct passage *s = ctx;
 
+	flush(s, how == HTTP_PORT_RESET ? 0 : 1 + (unsigned)how);
 	if (!s->moved)
 		passage_send(s, how == HTTP_PORT_RESET ? FRAME_ABORT : FRAME_END, how, 0,
 		    STR_NONE);
@@ -96,6 +122,7 @@ answer_idle(void *ctx, struct str beat, msec every)
 {
 	struct passage *s = ctx;
 
+	flush(s, 0);
 	if (!s->moved)
 		passage_send(s, FRAME_IDLE, 0, (uint64_t)every, beat);
 }

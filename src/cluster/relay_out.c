@@ -262,6 +262,8 @@ out_frame(struct passage *s, const struct frame *f)
 	switch (f->kind) {
 	case FRAME_BYTES:
 		(s->whole != NULL ? whole_bytes : answer_bytes)(s, f->payload);
+		if (f->arg != 0)
+			answer_end(s, (enum http_port_end)(f->arg - 1));
 		break;
 	case FRAME_IDLE:
 		answer_idle(s, f);
@@ -359,10 +361,23 @@ relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_for *
 
 	if (s == NULL)
 		return false;
+	s->guard = q->guard;
+	if (s->guard != NULL)
+		s->guard->passage = s;
 	s->tunnel = http_tunnel_begin(r, &client_ops, s);
 	atomic_fetch_add_explicit(&rl->sent, 1, memory_order_relaxed);
 	send_request(s, l);
 	return true;
+}
+
+void
+relay_cut(struct relay_guard *g)
+{
+	struct passage *s = g->passage;
+
+	check_out(s);
+	passage_send(s, FRAME_ABORT, 0, 0, STR_NONE);
+	out_cut(s);
 }
 
 size_t

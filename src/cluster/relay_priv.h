@@ -31,7 +31,8 @@
 
 enum frame_kind {
 	FRAME_OPEN = 1,                      /* arg: hops; payload: peer, 0, request */
-	FRAME_BYTES,
+	FRAME_BYTES,                         /* arg: 0, or 1 + enum http_port_end: the last ones;
+	                                        FRAME_END comes too */
 	FRAME_CREDIT,                        /* value: so many bytes more may be sent */
 	FRAME_EOF,                           /* the client sends no more */
 	FRAME_END,                           /* arg: enum http_port_end */
@@ -96,6 +97,7 @@ struct passage {
 	struct buf lines;                    /* of a 503 */
 	struct str error, error_type;
 	char *peer;
+	struct relay_guard *guard;           /* or NULL */
 	unsigned hops;
 	bool answered, opened, held, asked, eof;
 	/* In place of the tunnel: who gets the answer, whole. */
@@ -109,6 +111,8 @@ struct passage {
 	/* Of the other side. */
 	struct http_port *port;
 	bool paused, moved;
+	struct buf pend;                     /* of the answer: sent at the turn's end */
+	struct list pending;
 };
 
 struct find;
@@ -145,6 +149,8 @@ struct relay {
 	size_t served_n;                     /* of them, of other nodes */
 	uint64_t last_id;
 	struct shard_job turn;               /* cuts what is broken */
+	struct list pending;                 /* passages with bytes that are not sent */
+	struct shard_job flush;
 	struct wheel_timer beat, down;
 	_Atomic uint64_t sent, served, lost;
 	_Atomic size_t under_way;
@@ -180,6 +186,7 @@ void out_cut(struct passage *s);              /* the link is gone; frees it */
 void in_open(struct link *l, const struct frame *f);
 void in_frame(struct passage *s, const struct frame *f);
 void in_cut(struct passage *s);
+void in_flush(struct shard_job *job);        /* of a relay */
 
 /* relay_claim.c */
 

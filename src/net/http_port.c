@@ -149,6 +149,12 @@ http_port_writable(struct http_port *p)
 		http_conn_written(c, 0, 0);
 }
 
+bool
+http_port_ends(const struct http_port *p)
+{
+	return p->closing.run != NULL;
+}
+
 void
 http_port_drop(struct http_port *p)
 {

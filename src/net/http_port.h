@@ -50,6 +50,7 @@ struct http_port *http_port_open(struct http_server *hs, struct shard *s, struct
 void http_port_bytes(struct http_port *p, struct str bytes);     /* from the client */
 void http_port_eof(struct http_port *p);     /* it sends no more */
 void http_port_writable(struct http_port *p);
+bool http_port_ends(const struct http_port *p);  /* `closed` is called at the turn's end */
 /* The client is gone. */
 void http_port_drop(struct http_port *p);
 

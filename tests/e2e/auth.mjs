@@ -283,10 +283,14 @@ await scenario("limits of keys and users", async () => {
     check(after >= 1 && after <= wait, `${what}: when to come again`, after);
   };
   const thread = (await call(server, "POST", "/threads", {}, key("ck_one"))).json.thread_id;
-  const alone = (target = "") => new Promise((ok, no) => http.get(`${server.url}/threads/${thread}${target}`, { agent: false, headers: key("ck_one") }, (r) => r.resume().on("end", () => ok(r.statusCode))).on("error", no));
+  const alone = (target = thread) => new Promise((ok, no) => http.get(`${server.url}/threads/${target}`, { agent: false, headers: key("ck_one") }, (r) => r.resume().on("end", () => ok(r.statusCode))).on("error", no));
   const turns = [];
   for (let i = 0; i < 100; i++) turns.push(await alone());
   equal(turns.filter((s) => s !== 200), [], "who has an answer has a place for the next request, by another connection");
+  const busy = (await call(server, "POST", "/threads", {}, key("ck_free"))).json.thread_id, relayed = [];
+  await call(server, "POST", `/threads/${busy}/runs`, JSON.parse(stall), key("ck_free"));
+  for (let i = 0; i < 100; i++) relayed.push(await alone(`${busy}/state`));
+  equal(relayed.filter((s) => s !== 200), [], "also where another node answers, which has the thread");
   const stop = new AbortController();
   const stream = await fetch(`${server.url}/threads/${thread}/runs/stream`, { method: "POST", body: stall, headers: { ...key("ck_one"), "content-type": "application/json" }, signal: stop.signal });
   await refused("a second request beside a stream", await call(server, "POST", "/threads", {}, key("ck_one")), "concurrency", 1);
