@@ -157,7 +157,7 @@ call_serve(struct call *c)
 
 	/* A run may take hours; its input is read before it starts. */
 	if (c->r->body.n > BODY_KEPT && (c->route->flags & ROUTE_BODY) &&
-	    !(c->route->flags & ROUTE_READS))
+	    !(c->route->flags & (ROUTE_READS | ROUTE_KEEPS)))
 		body = http_take_body(c->r);
 	rc = body_parse(c, &doc, &c->err);
 	if (rc == OK && (c->route->flags & ROUTE_ARRAY))

@@ -109,6 +109,7 @@ struct call {
 	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct client *client;               /* of an answer that lasts (client.h) */
 	struct a2a_call *a2a;                /* a request of A2A */
+	struct injecting *injecting;         /* a message for a run */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct commander *commander;         /* of a request that is a command */

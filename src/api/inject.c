@@ -59,15 +59,26 @@ read_message(struct call *c, struct str *out)
 	return rc;
 }
 
+#define TRIES 3
+
+struct injecting { struct str ns, message; unsigned tries; };
+
 static void
 injected(void *ctx, int rc)
 {
 	struct call *c = ctx;
+	struct injecting *x = c->injecting;
 
 	/* Of two nodes that wake a run one has it. */
 	if ((rc == ERR_CONFLICT || rc == ERR_BUSY) && c->route->handle == api_run_inject &&
 	    peer_took(c))
 		return;
+	/* Nor is it that one's any more: it is parked again. */
+	if (rc == ERR_BUSY && ++x->tries < TRIES) {
+		run_inject(c->api->runs, c->owner, &c->thread_id, &c->run_id, x->ns, x->message,
+		    injected, c);
+		return;
+	}
 	if (rc == ERR_CONFLICT)
 		err_set(&c->err, rc, "no conversation with a model is under way in this run");
 	else if (rc == ERR_LIMIT)
@@ -96,6 +107,10 @@ call_inject(struct call *c, int (*then)(struct call *c))
 	if (rc != OK)
 		return rc;
 	c->then = then;
+	c->injecting = arena_zero(&c->r->arena, sizeof *c->injecting);
+	if (c->injecting == NULL)
+		return ERR_TOOBIG;
+	*c->injecting = (struct injecting){ ns, message, 0 };
 	run_inject(c->api->runs, c->owner, &c->thread_id, &c->run_id, ns, message,
 	    injected, c);
 	return OK;

@@ -331,8 +331,8 @@ peer_by_path(struct call *c, int (*here)(struct call *c))
 bool
 peer_took(struct call *c)
 {
-	/* A large body is not kept: its client is told to come again. */
-	return c->api->relay != NULL && c->r->body.n > 0 &&
+	assert(c->route->flags & ROUTE_KEEPS);
+	return c->api->relay != NULL &&
 	    send_to(c, node_of_thread(c, &c->thread_id), c->r->body);
 }
 

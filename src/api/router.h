@@ -35,6 +35,8 @@ enum route_flags {
 	                                        its own; see command.h */
 	ROUTE_SOCKET = 4096,                 /* may begin a WebSocket: takes tickets of
 	                                        the thread, its first parameter */
+	ROUTE_KEEPS = 16384,                 /* with BODY: it is kept, however large: another node
+	                                        may turn out to be the one that takes it */
 	ROUTE_MODULE = 8192,                 /* reads a module of WebAssembly */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */

@@ -252,7 +252,7 @@ const struct route routes[] = {
 	  "nothing; 204 when it waited", 202 },
 
 	{ "POST", "/threads/{thread_id}/runs/{run_id}/inject", THREADS_UPDATE,
-	  ROUTE_BODY, INPUT,
+	  ROUTE_BODY | ROUTE_KEEPS, INPUT,
 	  api_run_inject, "Put a message into the conversation of a run under way",
 	  "message* (role user or system), namespace", "{}, once it is stored", 200 },
 

@@ -19,6 +19,8 @@
 #include "run/job_priv.h"
 
 #define TRIES_MAX 16
+#define QUICK     4                            /* of them; then each waits for AGAIN_MS: */
+#define AGAIN_MS  10                           /* another node has it, or will, in a commit */
 
 struct inject {
 	struct parcel parcel;
@@ -31,7 +33,8 @@ struct inject {
 	void (*done)(void *ctx, int rc);
 	void *ctx;
 	int rc;
-	unsigned tries;
+	unsigned tries, waited;
+	struct wheel_timer again;
 	/* while it is written */
 	struct store_run_save c;
 	struct changes changes;
@@ -157,16 +160,6 @@ inject_look(struct run *run)
 	}
 }
 
-void
-inject_refuse(struct run *run)
-{
-	for (struct inject *x = run->injects, *next; x != NULL; x = next) {
-		next = x->next;
-		finish(x, ERR_CONFLICT);
-	}
-	run->injects = NULL;
-}
-
 /* Behind those that are there: they are heard in the order in which they came. */
 static void
 wait_for_it(struct inject *x, struct run *run)
@@ -180,6 +173,18 @@ wait_for_it(struct inject *x, struct run *run)
 }
 
 static void route_open(void *ctx, struct parcel *p);
+
+/* It has ended, or another node woke it: the store says which. */
+void
+inject_refuse(struct run *run)
+{
+	for (struct inject *x = run->injects, *next; x != NULL; x = next) {
+		next = x->next;
+		x->tries++;
+		runs_forward(&x->at, x->away, &x->parcel, route_open);
+	}
+	run->injects = NULL;
+}
 
 static void
 arrive_open(void *ctx, struct parcel *p)
@@ -202,10 +207,9 @@ arrive_open(void *ctx, struct parcel *p)
 }
 
 static void
-route_open(void *ctx, struct parcel *p)
+route(struct inject *x)
 {
-	struct runs *here = ctx;
-	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
+	struct runs *here = x->away;
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_run row;
 	struct runs *home = NULL;
@@ -227,6 +231,28 @@ route_open(void *ctx, struct parcel *p)
 		runs_forward(&x->at, home, &x->parcel, arrive_open);
 	}
 	arena_release(&a);
+}
+
+static void
+on_again(struct wheel_timer *t)
+{
+	route(CONTAINER_OF(t, struct inject, again));
+}
+
+static void
+route_open(void *ctx, struct parcel *p)
+{
+	struct runs *here = ctx;
+	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
+
+	assert(here == x->away);
+	if (x->tries <= QUICK || here->draining || x->waited == x->tries) {
+		route(x);
+		return;
+	}
+	x->waited = x->tries;
+	x->again.fire = on_again;
+	shard_timer_set(here->shard, &x->again, AGAIN_MS);
 }
 
 void

@@ -104,6 +104,16 @@ for (const shards of shardsList) {
     }
     await s.stop();
   });
+
+  await scenario(`${shards}: large messages for a conversation that is parked, at once`, async () => {
+    const s = await open(scratch(), shards), large = "be quick" + " and quick".repeat(2000);
+    const list = await Promise.all(Array.from({ length: 12 }, () => begin(s, "talk", { messages: "hello" })));
+    await parked(s);
+    // Of several nodes one has the run, and the others give it what they got.
+    const all = await Promise.all(list.map((x) => Promise.all([1, 2, 3].map(() => inject(s, x, large)))));
+    equal(all.flat().filter((a) => a.status !== 200).map((a) => [a.status, a.text]), [], "all are taken");
+    await s.stop();
+  });
 }
 await mock.stop();
 finish();
