@@ -142,6 +142,8 @@ send_to(struct call *c, int64_t node, struct str body)
 	    !relay_reaches(rl, node))
 		return false;
 	if (peer_asks(c)) {
+		if (!relay_moves(c->r, node))
+			return false;
 		relay_moved(rl, c->r, node);
 		return true;
 	}

@@ -101,8 +101,11 @@ bool relay_request(struct relay *rl, struct http_req *r, const struct relay_ask_
 bool relay_ask(struct relay *rl, const struct http_req *r, const struct relay_ask_for *q,
     size_t max, void (*answered)(void *ctx, struct str answer), void *ctx);
 size_t relay_others(struct relay *rl, int64_t *nodes, size_t max);
-/* r came from another node and is about something of `node`: its sender is told to ask
- * there.  r is gone. */
+/* r came from another node and is about something of `node`: may its sender be told to ask
+ * there?  No: it has asked as often as it may, or is that node, where the thing was a moment
+ * ago. */
+bool relay_moves(const struct http_req *r, int64_t node);
+/* It is told so.  r is gone. */
 void relay_moved(struct relay *rl, struct http_req *r, int64_t node);
 
 /* Threads that somebody listens to in this process, without a run: requests about them come

@@ -184,6 +184,7 @@ in_open(struct link *l, const struct frame *f)
 	peer = (size_t)(end - f->payload.p);
 	s = mem_new(struct passage);
 	s->id = f->id;
+	s->hops = f->arg;
 	s->credit = LIMIT_RELAY_WINDOW_BYTES;
 	s->port = http_port_open(rl->all->hs, rl->shard, str_sub(f->payload, 0, peer),
 	    &answer_ops, s);
@@ -218,6 +219,17 @@ in_frame(struct passage *s, const struct frame *f)
 	default:
 		break;
 	}
+}
+
+bool
+relay_moves(const struct http_req *r, int64_t node)
+{
+	const struct passage *s = r->through;
+
+	if (r->conn == NULL)
+		return false;
+	check_in(s);
+	return s->hops + 1 < LIMIT_RELAY_HOPS && s->link->node != node;
 }
 
 void

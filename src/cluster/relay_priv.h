@@ -90,6 +90,7 @@ struct passage {
 	uint64_t number;                     /* of an opener's FRAME_OPEN */
 	size_t credit;                       /* bytes that we may send */
 	size_t owed;                         /* bytes taken that they have no credit for */
+	unsigned hops;                       /* other nodes that were asked before */
 	/* Of an opener. */
 	struct http_tunnel *tunnel;
 	struct buf out;                      /* for the other node; out_at were sent */
@@ -98,7 +99,6 @@ struct passage {
 	struct str error, error_type;
 	char *peer;
 	struct relay_guard *guard;           /* or NULL */
-	unsigned hops;
 	bool answered, opened, held, asked, eof;
 	/* In place of the tunnel: who gets the answer, whole. */
 	void (*whole)(void *ctx, struct str answer);
