@@ -105,7 +105,8 @@ export async function startCluster(options) {
 
   // Until then a request about a thread of another one is answered from the store.
   const knows = async (node) => {
-    const text = await (await fetch(node.url + health.replace(/\w+$/, "metrics"))).text();
+    const r = await fetch(node.url + health.replace(/\w+$/, "metrics")), text = await r.text();
+    if (r.status === 404) return true;       // its settings turn it off
     return Number(/^cohort_cluster_nodes (\d+)$/m.exec(text)?.[1]) >= n - 1 && /^cohort_bus_up 1$/m.test(text);
   };
   if (options.together) await until(async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean), "the nodes to know each other");
@@ -116,7 +117,7 @@ export async function startCluster(options) {
   Object.defineProperty(cluster, "log", { get: () => cluster.nodes.map((x) => x.text()).join("") });
   // For tests that look at the process, or signal it.
   const all = (signal) => cluster.nodes.map((x) => x.child.kill(signal)).every(Boolean);
-  cluster.child = { get pid() { return cluster.nodes[0].child.pid; }, kill: all, on: (...a) => cluster.nodes[0].child.on(...a), once: (...a) => cluster.nodes[0].child.once(...a) };
+  cluster.child = { get pid() { return cluster.nodes[0].child.pid; }, get exitCode() { return cluster.nodes.map((x) => x.child.exitCode).find((c) => c !== null) ?? null; }, kill: all, on: (...a) => cluster.nodes[0].child.on(...a), once: (...a) => cluster.nodes[0].child.once(...a) };
   cluster.exited = Promise.all(cluster.nodes.map((x) => x.exited)).then((list) => list.find((e) => e.code !== 0) ?? list[0]);
   cluster.stop = async (signal = "SIGTERM") => {
     const list = cluster.nodes.map((x) => { if (x.exit === null) x.child.kill(signal); return x.exited; });

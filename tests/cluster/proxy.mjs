@@ -149,14 +149,14 @@ export async function startProxy(port, addresses) {
       const first = waiting.subarray(0, n + 4);
       waiting = waiting.subarray(n + 4);
       request = body(kind);
-      connect(first, 3, (s) => { answer(s, h.slice(0, h.indexOf(" "))); pump(); });
+      connect(first, 3, (s) => { answer(s, h.slice(0, h.indexOf(" "))); pump(); if (half && request?.done && node === s) s.end(); });
     }
 
     client.on("data", (d) => { waiting = waiting.length === 0 ? d : Buffer.concat([waiting, d]); pump(); });
     client.on("end", () => {
       half = true;
       if (joined) { if (node?.connected) node.end(); } else if (request === undefined) pump();
-      else if (!request.done && node?.connected && waiting.length === 0) node.end();
+      else if (node?.connected && waiting.length === 0) node.end();
     });
     client.on("close", () => { clearTimeout(client.slow); over = true; node?.destroy(); });
   }

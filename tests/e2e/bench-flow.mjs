@@ -4,7 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runBench } from "./bench-lib.mjs";
-import { binary, check, equal, finish, scenario, scratch, startMock, startServer } from "./lib.mjs";
+import { binary, check, equal, finish, onPostgres, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
 const bench = (...args) => runBench(["flow", ...args]);
 const tiered = async (mock) => {
@@ -25,7 +25,7 @@ await scenario("a model of the registry", async () => {
   check(r.result.server_time_p50_ms > 0 && r.result.server_time_p50_ms < r.result.model_time_p50_ms, "and the server's", r.result.server_time_p50_ms);
   check(r.result.model_tokens_per_s > 0 && r.result.model_tokens_per_s < 520, "tokens a second", r.result.model_tokens_per_s);
   equal(r.result.model_tokens_out, 4 * 2 * 42, "tokens of the runs on threads");
-  equal([r.result.store, r.result.auth_tier], ["sqlite", "none"], "what the server is");
+  equal([r.result.store, r.result.auth_tier], [onPostgres ? "postgres" : "sqlite", "none"], "what the server is");
   const usd = (r.result.model_tokens_in * 1 + r.result.model_tokens_out * 10) / 1e6;
   check(Math.abs(r.result.model_cost_usd - usd) < 2e-6, "what they cost", [r.result.model_cost_usd, usd]);
 });

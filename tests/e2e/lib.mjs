@@ -130,7 +130,7 @@ export async function startMock(args = [], env = {}, port = undefined, via = und
 // N nodes behind a proxy (tests/cluster/lib.mjs).  COHORT_TEST_PROXY=1: one node behind that
 // proxy, to tell what is the proxy's doing.
 const nodes = Number(process.env.COHORT_TEST_CLUSTER ?? 0);
-const postgres = nodes > 0 || process.env.COHORT_TEST_STORE === "postgres";
+export const onPostgres = nodes > 0 || process.env.COHORT_TEST_STORE === "postgres";
 // Not at the top: it imports this file.
 const cluster = () => import("../cluster/lib.mjs");
 
@@ -146,12 +146,12 @@ async function startBehindProxy(args, options, port) {
 // (a command that becomes the server), memory (no file), health (a path).
 export async function startServer({ args = [], env = {}, dir = scratch(), port, mock, via, memory = false, health = "/ok" } = {}) {
   port ??= await freePort();
-  const onPostgres = postgres && !args.includes("--store");
-  const c = onPostgres ? await cluster() : undefined, store = onPostgres ? (memory ? c.freshSchema() : c.schemaOf(dir)) : undefined;
-  if (nodes > 0 && onPostgres && !via)
+  const inIt = onPostgres && !args.includes("--store");
+  const c = inIt ? await cluster() : undefined, store = inIt ? (memory ? c.freshSchema() : c.schemaOf(dir)) : undefined;
+  if (nodes > 0 && inIt && !via)
     return c.startCluster({ nodes, args, env, dir, port, mock, health, store, nats: c.sharedNats(), spaces: c.theSpaces(nodes), together: true });
   if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
-  const where = onPostgres ? ["--store", store, "--work-path", path.join(dir, "work.db")] : memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")];
+  const where = inIt ? ["--store", store, "--work-path", path.join(dir, "work.db")] : memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")];
   const options = { env, cwd: dir, health, port, via };
   const s = await (process.env.COHORT_TEST_PROXY ? startBehindProxy([...where, ...args], options, port) : startProgram("serve", ["--port", String(port), ...where, ...args], options));
   s.dir = dir;

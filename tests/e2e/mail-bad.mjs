@@ -2,7 +2,7 @@
 // the Unix socket: one row each with the status and words that tell what, where, and what would
 // be right.  No row changes an agent, and afterwards the server still answers.
 import path from "node:path";
-import { call, check, equal, finish, scenario, scratch, startServer } from "./lib.mjs";
+import { call, check, equal, finish, oneNode, scenario, scratch, startServer } from "./lib.mjs";
 import { writeFileSync, mkdirSync } from "node:fs";
 import { connect, frame, pack, register } from "./mail-lib.mjs";
 
@@ -12,7 +12,8 @@ writeFileSync(path.join(agents, "echo.yaml"), "id: echo\ncontext: {n: 0}\ninitia
 const s = await startServer({ dir, args: ["--agents", agents, "--mail-socket", socket, "--shards", "1"] });
 await register(s, "ann", { capabilities: ["sum:v1"] });
 await register(s, "bob", { mailbox_max: 1 });
-const chart = await call(s, "POST", "/agents", { graph_id: "echo", name: "echo", durable: false });
+// The socket is the first node's, and so is this agent.
+const chart = await call(oneNode(s), "POST", "/agents", { graph_id: "echo", name: "echo", durable: false });
 equal(chart.status, 200, "a chart that hears messages");
 const before = (await call(s, "POST", "/agents/search", {})).json;
 

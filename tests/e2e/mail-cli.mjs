@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, oneNode, scenario, scratch, startServer, until } from "./lib.mjs";
 import { contents, poll, uuid } from "./mail-lib.mjs";
 
 const dir = scratch(), agents = path.join(dir, "agents");
@@ -11,8 +11,9 @@ mkdirSync(agents);
 writeFileSync(path.join(agents, "echo.yaml"), "id: echo\ncontext: {n: 0}\ninitial: ready\nstates:\n  ready: {on: {message.request: {actions: {reply: {performative: inform, content: {got: event.data.content}}}}}}\n");
 const s = await startServer({ dir, args: ["--agents", agents] });
 const env = { PATH: process.env.PATH };
+// While it waits a proxy of this process stands still: it asks a node.
 function cli(...args) {
-  const url = args[0] === "help" ? [] : ["--url", s.url], r = spawnSync(binary, [...args, ...url], { encoding: "utf8", timeout: 30000, env });
+  const url = args[0] === "help" ? [] : ["--url", oneNode(s).url], r = spawnSync(binary, [...args, ...url], { encoding: "utf8", timeout: 30000, env });
   return { code: r.status, out: r.stdout, err: r.stderr, lines: r.stdout.split("\n").filter(Boolean) };
 }
 await scenario("--help anywhere", async () => {

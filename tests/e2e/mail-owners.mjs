@@ -36,7 +36,8 @@ await scenario("no address leads to another owner's agent", async () => {
   check(/painter/.test((await send(s, "painterr", 1, {}, bob)).json.detail.replace("painterr", "")), "but one's own");
   equal((await send(s, "all:paint", "to all", {}, bob)).json.receivers, 2, "everyone is everyone of one's own");
   for (let i = 0; i < 4; i++) await send(s, "cap:paint", i, {}, bob);
-  equal([(await poll(s, "painter", { headers: bob })).length, (await poll(s, "clerk", { headers: bob })).length], [3, 3], "and so is one of a capability");
+  const each = [(await poll(s, "painter", { headers: bob })).length, (await poll(s, "clerk", { headers: bob })).length];
+  check(each[0] + each[1] === 6 && (s.nodes ? Math.min(...each) >= 1 : each[0] === 3), "and so is one of a capability; each node takes turns of its own", each);
   for (const n of ["painter", "clerk", "secretgarden"]) equal(await poll(s, n, { headers: alice }), [], `nothing came to alice's ${n}`);
 });
 

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import http from "node:http";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, freePort, scenario, scratch, startMock, startServer } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, processes, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--dims", "64"]);
 const index = ["--store-index-embed", "openai:mock-embed", "--store-index-dims", "64"];
@@ -94,7 +94,7 @@ await scenario("puts that come together share requests, within the provider's co
   const text = (i) => i === 17 ? "refuse me" : `${["ships", "trains", "bridges", "gardens"][i % 4]} of the year ${1700 + 7 * i}`;
   const all = await Promise.all(Array.from({ length: 60 }, (_, i) => one(i, text(i))));
   equal(all.map((r, i) => [i, r.status, r.text]).filter(([i, status]) => status !== (i === 17 ? 502 : 204)), [], "each by itself: one text is refused, the others are not");
-  equal(c.most, 1, "one request at a time");
+  check(c.most <= processes(s), "one request at a time of each node", c.most);
   check(c.requests.length < 60 + 10 && Math.max(...c.requests) > 1, "shared", c.requests);
   for (const i of [0, 16, 18, 59])
     equal((await call(s, "POST", "/store/items/search", { namespace_prefix: ["many"], query: text(i), limit: 1 })).json.items[0].key, `k${i}`, `the vector of ${text(i)} is its own`);

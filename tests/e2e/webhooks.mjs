@@ -3,7 +3,7 @@ import http from "node:http";
 import { createHmac } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
-import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, metric as ofAll, processes, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 import { clientOf, ended, json, matches } from "./core-lib.mjs";
 
 // A receiver: `say` answers a request; what came is in `got`.
@@ -33,7 +33,7 @@ const say = (content) => ({ messages: [{ role: "user", content }] });
 const r = await receiver();
 let server = await start(), client = clientOf(server);
 const hook = (what, at = r) => until(() => at.got.find((g) => g.path === what), `webhook ${what}`);
-const metric = async (name) => Number((await call(server, "GET", "/metrics")).text.match(new RegExp(`^${name} (.*)$`, "m"))?.[1]);
+const metric = (name) => ofAll(server, name);
 
 await scenario("what it says", async () => {
   const { thread_id } = await client.threads.create();
@@ -161,12 +161,12 @@ await scenario("an answer without an end", async () => {
 
 await scenario("a slow receiver holds up only its own", async () => {
   const slow = await receiver(() => {});
-  const most = 8;
-  for (let i = 0; i < 3 * most; i++) await client.runs.wait(null, "agent", { input: say("hi"), webhook: `${slow.url}/${i}` });
-  await until(() => slow.got.length === most, "as many as one may have");
+  const most = 8 * processes(server);
+  for (let i = 0; i < 24; i++) await client.runs.wait(null, "agent", { input: say("hi"), webhook: `${slow.url}/${i}` });
+  await until(() => slow.got.length >= 8, "as many as one may have");
   await client.runs.wait(null, "agent", { input: say("hi"), webhook: `${r.url}/quick` });
   await hook("/quick");
-  equal(slow.got.length, most, "no more than that");
+  check(slow.got.length <= most, "no more than that of each node", slow.got.length);
 });
 
 await scenario("tries", async () => {
