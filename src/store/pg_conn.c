@@ -485,8 +485,9 @@ pg_ask(struct pg *p, const char *text, const char *value, char *out, size_t size
 /* Statements of one row find it by an index, in the order in which they name the tables,
  * as on SQLite; a plan is made once.  Slow reads are planned with their values.
  *
- * Nothing that changes what a text means or when a connection ends is left to settings of
- * the role or the database; a session that waits for its next command may wait for long. */
+ * Nothing that changes what a text means, how those plans are or when a connection ends is
+ * left to settings of the role or the database; a session that waits for its next command
+ * may wait for long. */
 static int
 session(struct pg *p)
 {
@@ -497,6 +498,7 @@ session(struct pg *p)
 	snprintf(text, sizeof text, "SET client_min_messages = error; SET jit = off;"
 	    "SET join_collapse_limit = 1; SET bytea_output = hex; SET DateStyle = ISO;"
 	    "SET standard_conforming_strings = on; SET gin_fuzzy_search_limit = 0;"
+	    "SET enable_nestloop = on; SET enable_indexscan = on; SET enable_sort = on;"
 	    "SET statement_timeout = %lld; SET lock_timeout = %lld;"
 	    "SET idle_in_transaction_session_timeout = %lld; SET idle_session_timeout = 0;"
 	    "SELECT set_config(name, '0', false) FROM pg_settings"

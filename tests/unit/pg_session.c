@@ -134,6 +134,7 @@ login_make(char url[PG_URL_MAX])
 	    "ALTER ROLE login SET DateStyle = 'Postgres, DMY';"
 	    "ALTER ROLE login SET standard_conforming_strings = off;"
 	    "ALTER ROLE login SET idle_session_timeout = 500;"
+	    "ALTER ROLE login SET enable_nestloop = off; ALTER ROLE login SET enable_indexscan = off;"
 	    "ALTER ROLE login SET gin_fuzzy_search_limit = 1");
 	snprintf(rest, sizeof rest, "%s", at + strlen("cohort@"));
 	snprintf(at, PG_URL_MAX - (size_t)(at - url), "login@%s", rest);
@@ -172,6 +173,7 @@ TEST(pg_a_session_is_not_what_its_role_sets)
 	query_end(&q);
 	CHECK(is_set(&db, "standard_conforming_strings", "on"));
 	CHECK(is_set(&db, "idle_session_timeout", "0"));
+	CHECK(is_set(&db, "enable_nestloop", "on") && is_set(&db, "enable_indexscan", "on"));
 	CHECK(is_set(&db, "gin_fuzzy_search_limit", "0"));
 
 	snprintf(look, sizeof look, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d",
