@@ -233,6 +233,8 @@ joined(struct store_cmd *cmd)
 		return;                      /* its row is over with its lease */
 	if (cmd->rc != OK) {
 		join_again(c, cmd->rc, cmd->err.text);
+		if (cmd->rc == ERR_CONFLICT && c->o.outdated != NULL)
+			c->o.outdated(c->o.ctx);
 		return;
 	}
 	if (!pace_is_stale(&c->pace, c->joining, clock_mono())) {

@@ -39,6 +39,9 @@ struct cluster_options {
 	/* On shard 0: this process is that node from now on; NODE_NONE: none, its lease
 	 * is lost.  May be NULL. */
 	void (*changed)(void *ctx, int64_t node);
+	/* On shard 0: the tables are of a newer version, which this one cannot join: it is to
+	 * end.  May be NULL. */
+	void (*outdated)(void *ctx);
 	/* On shard 0: others are gone: what they had is to be taken.  May be NULL. */
 	void (*gone)(void *ctx);
 	void *ctx;

@@ -419,6 +419,20 @@ node_drain(struct node *n)
 		phase_begin(n, DRAIN_API);
 }
 
+void
+node_outdated(struct node *n)
+{
+	struct err e;
+
+	if (n->draining)
+		return;
+	node_fail(n, err_set(&e, ERR_CONFLICT, "PostgreSQL has the tables of a newer Cohort, and this "
+	    "one (%s, format %lld) cannot write to them: start the version that the other nodes "
+	    "have", COHORT_VERSION, (long long)store_server_format()), &e);
+	log_error("cluster", "outdated", "reason=%s", e.text);
+	node_drain(n);
+}
+
 int
 node_run(struct node *n, void (*listening)(void *ctx), void *ctx, struct err *e)
 {

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/url.h"
+#include "store/node.h"
 
 void
 cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1])
@@ -35,7 +36,8 @@ cluster_info_of(const struct config *c, struct buf *b)
 
 	if (gethostname(host, sizeof host - 1) < 0)
 		host[0] = '\0';
-	buf_lit(b, "{\"version\":\"" COHORT_VERSION "\",\"host\":");
+	buf_add_fmt(b, "{\"version\":\"" COHORT_VERSION "\",\"format\":%lld,\"host\":",
+	    (long long)store_server_format());
 	json_add_str(b, str_of(host));
 	buf_add_fmt(b, ",\"pid\":%ld,\"nats\":%s}", (long)getpid(),
 	    config_str(c, SETTING_CLUSTER_NATS).n > 0 ? "true" : "false");

@@ -118,6 +118,12 @@ node_changed(void *ctx, int64_t node)
 }
 
 static void
+outdated(void *ctx)
+{
+	node_outdated(ctx);
+}
+
+static void
 others_gone(void *ctx)
 {
 	struct node *n = ctx;
@@ -166,7 +172,8 @@ join_cluster(struct node *n, struct err *e)
 		    &(struct cluster_options){ .name = str_of(name),
 		    .address = str_of(address), .info = buf_str(&info),
 		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE),
-		    .changed = node_changed, .gone = others_gone, .ctx = n }, e);
+		    .changed = node_changed, .gone = others_gone,
+		    .outdated = outdated, .ctx = n }, e);
 		if (rc == OK)
 			cluster_set_bus(n->cluster, n->bus);
 	}

@@ -88,4 +88,7 @@ struct node {
 	void *ctx;
 };
 
+/* On shard 0: the tables have gone where this version cannot follow; it ends. */
+void node_outdated(struct node *n);
+
 #endif

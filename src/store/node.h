@@ -56,6 +56,10 @@ int store_threads_there(struct store_reader *r, struct store_thread_there *at, s
 
 /* ---- the lease ------------------------------------------------------------ */
 
+/* The newest format of a server's tables that this program knows.  Nodes say it in their info,
+ * as the member `format`: tables are not changed to what a node that lives does not know. */
+int64_t store_server_format(void);
+
 /* A connection of its own, on a thread of its own: a busy writer delays no beat. */
 struct store_pulse;
 int  store_pulse_open(struct store *st, struct store_pulse **out, struct err *e);
@@ -69,7 +73,8 @@ int  store_pulse_beat(struct store_pulse *p, int64_t node, msec lease, nsec pati
 /* ---- commands -------------------------------------------------------------- */
 
 /* A new row.  `before` (0: none), which this process was, is marked as one that left;
- * `dead` as lost: their processes are known to be gone. */
+ * `dead` as lost: their processes are known to be gone.  ERR_CONFLICT: the tables are of a
+ * format that nodes which know no newer one than this cannot live with. */
 struct store_node_join {
 	struct store_cmd cmd;
 	const int64_t *dead;

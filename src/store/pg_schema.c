@@ -23,7 +23,9 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/node.h"
 #include "store/pg_begin_priv.h"
+#include "store/pg_priv.h"
 
 #define MIGRATE_MS 600000
 #define MIGRATE_LOOK_MS 100                  /* between two looks at what another node does */
@@ -327,7 +329,16 @@ static const char mail_2[] =
 "CREATE INDEX letter_receiver ON letter(receiver) WHERE state = 0 AND node <> 0;"
 "CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
 static const char *const steps_2[] = { mail_2, NULL };
-static const char *const *const steps[] = { steps_1, steps_2 };
+
+/* breaks: nodes of the version before would write what is wrong, or fail.  Most steps only add,
+ * and nodes of before go on beside it; one that breaks is not made while such a node lives. */
+static const struct pg_step known[] = { { .texts = steps_1 }, { .texts = steps_2 } };
+
+int64_t
+store_server_format(void)
+{
+	return COUNT(known);
+}
 
 /* ---- migration ------------------------------------------------------------------ */
 
@@ -337,8 +348,10 @@ static const char schema_make[] =
 "BEGIN IF to_regnamespace(quote_ident(name)) IS NULL THEN"
 "	EXECUTE format('CREATE SCHEMA %I', name); END IF; END $$";
 
+struct plan { const struct pg_step *at; size_t n; };
+
 static int
-version_read(struct db *db, int64_t *version, struct err *e)
+version_read(struct db *db, size_t newest, int64_t *version, struct err *e)
 {
 	int64_t there = 0;
 	int rc = db_read_i64(db, "SELECT (to_regclass('cohort_format') IS NOT NULL)::int::bigint",
@@ -347,9 +360,10 @@ version_read(struct db *db, int64_t *version, struct err *e)
 	*version = 0;
 	if (rc == OK && there != 0)
 		rc = db_read_i64(db, "SELECT max(version) FROM cohort_format", version, e);
-	if (rc == OK && *version > (int64_t)COUNT(steps))
+	if (rc == OK && *version > (int64_t)newest)
 		rc = err_set(e, ERR_INVALID, "%s was written by a newer Cohort (format %lld; this "
-		    "one knows up to %zu): start the version that the other nodes have", db_path(db), (long long)*version, COUNT(steps));
+		    "one knows up to %zu): start the version that the other nodes have",
+		    db_path(db), (long long)*version, newest);
 	return rc;
 }
 
@@ -363,30 +377,77 @@ step_run(struct db *db, const char *const *texts, struct err *e)
 	return rc;
 }
 
+/* ---- nodes of older versions ----------------------------------------------------- */
+
+/* What a node says that it knows; those of before nodes said it know the second. */
+#define NODE_FORMAT "coalesce(substring(info FROM '\"format\": *([0-9]+)')::bigint, 2)"
+
+/* No node that lives knows less than `least`; those whose lease is over are marked, and write
+ * nothing for runs if they wake up.  None comes meanwhile. */
+static int
+nodes_check(struct db *db, int64_t least, size_t to, struct err *e)
+{
+	char text[512], names[320] = "";
+	int rc = db_exec(db, "LOCK TABLE node IN ACCESS EXCLUSIVE MODE", e);
+
+	snprintf(text, sizeof text, "SELECT left(string_agg(convert_from(name, 'UTF8') || ' ('"
+	    " || coalesce(substring(info FROM '\"version\": *\"([^\"]*)\"'), '?') || ')', ', '"
+	    " ORDER BY seq), 60) FROM node WHERE state = 0 AND expires > " NOW_PG
+	    " AND " NODE_FORMAT " < %lld", (long long)least);
+	if (rc == OK && pg_ask(db->on->h, text, NULL, names, sizeof names) != OK)
+		rc = db_failed(db, e);
+	if (rc == OK && names[0] != '\0')
+		rc = err_set(e, ERR_BUSY, "the tables must be changed to format %zu, and nodes of an "
+		    "older version that cannot live with that are running: %s; stop them, then "
+		    "start this one (docs/cluster.md, Restart and upgrade)", to, names);
+	snprintf(text, sizeof text, "UPDATE node SET state = 2 WHERE state = 0 AND " NODE_FORMAT
+	    " < %lld", (long long)least);
+	return rc == OK ? db_exec(db, text, e) : rc;
+}
+
+/* From now on no older node joins, or renews its lease, whatever it looks at. */
+static int
+nodes_bar(struct db *db, int64_t least, struct err *e)
+{
+	char text[256];
+
+	snprintf(text, sizeof text, "ALTER TABLE node DROP CONSTRAINT IF EXISTS node_format, ADD"
+	    " CONSTRAINT node_format CHECK (" NODE_FORMAT " >= %lld) NOT VALID",
+	    (long long)least);
+	return db_exec(db, text, e);
+}
+
 /* In a transaction that holds the lock: another node may have done it meanwhile. */
 static int
-steps_run(struct db *db, struct err *e)
+steps_run(struct db *db, const struct plan *p, struct err *e)
 {
+	int64_t version, least = 0;
 	char mark[160];
-	int64_t version;
 	int rc = db_exec(db, schema_make, e);
 
 	if (rc == OK)
-		rc = version_read(db, &version, e);
-	if (rc != OK || version == (int64_t)COUNT(steps))
+		rc = version_read(db, p->n, &version, e);
+	if (rc != OK || version == (int64_t)p->n)
 		return rc;
-	log_info("store", "migrate", "database=%s from=%lld to=%zu", db_path(db),
-	    (long long)version, COUNT(steps));
-	for (size_t v = (size_t)version; rc == OK && v < COUNT(steps); v++)
-		rc = step_run(db, steps[v], e);
+	for (size_t v = (size_t)version; v < p->n; v++)
+		least = p->at[v].breaks ? (int64_t)v + 1 : least;
+	if (least > 0 && version > 0)
+		rc = nodes_check(db, least, p->n, e);
+	if (rc == OK)
+		log_info("store", "migrate", "database=%s from=%lld to=%zu", db_path(db),
+		    (long long)version, p->n);
+	for (size_t v = (size_t)version; rc == OK && v < p->n; v++)
+		rc = step_run(db, p->at[v].texts, e);
+	if (rc == OK && least > 0)
+		rc = nodes_bar(db, least, e);
 	snprintf(mark, sizeof mark, "CREATE TABLE IF NOT EXISTS cohort_format (version bigint);"
-	    "DELETE FROM cohort_format; INSERT INTO cohort_format VALUES (%zu)", COUNT(steps));
+	    "DELETE FROM cohort_format; INSERT INTO cohort_format VALUES (%zu)", p->n);
 	return rc == OK ? db_exec(db, mark, e) : rc;
 }
 
 /* *busy: another node is at it, or its transactions hold the tables. */
 static int
-migrate_try(struct db *db, bool *busy, struct err *e)
+migrate_try(struct db *db, const struct plan *p, bool *busy, struct err *e)
 {
 	char lock[160];
 	int64_t got = 0;
@@ -404,7 +465,7 @@ migrate_try(struct db *db, bool *busy, struct err *e)
 		rc = db_read_i64(db, lock, &got, e);
 	*busy = rc == OK && got == 0;
 	if (rc == OK && !*busy)
-		rc = steps_run(db, e);
+		rc = steps_run(db, p, e);
 	if (rc == OK && !*busy && db_commit(db) != OK)
 		rc = db_failed(db, e);
 	if (rc != OK || *busy)
@@ -435,8 +496,9 @@ encoding_check(struct db *db, struct err *e)
 /* Nodes that start together: one makes the tables, and the others look until they are
  * there.  Not by waiting for the lock, for the connection's deadlines are short. */
 int
-pg_migrate(struct db *db, struct err *e)
+pg_migrate_by(struct db *db, const struct pg_step *steps, size_t n, struct err *e)
 {
+	const struct plan plan = { steps, n };
 	nsec until = clock_mono() + LIMIT_PG_MIGRATE_MS * NS_PER_MS;
 	bool busy = false;
 	int rc = encoding_check(db, e);
@@ -446,17 +508,23 @@ pg_migrate(struct db *db, struct err *e)
 	do {
 		int64_t version = 0;
 
-		rc = version_read(db, &version, e);
-		if (rc != OK || version == (int64_t)COUNT(steps))
+		rc = version_read(db, n, &version, e);
+		if (rc != OK || version == (int64_t)n)
 			return rc;
 		if (clock_mono() >= until)
 			return err_set(e, ERR_BUSY, "PostgreSQL: for %d s another node has been "
 			    "making the tables of format %zu, or transactions have held those of "
 			    "format %lld; start again when they are done",
-			    LIMIT_PG_MIGRATE_MS / 1000, COUNT(steps), (long long)version);
+			    LIMIT_PG_MIGRATE_MS / 1000, n, (long long)version);
 		if (busy)
 			poll(NULL, 0, MIGRATE_LOOK_MS);
-		rc = migrate_try(db, &busy, e);
+		rc = migrate_try(db, &plan, &busy, e);
 	} while (rc == OK && busy);
 	return rc;
+}
+
+int
+pg_migrate(struct db *db, struct err *e)
+{
+	return pg_migrate_by(db, known, COUNT(known), e);
 }

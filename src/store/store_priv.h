@@ -230,7 +230,11 @@ void group_begin_close(struct store *st);
  * node has it, or the thread is gone.  On SQLite: OK. */
 int  store_thread_try(struct store *st, int64_t seq);
 int  store_lock_try(struct store *st, enum lock what, int64_t n);
-int  pg_migrate(struct db *db, struct err *e);       /* pg_schema.c */
+/* pg_schema.c: a step, and do nodes that do not know it have to be gone before?  by: other
+ * steps than this program's, for tests. */
+struct pg_step { const char *const *texts; bool breaks; };
+int  pg_migrate(struct db *db, struct err *e);
+int  pg_migrate_by(struct db *db, const struct pg_step *steps, size_t n, struct err *e);
 
 /* ops.c: an operation.  Adding one: a row in STORE_OP_MAP, and a file that
  * defines store_op_NAME. */

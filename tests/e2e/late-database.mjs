@@ -1,6 +1,6 @@
 // late-database.mjs - a node that starts before its database: it waits, says so, and serves when the
 // database is there; what waiting does not mend ends it at once.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { connect } from "node:net";
 import path from "node:path";
 import { startPostgres } from "../cluster/lib.mjs";
@@ -43,6 +43,18 @@ await scenario("the database comes later", async () => {
   equal(node.log.match(/waits_for_database/g).length, 1, "one line");
   check(/database_is_there/.test(node.log), "and one when it is there", node.log);
   equal(await node.ends("SIGTERM"), { code: 0, signal: null }, "it ends in order");
+});
+
+await scenario("the tables go where a node that runs cannot follow", async () => {
+  const node = await start(pg.url, ["--cluster-lease", "1000"]);
+  await node.serves();
+  // What a newer version does in a step that this one cannot live with, while this one is away.
+  execFileSync("psql", [pg.url, "-qc", "alter table cohort.node add constraint node_format check (false) not valid; update cohort.cohort_format set version = 99"]);
+  equal((await node.ends()).code, 1, "it ends by itself");
+  check(/lease_lost/.test(node.log) && /outdated.*has the tables of a newer Cohort/.test(node.log), "and says why", node.log);
+  const again = await start(pg.url);
+  equal((await again.ends()).code, 1, "nor does it start again");
+  check(/newer Cohort \(format 99; this one knows up to \d+\)/.test(again.log), "and says why", again.log);
 });
 
 await scenario("a start that waits is ended", async () => {

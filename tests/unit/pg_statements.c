@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pg_fix.h"
+#include "store/node.h"
 #include "store/store_priv.h"
 
 static struct err e;
@@ -61,6 +62,53 @@ TEST(pg_refuses_a_newer_format)
 	pg_do(url, "UPDATE cohort_format SET version = 99");
 	CHECK_RC(pg_migrate(&db, &e), ERR_INVALID);
 	CHECK(strstr(e.text, "newer Cohort (format 99") != NULL);
+	db_close(&db);
+}
+
+#define NODE(seq, name, info, expires) "INSERT INTO node VALUES (" seq ", '" name "', '', '" info \
+	"', 0, " expires ", 0);"
+#define LONG "9000000000000"
+
+static void
+check_barred(struct db *db, const char *text)
+{
+	CHECK(db_exec(db, text, &e) != OK);
+	CHECK(strstr(e.text, "node_format") != NULL);
+}
+
+/* Goal: a step that nodes of the version before cannot live with is not made while one lives, and
+ * says which; afterwards none of them joins, or renews what it had, even one that slept.  A step
+ * that only adds is made beside them. */
+TEST(pg_a_step_that_breaks_waits_for_older_nodes)
+{
+	static const char *const before[] = { NULL }, *const adds[] = { "CREATE TABLE added (x"
+	    " bigint)", NULL }, *const breaks[] = { "DROP TABLE added", NULL };
+	static const struct pg_step steps[] = { { before }, { before }, { adds },
+		{ breaks, true } };
+	char url[PG_URL_MAX];
+	struct db db;
+
+	pg_fresh(url);
+	migrated(&db, url);
+	CHECK_INT(store_server_format(), 2);
+	pg_do(url, NODE("1", "lives", "{\"version\":\"0.8.0\",\"pid\":1}", LONG)
+	    NODE("2", "slept", "{\"format\":3}", "1")
+	    NODE("3", "newer", "{\"version\":\"1.0.0\",\"format\":4}", LONG));
+	CHECK_RC(pg_migrate_by(&db, steps, 3, &e), OK);
+	CHECK_RC(pg_migrate_by(&db, steps, 4, &e), ERR_BUSY);
+	CHECK(strstr(e.text, "to format 4") != NULL && strstr(e.text, ": lives (0.8.0); stop") != NULL);
+	CHECK_INT(pg_number_of(url, "SELECT max(version) FROM cohort_format"), 3);
+	CHECK_INT(pg_number_of(url, "SELECT count(*) FROM added"), 0);
+	CHECK_INT(pg_number_of(url, "SELECT count(*) FROM node WHERE state = 0"), 3);
+	pg_do(url, "UPDATE node SET state = 1 WHERE seq = 1");
+	CHECK_RC(pg_migrate_by(&db, steps, 4, &e), OK);
+	CHECK_INT(pg_number_of(url, "SELECT state FROM node WHERE seq = 2"), NODE_LOST);
+	CHECK_INT(pg_number_of(url, "SELECT state FROM node WHERE seq = 3"), NODE_LIVE);
+	CHECK_RC(db_exec(&db, "UPDATE node SET expires = 1 WHERE seq = 3", &e), OK);
+	check_barred(&db, "UPDATE node SET expires = 1 WHERE seq = 2");
+	check_barred(&db, NODE("4", "old", "{\"format\":3}", LONG));
+	check_barred(&db, NODE("5", "old", "{}", LONG));
+	CHECK_RC(db_exec(&db, NODE("6", "new", "{\"format\":10}", LONG), &e), OK);
 	db_close(&db);
 }
 
