@@ -30,21 +30,25 @@ struct foreign {
 
 /* ---- how often --------------------------------------------------------------------- */
 
-static nsec
-price(const struct foreign_desk *d)
+void
+foreign_rate_pay(struct foreign_rate *r, unsigned queries, unsigned shards, nsec now)
 {
-	unsigned shards = atomic_load(&d->rs->sh->shards);
+	nsec price = NS_PER_S * (shards > 0 ? shards : 1) / LIMIT_FOREIGN_QUERIES;
 
-	return NS_PER_S * (shards > 0 ? shards : 1) / LIMIT_FOREIGN_QUERIES;
+	r->paid = (r->paid > now ? r->paid : now) + queries * price;
+}
+
+nsec
+foreign_rate_wait(const struct foreign_rate *r, nsec now)
+{
+	return r->paid - BURST - now;
 }
 
 void
 foreign_pay(struct foreign_desk *d, unsigned queries)
 {
-	nsec now = clock_mono();
-
 	d->queries += queries;
-	d->paid = (d->paid > now ? d->paid : now) + queries * price(d);
+	foreign_rate_pay(&d->rate, queries, atomic_load(&d->rs->sh->shards), clock_mono());
 }
 
 /* ---- one run -------------------------------------------------------------------------- */
@@ -223,7 +227,7 @@ foreign_turn(struct foreign_desk *d)
 	nsec wait;
 
 	for (;;) {
-		wait = d->paid - BURST - clock_mono();
+		wait = foreign_rate_wait(&d->rate, clock_mono());
 		if (wait > 0)
 			break;
 		if (!list_empty(&d->news))

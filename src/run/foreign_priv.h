@@ -18,13 +18,18 @@
 #include "run/tape_priv.h"
 #include "store/node.h"
 
+/* How often a desk may ask: its share, evenly, but for a small burst.  Pure. */
+struct foreign_rate { nsec paid; };          /* queries until now are paid up to here */
+void foreign_rate_pay(struct foreign_rate *r, unsigned queries, unsigned shards, nsec now);
+nsec foreign_rate_wait(const struct foreign_rate *r, nsec now);  /* <= 0: one is allowed */
+
 struct foreign_desk {
 	struct runs *rs;
 	struct map runs;                     /* struct foreign, by run */
 	struct list due;                     /* those to be asked about, the first first */
 	struct list news;                    /* those of which there is something to read */
 	struct wheel_timer turn;             /* when the next query is allowed */
-	nsec paid;                           /* queries until now are paid up to here */
+	struct foreign_rate rate;
 	uint64_t queries;                    /* since the start */
 
 	/* foreign_gone.c */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "run/event_log.h"
+#include "run/foreign_priv.h"
 #include "run/pack.h"
 #include "run_fix.h"
 #include "store/db.h"
@@ -197,6 +198,44 @@ run_more(unsigned n)
 	snprintf(text, sizeof text, "many-runs-%06u", n);
 	memcpy(id.b, text, sizeof id.b);
 	return id;
+}
+
+/* Desks that would ask all the time, each a query of some rows and now and then one more, for
+ * some seconds of a clock of ours; how many queries they made. */
+static unsigned
+asked(struct foreign_rate *desks, unsigned shards, nsec from, nsec until)
+{
+	unsigned n = 0;
+
+	for (nsec now = from; now < until; now += NS_PER_MS)
+		for (unsigned i = 0; i < shards; i++)
+			while (foreign_rate_wait(&desks[i], now) <= 0) {
+				unsigned some = 1 + n % 3;
+
+				foreign_rate_pay(&desks[i], some, shards, now);
+				n += some;
+			}
+	return n;
+}
+
+/* Goal: a process asks about others' runs at most so often, however many shards it has and
+ * however long it did not ask; and not much less often, if there is so much to ask. */
+TEST(foreign_queries_have_a_rate)
+{
+	static const unsigned shards[] = { 1, 2, 4, 16 };
+	const unsigned most = LIMIT_FOREIGN_QUERIES, burst = most / 20;
+
+	for (size_t i = 0; i < COUNT(shards); i++) {
+		struct foreign_rate desks[16] = { 0 };
+		unsigned n, slack = burst + 3 * shards[i];
+
+		n = asked(desks, shards[i], 5 * NS_PER_S, 15 * NS_PER_S);
+		CHECK(n <= 10 * most + slack);
+		CHECK(n >= 10 * most - slack);
+		/* An hour of nothing is no credit. */
+		n = asked(desks, shards[i], 3600 * NS_PER_S, 3601 * NS_PER_S);
+		CHECK(n <= most + slack && n >= most - slack);
+	}
 }
 
 /* Goal: many runs cost few queries, and each gets its turn. */
