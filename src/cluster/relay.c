@@ -397,6 +397,7 @@ link_frame(struct link *l, const struct frame *f)
 	case FRAME_PONG:
 		l->shards = (unsigned)f->value;
 		l->pinged = 0;
+		l->silent = false;
 		break;
 	case FRAME_BROKEN:
 		if (f->value == l->epoch)
@@ -449,15 +450,16 @@ beat(struct link *l)
 	const struct relay_bus *bus = &l->rl->all->bus;
 	nsec now = shard_now(l->rl->shard);
 
-	if (list_empty(&l->streams) && l->rl->id != 0) {
+	if (list_empty(&l->streams) && l->rl->id != 0 && !l->silent) {
 		l->pinged = 0;
 	} else if (!bus->alive(bus->ctx, l->node)) {
 		link_cut(l, true, "the node is gone");
-	} else if (l->pinged == 0) {
+	} else if (l->pinged == 0 || l->silent) {
 		l->pinged = now;
 		link_send(l, (struct frame){ .kind = FRAME_PING,
 		    .value = l->rl->all->shards }, NULL, 0);
 	} else if (now - l->pinged >= LIMIT_RELAY_DOWN_MS * NS_PER_MS) {
+		l->silent = true;
 		link_cut(l, true, "the node does not answer");
 	}
 }

@@ -211,6 +211,18 @@ answer_end(struct passage *s, enum http_port_end how)
 	out_free(s);
 }
 
+/* The bus may be up here and there and yet not join the two: servers of NATS that have lost
+ * each other, a node whose loop stands still. */
+static bool
+is_silent(struct relay *rl, int64_t node)
+{
+	const struct link *l = link_find(rl, node, 0);
+
+	if (l != NULL && l->shards > 0)
+		l = link_find(rl, node, rl->id % l->shards);
+	return l != NULL && l->silent;
+}
+
 bool
 relay_reaches(struct relay *rl, int64_t node)
 {
@@ -218,7 +230,7 @@ relay_reaches(struct relay *rl, int64_t node)
 
 	relay_look(rl);
 	return !rl->stopped && rl->up && rl->node != 0 && node != rl->node && node > 0 &&
-	    bus->alive(bus->ctx, node);
+	    bus->alive(bus->ctx, node) && !is_silent(rl, node);
 }
 
 static void

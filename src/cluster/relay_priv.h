@@ -78,6 +78,8 @@ struct link {
 	bool deaf;                           /* to epoch_in: a frame was missing */
 	bool told;                           /* all that is listened to here */
 	bool broken;                         /* its streams are cut at the turn's end */
+	bool silent;                         /* cut for a ping that was not answered; none was
+	                                        since */
 	nsec pinged;                         /* 0: no answer is waited for */
 	struct list streams;
 };
