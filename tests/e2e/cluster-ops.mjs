@@ -140,7 +140,7 @@ await scenario("rolling restart under load", async () => {
 });
 
 await scenario("a database that is not there, without its password", async () => {
-  const r = await run(["serve", "--port", "0", "--store", "postgres://ann:s3cret@127.0.0.1:1/x"]);
+  const r = await run(["serve", "--port", "0", "--cluster-wait", "3000", "--store", "postgres://ann:s3cret@127.0.0.1:1/x"]);
   check(r.code === 1 && !(r.stdout + r.stderr).includes("s3cret") && /PostgreSQL/.test(r.stderr), "the password is in no line", r);
 });
 
