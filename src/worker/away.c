@@ -10,7 +10,7 @@
 #include "base/scan.h"
 #include "worker/worker_priv.h"
 
-enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's' };
+enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's', READY = 'r' };
 
 /* In the byte order of these machines; texts follow. */
 struct head {
@@ -43,8 +43,8 @@ struct coming {
 struct worker_away {
 	struct worker_desk *d;
 	struct worker_away_options o;
-	struct shard_job job, entered;
-	atomic_bool posted, entered_posted;
+	struct shard_job job, entered, ready;
+	atomic_bool posted, entered_posted, ready_posted;
 	struct wheel_timer again, beat;
 	struct list polls;
 	struct coming *coming;
@@ -149,6 +149,16 @@ away_want(const struct worker_offer *o)
 
 /* ---- B: places of workers here ------------------------------------------------------ */
 
+/* Under the lock. */
+static bool
+served_here(const struct worker_service *sv)
+{
+	for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
+		if (!CONTAINER_OF(l, struct worker_row, in_service)->session->copy)
+			return true;
+	return false;
+}
+
 /* Under the lock: places of a worker's poll that waits, which are its no more. */
 static uint32_t
 take_places(struct worker_session *s, enum worker_slot slot, uint32_t most)
@@ -189,7 +199,68 @@ wanted(struct worker_away *w, uint64_t from, const struct head *h, struct str na
 		session_serve(w->d, s);      /* it is ready for less */
 		l = sv->ready[h->slot].next;
 	}
+	if (sv != NULL && left > 0 && served_here(sv))
+		sv->wanted_until = shard_now(w->d->shard) + 2 * LIMIT_WORKER_ASK_MS * NS_PER_MS;
 	workers_unlock(ws);
+}
+
+static bool
+has_ready(const struct worker_service *sv)
+{
+	for (unsigned k = 0; k < WORKER_SLOTS; k++)
+		for (struct list *l = sv->ready[k].next; l != &sv->ready[k]; l = l->next)
+			if (!CONTAINER_OF(l - k, struct worker_row, ready[0])->session->copy)
+				return true;
+	return false;
+}
+
+static void
+on_ready(struct shard_job *job)
+{
+	struct worker_away *w = CONTAINER_OF(job, struct worker_away, ready);
+	struct workers *ws = w->d->workers;
+	nsec now = shard_now(w->d->shard);
+	struct worker_service *sv;
+	size_t at = 0;
+
+	atomic_store(&w->ready_posted, false);
+	workers_lock(ws);
+	for (sv = map_each(&ws->services, &at); sv != NULL; sv = map_each(&ws->services, &at)) {
+		struct head h = { .word = READY, .kind = (uint8_t)sv->key.kind };
+
+		if (sv->wanted_until < now || !has_ready(sv))
+			continue;
+		sv->wanted_until = 0;
+		say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
+	}
+	workers_unlock(ws);
+}
+
+void
+away_ready(struct workers *ws, const struct worker_session *s, nsec now)
+{
+	struct worker_away *w = ws->away;
+	bool wanted = false;
+
+	for (size_t i = 0; w != NULL && !s->copy && i < s->rows_n; i++)
+		wanted = wanted || s->rows[i].service->wanted_until >= now;
+	if (wanted && !atomic_exchange(&w->ready_posted, true))
+		shard_post(w->d->shard, &w->ready);
+}
+
+static void
+is_ready(struct worker_away *w, const struct head *h, struct str name)
+{
+	struct workers *ws = w->d->workers;
+	struct worker_service *sv;
+	bool waits;
+
+	workers_lock(ws);
+	sv = service_find(ws, h->kind, name);
+	waits = sv != NULL && sv->offers_n > 0;
+	workers_unlock(ws);
+	if (waits)
+		ask(w);
 }
 
 /* Under the lock.  They are the worker's again, unless it has polled anew. */
@@ -420,16 +491,6 @@ has_places(struct worker_away *w, uint64_t from, const struct head *h,
 
 /* ---- what is served ------------------------------------------------------------------- */
 
-/* Under the lock. */
-static bool
-served_here(const struct worker_service *sv)
-{
-	for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
-		if (!CONTAINER_OF(l, struct worker_row, in_service)->session->copy)
-			return true;
-	return false;
-}
-
 void
 worker_away_tell(struct worker_away *w)
 {
@@ -528,6 +589,9 @@ worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 	case HAVE:
 		has_places(w, from, &h, texts);
 		break;
+	case READY:
+		is_ready(w, &h, texts[0]);
+		break;
 	case TASKS:
 		tasks_came(w, from, &h, texts[3]);
 		break;
@@ -547,6 +611,7 @@ worker_away_new(struct worker_desk *d, const struct worker_away_options *o)
 	w->o = *o;
 	w->job.run = on_want;
 	w->entered.run = on_entered;
+	w->ready.run = on_ready;
 	w->again.fire = on_again;
 	w->beat.fire = on_beat;
 	list_init(&w->polls);

@@ -7,6 +7,10 @@
  *     the offer is leased to a copy of the worker
  *     TASKS                ------->   in the answer to the worker's poll
  *
+ * A worker that has no place when it is asked for says so when it polls again:
+ *
+ *     WANT again           <-------   READY
+ *
  * From then on the worker's calls about the task go to A, whose name is in the task's
  * (worker_name_node).  A word that is lost costs time: A asks again each second, a task
  * that the worker never got is lost when its lease is over, and a place that was taken in

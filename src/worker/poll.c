@@ -223,6 +223,7 @@ workers_poll(struct worker_desk *d, struct worker_poll *p, const struct uuid *wo
 	if (rc == OK) {
 		poll_enter(d, p, s);
 		news = has_news(s);
+		away_ready(ws, s, shard_now(d->shard));
 	}
 	workers_unlock(ws);
 	if (rc < 0)

@@ -55,6 +55,7 @@ struct worker_service {
 	unsigned reserved;                   /* registrations under way */
 	unsigned live;                       /* sessions that are not quiet */
 	nsec away_until;                     /* another node has some, as it said last */
+	nsec wanted_until;                   /* another node has offers, and found no place */
 	struct list rows;                    /* of sessions */
 	struct list ready[WORKER_SLOTS];     /* those that can take a task of it */
 	struct list builds, lanes;
@@ -210,6 +211,7 @@ void service_set_json(struct workers *ws, struct worker_service *sv,
 /* Without the lock, on any shard: o may wait; other nodes are asked.  A session came. */
 void away_want(const struct worker_offer *o);
 void away_entered(struct workers *ws);
+void away_ready(struct workers *ws, const struct worker_session *s, nsec now);   /* it polls */
 /* Tasks of other nodes that s was not told of. */
 void away_drop_tasks(struct worker_session *s);
 
