@@ -49,7 +49,7 @@ export function namespaces(lane, n) {
     inside("ip", "addr", "del", "127.0.0.1/8", "dev", "lo");
     inside("ip", "addr", "add", `${home(i)}/32`, "dev", "lo");
     inside("ip", "route", "add", "127.0.0.0/8", "via", here.front, "src", net("front", i + 1));
-    ip("route", "add", "table", "local", `${home(i)}/32`, "via", net("front", i + 1), "src", here.front, "dev", bridge("front"));
+    ip("route", "add", "table", "local", `${home(i)}/32`, "via", net("front", i + 1), "src", "127.0.0.1", "dev", bridge("front"));
   }
 
   remove();
