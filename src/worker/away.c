@@ -10,7 +10,8 @@
 #include "base/scan.h"
 #include "worker/worker_priv.h"
 
-enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's', READY = 'r' };
+enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's', READY = 'r',
+	LEFT = 'l' };
 
 /* In the byte order of these machines; texts follow. */
 struct head {
@@ -461,6 +462,20 @@ copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
 	return true;
 }
 
+/* Its worker has left: what it had of ours is lost now, not when its leases are over. */
+static void
+has_left(struct worker_away *w, const struct head *h, struct str name)
+{
+	struct uuid id = copy_id(h, name);
+	struct worker_session *s;
+
+	workers_lock(w->d->workers);
+	s = session_find(w->d->workers, &id);
+	if (s != NULL && s->copy)
+		session_end(w->d, s, "left");
+	workers_unlock(w->d->workers);
+}
+
 static void
 has_places(struct worker_away *w, uint64_t from, const struct head *h,
     const struct str texts[4])
@@ -487,6 +502,19 @@ has_places(struct worker_away *w, uint64_t from, const struct head *h,
 	shard_timer_set(w->d->shard, &c->timer, LIMIT_WORKER_ASK_MS);
 	if (workers_poll(w->d, &c->p, &id, h->key, NULL) < 0)
 		poll_end(c);
+}
+
+/* ---- B: a worker leaves ---------------------------------------------------------------- */
+
+void
+away_left(struct workers *ws, const struct worker_session *s)
+{
+	for (size_t i = 0; ws->away != NULL && i < s->rows_n; i++) {
+		const struct worker_service *sv = s->rows[i].service;
+		struct head h = { .word = LEFT, .kind = (uint8_t)sv->key.kind, .worker = s->id };
+
+		say(ws->away, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
+	}
 }
 
 /* ---- what is served ------------------------------------------------------------------- */
@@ -591,6 +619,9 @@ worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 		break;
 	case READY:
 		is_ready(w, &h, texts[0]);
+		break;
+	case LEFT:
+		has_left(w, &h, texts[0]);
 		break;
 	case TASKS:
 		tasks_came(w, from, &h, texts[3]);

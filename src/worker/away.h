@@ -11,6 +11,10 @@
  *
  *     WANT again           <-------   READY
  *
+ * When it leaves, what it has of A is lost at once:
+ *
+ *                          <-------   LEFT worker, each name
+ *
  * From then on the worker's calls about the task go to A, whose name is in the task's
  * (worker_name_node).  A word that is lost costs time: A asks again each second, a task
  * that the worker never got is lost when its lease is over, and a place that was taken in

@@ -268,8 +268,10 @@ workers_leave(struct worker_desk *d, const struct uuid *worker_id,
 
 	workers_lock(ws);
 	rc = find_session(ws, worker_id, key, &s, e);
-	if (rc == OK)
+	if (rc == OK) {
+		away_left(ws, s);
 		session_end(d, s, "left");
+	}
 	workers_unlock(ws);
 	return rc;
 }

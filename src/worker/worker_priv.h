@@ -212,6 +212,7 @@ void service_set_json(struct workers *ws, struct worker_service *sv,
 void away_want(const struct worker_offer *o);
 void away_entered(struct workers *ws);
 void away_ready(struct workers *ws, const struct worker_session *s, nsec now);   /* it polls */
+void away_left(struct workers *ws, const struct worker_session *s);
 /* Tasks of other nodes that s was not told of. */
 void away_drop_tasks(struct worker_session *s);
 

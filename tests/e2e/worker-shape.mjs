@@ -2,7 +2,7 @@
 // restart, refused, forgotten; states changed through a worker.  The worker is written here.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, processes, scenario, scratch, startServer, until } from "./lib.mjs";
 import { checkpointId, putOf, standWorker, StandWorker } from "./stand-worker.mjs";
 
 const nest = {
@@ -21,6 +21,11 @@ const nest = {
 };
 
 const get = (s, target) => call(s, "GET", target);
+// How many workers serve each graph.  A node counts its own, and 1 of what others serve.
+const served = async (s, counts, what) => {
+  const got = (await get(s, "/info")).json.workers.graphs;
+  equal(s.nodes ? Object.keys(got) : got, s.nodes ? Object.keys(counts) : counts, what);
+};
 const ids = async (s) => (await call(s, "POST", "/assistants/search", { limit: 100 })).json.map((a) => a.graph_id).sort();
 
 let server = await startServer();
@@ -40,7 +45,7 @@ await scenario("assistants of a graph are described without asking its worker", 
   equal((await get(server, "/assistants/nest/subgraphs/sub%7Cdeep")).json, { "sub|deep": { state: { title: "D" }, input: null, output: null, config: null } }, "one of them");
   equal((await get(server, "/assistants/bare/graph?xray=true")).json, { nodes: [], edges: [] }, "a graph that has told nothing");
   equal((await get(server, "/assistants/bare/subgraphs")).json, {}, "its subgraphs");
-  equal((await get(server, "/info")).json.workers, { graphs: { bare: 1, nest: 1 } }, "info");
+  await served(server, { bare: 1, nest: 1 }, "info");
   const own = await call(server, "POST", "/assistants", { graph_id: "nest", name: "mine", config: { configurable: { model_name: 7, anything: [1] } } });
   equal([own.status, own.json.config.configurable], [200, { model_name: 7, anything: [1] }], "an assistant with the graph's own settings");
 });
@@ -53,13 +58,14 @@ await scenario("what a worker says wrongly is told with its place", async () => 
     const got = await new StandWorker(server, { graphs: [graph] }, {}).register();
     check(got.status === 422 && got.text.includes(words), `${JSON.stringify(graph)}: 422 with ${words}`, got.text);
   }
-  equal((await get(server, "/info")).json.workers, { graphs: { bare: 1, nest: 1 } }, "nothing of it is there");
+  await served(server, { bare: 1, nest: 1 }, "nothing of it is there");
 });
 
 await scenario("the same again, by many at once, costs no new agents; a changed one replaces", async () => {
   const more = await Promise.all(Array.from({ length: 8 }, () => standWorker(server, { graphs: [nest, { id: "fresh" }] })));
-  equal((await get(server, "/info")).json.workers.graphs, { bare: 1, fresh: 8, nest: 9 }, "info counts them");
-  equal(server.log.split("graph=fresh").length - 1, 1, "one of them made the agent");
+  await served(server, { bare: 1, fresh: 8, nest: 9 }, "info counts them");
+  const made = server.log.split("graph=fresh").length - 1;
+  check(made >= 1 && made <= processes(server), "one of them made the agent, at each node", made);
   const other = await standWorker(server, { build: "b2", graphs: [{ ...nest, schemas: {} }] });
   equal((await get(server, "/assistants/nest/schemas")).json.input_schema, null, "the newest registration counts");
   await Promise.all([...more, other].map((w) => w.leave()));
@@ -95,7 +101,9 @@ await scenario("fail_fast: a run that would wait is refused", async () => {
   equal(own.status, 200, "the server's own agents wait for nobody");
 });
 
-await scenario("an operator removes a graph that nobody serves", async () => {
+// docs/cluster.md, limits: a node that removes looks at its own workers only.
+if (server.nodes) console.log("skipped: an operator removes a graph that nobody serves: a node looks at its own workers only");
+else await scenario("an operator removes a graph that nobody serves", async () => {
   const w = await standWorker(server, { graphs: [{ id: "fresh" }] });
   const busy = await call(server, "DELETE", "/workers/graphs/fresh");
   check(busy.status === 409 && busy.text.includes("serves"), "not while it is served", busy.text);
@@ -297,7 +305,7 @@ await scenario("a busy thread is not changed; without a worker nothing waits lon
   await worker.leave();
   equal(worker.errors, [], "the worker's own errors");
   const got = await call(server, "POST", `/threads/${thread}/state`, { values: { q: 1 } });
-  check(got.status === 503 && got.headers.get("retry-after") && got.text.includes("no worker serves"), "503", got.text);
+  check(got.status === 503 && got.headers.get("retry-after") && (got.text.includes("no worker serves") || (server.nodes && got.text.includes("no worker took"))), "503", got.text);
   const id = "5f1d0000-0000-4000-8000-000000000002";
   const seed = await call(server, "POST", "/threads", { thread_id: id, metadata: { graph_id: "nest" }, supersteps: [{ updates: [{ values: {}, as_node: "plan" }] }] });
   equal([seed.status, (await get(server, `/threads/${id}`)).status], [503, 404], "supersteps: 503, no thread");
