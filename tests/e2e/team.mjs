@@ -5,7 +5,7 @@ import { Client } from "sdk-2.0";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, repo, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, oneNode, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { ack, poll } from "./mail-lib.mjs";
 
 const shards = process.argv[2] ?? "2", dir = scratch(), folder = path.join(dir, "agents");
@@ -124,7 +124,7 @@ await scenario("the manager is streamed, and the fewest hours win", async () => 
   equal((await values(workers.bob)).done.length, 1, "awarded once");
   const rows = await get(`/threads/${r.thread}/transcript`);
   equal(told(rows.filter((x) => x.kind === "message"), "received"), ["propose", "propose", "propose", "inform"], "messages are in the transcript");
-  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", r.thread, "--url", server.url], { encoding: "utf8" });
+  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", r.thread, "--url", oneNode(server).url], { encoding: "utf8" });
   check(/^same: \d+ steps\n$/.test(again.stdout), "and a replay gives them again", again.stdout + again.stderr);
 });
 
@@ -198,7 +198,7 @@ await scenario("a manager spawns its worker, writes to it and stops it, across k
   const rows = await get(`/threads/${thread}/transcript`);
   equal(rows.filter((x) => x.kind === "result").map((x) => [x.of, x.what, x.ok]),
     [["spawn", "team-worker", true], ["spawn", "nobody", false], ["spawn", "team-worker", false], ["stop", "hal", true]], "the transcript tells");
-  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", thread, "--url", server.url], { encoding: "utf8" });
+  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", thread, "--url", oneNode(server).url], { encoding: "utf8" });
   check(/^same: \d+ steps\n$/.test(again.stdout), "and a replay gives it again", again.stdout + again.stderr);
 });
 

@@ -7,7 +7,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, repo, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, oneNode, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { guest } from "../wasm/guests.mjs";
 
 const counter = readFileSync(guest("counter")), words = readFileSync(guest("words")), ledger = readFileSync(guest("ledger"));
@@ -31,7 +31,7 @@ function wat(text) {
 const part = { memory: '(memory (export "memory") 1)', alloc: '(func (export "alloc") (param i32) (result i32) i32.const 1024)',
   handle: '(func (export "handle_message") (param i32 i32) (result i32) i32.const 0)', first: "", last: "" };
 const guestOf = (other = {}) => { const p = { ...part, ...other }; return wat(`(module ${p.first} ${p.memory} ${p.alloc} ${p.handle} ${p.last})`); };
-const cli = (server, args, env = {}) => spawnSync(binary, ["wasm", ...args, ...(server ? ["--url", server.url] : [])],
+const cli = (server, args, env = {}) => spawnSync(binary, ["wasm", ...args, ...(server ? ["--url", oneNode(server).url] : [])],
   { encoding: "utf8", timeout: 110000, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } });
 
 // ---- deployed, shown, gone back, deleted -------------------------------------------------
