@@ -523,12 +523,25 @@ spawn_registered(struct office *o, void *ctx, int rc, const struct err *e)
 	}
 }
 
+/* An id that another node's agent has.  Of an agent with a row the store decides. */
+static bool
+id_is_elsewhere(struct office *o, const struct office_spec *s)
+{
+	char id[UUID_TEXT];
+
+	if (s->durable || s->name.n > 0 || uuid_is_zero(&s->id))
+		return false;
+	uuid_format(&s->id, id);
+	return office_elsewhere(o, s->owner, (struct str){ id, UUID_TEXT }, NULL);
+}
+
 void
 office_spawn(struct office *o, struct office_spawn *s)
 {
 	struct office_agent *a;
 	struct err e;
-	int rc = o->draining ? err_set(&e, ERR_BUSY, "the server is stopping") : OK;
+	int rc = o->draining ? err_set(&e, ERR_BUSY, "the server is stopping") :
+	    id_is_elsewhere(o, &s->spec) ? err_set(&e, ERR_CONFLICT, "the id is taken") : OK;
 
 	if (uuid_is_zero(&s->spec.id))
 		s->spec.id = uuid_v7();
