@@ -220,6 +220,7 @@
 	X(LLM_QUIRKS,          256,       "models", "whose servers refused a part of a request are remembered; the oldest goes") \
 	X(LLM_CONNECT_MS,      10000,     "ms",     "to connect to a model") \
 	X(LLM_SILENCE_MS,      120000,    "ms",     "without a byte from a model") \
+	X(LLM_ID_BYTES,        65536,     "bytes",  "id of a tool call; some gateways put the model's signature into it") \
 	X(LLM_BLOCKS,          4096,      "blocks", "of a model's answer that are kept apart: thoughts, signed texts") \
 	X(LLM_ANSWER_TOKENS,   16384,     "tokens", "an Anthropic model may answer with where the agent says nothing; the API wants a number") \
 	X(LLM_CACHE_BYTES,     16384,     "bytes",  "of a conversation from which on Anthropic is asked to cache it") \

@@ -125,8 +125,8 @@ call_new(struct llm_result *r, const struct result_fragment *f)
 	*c = (struct result_call){
 		.index = index,
 		.wire = f->wire,
-		.id_raw = BUF(LIMIT_NAME_BYTES),
-		.wire_id_raw = BUF(LIMIT_NAME_BYTES),
+		.id_raw = BUF(LIMIT_LLM_ID_BYTES),
+		.wire_id_raw = BUF(LIMIT_LLM_ID_BYTES),
 		.name_raw = BUF(LIMIT_NAME_BYTES),
 		.args_raw = BUF(ANSWER_MAX),
 		.extra = BUF(LIMIT_LLM_LINE_BYTES),
