@@ -145,7 +145,7 @@
 	X(SAVER_TYPE_BYTES,    64,        "bytes",  "name of a serialiser's type: json, msgpack") \
 	X(SAVER_PAGE,          100,       "checkpoints", "of one list of a worker's saver") \
 	X(SAVER_PAGE_BYTES,    4194304,   "bytes",  "of the same; a single checkpoint may be larger") \
-	X(CHECKPOINT_NS_BYTES, 4096,      "bytes",  "a checkpoint's namespace: a node and a task id for each level") \
+	X(CHECKPOINT_NS_BYTES, 2400,      "bytes",  "a checkpoint's namespace: a node and a task id for each level; with SAVER_ID_BYTES it fits an entry of an index of PostgreSQL, 2,704 bytes") \
 	X(NAMESPACES,          10000,     "namespaces", "of one thread in one answer") \
 	X(INTERRUPTS,          1000,      "interrupts", "that wait on one thread") \
 	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \
@@ -153,6 +153,7 @@
 	X(SCAN_MS,             2000,      "ms",     "a search takes no longer; one of store items ends with what it has and says so") \
 	X(NAMESPACE_LABELS,    32,        "labels", "of a store namespace") \
 	X(NAMESPACE_BYTES,     16416,     "bytes",  "labels of one store namespace at their longest, and what is between them") \
+	X(ITEM_NAMESPACE_BYTES, 2048,     "bytes",  "of an item that is put; with its key it fits an entry of an index of PostgreSQL") \
 	X(ITEM_PATHS,          32,        "paths",  "that one store item is found by") \
 	X(ITEM_PARTS,          64,        "parts",  "of one store item's value at these paths; each has a vector") \
 	X(ITEM_WORDS_BYTES,    262144,    "bytes",  "of one store item's texts that its words are taken from") \

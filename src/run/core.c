@@ -677,9 +677,12 @@ child_make(struct core_task *t, struct task_child *call, bool *kept, struct err 
 	child_namespace(&ns, t, call);
 	for (const struct scope *up = t->scope; up != NULL; up = up->up)
 		depth++;
-	if (ns.failed || depth > LIMIT_AGENT_NESTING)
+	if (depth > LIMIT_AGENT_NESTING)
 		err_set(e, ERR_LIMIT, "agents call agents over more than %d levels",
 		    LIMIT_AGENT_NESTING);
+	else if (ns.failed)
+		err_set(e, ERR_LIMIT, "the names of the nodes that agents are called from, "
+		    "with the ids of their tasks, are over %d bytes", LIMIT_CHECKPOINT_NS_BYTES);
 	else
 		s = scope_kept(c, call, buf_str(&ns));
 	*kept = s != NULL;

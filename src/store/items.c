@@ -226,6 +226,10 @@ item_put(struct store *st, struct store_cmd *c)
 	bool had;
 	int rc;
 
+	if (x->item.ns.n > LIMIT_ITEM_NAMESPACE_BYTES)
+		return err_set(&c->err, ERR_INVALID, "namespace: its labels with the dots "
+		    "between them have %zu bytes, at most %d are stored", x->item.ns.n,
+		    LIMIT_ITEM_NAMESPACE_BYTES);
 	arena_clear(&st->scratch);
 	rc = item_old(st, c->owner, x->item.ns, x->item.key, x->item.updated, &o);
 	had = rc == OK;

@@ -1,5 +1,6 @@
 // store.mjs - the long-term store: namespaces, filters, ttl, words.
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
@@ -52,6 +53,14 @@ await scenario("what the Python SDK sends", async () => {
   equal(await found({ prefix: ["py"], suffix: null, max_depth: null, limit: 100, offset: 0 }), ["py"], "list_namespaces");
   equal((await call(server, "DELETE", "/store/items", { namespace: ["py"], key: "k" })).status, 204, "delete_item");
   equal(await get("py", "k"), null, "deleted");
+});
+
+await scenario("the longest namespace and key, of bytes that cannot be packed", async () => {
+  const labels = Array.from({ length: 4 }, () => randomBytes(384).toString("base64url").slice(0, 511)), key = randomBytes(384).toString("base64url");
+  equal((await put(labels, key, { n: 1 })).status, 204, "2,047 bytes and 512 of a key");
+  equal(await keys({ namespace_prefix: labels }), [key], "found");
+  const r = await put([...labels, "x"], key, { n: 1 });
+  equal([r.status, r.text.includes("namespace: its labels")], [422, true], "over: the field is named");
 });
 
 await scenario("namespaces: distinct, cut, in the order of their labels", async () => {
