@@ -45,10 +45,12 @@ function query(row) {
   return `allow=${words.allow}&strategy=immediate&fuel=${fuel}&cpu=${l.cpu ?? 1000000}us&depth=${l.depth ?? 1000}&memory=${Number(l.pages ?? 16) * 64}KB`;
 }
 
-// How many calls and starts were stopped, by reason.
+// How many calls and starts were stopped, by reason, at all nodes.
 async function traps(server) {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  return Object.fromEntries([...text.matchAll(/^cohort_wasm_traps_total\{reason="([^"]*)"\} (\d+)$/gm)].map((m) => [m[1], Number(m[2])]));
+  const sum = {};
+  for (const node of server.nodes ?? [server])
+    for (const m of (await call(node, "GET", "/metrics")).text.matchAll(/^cohort_wasm_traps_total\{reason="([^"]*)"\} (\d+)$/gm)) sum[m[1]] = (sum[m[1]] ?? 0) + Number(m[2]);
+  return sum;
 }
 
 const server = await startServer();
