@@ -107,6 +107,13 @@ add_terms(struct piece *p, struct val *question, msec due, struct val *assignee)
 
 	if (!piece_eval_text(p, ASK_ASSIGNEE, assignee))
 		return false;
+	if (assignee->kind == VAL_STRING && val_str(*assignee).n > LIMIT_NAME_BYTES) {
+		piece_fail(p, "error.execution", "ValueError", "line %u: ask.assignee: expected at "
+		    "most %d bytes, got %zu", p->spec->line, LIMIT_NAME_BYTES,
+		    val_str(*assignee).n);
+		val_drop(*assignee);
+		return false;
+	}
 	if (assignee->kind != VAL_UNDEFINED && own)
 		*question = val_set_take(*question, S("assignee"), val_ref(*assignee));
 	if (due > 0 && own) {

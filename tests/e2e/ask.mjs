@@ -1,5 +1,6 @@
 // ask.mjs [SHARDS...] - kinds of questions, whose they are, and those that nobody
 // answers in time; default: with 1 and 4 shards.
+import { randomBytes } from "node:crypto";
 import { agentFolder } from "./core-lib.mjs";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
@@ -65,6 +66,12 @@ for (const shards of shardsList) {
     check(mine.length >= 1 && mine.every((x) => x.value.assignee === "team-confirm"), "only this one's", mine);
     check(mine.some((x) => x.thread_id === t), "the new one among them");
     equal((await call(s, "GET", "/interrupts?assignee=nobody")).json, [], "nobody's");
+    // Of bytes that cannot be packed: PostgreSQL has it in an index.
+    const who = randomBytes(3000).toString("base64url"), u = await asks(s, "assigned", { who: who.slice(0, 512) });
+    equal((await call(s, "GET", `/interrupts?assignee=${who.slice(0, 512)}`)).json.map((x) => x.thread_id), [u], "the longest name");
+    const over = (await call(s, "POST", "/threads", {})).json.thread_id, r = await call(s, "POST", `/threads/${over}/runs/wait`, { assistant_id: "assigned", input: { who } });
+    check(r.text.includes("ask.assignee: expected at most 512 bytes, got 4000"), "a longer one: the field is named", r.text);
+    equal(await statusOf(s, over), "error", "and the run has failed");
     await s.stop();
   });
 

@@ -71,9 +71,14 @@ CONTRACT(longest_item_namespace)
 	CHECK_RC(fix_do(f, &p, STORE_ITEM_PUT, 7), ERR_INVALID);
 }
 
-/* Goal: owners, agents and conversations at their longest. */
+/* Goal: owners, agents, conversations and who is asked at their longest. */
 CONTRACT(longest_names)
 {
+	struct store_run run = start_run(f, 7, 1, 1);
+	struct store_interrupt i = { .id = id_of(9, 1), .task = id_of(9, 2), .key = S("0"),
+	    .value_json = S("1"), .created = 1, .assignee = noise(f, LIMIT_NAME_BYTES) };
+	struct store_run_save save = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+	    .changes = { .interrupts = &i, .interrupts_n = 1 } };
 	struct store_owner_intern o = { .subject = noise(f, 2 * LIMIT_NAME_BYTES) };
 	struct uuid to = id_of(ID_CHECKPOINT, 1);
 	struct store_mail m = { .id = id_of(ID_CHECKPOINT, 2), .to = &to, .to_n = 1,
@@ -85,6 +90,7 @@ CONTRACT(longest_names)
 	    .kind = S("run"), .graph_id = noise(f, LIMIT_NAME_BYTES), .spec_json = S("{}"),
 	    .state = 2, .created = 1, .updated = 1 } };
 
+	CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
 	CHECK_RC(fix_do(f, &o, STORE_OWNER_INTERN, 0), OK);
 	CHECK_RC(fix_do(f, &put, STORE_MAIL_PUT, 7), OK);
 	CHECK_RC(fix_do(f, &list, STORE_MAIL_LIST, 7), OK);
