@@ -12,14 +12,23 @@
 
 /* ---- keys ------------------------------------------------------------------------ */
 
+/* A long one, as the id of a tool call may be, by its hash: keys stand in an index. */
 static void
 add_part(struct buf *b, struct str part)
 {
+	static const struct uuid parts = { { 0 } };
+	struct uuid hash;
+
 	if (part.n == 0)
 		return;
 	if (b->n > 0)
 		buf_add_char(b, '/');
-	buf_add(b, part);
+	if (part.n > LIMIT_NAME_BYTES) {
+		hash = uuid_v5(&parts, part);
+		uuid_add(b, &hash);
+	} else {
+		buf_add(b, part);
+	}
 }
 
 static void

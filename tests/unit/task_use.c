@@ -115,6 +115,30 @@ TEST(use_what_may_be_repeated_is_called_again)
 	bed_close(&b);
 }
 
+/* Goal: a call whose id has a signature of the model in it is recorded under a key that an index
+ * can hold. */
+TEST(use_a_long_id_has_a_short_key)
+{
+	struct buf messages = BUF(64 * KB);
+	struct bed b;
+	size_t i;
+
+	buf_lit(&messages, "[{\"content\":\"\",\"id\":\"m1\",\"tool_calls\":[{\"id\":\"");
+	for (i = 0; i < 4000; i++)
+		buf_add_char(&messages, (char)('a' + i % 26));
+	buf_lit(&messages, "\",\"name\":\"note\",\"args\":{}}],\"type\":\"ai\"}]");
+	buf_add_char(&messages, '\0');
+	open_with(&b, AGENT("  note: {timeout: 10s}\n"), messages.p);
+	bed_start(&b, "n");
+	for (i = 0; b.journal_n == 0 && i < 10; i++)
+		bed_step(&b);
+	CHECK(b.journal_n > 0);
+	for (i = 0; i < b.journal_n; i++)
+		CHECK(strlen(b.journal[i].key) <= LIMIT_NAME_BYTES);
+	bed_close(&b);
+	buf_release(&messages);
+}
+
 TEST(use_what_may_not_be_repeated_is_called_once)
 {
 	struct bed b;
