@@ -65,7 +65,8 @@ export function namespaces(lane, n) {
   return {
     here, remove,
     home,
-    via: (i) => ["nsenter", `--net=/run/netns/${space(i)}`],
+    // Its path: the PATH of a test's server may be none.
+    via: (i) => [execFileSync("sh", ["-c", "command -v nsenter"], { encoding: "utf8" }).trim(), `--net=/run/netns/${space(i)}`],
     cut: (i, link) => ip("link", "set", end(i, link), "nomaster"),
     mend: (i, link) => { if (existsSync(`/sys/class/net/${end(i, link)}`)) ip("link", "set", end(i, link), "master", bridge(link)); },
   };

@@ -34,7 +34,8 @@ const is = async (n) => await until(async () => JSON.stringify(await said()) ===
 
 await scenario("an assistant", async () => {
   await is(1);
-  const m = await module();
+  // Each node takes its folder by itself, from then on one after the other.
+  const m = await until(async () => { const x = await module(); return x?.current === 1 && x; }, "a node that is asked to have it");
   equal([m.folder, m.current, m.versions[0].limits.memory], [true, 1, 1048576], "it is the folder's, with the limits of its file");
 });
 

@@ -91,6 +91,35 @@ TEST(deploy_finds_what_another_node_has_put)
 	fix_close(&f);
 }
 
+/* Goal: what a client asks for here is done to what another node has just made current, and
+ * while that is being taken here it waits and is not refused. */
+TEST(deploy_waits_for_what_it_is_told)
+{
+	struct fix f, g;
+
+	fix_open(&f);
+	f.shared = true;
+	fix_restart(&f);
+	fix_join(&g, &f);
+	CHECK_RC(put(&f, 7, "count", "one"), OK);
+	CHECK_RC(put(&g, 7, "count", "two"), OK);
+	CHECK_RC(put(&f, 7, "count", "three"), OK);
+	CHECK_INT(answer.number, 3);
+	SHOWS(&f, 7, "count", "count@3: 1 2 3");
+	CHECK_RC(put(&g, 7, "count", "four"), OK);
+	CHECK_RC(back(&f, 7, "count", 0), OK);       /* not from 3 to 2 */
+	CHECK_INT(answer.number, 3);
+	CHECK_RC(put(&g, 7, "count", "five"), OK);
+	wasm_desk_look(f.desk[0]);
+	turn(&f);                            /* it is being taken */
+	CHECK_RC(back(&f, 7, "count", 4), OK);
+	CHECK_INT(current(&f, 7, "count"), 4);
+	CHECK_RC(put(&g, 7, "count", "six"), OK);
+	CHECK_RC(drop(&f, 7, "count"), OK);
+	fix_leave(&g);
+	fix_close(&f);
+}
+
 static void
 on_change(void *ctx)
 {

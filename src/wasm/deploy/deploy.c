@@ -160,6 +160,7 @@ module_make(struct wasm_deploy *d, owner_t owner, bool folder, struct str name)
 	if (m != NULL)
 		return m;
 	m = mem_new(struct module);
+	list_init(&m->waiting);
 	m->owner = owner;
 	m->folder = folder;
 	m->name = (struct str){ mem_cstr(name), name.n };
@@ -175,7 +176,7 @@ module_remove(struct wasm_deploy *d, struct module *m)
 {
 	size_t at = module_place(d, m->owner, m->folder, m->name);
 
-	assert(d->modules[at] == m && m->contest == NULL);
+	assert(d->modules[at] == m && m->contest == NULL && list_empty(&m->waiting));
 	memmove(d->modules + at, d->modules + at + 1, (--d->n - at) * sizeof *d->modules);
 	for (size_t i = 0; i < m->n; i++)
 		release_let_go(m->at[i]);

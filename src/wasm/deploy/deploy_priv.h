@@ -11,7 +11,7 @@
  * One lock guards modules, their lists of releases, contests and the desks' list.  Work (a
  * build, a command of the store, a first start) belongs to the desk where it was asked for, and
  * calls back on its shard.  While a move of a module is under way it is *busy*: no other one
- * begins.
+ * begins.  A client's waits for a TOLD: it did not ask for that one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -118,6 +118,8 @@ struct module {
 	size_t n, cap;
 	struct release *current;             /* one of them; or NULL */
 	bool busy, leaves;                   /* a move is under way; its deletion */
+	bool follows;                        /* that move is a TOLD */
+	struct list waiting;                 /* clients' moves, for the end of a TOLD */
 	struct contest *contest;             /* or NULL */
 	struct err outcome;                  /* text: of the last reload */
 };
@@ -210,8 +212,10 @@ enum move_kind { MOVE_PUT, MOVE_FOLDER, MOVE_BACK, MOVE_DELETE, MOVE_TOLD };
 struct move {
 	enum move_kind kind;
 	struct list in;
+	struct list waits;                   /* for a TOLD of its module; under the lock */
 	struct shard_job job;
 	struct wasm_desk *k;
+	bool looked;                         /* at what other nodes changed */
 	struct module *m;                    /* busy with it; NULL: not yet */
 	struct release *x;                   /* kept; of MOVE_DELETE NULL */
 	owner_t owner;

@@ -20,6 +20,8 @@
 
 #include "base/log.h"
 
+static void move_begin(struct shard_job *job);
+
 /* ---- life -------------------------------------------------------------------------- */
 
 struct move *
@@ -47,6 +49,19 @@ move_answer(struct move *v, int rc, int64_t number, const struct err *e)
 		v->deleted(v->ctx, rc, e);
 }
 
+/* Under the lock: those that waited begin again, each at its desk. */
+static void
+waiting_go(struct module *m)
+{
+	while (!list_empty(&m->waiting)) {
+		struct move *v = CONTAINER_OF(m->waiting.next, struct move, waits);
+
+		list_remove(&v->waits);
+		v->job.run = move_begin;
+		desk_post(v->k, &v->job);
+	}
+}
+
 /* The last thing of it. */
 static void
 move_end(struct move *v, int rc, int64_t number, const struct err *e)
@@ -55,7 +70,8 @@ move_end(struct move *v, int rc, int64_t number, const struct err *e)
 
 	pthread_mutex_lock(&k->d->lock);
 	if (v->m != NULL) {
-		v->m->busy = false;
+		v->m->busy = v->m->follows = false;
+		waiting_go(v->m);
 		if (v->m->n == 0 || (v->m->folder && v->m->leaves))
 			module_remove(k->d, v->m);
 		else
@@ -108,10 +124,15 @@ void
 move_cancel(struct move *v)
 {
 	struct err e;
+	bool begins;
 
 	if (v->commands)
 		return;
-	if (v->job.run != NULL) {            /* it has not begun; its job sees it */
+	pthread_mutex_lock(&v->k->d->lock);
+	list_remove(&v->waits);
+	begins = v->job.run != NULL;
+	pthread_mutex_unlock(&v->k->d->lock);
+	if (begins) {                        /* it has not begun; its job sees it */
 		list_remove(&v->in);
 		return;
 	}
@@ -447,6 +468,7 @@ module_take(struct move *v, struct module *m, struct err *e)
 		return err_set(e, ERR_CONFLICT, "a %s reload of module '%.*s' is under way: wait "
 		    "for its end, or roll it back", contest_name(m->contest), FMT(v->name));
 	m->busy = true;
+	m->follows = v->kind == MOVE_TOLD;
 	m->leaves = v->kind == MOVE_DELETE;
 	v->m = m;
 	return OK;
@@ -517,6 +539,39 @@ folder_module_take(struct move *v, struct err *e)
 	return module_take(v, m, e);
 }
 
+/* A client may have changed the module at another node before he asks here: what he asks
+ * for is done to what is in the rows by now. */
+static bool
+move_looks(struct move *v)
+{
+	struct wasm_desk *k = v->k;
+
+	if (!k->d->o.shared || v->looked || v->kind == MOVE_FOLDER || v->kind == MOVE_TOLD)
+		return false;
+	v->looked = true;
+	wasm_desk_look(k);                   /* its moves are before this one, then */
+	move_go(v);
+	return true;
+}
+
+static bool
+move_waits(struct move *v)
+{
+	struct wasm_deploy *d = v->k->d;
+	struct module *m;
+	bool waits;
+
+	if (v->kind == MOVE_FOLDER || v->kind == MOVE_TOLD)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	m = module_get(d, v->owner, false, v->name);
+	waits = m != NULL && m->busy && m->follows;
+	if (waits)
+		list_append(&m->waiting, &v->waits);
+	pthread_mutex_unlock(&d->lock);
+	return waits;
+}
+
 static void
 move_begin(struct shard_job *job)
 {
@@ -527,6 +582,10 @@ move_begin(struct shard_job *job)
 	int rc = OK;
 
 	job->run = NULL;
+	if (!k->draining && (move_looks(v) || move_waits(v))) {
+		desk_job_over(k);
+		return;
+	}
 	if (k->draining) {
 		rc = err_set(&e, ERR_BUSY, "the server stops");
 	} else {
