@@ -130,17 +130,22 @@ ended_as(struct mailer *m, bool failed, struct str error_json)
 
 /* ---- letters ---------------------------------------------------------------------- */
 
-/* The thread was deleted.  (That it cannot be read is not this.) */
+/* The thread was deleted, or its run has ended at another node.  (That it cannot be read is
+ * not this.)  True: the office knows it now. */
 static bool
-is_gone(const struct mailer *m)
+ends_by_store(struct mailer *m)
 {
 	struct arena a = ARENA(THREAD_ARENA);
-	struct store_thread t;
-	int rc = m->thread_seq == 0 ? OK :
+	struct store_thread t = { 0 };
+	int rc = m->thread_seq == 0 ? ERR_AGAIN :
 	    store_thread_get(m->rs->reader, m->owner, &m->thread_id, &a, &t);
+	bool over = rc == ERR_NOTFOUND ||
+	    (rc == OK && (t.status == THREAD_IDLE || t.status == THREAD_ERROR));
 
+	if (over)
+		ended_as(m, rc == OK && t.status == THREAD_ERROR, t.error_json);
 	arena_release(&a);
-	return rc == ERR_NOTFOUND;
+	return over;
 }
 
 /* Brings the parked run back; a run that waits for a person stays where it is. */
@@ -150,10 +155,8 @@ take_up(struct mailer *m)
 	struct waiting w = { .owner = m->owner, .thread_seq = m->thread_seq,
 		.thread_id = m->thread_id, .wake = true };
 
-	if (is_gone(m)) {
-		ended(m, OK, STR_NONE);
+	if (ends_by_store(m))
 		return MAIL_REFUSED;
-	}
 	if (m->thread_seq != 0 && !m->rs->draining && !m->rs->lost) {
 		directory_pin(m->rs->sh->directory, &m->thread_id, m->rs);
 		admit_thread(m->rs, &w);
@@ -174,8 +177,8 @@ gone_open(void *ctx, struct parcel *p)
 	struct runs *here = ctx;
 	struct mailer *m = map_get(&here->mailers, &x->thread_id);
 
-	if (m != NULL && !m->over && is_gone(m))
-		ended(m, OK, STR_NONE);
+	if (m != NULL && !m->over)
+		(void)ends_by_store(m);
 	ear_gone(here, &x->thread_id);
 	free(x);
 }
@@ -413,6 +416,20 @@ mail_left(struct run *run)
 		m->run = NULL;
 }
 
+/* A parked run may end here, where it was cancelled, and never have come to have its agent. */
+static void
+tell_owner(const struct run *run)
+{
+	char text[UUID_TEXT];
+	const struct str id = { text, UUID_TEXT };
+	int64_t node = 0;
+
+	uuid_format(&run->place.thread_id, text);
+	if (run->cancel ? office_locate(run->rs->office, run->place.owner, id, &node) == OK &&
+	    node > 0 : office_elsewhere(run->rs->office, run->place.owner, id, NULL))
+		office_over(run->rs->office, run->place.owner, &run->place.thread_id);
+}
+
 /* An agent that waits for a person stays: its run has ended, the next one goes on. */
 void
 mail_ended(struct run *run, int rc, enum run_status status, bool follows,
@@ -421,6 +438,8 @@ mail_ended(struct run *run, int rc, enum run_status status, bool follows,
 	struct mailer *m = mail_is_possible(run) ? mailer_of(run) : NULL;
 	bool waits = status == RUN_INTERRUPTED && !run->cancel;
 
+	if (m == NULL && mail_is_possible(run) && rc == OK && !waits && !follows)
+		tell_owner(run);
 	if (m == NULL || !uuid_eq(&m->run_id, &run->place.run_id))
 		return;
 	m->run = NULL;
@@ -575,6 +594,15 @@ on_yield(void *self)
 	m->over = true;
 }
 
+static void
+on_look(void *self)
+{
+	struct mailer *m = self;
+
+	if (m->run == NULL && !m->over)
+		(void)ends_by_store(m);
+}
+
 static struct office *
 on_home(void *ctx, const struct uuid *id)
 {
@@ -586,7 +614,7 @@ on_home(void *ctx, const struct uuid *id)
 
 static const struct office_kind kind = {
 	.name = "run", .start = on_start, .take = on_take, .stop = on_stop, .durable = true,
-	.yield = on_yield, .home = on_home,
+	.yield = on_yield, .look = on_look, .home = on_home,
 };
 
 void

@@ -1,6 +1,8 @@
 // relay.mjs - two nodes: requests that reach the node which does not have the thread are
 // served by the one that has it, so that streams, joins, cancels, commands and WebSockets
 // are as on one node; and what happens when that node, or the bus, is lost.
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Client } from "sdk-2.0";
 import { call, check, equal, finish, raw, scenario, scratch, startMock, until } from "./lib.mjs";
 import { dial } from "./socket-lib.mjs";
@@ -8,7 +10,10 @@ import { freshSchema, startCluster, startNats, sharedPostgres } from "../cluster
 
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "2"]);
 const nats = startNats();
-const cluster = await startCluster({ nodes: 2, dir: scratch(), mock, lease: 2000, store: freshSchema(sharedPostgres()), nats: nats.url, args: ["--shards", "2"] });
+const dir = scratch(), folder = path.join(dir, "agents");
+mkdirSync(folder);
+writeFileSync(path.join(folder, "listener.yaml"), "id: listener\ninitial: up\nstates:\n  up: {on: {message.cancel: end}}\n  end: {type: final}\n");
+const cluster = await startCluster({ nodes: 2, dir, mock, lease: 2000, store: freshSchema(sharedPostgres()), nats: nats.url, args: ["--shards", "2", "--agents", folder] });
 const [a, b] = cluster.nodes;
 const uuid = () => crypto.randomUUID();
 const say = (content, more = {}) => ({ assistant_id: "agent", input: { messages: [{ role: "user", content }] }, ...more });
@@ -68,6 +73,23 @@ await scenario("a client that leaves at the other node cancels its run", async (
   const s = await read(`${b.url}/threads/${t}/runs/${r}/stream?cancel_on_disconnect=true`);
   await s.close();
   await until(async () => await status(a, t, r) === "interrupted", "the run to be cancelled");
+});
+
+// Its agent is at a; which of them ends it, and whether the other has made it an agent of its own
+// by then, is a matter of microseconds: so several, at once.
+await scenario("an agent goes when its parked run is cancelled at the other node", async () => {
+  const names = [...Array(12)].map((_, i) => `sleeper${i}`), ids = [];
+  for (const name of names) ids.push((await call(a, "POST", "/agents", { graph_id: "listener", name })).json.agent_id);
+  await until(async () => await metric(a, "runs_live") === 0, "their runs to be parked");
+  await until(async () => (await Promise.all(names.map((n) => call(b, "GET", `/agents/${n}`)))).every((r) => r.status === 200), "b to know them");
+  await Promise.all(ids.map(async (id, i) => {
+    const [r] = (await call(b, "GET", `/threads/${id}/runs`)).json;
+    const c = await call(b, "POST", `/threads/${id}/runs/${r.run_id}/cancel?wait=${i % 2 === 0}`);
+    check(c.status < 300, "cancelled at b", c.text);
+  }));
+  for (const s of [a, b]) for (const who of [...names, ...ids]) await until(async () => (await call(s, "GET", `/agents/${who}`)).status === 404, `${who} to be gone`);
+  check((await call(b, "POST", "/agents", { graph_id: "listener", name: names[0] })).status < 300, "its name is free");
+  await call(b, "DELETE", `/agents/${names[0]}`);
 });
 
 await scenario("a run that waits behind another node's, and one that displaces it", async () => {

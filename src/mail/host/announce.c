@@ -10,6 +10,7 @@
  *   {"t":"look","node":7}       letters wait for you (carrier.c)
  *   op: {"put":id,"owner":o,"name":..,"caps":[..],"state":2,"load":0,"room":1000}
  *       {"is":id,"state":3}, {"is":id,"load":4}, {"del":id,"owner":o}
+ *       {"over":id,"owner":o}       its run has ended here: whoever has the agent looks
  *
  * Where an announcement contradicts what is at home here the store decides.
  *
@@ -129,10 +130,25 @@ announce_load(const struct office_agent *a, uint32_t waiting)
 }
 
 void
+office_over(struct office *o, owner_t owner, const struct uuid *id)
+{
+	struct buf *b = &o->news.ops;
+
+	if (o->all->carrier == NULL)
+		return;
+	add_id(b, "over", id);
+	buf_add_fmt(b, ",\"owner\":%lld}", (long long)owner);
+	noted(o);
+}
+
+/* One that came from another node and goes before that was told of it: that one has it still. */
+void
 announce_gone(const struct office_agent *a)
 {
 	struct buf *b = &a->o->news.ops;
 
+	if (a->hidden)
+		office_over(a->o, a->spec.owner, &a->spec.id);
 	if (a->o->all->carrier == NULL || !a->announced)
 		return;
 	add_id(b, "del", &a->spec.id);
@@ -256,6 +272,31 @@ contest_open(void *here, struct parcel *p)
 		roster_yield(a, x->node);
 	}
 	free(x);
+}
+
+static void
+over_open(void *here, struct parcel *p)
+{
+	struct contest *x = CONTAINER_OF(p, struct contest, parcel);
+	struct office_agent *a = roster_find(here, x->owner, &x->id);
+
+	if (a != NULL && a->self != NULL && a->row->kind->look != NULL)
+		a->row->kind->look(a->self);
+	free(x);
+}
+
+static void
+hear_over(struct carrier *c, owner_t owner, const struct uuid *id)
+{
+	struct office *o = c->first;
+	struct contest *x;
+	struct mail_ref ref;
+
+	if (mail_directory_id(o->all->directory, owner, id, &ref) != OK || mail_is_away(ref))
+		return;
+	x = mem_new(struct contest);
+	*x = (struct contest){ .parcel.open = over_open, .owner = owner, .id = *id };
+	office_mail(o, o->all->at[ref.shard], &x->parcel);
 }
 
 /* Another node says that it has an agent that is at home here. */
@@ -389,6 +430,8 @@ hear_ops(struct carrier *c, struct peer *p, jnode at)
 			hear_is(c, p, it.value, &id);
 		else if (read_id(it.value, "del", &id) && is_its(c, p, &id, &owner))
 			entry_drop(c, owner, &id);
+		else if (read_id(it.value, "over", &id))
+			hear_over(c, json_int(json_get(it.value, S("owner"))), &id);
 	}
 }
 

@@ -52,6 +52,10 @@ void office_rejoin(struct office *o);
 /* Other nodes are gone, it turns out: what they had is taken, and not only in its time. */
 void office_gone(struct office *o);
 
+/* Any shard: what an agent stands for has ended here, and another node has the agent, or had it
+ * until now. */
+void office_over(struct office *o, owner_t owner, const struct uuid *id);
+
 /* Any shard: does it live on another node? */
 bool office_elsewhere(struct office *o, owner_t owner, struct str id_or_name, int64_t *node);
 /* The same, for somebody who asks for it: one that the directory does not know is looked up in

@@ -62,6 +62,8 @@ struct office_kind {
 	void (*stop)(void *self);
 	/* Another node has it from now on: stop follows, and is no end.  May be NULL. */
 	void (*yield)(void *self);
+	/* What it stands for may have ended at another node: the store says.  May be NULL. */
+	void (*look)(void *self);
 	/* Where it has to be made; NULL, or not told: anywhere. */
 	struct office *(*home)(void *ctx, const struct uuid *id);
 	bool durable;                        /* it can be started again from its spec */
