@@ -3,14 +3,13 @@
 // servers whose clock is ahead (--test-clock-ms).
 import { Client } from "sdk-1.15";
 import { agentFolder, clientOf, collect } from "./core-lib.mjs";
-import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, metric, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, 2, 4];
 const day = 86400000, agents = agentFolder(["sleep"]);
 
 const open = (dir, shards, { clock = 0, args = [] } = {}) =>
   startServer({ dir, args: ["--agents", agents, "--shards", String(shards), "--test-hooks", "--test-clock-ms", String(clock), ...args] });
-const metric = async (s, name) => Number(new RegExp(`^${name} (\\d+)`, "m").exec((await call(s, "GET", "/metrics")).text)[1]);
 const parked = (s, what = "all runs to be parked") => until(async () => await metric(s, "cohort_runs_live") === 0, what);
 const status = async (s, t, r) => (await call(s, "GET", `/threads/${t}/runs/${r}`)).json?.status;
 const ended = (s, t, r) => until(async () => !["running", "pending"].includes(await status(s, t, r)), `the end of ${r}`);

@@ -5,7 +5,7 @@ import { Client } from "sdk-2.0";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, call, check, equal, finish, oneNode, repo, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, metric, oneNode, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { ack, poll } from "./mail-lib.mjs";
 
 const shards = process.argv[2] ?? "2", dir = scratch(), folder = path.join(dir, "agents");
@@ -72,7 +72,7 @@ const post = async (target, body) => {
   return r.json;
 };
 const values = async (thread) => (await get(`/threads/${thread}/state`)).values ?? {};
-const live = async () => Number(/^cohort_runs_live (\d+)/m.exec((await call(server, "GET", "/metrics")).text)[1]);
+const live = () => metric(server, "cohort_runs_live");
 const workers = {};
 
 async function spawn(name, hours) {
