@@ -389,7 +389,8 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 		run_set_phase(run, PHASE_PENDING);
 		directory_enter(here->sh->directory, &run->place, false, here);
 		map_put(&here->runs, run);
-		run->held = row.held > 0;
+		if (row.held > 0)
+			run_set_held(run);
 		run->wakes = row.status == RUN_RUNNING;
 		if (run->wakes)
 			admit_large(here, owner, &row);      /* it is parked */

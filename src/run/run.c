@@ -425,8 +425,22 @@ run_drop(struct run *run)
 	if (--run->refs > 0)
 		return;
 	assert(run->job == NULL);
+	if (run->announced)
+		run->rs->sh->listened(run->rs->sh->listened_ctx, &run->place.thread_id, false);
 	stream_release(&run->stream);
 	free(run);
+}
+
+void
+run_set_held(struct run *run)
+{
+	const struct runs_shared *sh = run->rs->sh;
+
+	run->held = true;
+	if (run->announced || sh->listened == NULL)
+		return;
+	run->announced = true;
+	sh->listened(sh->listened_ctx, &run->place.thread_id, true);
 }
 
 void

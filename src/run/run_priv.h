@@ -192,6 +192,7 @@ struct run {
 	bool rollback;                       /* and then taken back */
 	bool woken;                          /* it goes on where it was parked */
 	bool parked;                         /* its row may say that it is parked */
+	bool announced;                      /* its thread, as one that is read here */
 	bool held;                           /* pending until its time has come: it need
 	                                        not be in memory */
 	unsigned submits;                    /* commands of it so far */
@@ -292,6 +293,9 @@ void run_ended(struct run *run, int rc, enum run_status status,
     struct str error_json, const struct store_run *next, const struct err *e);
 /* It is parked: nothing of it stays. */
 void run_left(struct run *run);
+/* It is held: its thread has no node, so others send requests about it here while somebody
+ * here may watch it.  It has its place. */
+void run_set_held(struct run *run);
 /* The same of one that is held, if nobody watches it. */
 void run_let_go(struct run *run);
 /* Another node has it, or will have: nothing of it is written or told any more. */

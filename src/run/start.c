@@ -130,8 +130,8 @@ set_pending(struct create *c)
 		run->placed = false;
 		admit_leave(run->rs);
 	}
-	run->held = c->c.run.held > 0;
-	if (run->held) {
+	if (c->c.run.held > 0) {
+		run_set_held(run);
 		sleep_note(run->rs, c->c.run.held);
 	} else if (c->c.hold) {
 		directory_pin(run->rs->sh->directory, &run->place.thread_id, run->rs);
