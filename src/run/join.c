@@ -317,6 +317,19 @@ is_foreign(struct runs *rs, const struct uuid *thread_id)
 	    node != store_node(rs->sh->store);
 }
 
+bool
+run_is_taken(const struct run *run)
+{
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_run row;
+	int rc = store_run_get(run->rs->reader, run->place.owner, &run->place.run_id, &a, &row);
+	bool taken = rc == ERR_NOTFOUND || (rc == OK && (row.status > RUN_RUNNING ||
+	    is_foreign(run->rs, &run->place.thread_id)));
+
+	arena_release(&a);
+	return taken;
+}
+
 enum whereabouts
 run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, struct arena *a, struct runs **home,

@@ -431,6 +431,22 @@ run_drop(struct run *run)
 	free(run);
 }
 
+/* A node that was not informed yet that it is read here may have taken it, or ended it. */
+static void
+on_held_look(struct wheel_timer *t)
+{
+	struct run *run = CONTAINER_OF(t, struct run, held_look);
+	bool gone;
+
+	if (!run->held || run->phase != PHASE_PENDING || run->cancel)
+		return;
+	gone = run_is_taken(run);
+	if (gone)
+		run_abandon(run);
+	else
+		shard_timer_set(run->rs->shard, &run->held_look, LIMIT_TALK_LOOK_MS);
+}
+
 void
 run_set_held(struct run *run)
 {
@@ -440,6 +456,8 @@ run_set_held(struct run *run)
 	if (run->announced || sh->listened == NULL)
 		return;
 	run->announced = true;
+	run->held_look.fire = on_held_look;
+	shard_timer_set(run->rs->shard, &run->held_look, LIMIT_TALK_LOOK_MS);
 	sh->listened(sh->listened_ctx, &run->place.thread_id, true);
 }
 
@@ -554,6 +572,7 @@ static void
 leave(struct run *run)
 {
 	inject_refuse(run);
+	shard_timer_cancel(run->rs->shard, &run->held_look);
 	map_take(&run->rs->runs, &run->place.run_id);
 	directory_leave(run->rs->sh->directory, &run->place);
 }

@@ -192,6 +192,7 @@ struct run {
 	bool rollback;                       /* and then taken back */
 	bool woken;                          /* it goes on where it was parked */
 	bool parked;                         /* its row may say that it is parked */
+	struct wheel_timer held_look;        /* held: is it still nobody's? */
 	bool announced;                      /* its thread, as one that is read here */
 	bool held;                           /* pending until its time has come: it need
 	                                        not be in memory */
@@ -296,6 +297,8 @@ void run_left(struct run *run);
 /* It is held: its thread has no node, so others send requests about it here while somebody
  * here may watch it.  It has its place. */
 void run_set_held(struct run *run);
+/* In the store: it has ended, or its thread is another node's. */
+bool run_is_taken(const struct run *run);
 /* The same of one that is held, if nobody watches it. */
 void run_let_go(struct run *run);
 /* Another node has it, or will have: nothing of it is written or told any more. */
