@@ -59,6 +59,7 @@
 	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
 	X(MAIL_DRAIN_MS,       30000,     "ms",     "that an agent is drained where nobody says how long") \
 	X(MAIL_DRAIN_MAX_MS,   3600000,   "ms",     "that it can be asked for") \
+	X(MAIL_STOP_MS,        10000,     "ms",     "that another node has to answer that its agent has stopped") \
 	X(MAIL_SENDS,          256,       "messages", "of one client of the socket, sent and not answered; it is not read meanwhile") \
 	X(MAIL_BYTES,          268435456, "bytes",  "of messages that wait in all mailboxes; or a quarter of the memory, if that is less; past it senders get 429, and what agents send in memory waits and then dies") \
 	X(MAIL_DEAD,           10000,     "letters", "that are dead, of one owner, and some dozens more; the oldest go") \

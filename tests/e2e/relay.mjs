@@ -13,6 +13,7 @@ const nats = startNats();
 const dir = scratch(), folder = path.join(dir, "agents");
 mkdirSync(folder);
 writeFileSync(path.join(folder, "listener.yaml"), "id: listener\ninitial: up\nstates:\n  up: {on: {message.cancel: end}}\n  end: {type: final}\n");
+writeFileSync(path.join(folder, "stopper.yaml"), "id: stopper\ncontext: {who: null, drain: false, wrong: null}\ninitial: up\nstates:\n  up:\n    stop: {agent: \"${who}\"}\n    on: {done: drains, error.communication: {target: end, assign: {wrong: event.data.message}}}\n  drains:\n    stop: {agent: \"${who}2\", drain: true}\n    on: {done: end, error.communication: {target: end, assign: {wrong: event.data.message}}}\n  end: {type: final}\n");
 const cluster = await startCluster({ nodes: 2, dir, mock, lease: 2000, store: freshSchema(sharedPostgres()), nats: nats.url, args: ["--shards", "2", "--agents", folder] });
 const [a, b] = cluster.nodes;
 const uuid = () => crypto.randomUUID();
@@ -90,6 +91,15 @@ await scenario("an agent goes when its parked run is cancelled at the other node
   for (const s of [a, b]) for (const who of [...names, ...ids]) await until(async () => (await call(s, "GET", `/agents/${who}`)).status === 404, `${who} to be gone`);
   check((await call(b, "POST", "/agents", { graph_id: "listener", name: names[0] })).status < 300, "its name is free");
   await call(b, "DELETE", `/agents/${names[0]}`);
+});
+
+await scenario("a graph at b stops agents of a", async () => {
+  for (const name of ["eve", "eve2"]) await call(a, "POST", "/agents", { graph_id: "listener", name });
+  await until(async () => (await call(b, "GET", "/agents/eve2")).status === 200, "b to know them");
+  const stop = async () => (await call(b, "POST", `/threads/${await thread(b)}/runs/wait`, { assistant_id: "stopper", input: { who: "eve" } })).json;
+  equal((await stop()).wrong, null, "both have stopped, one of them drained");
+  equal((await Promise.all([a, b].flatMap((s) => ["eve", "eve2"].map((n) => call(s, "GET", `/agents/${n}`))))).map((r) => r.status), [404, 404, 404, 404], "they are nowhere");
+  check(/no agent/.test((await stop()).wrong), "again: there is none");
 });
 
 await scenario("a run that waits behind another node's, and one that displaces it", async () => {

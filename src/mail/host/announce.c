@@ -8,6 +8,7 @@
  *   {"t":"all","node":7,"shard":0,"n":12,"first":true,"last":true,"at":[op,...]}
  *   {"t":"who","node":7}        tell me all
  *   {"t":"look","node":7}       letters wait for you (carrier.c)
+ *   {"t":"stop",..}             an agent is to stop (carrier_stop.c)
  *   op: {"put":id,"owner":o,"name":..,"caps":[..],"state":2,"load":0,"room":1000}
  *       {"is":id,"state":3}, {"is":id,"load":4}, {"del":id,"owner":o}
  *       {"over":id,"owner":o}       its run has ended here: whoever has the agent looks
@@ -524,6 +525,11 @@ office_heard(struct office *o, struct str bytes)
 			tell_all(c, node);
 		else if (good && str_eq(t, S("looked")))
 			carrier_looked(c, (unsigned)shard, n);
+		else if (good && str_eq(t, S("stop")))
+			carrier_stop_asked(c, node, (unsigned)shard, n, doc.root);
+		else if (good && str_eq(t, S("stopped")))
+			carrier_stopped(c, (unsigned)shard, n, json_int(json_get(doc.root, S("rc"))),
+			    json_str(json_get(doc.root, S("error"))));
 		else if (good && str_eq(t, S("look")))
 			hear_look(c, node, (unsigned)shard, n,
 			    !json_is_null(json_get(doc.root, S("ack"))));

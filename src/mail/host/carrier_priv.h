@@ -96,6 +96,15 @@ void carrier_looked(struct carrier *c, unsigned shard, uint64_t token);
 void carrier_ack_later(struct carrier *c, int64_t node, unsigned shard, uint64_t token);
 void carrier_acks(struct carrier *c);
 
+/* ---- carrier_stop.c -------------------------------------------------------------- */
+
+/* An agent of that node is to stop; see office_stop.  False: it cannot be asked. */
+bool carrier_stop(struct office *o, int64_t node, owner_t owner, const struct uuid *id, bool drain,
+    msec deadline, void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+void carrier_stop_asked(struct carrier *c, int64_t node, unsigned shard, uint64_t token, jnode m);
+void carrier_stopped(struct carrier *c, unsigned shard, uint64_t token, int64_t rc,
+    struct str why);
+
 /* ---- announce.c ------------------------------------------------------------------ */
 
 /* Of an agent that is at home here; nothing when alone. */

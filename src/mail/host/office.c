@@ -301,6 +301,7 @@ office_new(struct office **out, struct offices *os, struct shard *s,
 	courier_init(&o->courier, s);
 	list_init(&o->links);
 	list_init(&o->waits);
+	list_init(&o->stops);
 	map_init(&o->agents, hash, eq, key_of);
 	office_kind_add(o, &chart_agent_kind, NULL);
 	office_kind_add(o, &external_kind, NULL);

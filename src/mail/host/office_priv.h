@@ -15,6 +15,7 @@
  *   system.c    agents of the server itself
  *   carrier.c   letters and agents of several nodes
  *   carrier_wait.c      answers that wait for another node
+ *   carrier_stop.c      agents of other nodes that are to stop
  *   announce.c  who is at home on which node
  *   notice.c    what `ams` tells senders: failures, receipts
  *
@@ -96,6 +97,7 @@ struct office {
 		size_t wakes_n;
 	} news;
 	struct list waits;                   /* carrier_wait.c */
+	struct list stops;                   /* carrier_stop.c */
 	uint64_t waits_no;
 	struct office_stats stats;           /* books are taken when it is published */
 	struct published published;

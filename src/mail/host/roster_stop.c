@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/mem.h"
+#include "mail/host/carrier_priv.h"
 #include "mail/host/roster_priv.h"
 
 /* ---- stopping -------------------------------------------------------------------- */
@@ -58,9 +59,13 @@ office_stop(struct office *o, owner_t owner, struct str id_or_name, bool wait, m
 	struct stopping *x;
 	struct office *home;
 	struct uuid id;
+	int64_t node = 0;
 	struct err e;
 	int rc = office_find(o, owner, id_or_name, &id, &home, &e);
 
+	if (rc == ERR_BUSY && office_elsewhere(o, owner, id_or_name, &node) &&
+	    carrier_stop(o, node, owner, &id, wait, deadline, done, ctx))
+		return;
 	if (rc != OK) {
 		done(ctx, rc, &e);
 		return;
