@@ -129,7 +129,7 @@ await scenario("large bodies, a refused request, a request behind another", asyn
 });
 
 await scenario("a run without a thread is found by asking", async () => {
-  const s = await read(`${a.url}/runs/stream`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(say("six mock:stall", { stream_mode: "messages-tuple" })) });
+  const s = await read(`${a.url}/runs/stream`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(say("six mock:stall", { stream_mode: "messages-tuple", on_disconnect: "cancel" })) });
   await until(() => /"run_id":"/.test(s.text), "its id");
   const r = /"run_id":"([^"]+)"/.exec(s.text)[1];
   const other = await read(`${b.url}/runs/${r}/stream`);
