@@ -61,7 +61,7 @@ export function startLoad({ url, base, clients, upTo, name }) {
     const kind = upTo(8);
     if (kind === 0) {
       const r = await once(() => ask(url, "POST", `/threads/${t.id}/runs`, { assistant_id: "cluster_long", input: { tag: `l${name}-${++serial}` } }));
-      if (!r) return;
+      if (!r) { t.unknown = true; return; }    // it may be there, and ends by a cancel alone
       t.runs.set(r.json.run_id, undefined);
       await pause(upTo(300));
       const c = await once(() => ask(url, "POST", `/threads/${t.id}/runs/${r.json.run_id}/cancel?action=interrupt&wait=${upTo(2) === 1}`));
@@ -102,7 +102,7 @@ export async function verify(url, ledger, patience, failed = false) {
     let l;
     const list = await until(async () => {
       l = await must(url, "GET", `/threads/${t.id}/runs?limit=100`);
-      if (t.maybe && l.some((r) => r.run_id === t.maybe && busy(r))) { await ask(url, "POST", `/threads/${t.id}/runs/${t.maybe}/cancel?action=interrupt&wait=false`).catch(() => {}); }
+      for (const r of l) if (busy(r) && (t.unknown || r.run_id === t.maybe)) await ask(url, "POST", `/threads/${t.id}/runs/${r.run_id}/cancel?action=interrupt&wait=false`).catch(() => {});
       if (!l.some(busy)) return l;
       await pause(50);
       return false;
