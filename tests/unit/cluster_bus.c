@@ -444,12 +444,12 @@ TEST(bus_gives_name_and_password_of_the_url)
 		{ token, "nats://t%%2fk%%@127.0.0.1:%d" },
 	};
 
-	CHECK_RC(shard_new(&shard, 0, NULL), OK);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct bus_stats stats;
 		char url[128];
 		struct bus *wrong;
 
+		CHECK_RC(shard_new(&shard, 0, NULL), OK);
 		if (i == 0 || rows[i].args != rows[i - 1].args) {
 			if (i > 0)
 				nats_kill(SIGKILL);
@@ -467,8 +467,8 @@ TEST(bus_gives_name_and_password_of_the_url)
 		on_shard(stop_tick);
 		bus_close(here);
 		bus_close(wrong);
+		shard_free(shard);
 	}
-	shard_free(shard);
 }
 
 static bool
@@ -512,10 +512,10 @@ TEST(bus_is_down_where_its_messages_are_refused)
 		{ USER("publish: { deny: \"one.far.>\" }"), "for Publish to \"one.far.away" },
 	};
 
-	CHECK_RC(shard_new(&shard, 0, NULL), OK);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char url[64];
 
+		CHECK_RC(shard_new(&shard, 0, NULL), OK);
 		nats_start_with(rows[i].settings);
 		snprintf(url, sizeof url, "nats://%s127.0.0.1:%d", i == 2 ? "" : "a:b@",
 		    nats_port());
@@ -530,9 +530,9 @@ TEST(bus_is_down_where_its_messages_are_refused)
 		UNTIL(here_up <= 0);
 		on_shard(stop_tick);
 		bus_close(here);
+		shard_free(shard);
 		nats_kill(SIGKILL);
 	}
-	shard_free(shard);
 }
 
 TEST(bus_refuses_options_that_cannot_work)
