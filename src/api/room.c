@@ -57,6 +57,7 @@ left(struct http_req *r)
 	struct waiting *w = r->user;
 
 	w->r = NULL;
+	r->user = NULL;                      /* for the hooks: it is no call */
 	http_reply(r, 204, STR_NONE, STR_NONE, STR_NONE);
 }
 
