@@ -146,9 +146,9 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 	    "Malformed JSON in request body: " : "", why.text);
 }
 
-/* The last steps; the body is read and released here. */
+/* The body is read and released here. */
 static int
-call_serve(struct call *c)
+call_do(struct call *c)
 {
 	struct json_doc doc = { 0 };
 	struct buf body = BUF(0);
@@ -182,6 +182,23 @@ call_serve(struct call *c)
 		rc = once_handle(c);
 	json_release(&doc);
 	buf_release(&body);
+	return rc;
+}
+
+/* The last steps.  A run that it begins has its thread by then; one of a command begins in a
+ * later turn, so the thread is kept until that is answered (call_leave). */
+static int
+call_serve(struct call *c)
+{
+	struct runs *runs = c->api->runs;
+	struct uuid thread_id = c->thread_id;
+	bool lets = c->keeps_thread && !(c->route->flags & ROUTE_COMMANDS);
+	int rc;
+
+	c->keeps_thread = c->keeps_thread && !lets;
+	rc = call_do(c);
+	if (lets)
+		runs_let_thread(runs, &thread_id);
 	return rc;
 }
 

@@ -96,6 +96,7 @@ struct call {
 	struct principal who;
 	bool unknown;                        /* its credentials are not checked yet */
 	bool peers_asked;                    /* other nodes were, for its session or ticket */
+	bool keeps_thread;                   /* runs_keep_thread, until it is served */
 	struct auth_wait asking;
 	int64_t retry_s;                     /* of a 429; 0: 1 */
 	struct grant grant;                  /* for the route's action */
@@ -110,6 +111,7 @@ struct call {
 	struct client *client;               /* of an answer that lasts (client.h) */
 	struct a2a_call *a2a;                /* a request of A2A */
 	struct injecting *injecting;         /* a message for a run */
+	struct export *exporting;            /* a transcript */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct commander *commander;         /* of a request that is a command */

@@ -6,6 +6,7 @@
 #include "api/peer.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "api/agui.h"
 #include "api/openai.h"
@@ -207,16 +208,26 @@ peer_ask_all(struct call *c, struct str body, size_t max,
 
 /* ---- whose it is ------------------------------------------------------------------------ */
 
+/* Where runs of it are under way.  0: nowhere, or here. */
+static int64_t
+node_of_runs(struct call *c, const struct uuid *thread_id, bool *here)
+{
+	int64_t node = 0;
+
+	*here = runs_has_run_of(c->api->runs, thread_id);
+	if (*here || store_thread_node(c->api->reader, thread_id, &node) != OK)
+		return 0;
+	return node;
+}
+
 /* 0: nobody's, or ours. */
 static int64_t
 node_of_thread(struct call *c, const struct uuid *thread_id)
 {
-	int64_t node = 0;
+	bool here;
+	int64_t node = node_of_runs(c, thread_id, &here);
 
-	if (runs_has_run_of(c->api->runs, thread_id) ||
-	    store_thread_node(c->api->reader, thread_id, &node) != OK)
-		return 0;
-	return node > 0 ? node : relay_listened(c->api->relay, thread_id);
+	return node > 0 || here ? node : relay_listened(c->api->relay, thread_id);
 }
 
 /* False: there is no such run in the store, and none here. */
@@ -287,14 +298,15 @@ is_listener(const struct call *c)
 
 /* All nodes know: runs of the thread will be begun here, if no other node is to have it. */
 static void
-listens(void *ctx, int64_t none)
+listens(void *ctx, int64_t node)
 {
 	struct call *c = ctx;
 	struct relay *rl = c->api->relay;
 	struct uuid id = c->thread_id;
 
-	(void)none;
-	if (!send_to(c, node_of_thread(c, &id), c->r->body))
+	if (node == 0)
+		node = node_of_thread(c, &id);
+	if (!send_to(c, node, c->r->body))
 		call_finish(c, c->then(c));
 	relay_listens(rl, &id, false);       /* its reader counts now, if there is one */
 }
@@ -306,27 +318,59 @@ peer_listens(struct api *a, const struct uuid *thread_id, bool more)
 		relay_listens(a->relay, thread_id, more);
 }
 
-bool
-peer_by_path(struct call *c, int (*here)(struct call *c))
+/* keeps: it has the thread, so who has come to read it elsewhere comes here. */
+static bool
+by_path(struct call *c, int (*here)(struct call *c), bool keeps)
 {
-	int64_t node = 0;
+	int64_t node = 0, of_run;
 	struct uuid id;
+	bool runs;
 
-	if (c->api->relay == NULL)
-		return false;
 	if (c->route->access == WORKERS_SERVE || str_starts(c->r->path, S("/workers/")))
 		return uuid_parse(c->param[0], &id) &&
 		    send_to(c, worker_name_node(&id), c->r->body);
 	if (str_starts(str_of(c->route->path), S("/agents/{agent}")))
 		return by_agent(c, here);
 	if (!uuid_is_zero(&c->thread_id))
-		node = node_of_thread(c, &c->thread_id);
-	if (node == 0 && !uuid_is_zero(&c->run_id) && !node_of_run(c, &c->run_id, &node))
-		return find_run(c, here);
+		node = keeps ? node_of_runs(c, &c->thread_id, &runs) :
+		    node_of_thread(c, &c->thread_id);
+	if (node == 0 && !uuid_is_zero(&c->run_id)) {
+		if (!node_of_run(c, &c->run_id, &of_run))
+			return find_run(c, here);
+		node = keeps ? 0 : of_run;
+	}
 	if (node != 0 || !is_listener(c))
 		return send_to(c, node, c->r->body);
 	c->then = here;
 	relay_listen(c->api->relay, &c->thread_id, listens, c);
+	return true;
+}
+
+/* Between the look at who reads the thread and the run's row a reader may come to another
+ * node: that one asks here, and finds the thread. */
+static bool
+may_begin_run(const struct call *c)
+{
+	return !uuid_is_zero(&c->thread_id) && !is_listener(c) &&
+	    strcmp(c->route->method, "GET") != 0;
+}
+
+bool
+peer_by_path(struct call *c, int (*here)(struct call *c))
+{
+	struct runs *runs = c->api->runs;
+	struct uuid thread_id = c->thread_id;
+	bool keeps;
+
+	if (c->api->relay == NULL)
+		return false;
+	keeps = may_begin_run(c) && runs_keep_thread(runs, &thread_id);
+	if (!by_path(c, here, keeps)) {
+		c->keeps_thread = keeps;
+		return false;
+	}
+	if (keeps)
+		runs_let_thread(runs, &thread_id);
 	return true;
 }
 

@@ -93,6 +93,12 @@ call_enter_again(struct call *c, bool counts)
 void
 call_leave(struct api_shared *sh, struct http_req *r)
 {
+	struct call *c = r->user;
+
 	auth_leave(sh->o.auth, r->held);
 	r->held = NULL;
+	if (c == NULL || !c->keeps_thread)
+		return;
+	c->keeps_thread = false;
+	runs_let_thread(c->api->runs, &c->thread_id);
 }

@@ -170,7 +170,7 @@ export_free(struct export *x)
 static void
 export_gone(struct http_req *r)
 {
-	struct export *x = r->user;
+	struct export *x = ((struct call *)r->user)->exporting;
 
 	x->r = NULL;
 	if (x->call != NULL)
@@ -190,8 +190,6 @@ export_fail(struct export *x, int rc, const struct err *e)
 	struct call *c = x->call;
 
 	http_on_gone(r, NULL);
-	if (c != NULL)
-		r->user = c;
 	export_free(x);
 	if (c != NULL)
 		call_fail(c, rc, e);
@@ -302,7 +300,7 @@ export_begin(struct call *c)
 	x->lines = BUF(JSON_BYTES);
 	x->at = entries_of(&x->cmd, &x->lines, false);
 	x->timer.fire = on_timer;
-	c->r->user = x;
+	c->exporting = x;
 	http_on_gone(c->r, export_gone);
 	export_read(x);
 	return OK;

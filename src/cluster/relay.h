@@ -37,7 +37,7 @@ struct relays;
 enum relay_kind {
 	RELAY_RUN,
 	RELAY_AGENT,                         /* "OWNER/ID" */
-	RELAY_LISTEN                         /* a thread: asks nothing, see relay_listen */
+	RELAY_LISTEN                         /* 16 bytes: a thread that it keeps; see relay_listen */
 };
 
 /* What carries frames, and what is known of nodes. */
@@ -112,10 +112,11 @@ void relay_moved(struct relay *rl, struct http_req *r, int64_t node);
  * here.  Counts; any thread. */
 void relays_listen(struct relays *all, const struct uuid *thread_id, bool more);
 /* The same, and done is called when all others know, or in LIMIT_RELAY_ASK_MS: for a client
- * that is going to start a run by another node once its stream is open.  Ends with
+ * that is going to start a run by another node once its stream is open.  node: one that
+ * has the thread (runs_has_thread), whose run may not have a row yet; 0: none.  Ends with
  * relay_listens. */
 void relay_listen(struct relay *rl, const struct uuid *thread_id,
-    void (*done)(void *ctx, int64_t none), void *ctx);
+    void (*done)(void *ctx, int64_t node), void *ctx);
 /* As relays_listen. */
 void relay_listens(struct relay *rl, const struct uuid *thread_id, bool more);
 /* The other node where a thread is listened to; 0: none, or it is here too and this node is

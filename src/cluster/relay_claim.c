@@ -261,7 +261,7 @@ relay_listens(struct relay *rl, const struct uuid *thread_id, bool more)
 
 void
 relay_listen(struct relay *rl, const struct uuid *thread_id,
-    void (*done)(void *ctx, int64_t none), void *ctx)
+    void (*done)(void *ctx, int64_t node), void *ctx)
 {
 	relays_listen(rl->all, thread_id, true);
 	relay_find(rl, RELAY_LISTEN, (struct str){ (const char *)thread_id->b,

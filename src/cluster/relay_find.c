@@ -72,13 +72,11 @@ void
 find_asked(struct link *l, const struct frame *f)
 {
 	const struct relay_bus *bus = &l->rl->all->bus;
-	bool has = false;
+	bool has;
 
 	if (f->arg == RELAY_LISTEN)
-		claims_told(l, f->payload);
-	else
-		has = bus->has(bus->ctx, (enum relay_kind)f->arg, f->payload);
-
+		claims_told(l, f->payload);          /* before the look: see runs_keep_thread */
+	has = bus->has(bus->ctx, (enum relay_kind)f->arg, f->payload);
 	link_send(l, (struct frame){ .kind = FRAME_ANSWER, .arg = has, .id = f->id }, NULL, 0);
 }
 

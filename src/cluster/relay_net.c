@@ -76,6 +76,10 @@ net_has(void *ctx, enum relay_kind kind, struct str key)
 
 	if (kind == RELAY_RUN)
 		return uuid_parse(key, &id) && runs_shared_has_run(net->o.runs, &id);
+	if (kind == RELAY_LISTEN && key.n == sizeof id.b) {
+		memcpy(id.b, key.p, sizeof id.b);
+		return runs_shared_has_thread(net->o.runs, &id);
+	}
 	return kind == RELAY_AGENT && at < key.n &&
 	    str_to_i64(str_sub(key, 0, at), &owner) &&
 	    uuid_parse(str_sub(key, at + 1, key.n), &id) &&

@@ -149,6 +149,20 @@ directory_pin(struct directory *d, const struct uuid *thread_id, struct runs *he
 	return home;
 }
 
+bool
+directory_pin_unless(struct directory *d, const struct uuid *thread_id, struct runs *here,
+    bool (*elsewhere)(void *ctx, const struct uuid *thread_id), void *ctx)
+{
+	bool pins;
+
+	pthread_mutex_lock(&d->lock);
+	pins = elsewhere == NULL || !elsewhere(ctx, thread_id);
+	if (pins)
+		pin(d, thread_id, here);
+	pthread_mutex_unlock(&d->lock);
+	return pins;
+}
+
 void
 directory_unpin(struct directory *d, const struct uuid *thread_id)
 {

@@ -39,6 +39,9 @@ void directory_leave(struct directory *d, struct place *p);
 /* Keeps a thread at home without a run.  Returns its home. */
 struct runs *directory_pin(struct directory *d, const struct uuid *thread_id,
     struct runs *here);
+/* The same, unless `elsewhere` (NULL: nothing is) says under the lock that it is: false. */
+bool directory_pin_unless(struct directory *d, const struct uuid *thread_id, struct runs *here,
+    bool (*elsewhere)(void *ctx, const struct uuid *thread_id), void *ctx);
 void directory_unpin(struct directory *d, const struct uuid *thread_id);
 
 /* NULL: nobody has it, or it is another owner's, or of another thread

@@ -263,6 +263,12 @@ void runs_shared_on_listen(struct runs_shared *sh,
 
 /* Has a shard of this process runs of the thread, is taking them, or reads it?  Any thread. */
 bool runs_has_thread(const struct runs *rs, const struct uuid *thread_id);
+bool runs_shared_has_thread(const struct runs_shared *sh, const struct uuid *thread_id);
+/* It has the thread while a request may begin a run of it, until runs_let_thread; false: not,
+ * for another node has its readers.  A node that tells of a reader and then asks for the
+ * thread finds it here, or this is false. */
+bool runs_keep_thread(struct runs *rs, const struct uuid *thread_id);
+void runs_let_thread(struct runs *rs, const struct uuid *thread_id);
 /* Is a run, or a run of the thread, under way in this process?  Of any owner; any thread. */
 bool runs_has_run_of(const struct runs *rs, const struct uuid *thread_id);
 bool runs_has_run(const struct runs *rs, const struct uuid *run_id);

@@ -155,6 +155,24 @@ await scenario("events are read at one node before there is a thread, the run is
   }
 });
 
+// Each tells the other, one of its reader and one of its run, and what they tell passes each other.
+await scenario("a stream opens at one node while a command begins a run at the other", async () => {
+  const lost = [];
+  for (let i = 0; i < 60; i++) {
+    const [reads, starts] = i % 2 ? [a, b] : [b, a], t = uuid(), ahead = (Math.floor(i / 2) % 15) - 3;
+    const begin = (id) => call(starts, "POST", `/threads/${t}/commands`, { id, method: "run.start", params: { assistant_id: "agent", input: { messages: [{ type: "human", content: "hello" }] } } });
+    await call(starts, "GET", `/threads/${t}/runs/${(await begin(1)).json.result.run_id}/join`);
+    const pause = (ms) => new Promise((r) => setTimeout(r, ms));
+    const open = pause(Math.max(0, ahead)).then(() => read(`${reads.url}/threads/${t}/stream/events`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ channels: ["messages", "lifecycle"] }) }));
+    await pause(Math.max(0, -ahead));
+    const { run_id } = (await begin(2)).json.result, s = await open;
+    const ended = () => s.text.split("\n\n").some((f) => f.includes('"event":"completed"') && f.includes(run_id));
+    await until(ended, "its end", 3000).catch(() => lost.push(`${ahead} ms`));
+    await s.close();
+  }
+  equal(lost, [], "each stream has the run to its end");
+});
+
 await scenario("a WebSocket to the node that does not have the thread", async () => {
   const t = await thread(a), r = await begin(a, t, "seven mock:stall");
   await under(a, t, r);
