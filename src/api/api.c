@@ -387,26 +387,26 @@ call_proceed(struct call *c)
 		call_entered(c, rc);
 }
 
-static void
-call_asked(struct auth_wait *w)
-{
-	struct call *c = CONTAINER_OF(w, struct call, asking);
-	int rc = call_identify(c, true);
+static int call_ask(struct call *c);
 
-	if (rc == OK)
+/* The credentials were checked: rc.  The issuer or the verifier is asked once. */
+static void
+call_checked(struct call *c, int rc)
+{
+	if (rc == ERR_AGAIN && !c->shows.asked)
+		call_finish(c, call_ask(c));
+	else if (rc == OK)
 		call_proceed(c);
 	else
 		call_finish(c, rc);
 }
 
-static void call_was_shown(struct auth_wait *w);
-
-static int
-call_ask(struct call *c)
+static void
+call_asked(struct auth_wait *w)
 {
-	c->asking = (struct auth_wait){ .shard = c->r->shard,
-	    .done = c->shows.lacks ? call_was_shown : call_asked };
-	return auth_ask(c->api->shared->o.auth, &c->shows, &c->asking, &c->err);
+	struct call *c = CONTAINER_OF(w, struct call, asking);
+
+	call_checked(c, call_identify(c, true));
 }
 
 /* Other nodes were asked for the session or the ticket. */
@@ -418,12 +418,15 @@ call_was_shown(struct auth_wait *w)
 
 	c->peers_asked = true;
 	rc = call_shows(c);
-	if (rc == OK)
-		rc = call_identify(c, false);
-	if (rc == OK)
-		call_proceed(c);
-	else
-		call_finish(c, rc == ERR_AGAIN ? call_ask(c) : rc);
+	call_checked(c, rc == OK ? call_identify(c, false) : rc);
+}
+
+static int
+call_ask(struct call *c)
+{
+	c->asking = (struct auth_wait){ .shard = c->r->shard,
+	    .done = c->shows.lacks ? call_was_shown : call_asked };
+	return auth_ask(c->api->shared->o.auth, &c->shows, &c->asking, &c->err);
 }
 
 static void
@@ -432,10 +435,7 @@ handle(void *ctx, struct http_req *r)
 	struct call *c = r->user;
 
 	(void)ctx;
-	if (c->unknown)
-		call_finish(c, call_ask(c));
-	else
-		call_proceed(c);
+	call_checked(c, c->unknown ? ERR_AGAIN : OK);
 }
 
 void

@@ -7,6 +7,8 @@
 #include "api/peer.h"
 #include "state/message.h"
 
+#define TRIES 3                              /* while nodes park the run and wake it */
+
 struct str
 call_read_namespace(struct call *c)
 {
@@ -59,8 +61,6 @@ read_message(struct call *c, struct str *out)
 	return rc;
 }
 
-#define TRIES 3
-
 struct injecting { struct str ns, message; unsigned tries; };
 
 static void
@@ -70,8 +70,7 @@ injected(void *ctx, int rc)
 	struct injecting *x = c->injecting;
 
 	/* Of two nodes that wake a run one has it. */
-	if ((rc == ERR_CONFLICT || rc == ERR_BUSY) && c->route->handle == api_run_inject &&
-	    peer_took(c))
+	if ((rc == ERR_CONFLICT || rc == ERR_BUSY) && peer_took(c))
 		return;
 	/* Nor is it that one's any more: it is parked again. */
 	if (rc == ERR_BUSY && ++x->tries < TRIES) {

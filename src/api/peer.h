@@ -35,7 +35,7 @@ size_t peer_ask_all(struct call *c, struct str body, size_t max,
 bool peer_asks(const struct call *c);
 
 /* Has another node taken the thread of c, which began here and could not be done?  True: it
- * answers c. */
+ * answers c.  Only for a route whose body is kept (ROUTE_KEEPS). */
 bool peer_took(struct call *c);
 
 /* A client of ours reads the thread, or may soon: requests about it are to come here.  Counts. */
