@@ -11,7 +11,7 @@
 #include "worker/worker_priv.h"
 
 enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's', READY = 'r',
-	LEFT = 'l' };
+	LEFT = 'l', MUTE = 'm', CANCEL = 'c' };
 
 /* In the byte order of these machines; texts follow. */
 struct head {
@@ -338,6 +338,75 @@ away_drop_tasks(struct worker_session *s)
 		if (t->offer == NULL)
 			outbox_drop(t);
 	}
+	for (struct list *l = s->notices.next; l != &s->notices; l = next) {
+		struct worker_notice *n = CONTAINER_OF(l, struct worker_notice, in_session);
+
+		next = l->next;
+		if (n->offer == NULL)
+			notice_free(n);
+	}
+}
+
+/* ---- a worker is silent, or a task of it is cancelled ------------------------------- */
+
+static void
+mute_all(struct worker_desk *d, const struct uuid *worker)
+{
+	struct worker_session *s;
+	size_t at = 0;
+
+	for (s = map_each(&d->workers->sessions, &at); s != NULL;
+	    s = map_each(&d->workers->sessions, &at))
+		if (uuid_eq(s->copy ? &s->of : &s->id, worker))
+			session_mute(d, s);
+}
+
+void
+away_mute(struct worker_desk *d, struct worker_session *s)
+{
+	struct worker_away *w = d->workers->away;
+	struct head h = { .word = MUTE, .worker = s->copy ? s->of : s->id };
+
+	if (w == NULL) {
+		session_mute(d, s);
+		return;
+	}
+	mute_all(d, &h.worker);
+	say(w, 0, &h, STR_NONE, STR_NONE, STR_NONE, STR_NONE);
+}
+
+static void
+is_silent(struct worker_away *w, const struct head *h)
+{
+	workers_lock(w->d->workers);
+	mute_all(w->d, &h->worker);
+	workers_unlock(w->d->workers);
+}
+
+/* The task's id is where a build is in others; n: it is rolled back. */
+void
+away_cancel(struct workers *ws, const struct worker_offer *o)
+{
+	struct head h = { .word = CANCEL, .n = o->rollback, .worker = o->session->of };
+	struct str id = { (const char *)o->task_id.b, sizeof o->task_id.b };
+
+	say(ws->away, o->session->from, &h, STR_NONE, id, STR_NONE, o->reason);
+}
+
+static void
+is_cancelled(struct worker_away *w, const struct head *h, struct str id, struct str reason)
+{
+	struct worker_notice n = { .rollback = h->n > 0 };
+	struct worker_session *s;
+
+	if (id.n != sizeof n.task_id.b)
+		return;
+	memcpy(n.task_id.b, id.p, id.n);
+	workers_lock(w->d->workers);
+	s = session_find(w->d->workers, &h->worker);
+	if (s != NULL)
+		(void)notice_add(w->d, s, &n, reason);
+	workers_unlock(w->d->workers);
 }
 
 /* ---- A: a worker has places ---------------------------------------------------------- */
@@ -424,14 +493,14 @@ copy_over(struct wheel_timer *t)
 
 /* One copy for each name that a worker serves. */
 static struct uuid
-copy_id(const struct head *h, struct str name)
+copy_id(const struct uuid *worker, enum service_kind kind, struct str name)
 {
 	uint8_t digest[SHA256_SIZE];
 	struct buf b = BUF(KB + name.n);
 	struct uuid id;
 
-	buf_add(&b, (struct str){ (const char *)h->worker.b, sizeof h->worker.b });
-	buf_add_char(&b, (char)('0' + h->kind));
+	buf_add(&b, (struct str){ (const char *)worker->b, sizeof worker->b });
+	buf_add_char(&b, (char)('0' + kind));
 	buf_add(&b, name);
 	sha256(buf_str(&b), digest);
 	buf_release(&b);
@@ -439,9 +508,20 @@ copy_id(const struct head *h, struct str name)
 	return id;
 }
 
+struct worker_session *
+away_copy(struct workers *ws, const struct uuid *worker, const struct service_key *key)
+{
+	struct uuid id;
+
+	if (ws->away == NULL)
+		return NULL;
+	id = copy_id(worker, key->kind, key->name);
+	return session_find(ws, &id);
+}
+
 /* Under the lock. */
 static bool
-copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
+copy_get(struct worker_away *w, uint64_t from, const struct head *h, const struct str texts[4],
     const struct uuid *id)
 {
 	struct workers *ws = w->d->workers;
@@ -449,6 +529,8 @@ copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
 	struct worker_session *s = session_find(ws, id);
 	struct worker_intake in = { .build = texts[1], .lang = texts[2], .name = texts[3] };
 
+	if (s != NULL)
+		s->from = from;
 	if (sv == NULL || s != NULL)
 		return s != NULL;
 	memcpy(in.key, h->key, sizeof in.key);
@@ -456,6 +538,9 @@ copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
 		in.slots[i] = INT32_MAX;     /* each poll says how many */
 	s = worker_session_new(w->d, &in, *id);
 	s->copy = true;
+	s->from = from;
+	s->of = h->worker;
+	uuid_format(&h->worker, (char *)(uintptr_t)s->id_text.p);
 	s->rows = mem_zero(sizeof *s->rows);
 	session_add_row(s, sv);
 	map_put(&ws->sessions, s);
@@ -466,7 +551,7 @@ copy_get(struct worker_away *w, const struct head *h, const struct str texts[4],
 static void
 has_left(struct worker_away *w, const struct head *h, struct str name)
 {
-	struct uuid id = copy_id(h, name);
+	struct uuid id = copy_id(&h->worker, h->kind, name);
 	struct worker_session *s;
 
 	workers_lock(w->d->workers);
@@ -480,12 +565,12 @@ static void
 has_places(struct worker_away *w, uint64_t from, const struct head *h,
     const struct str texts[4])
 {
-	struct uuid id = copy_id(h, texts[0]);
+	struct uuid id = copy_id(&h->worker, h->kind, texts[0]);
 	struct copy_poll *c;
 	bool there;
 
 	workers_lock(w->d->workers);
-	there = copy_get(w, h, texts, &id);
+	there = copy_get(w, from, h, texts, &id);
 	workers_unlock(w->d->workers);
 	if (!there || w->draining)
 		return;
@@ -622,6 +707,12 @@ worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 		break;
 	case LEFT:
 		has_left(w, &h, texts[0]);
+		break;
+	case MUTE:
+		is_silent(w, &h);
+		break;
+	case CANCEL:
+		is_cancelled(w, &h, texts[1], texts[3]);
 		break;
 	case TASKS:
 		tasks_came(w, from, &h, texts[3]);

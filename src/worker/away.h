@@ -15,13 +15,16 @@
  *
  *                          <-------   LEFT worker, each name
  *
+ * When it was silent about a task, no node gives it another one before it polls again; when
+ * a task is cancelled, its poll is answered:
+ *
+ *     MUTE worker          <------->
+ *     CANCEL worker, task  ------->
+ *
  * From then on the worker's calls about the task go to A, whose name is in the task's
  * (worker_name_node).  A word that is lost costs time: A asks again each second, a task
  * that the worker never got is lost when its lease is over, and a place that was taken in
  * vain is free with the worker's next poll.
- *
- * A cancel reaches a worker of another node with the answer to its next call about the
- * task, not with a poll.
  *
  * Threads: shard 0, but for the desk's own.
  *

@@ -245,7 +245,7 @@ mute(const struct worker_offer *o)
 
 	workers_lock(d->workers);
 	if (o->session != NULL && !o->session->gone)
-		session_mute(d, o->session);
+		away_mute(d, o->session);
 	workers_unlock(d->workers);
 }
 
@@ -424,12 +424,24 @@ workers_deliver(struct worker_offer *o)
 	workers_unlock(ws);
 }
 
+struct worker_notice *
+notice_add(struct worker_desk *d, struct worker_session *s, const struct worker_notice *what,
+    struct str reason)
+{
+	struct worker_notice *n = mem_new(struct worker_notice);
+
+	*n = *what;
+	n->reason = (struct str){ mem_cstr(reason), reason.n };
+	list_append(&s->notices, &n->in_session);
+	poll_poke(d, s);
+	return n;
+}
+
 void
 workers_cancel(struct worker_offer *o, bool rollback, struct str reason)
 {
 	struct worker_desk *d = o->home;
 	struct workers *ws = d->workers;
-	struct worker_notice *n;
 	bool sent;
 
 	if (o->state == WORKER_IDLE || o->cancelled)
@@ -445,15 +457,12 @@ workers_cancel(struct worker_offer *o, bool rollback, struct str reason)
 		return;
 	}
 	shard_timer_set(d->shard, &o->grace, ws->o.grace);
-	n = mem_new(struct worker_notice);
-	n->offer = o;
-	n->task_id = o->task_id;
-	n->rollback = rollback;
-	n->reason = (struct str){ mem_cstr(reason), reason.n };
 	workers_lock(ws);
-	o->notice = n;
-	list_append(&o->session->notices, &n->in_session);
-	poll_poke(d, o->session);
+	if (o->session->copy)
+		away_cancel(ws, o);
+	else
+		o->notice = notice_add(d, o->session, &(struct worker_notice){ .offer = o,
+		    .task_id = o->task_id, .rollback = rollback }, reason);
 	workers_unlock(ws);
 }
 

@@ -46,6 +46,8 @@ preferred_row(struct workers *ws, const struct worker_offer *o)
 	if (!uuid_parse(o->prefer, &id))
 		return NULL;
 	s = session_find(ws, &id);
+	if (s == NULL)
+		s = away_copy(ws, &id, &o->service->key);
 	if (s == NULL || !session_counts(s))
 		return NULL;
 	for (size_t i = 0; i < s->rows_n; i++)

@@ -100,7 +100,7 @@ struct worker_task {
 /* That a task is cancelled, for the next answer. */
 struct worker_notice {
 	struct list in_session;
-	struct worker_offer *offer;          /* NULL: it has ended */
+	struct worker_offer *offer;          /* NULL: of another node */
 	struct uuid task_id;
 	bool rollback;
 	struct str reason;                   /* owned */
@@ -125,6 +125,8 @@ struct worker_session {
 	int64_t flight[WORKER_SLOTS];        /* matched since, and not in an answer yet */
 	struct list leases, outbox, notices;
 	bool copy;                           /* of a worker of another node (away.c) */
+	struct uuid of;                      /* a copy's: the worker, whose id it shows */
+	uint64_t from;                       /* and its process */
 };
 
 struct workers {
@@ -213,8 +215,15 @@ void away_want(const struct worker_offer *o);
 void away_entered(struct workers *ws);
 void away_ready(struct workers *ws, const struct worker_session *s, nsec now);   /* it polls */
 void away_left(struct workers *ws, const struct worker_session *s);
-/* Tasks of other nodes that s was not told of. */
+/* Tasks of other nodes that s was not told of, and cancels of such. */
 void away_drop_tasks(struct worker_session *s);
+/* Under the lock.  s was silent about a task: it gets nothing at any node before it polls. */
+void away_mute(struct worker_desk *d, struct worker_session *s);
+/* Under the lock.  The task of a copy is cancelled. */
+void away_cancel(struct workers *ws, const struct worker_offer *o);
+/* Under the lock.  The copy of a worker that serves this name; NULL: there is none. */
+struct worker_session *away_copy(struct workers *ws, const struct uuid *worker,
+    const struct service_key *key);
 
 /* ---- match.c ------------------------------------------------------------------------ */
 
@@ -237,6 +246,9 @@ void lease_begin(struct worker_desk *d, const struct uuid *task_id);
 void lease_tell_lost(struct worker_desk *d, struct worker_offer *o, const char *why);
 /* On any: tell the offer's home of the match. */
 void lease_tell_begin(struct worker_desk *d, struct worker_offer *o);
+/* Under the lock.  The session's next answer has it; the reason is copied. */
+struct worker_notice *notice_add(struct worker_desk *d, struct worker_session *s,
+    const struct worker_notice *what, struct str reason);
 void notice_free(struct worker_notice *n);
 void outbox_drop(struct worker_task *t);
 

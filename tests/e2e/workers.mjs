@@ -327,9 +327,7 @@ await scenario("what a silent worker loses does not go to the poll that it left"
   await leave(other);
 });
 
-// docs/cluster.md, limits: it reaches a worker of another node with its next call, not with its poll.
-if (server.nodes) console.log("skipped: a cancel is told at once: a worker of another node is told with its next call about the task");
-else await scenario("a cancel is told at once, by answers too", async () => {
+await scenario("a cancel is told at once, by answers too", async () => {
   const w = await serve();
   const x = await begin(k.ann), task = await nextTask(w);
   const waits = poll(w, { run: 0, node: 0 }), stop = beat(task);
