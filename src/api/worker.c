@@ -8,6 +8,9 @@
  */
 #include "api/worker.h"
 
+#include <stdio.h>
+
+#include "api/peer.h"
 #include "worker/desk.h"
 
 #define LOG_DEFAULT 50
@@ -32,6 +35,17 @@ worker_fail(struct call *c, int rc, const char *why, const struct err *e)
 
 /* ---- registering ---------------------------------------------------------------- */
 
+/* A registration, and what other nodes said to its names. */
+struct registering {
+	struct worker_intake in;
+	size_t waits;
+	int rc;                              /* the first refusal */
+	struct err err;
+	char why[32];
+};
+
+#define ASKED_BYTES ((size_t)256 * KB)       /* answers of other nodes: a sentence each */
+
 static void
 registered(struct worker_intake *in, int rc, const char *why, const struct err *e)
 {
@@ -53,27 +67,88 @@ registered(struct worker_intake *in, int rc, const char *why, const struct err *
 	call_finish(c, call_json(c, STR_NONE));
 }
 
+/* A node that does not answer has no say. */
+static void
+other_answered(void *ctx, struct str body)
+{
+	struct registering *g = ctx;
+	struct json_doc doc = { 0 };
+	struct str why;
+
+	if (g->rc == OK && json_parse(&doc, body, NULL) == OK) {
+		why = json_str(json_get(doc.root, S("reason")));
+		snprintf(g->why, sizeof g->why, "%.*s", FMT(why));
+		if (why.n > 0)
+			g->rc = err_set(&g->err, ERR_CONFLICT, "%.*s",
+			    FMT(json_str(json_get(doc.root, S("detail")))));
+	}
+	json_release(&doc);
+	if (--g->waits == 0)
+		workers_names_asked(&g->in, g->rc, g->why, &g->err);
+}
+
+static void
+ask_others(struct worker_intake *in)
+{
+	struct registering *g = CONTAINER_OF(in, struct registering, in);
+	struct buf b = BUF(LIMIT_WORKER_BYTES);
+	struct err e;
+
+	worker_intake_question(in, &b);
+	if (b.failed)
+		workers_names_asked(in, err_set(&e, ERR_TOOBIG, "too large"), NULL, &e);
+	else
+		g->waits = peer_ask_all(in->ctx, arena_str(&in->arena, buf_str(&b)),
+		    ASKED_BYTES, other_answered, g);
+	if (!b.failed && g->waits == 0)
+		workers_names_asked(in, OK, NULL, NULL);
+	buf_release(&b);
+}
+
+/* Of another node. */
+static int
+answer_names(struct call *c, struct worker_intake *in)
+{
+	const char *why = NULL;
+	struct err e;
+	int rc = workers_names_free(c->api->shared->o.workers, in, &why, &e);
+	struct buf *b = call_out(c);
+
+	if (rc < 0)
+		json_add_fmt(b, "{'reason':%s,'detail':%s}", why, e.text);
+	else
+		buf_lit(b, "{}");
+	arena_release(&in->arena);
+	return call_json(c, STR_NONE);
+}
+
 int
 api_worker_register(struct call *c)
 {
-	struct worker_intake *in = arena_new(&c->r->arena, struct worker_intake);
+	struct registering *g = arena_new(&c->r->arena, struct registering);
 	struct worker_may may = { c->who.graphs, c->who.graphs_n };
+	struct worker_intake *in;
 	int rc;
 
-	if (in == NULL)
+	if (g == NULL)
 		return err_set(&c->err, ERR_TOOBIG, "too large");
+	in = &g->in;
 	in->arena = ARENA(4 * (size_t)LIMIT_WORKER_BYTES);
 	in->done = registered;
+	in->ask = ask_others;
 	in->ctx = c;
+	in->asked = peer_asks(c);
 	principal_key(&c->who, in->key);
 	rc = worker_intake_read(in, c->in->node, may, &c->err);
 	c->in = NULL;
-	if (rc == OK)
+	if (rc == OK && !in->asked)
 		rc = call_audit_as(c, "workers:register");
 	if (rc < 0) {
 		arena_release(&in->arena);
 		return rc;
 	}
+	if (in->asked)
+		return answer_names(c, in);
 	workers_register(c->api->desk, in);
 	return OK;
 }

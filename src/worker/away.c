@@ -150,16 +150,6 @@ away_want(const struct worker_offer *o)
 
 /* ---- B: places of workers here ------------------------------------------------------ */
 
-/* Under the lock. */
-static bool
-served_here(const struct worker_service *sv)
-{
-	for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
-		if (!CONTAINER_OF(l, struct worker_row, in_service)->session->copy)
-			return true;
-	return false;
-}
-
 /* Under the lock: places of a worker's poll that waits, which are its no more. */
 static uint32_t
 take_places(struct worker_session *s, enum worker_slot slot, uint32_t most)
@@ -200,7 +190,7 @@ wanted(struct worker_away *w, uint64_t from, const struct head *h, struct str na
 		session_serve(w->d, s);      /* it is ready for less */
 		l = sv->ready[h->slot].next;
 	}
-	if (sv != NULL && left > 0 && served_here(sv))
+	if (sv != NULL && left > 0 && service_is_served(sv))
 		sv->wanted_until = shard_now(w->d->shard) + 2 * LIMIT_WORKER_ASK_MS * NS_PER_MS;
 	workers_unlock(ws);
 }
@@ -617,7 +607,7 @@ worker_away_tell(struct worker_away *w)
 		struct head h = { .word = SERVED, .kind = (uint8_t)sv->key.kind,
 		    .served = (uint8_t)sv->served };
 
-		if (!served_here(sv))
+		if (!service_is_served(sv))
 			continue;
 		any = true;
 		say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, buf_str(&sv->json));
@@ -661,7 +651,7 @@ is_served(struct worker_away *w, const struct head *h, struct str name, struct s
 	sv = service_get(ws, h->kind, name);
 	if (sv != NULL) {
 		sv->away_until = shard_now(w->d->shard) + LIMIT_WORKER_AWAY_MS * NS_PER_MS;
-		if (!served_here(sv) && !str_eq(buf_str(&sv->json), json))
+		if (!service_is_served(sv) && !str_eq(buf_str(&sv->json), json))
 			service_set_json(ws, sv, h->served, json);
 	}
 	workers_unlock(ws);

@@ -21,6 +21,14 @@ int  worker_intake_read(struct worker_intake *in, jnode body, struct worker_may 
 /* Ends with in->done, now or later, on d's shard: with ERR_CONFLICT and why, ERR_LIMIT,
  * or what the hook of the graphs said.  d: of this shard. */
 void workers_register(struct worker_desk *d, struct worker_intake *in);
+/* After in->ask, on d's shard: what the other nodes said.  It goes on, or ends. */
+void workers_names_asked(struct worker_intake *in, int rc, const char *why, const struct err *e);
+/* Another node registers it: is a name of it served here, or about to be, by a worker of another
+ * key?  ERR_CONFLICT and why. */
+int  workers_names_free(struct workers *ws, const struct worker_intake *in, const char **why,
+    struct err *e);
+/* The body of that question: `in` without what is not needed for it. */
+void worker_intake_question(const struct worker_intake *in, struct buf *b);
 msec workers_lease(const struct workers *ws);
 msec workers_poll_wait(const struct workers *ws);
 

@@ -1,10 +1,11 @@
 /*
  * intake.c - registrations: reading one, and entering it.
  *
- *   read -> names reserved -> graphs published (by the hook) -> session entered -> answered
+ *   read -> names reserved -> other nodes asked -> graphs published (by the hook) ->
+ *   session entered -> answered
  *
- * While the hook is at work the names are reserved for the key, so that nobody else takes
- * them.
+ * From the first step to the last the names are reserved for the key, so that nobody else
+ * takes them: of two nodes that reserve one name for two keys each finds the other's.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -217,6 +218,8 @@ worker_intake_read(struct worker_intake *in, jnode body, struct worker_may may, 
 	read_text(in, &f, "build", &in->build);
 	read_text(in, &f, "lang", &in->lang);
 	fields_int(&f, "protocol", PROTOCOL, PROTOCOL, &protocol);
+	if (in->asked)
+		fields_bool(&f, "asked", &in->asked);
 	read_slots(in, &f);
 	for (size_t k = 0; k < SERVED_KINDS; k++)
 		n += json_count(json_get(body, str_of(lists[k].key)));
@@ -236,6 +239,23 @@ worker_intake_read(struct worker_intake *in, jnode body, struct worker_may may, 
 	return fields_end(&f);
 }
 
+void
+worker_intake_question(const struct worker_intake *in, struct buf *b)
+{
+	json_add_fmt(b, "{'asked':true,'name':%.*s,'build':%.*s,'lang':%.*s,'slots':{}",
+	    FMT(in->name), FMT(in->build), FMT(in->lang));
+	for (unsigned k = 0; k < SERVED_KINDS; k++) {
+		json_add_fmt(b, ",%s:[", lists[k].key);
+		for (size_t i = 0; i < in->served_n; i++)
+			if (in->served[i].kind == k)
+				json_add_fmt(b, k < SERVED_NODE ? ",{'id':%.*s}" : k == SERVED_TOOL ?
+				    ",{'name':%.*s,'description':'-','schema':{}}" :
+				    ",{'name':%.*s}", FMT(in->served[i].facts.name));
+		buf_add_char(b, ']');
+	}
+	buf_add_char(b, '}');
+}
+
 /* ---- names ---------------------------------------------------------------------------- */
 
 static bool
@@ -243,7 +263,7 @@ is_held(struct workers *ws, const struct worker_service *sv, const uint8_t key[S
 {
 	if (!sv->held || memcmp(sv->holder, key, SHA256_SIZE) == 0)
 		return false;
-	if (!list_empty(&sv->rows) || sv->reserved > 0)
+	if (service_is_served(sv) || sv->reserved > 0)
 		return true;
 	return sv->claimed && (ws->valid == NULL || ws->valid(ws->valid_ctx, sv->holder));
 }
@@ -256,6 +276,14 @@ static const struct { size_t n; enum service_kind kinds[2]; } services_of[SERVED
 	[SERVED_TOOL] = { 1, { SERVICE_TOOL } },
 };
 
+static int
+is_taken(const struct worker_served *s, const char **why, struct err *e)
+{
+	*why = lists[s->kind].taken;
+	return err_set(e, ERR_CONFLICT, "%s \"%.*s\" is served by a worker of another key",
+	    lists[s->kind].what, FMT(s->facts.name));
+}
+
 /* At once: a service that is idle goes when the next one needs its room. */
 static int
 name_take(struct workers *ws, const struct worker_intake *in, const struct worker_served *s,
@@ -266,11 +294,8 @@ name_take(struct workers *ws, const struct worker_intake *in, const struct worke
 	if (sv == NULL)
 		return err_set(e, ERR_LIMIT, "%d names are served by workers",
 		    LIMIT_WORKER_NAMES);
-	if (is_held(ws, sv, in->key)) {
-		*why = lists[s->kind].taken;
-		return err_set(e, ERR_CONFLICT, "%s \"%.*s\" is served by a worker of another "
-		    "key", lists[s->kind].what, FMT(s->facts.name));
-	}
+	if (is_held(ws, sv, in->key))
+		return is_taken(s, why, e);
 	sv->reserved++;
 	sv->held = true;
 	memcpy(sv->holder, in->key, SHA256_SIZE);
@@ -313,6 +338,28 @@ names_take(struct workers *ws, const struct worker_intake *in, const char **why,
 	}
 	if (rc < 0)
 		names_leave(ws, in, taken);
+	return rc;
+}
+
+int
+workers_names_free(struct workers *ws, const struct worker_intake *in, const char **why,
+    struct err *e)
+{
+	int rc = OK;
+
+	workers_lock(ws);
+	for (size_t i = 0; rc == OK && i < in->served_n; i++) {
+		const struct worker_served *s = &in->served[i];
+
+		for (size_t k = 0; rc == OK && k < services_of[s->kind].n; k++) {
+			struct worker_service *sv = service_find(ws,
+			    services_of[s->kind].kinds[k], s->facts.name);
+
+			if (sv != NULL && is_held(ws, sv, in->key))
+				rc = is_taken(s, why, e);
+		}
+	}
+	workers_unlock(ws);
 	return rc;
 }
 
@@ -432,11 +479,31 @@ workers_graphs_done(struct worker_intake *in, int rc, const struct err *e)
 }
 
 void
+workers_names_asked(struct worker_intake *in, int rc, const char *why, const struct err *e)
+{
+	struct workers *ws = in->desk->workers;
+	bool graphs = false;
+
+	if (rc < 0) {
+		workers_lock(ws);
+		names_leave(ws, in, SIZE_MAX);
+		workers_unlock(ws);
+		in->done(in, rc, why, e);
+		return;
+	}
+	for (size_t i = 0; i < in->served_n; i++)
+		graphs = graphs || in->served[i].kind < SERVED_NODE;
+	if (graphs && ws->graphs != NULL)
+		ws->graphs(ws->graphs_ctx, in);
+	else
+		workers_graphs_done(in, OK, NULL);
+}
+
+void
 workers_register(struct worker_desk *d, struct worker_intake *in)
 {
 	struct workers *ws = d->workers;
 	const char *why = NULL;
-	bool graphs = false;
 	struct err e = { 0 };
 	int rc = check_reserved(ws, in, &why, &e);
 
@@ -448,16 +515,12 @@ workers_register(struct worker_desk *d, struct worker_intake *in)
 		rc = names_take(ws, in, &why, &e);
 		workers_unlock(ws);
 	}
-	if (rc < 0) {
+	if (rc < 0)
 		in->done(in, rc, why, &e);
-		return;
-	}
-	for (size_t i = 0; i < in->served_n; i++)
-		graphs = graphs || in->served[i].kind < SERVED_NODE;
-	if (graphs && ws->graphs != NULL)
-		ws->graphs(ws->graphs_ctx, in);
+	else if (in->ask != NULL)
+		in->ask(in);
 	else
-		workers_graphs_done(in, OK, NULL);
+		workers_names_asked(in, OK, NULL, NULL);
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */

@@ -148,6 +148,15 @@ service_of(enum worker_kind k)
 	    SERVICE_GRAPH;
 }
 
+bool
+service_is_served(const struct worker_service *sv)
+{
+	for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
+		if (!CONTAINER_OF(l, struct worker_row, in_service)->session->copy)
+			return true;
+	return false;
+}
+
 struct worker_service *
 service_find(struct workers *ws, enum service_kind kind, struct str name)
 {
@@ -587,7 +596,7 @@ workers_unclaim(struct workers *ws, struct str graph_id)
 	sv = service_find(ws, SERVICE_GRAPH, graph_id);
 	if (sv != NULL) {
 		sv->claimed = false;
-		sv->held = !list_empty(&sv->rows);
+		sv->held = service_is_served(sv);
 	}
 	workers_unlock(ws);
 }

@@ -237,7 +237,10 @@ struct worker_intake {
 	struct arena arena;
 	/* of the request's side (desk.h) */
 	void (*done)(struct worker_intake *in, int rc, const char *why, const struct err *e);
+	/* When the names are reserved here; NULL: no other node is asked for them. */
+	void (*ask)(struct worker_intake *in);
 	void *ctx;
+	bool asked;                          /* it is another node's question for its names */
 	struct uuid worker_id;               /* set when it was entered */
 };
 

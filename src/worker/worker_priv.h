@@ -182,6 +182,8 @@ struct worker_service *service_find(struct workers *ws, enum service_kind kind,
 struct worker_service *service_get(struct workers *ws, enum service_kind kind,
     struct str name);
 enum service_kind service_of(enum worker_kind k);
+/* A worker that registered at this node serves it. */
+bool service_is_served(const struct worker_service *sv);
 /* The build of this text; made if there is none. */
 struct worker_build *build_get(struct worker_service *sv, struct str text);
 /* Frees those that nobody needs, but for the newest. */
