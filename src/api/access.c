@@ -565,6 +565,7 @@ call_audit_end(struct call *c, int status)
 		return;
 	x = line_of(c, c->audited_as, "ends", status);
 	audit_write(c->api->shared->o.audit, &x);
+	c->audited = (struct uuid){ { 0 } };
 }
 
 void

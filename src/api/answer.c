@@ -68,6 +68,7 @@ call_reply(struct call *c, int status, struct str content_type,
 	struct api *a = c->api;
 
 	api_call_check(c);
+	call_audit_end(c, status);
 	if (extra.n == 0 && !c->repeated) {
 		http_reply(c->r, status, content_type, call_cors(c), body);
 		api_trim(a);

@@ -578,8 +578,6 @@ answered(void *ctx, struct http_req *r, int status, size_t bytes_out)
 	call_leave(sh, r);
 	if (tag != NULL)
 		route = (size_t)(tag - routes);
-	if (r->user != NULL)
-		call_audit_end(r->user, status);
 	if (r->through != NULL)
 		return;              /* the node of its client counts and logs it */
 	metrics_count(&a->metrics, route, status, took, bytes_out);

@@ -286,6 +286,7 @@ void call_guard(struct call *c);
  * the action must not be done. */
 int  call_audit(struct call *c);
 int  call_audit_as(struct call *c, const char *action);
+/* Before the answer is sent: a slow client's request is no call when it has all of it. */
 void call_audit_end(struct call *c, int status);
 void call_audit_denied(struct call *c, const struct err *e);
 

@@ -2,7 +2,7 @@
  * audit.h - the audit log: an append-only file of JSON lines.
  *
  * An action has two lines with one id: before it is done (if that line cannot be written,
- * nothing is done), and when it was answered, with the status.  A refusal and a reload of a
+ * nothing is done), and before it is answered, with the status.  A refusal and a reload of a
  * file have one line.
  *
  * A line is given to the kernel before the action goes on, and is not synced: it

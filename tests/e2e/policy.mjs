@@ -4,8 +4,9 @@ import { Client } from "sdk-1.15";
 import { createHmac } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
-import { binary, call, check, equal, finish, oneNode, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, metric, oneNode, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const b64 = (x) => Buffer.from(JSON.stringify(x)).toString("base64url");
@@ -263,6 +264,27 @@ await scenario("the audit log", async () => {
   equal(statSync(audit).mode & 0o777, 0o600, "for its owner alone");
 });
 
+// The answers are larger than what the kernel takes for a client that does not read.
+await scenario("the audit log: clients that are slow, and that leave", async () => {
+  const node = oneNode(server), before = lines().length, made = 60, text = "x".repeat(60_000);
+  const of = (phase) => lines().slice(before).filter((x) => x.phase === phase);
+  const body = JSON.stringify({ graph_id: "agent", metadata: { text }, context: { text }, config: { configurable: { text } } });
+  const post = `POST /assistants HTTP/1.1\r\nhost: a\r\nauthorization: ${ada.authorization}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const slow = net.connect(node.port, new URL(node.url).hostname).pause();
+  for (let i = 0; i < made; i++) slow.write(post);
+  await until(async () => await metric(node, "cohort_http_output_bytes") > 0, "an answer that waits for its client");
+  equal(of("ends").length, of("begins").length, "the line of an answer does not wait for its reader");
+  let got = "";
+  slow.setEncoding("latin1").on("data", (d) => { got += d; }).resume();
+  await until(() => got.split("HTTP/1.1 200 ").length - 1 === made, "the answers");
+  equal(of("ends").map((x) => [x.id, x.status]), of("begins").map((x) => [x.id, 200]), "and each is there");
+  slow.destroy();
+  const leaves = net.connect(node.port, new URL(node.url).hostname).on("error", () => {}), n = of("begins").length;
+  leaves.write(post, () => leaves.destroy());
+  await until(() => of("begins").length > n && of("ends").length === of("begins").length, "the lines of a client that left");
+  equal(of("ends").at(-1).status, 200, "have what was done");
+});
+
 await scenario("a file is read again, or kept", async () => {
   renameSync(audit, `${audit}.1`);
   writeFileSync(file, "default: deny\nrules:\n  - allow: thread\n");
@@ -305,6 +327,16 @@ await scenario("every route by its action", async () => {
   await every.stop();
 });
 await server.stop();
+
+await scenario("the audit log: a server that stops", async () => {
+  const own = path.join(scratch(), "audit.jsonl"), stops = await startServer({ mock, args: ["--jwt-secret", secret, "--audit-file", own] });
+  const of = (phase) => readFileSync(own, "utf8").trim().split("\n").filter((x) => x).map((x) => JSON.parse(x)).filter((x) => x.phase === phase).map((x) => x.id).sort();
+  const all = Array.from({ length: 40 }, () => call(stops, "POST", "/assistants", { graph_id: "agent" }, ada).catch(() => {}));
+  await until(() => of("begins").length > 0, "the first");
+  await stops.stop();
+  await Promise.all(all);
+  equal(of("ends"), of("begins"), "what was begun has its end");
+});
 
 await scenario("what cannot be written down is not done", async () => {
   writeFileSync(file, text);
