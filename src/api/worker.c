@@ -2,7 +2,7 @@
  * worker.c - workers over HTTP: they register, poll and leave; operators see and drain them.
  *
  * A worker's id is bound to the key that it was registered with.  What workers do with their
- * tasks is in worker_task.c.
+ * tasks is in worker_task.c, the lists are in worker_list.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,8 +12,6 @@
 
 #include "api/peer.h"
 #include "worker/desk.h"
-
-#define LOG_DEFAULT 50
 
 int
 worker_fail(struct call *c, int rc, const char *why, const struct err *e)
@@ -291,17 +289,6 @@ api_worker_drain(struct call *c)
 }
 
 int
-api_worker_list(struct call *c)
-{
-	struct buf *b = call_out(c);
-
-	buf_add_char(b, '[');
-	workers_add_list(c->api->shared->o.workers, shard_now(c->r->shard), b);
-	buf_add_char(b, ']');
-	return call_json(c, STR_NONE);
-}
-
-int
 api_worker_get(struct call *c)
 {
 	struct buf *b = call_out(c);
@@ -310,25 +297,5 @@ api_worker_get(struct call *c)
 	if (!path_worker(c, &id) || workers_add_one(c->api->shared->o.workers, &id,
 	    shard_now(c->r->shard), b, &c->err) < 0)
 		return worker_unknown(c);
-	return call_json(c, STR_NONE);
-}
-
-int
-api_worker_log(struct call *c)
-{
-	struct worker_log_query q = { .name = param_str(c, "name"),
-		.worker_id = param_str(c, "worker_id") };
-	int64_t limit = LOG_DEFAULT;
-	struct buf *b;
-
-	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &limit);
-	param_id(c, "run_id", &q.run_id);
-	if (c->in->rc != OK)
-		return c->in->rc;
-	q.limit = (size_t)limit;
-	b = call_out(c);
-	buf_add_char(b, '[');
-	workers_add_log(c->api->shared->o.workers, &q, b);
-	buf_add_char(b, ']');
 	return call_json(c, STR_NONE);
 }

@@ -168,8 +168,7 @@ await scenario("requests about tasks", async () => {
   equal((await post(`${task}/saver`, `{"a":"${"x".repeat(16 * 1024 * 1024)}"}`, k.any, token)).status, 413, "more than 16 MB");
 });
 
-// Each node has the attempts of its runs.
-const logOf = async (x) => (await Promise.all((server.nodes ?? [server]).map((n) => call(n, "GET", `/workers/log?run_id=${x.run}`, undefined, k.admin.headers)))).flatMap((r) => r.json);
+const logOf = async (x) => (await get(`/workers/log?run_id=${x.run}`, k.admin)).json;
 
 // ---- tasks, by a worker that is played here ------------------------------------------------
 
