@@ -146,7 +146,8 @@
 	X(SAVER_TYPE_BYTES,    64,        "bytes",  "name of a serialiser's type: json, msgpack") \
 	X(SAVER_PAGE,          100,       "checkpoints", "of one list of a worker's saver") \
 	X(SAVER_PAGE_BYTES,    4194304,   "bytes",  "of the same; a single checkpoint may be larger") \
-	X(CHECKPOINT_NS_BYTES, 2400,      "bytes",  "a checkpoint's namespace: a node and a task id for each level; with SAVER_ID_BYTES it fits an entry of an index of PostgreSQL, 2,704 bytes") \
+	X(CHECKPOINT_NS_BYTES, 4096,      "bytes",  "a checkpoint's namespace: a node and a task id for each level") \
+	X(CHECKPOINT_NS_PUT_BYTES, 2400,  "bytes",  "of a checkpoint that is saved; with SAVER_ID_BYTES it fits an entry of an index of PostgreSQL, 2,704 bytes; older versions saved longer ones on SQLite, which are read") \
 	X(NAMESPACES,          10000,     "namespaces", "of one thread in one answer") \
 	X(INTERRUPTS,          1000,      "interrupts", "that wait on one thread") \
 	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \

@@ -670,7 +670,7 @@ static struct scope *
 child_make(struct core_task *t, struct task_child *call, bool *kept, struct err *e)
 {
 	struct core *c = t->scope->core;
-	struct buf ns = BUF(LIMIT_CHECKPOINT_NS_BYTES);
+	struct buf ns = BUF(LIMIT_CHECKPOINT_NS_PUT_BYTES);
 	struct scope *s = NULL;
 	unsigned depth = 0;
 
@@ -682,7 +682,8 @@ child_make(struct core_task *t, struct task_child *call, bool *kept, struct err 
 		    LIMIT_AGENT_NESTING);
 	else if (ns.failed)
 		err_set(e, ERR_LIMIT, "the names of the nodes that agents are called from, "
-		    "with the ids of their tasks, are over %d bytes", LIMIT_CHECKPOINT_NS_BYTES);
+		    "with the ids of their tasks, are over %d bytes, which is the most that is "
+		    "saved", LIMIT_CHECKPOINT_NS_PUT_BYTES);
 	else
 		s = scope_kept(c, call, buf_str(&ns));
 	*kept = s != NULL;

@@ -408,6 +408,16 @@ checkpoint_insert(struct changing *w, const struct place *at, int64_t seq,
 	    optional(p->wrote_json), optional(p->extra_json));
 }
 
+int
+checkpoint_ns_check(struct err *e, struct str ns)
+{
+	if (ns.n <= LIMIT_CHECKPOINT_NS_PUT_BYTES)
+		return OK;
+	return err_set(e, ERR_INVALID, "namespace: it has %zu bytes; longer than %d, for "
+	    "indexes of PostgreSQL, a checkpoint's is read and no longer saved", ns.n,
+	    LIMIT_CHECKPOINT_NS_PUT_BYTES);
+}
+
 static int
 checkpoint_put(struct changing *w, const struct store_checkpoint_put *p, int64_t seq)
 {
@@ -416,9 +426,9 @@ checkpoint_put(struct changing *w, const struct store_checkpoint_put *p, int64_t
 	int rc;
 
 	assert(!uuid_is_zero(&p->id));
-	if (p->ns.n > LIMIT_CHECKPOINT_NS_BYTES)
-		return err_set(&w->c->err, ERR_LIMIT, "a namespace of %zu bytes, over "
-		    "%d", p->ns.n, LIMIT_CHECKPOINT_NS_BYTES);
+	rc = checkpoint_ns_check(&w->c->err, p->ns);
+	if (rc != OK)
+		return rc;
 	rc = place_of(w, p->ns, &at);
 	if (rc == OK)
 		rc = p->alone ? place_begin(w, at) : place_follow(w, at, &p->parent);

@@ -27,7 +27,7 @@ text_check(struct err *e, const char *what, struct str s, size_t min, size_t max
 static int
 place_check(struct err *e, struct str ns, struct str id)
 {
-	int rc = text_check(e, "namespace", ns, 0, LIMIT_CHECKPOINT_NS_BYTES);
+	int rc = checkpoint_ns_check(e, ns);
 
 	return rc != OK ? rc : text_check(e, "checkpoint id", id, 1, LIMIT_SAVER_ID_BYTES);
 }

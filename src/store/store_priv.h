@@ -595,6 +595,8 @@ int  changing_open(struct changing *w, struct store *st, struct store_cmd *c,
 int  changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
     int64_t run, int64_t thread);
 int  changes_write(struct changing *w, struct store_changes *x);
+/* May a checkpoint of this namespace be saved?  ERR_INVALID: it is too long. */
+int  checkpoint_ns_check(struct err *e, struct str ns);
 size_t changes_bytes(const struct store_changes *x);
 struct place *place_root(struct changing *w);
 /* After checkpoints have gone: the lists of a namespace's head end where it says,

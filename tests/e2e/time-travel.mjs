@@ -1,6 +1,8 @@
 // time-travel.mjs - forks, edits, updates of the state, histories, what a
 // cancel or a rollback leaves: what LangGraph's clients rely on.
-import { check, equal, finish, scenario, until, call } from "./lib.mjs";
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+import { call, check, equal, finish, onPostgres, scenario, scratch, until } from "./lib.mjs";
 import { clientOf, collect, ended, hex32, json, matches, reference, refused, startCore, startMock, texts, uuid4 } from "./core-lib.mjs";
 
 const mock = reference ? undefined : await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
@@ -463,6 +465,28 @@ await scenario("thread storage", async () => {
   const s = await json(server, "GET", `/threads/${t}/storage`);
   matches(s, { thread_id: t, total_bytes: Number, checkpoints: Object, channel_values: Object, pending_writes: Object }, "its sections");
   check(s.total_bytes > 0, "and bytes", s);
+});
+
+// Of a sub-agent, as versions before saved it on SQLite: longer than what is saved now.
+await scenario("a namespace of 4,096 bytes is read, and not saved again", async () => {
+  if (reference || onPostgres || process.env.CORE_WORKER) return;
+  const dir = scratch(), old = await startCore({ mock, dir }), t = (await json(old, "POST", "/threads", {})).thread_id;
+  await json(old, "POST", `/threads/${t}/runs/wait`, { assistant_id: "weather", input: { messages: [{ role: "user", content: "SF" }] } });
+  const inner = (await json(old, "GET", `/threads/${t}/state`)).tasks[0].checkpoint.checkpoint_ns, ns = inner.padEnd(4096, "0");
+  await old.stop();
+  const sqlite = (sql) => execFileSync("sqlite3", [path.join(dir, "cohort.db"), sql], { encoding: "utf8" }).split("\n").filter((x) => x);
+  const tables = sqlite("SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'ns'");
+  check(tables.includes("checkpoint"), "the tables that name one", tables);
+  sqlite(tables.map((x) => `UPDATE ${x} SET ns = '${ns}' WHERE ns = '${inner}';`).join(""));
+  const s = await startCore({ mock, dir }), at = { checkpoint_ns: ns };
+  const now = await json(s, "POST", `/threads/${t}/state/checkpoint`, { checkpoint: at });
+  equal([now.values.city, now.checkpoint.checkpoint_ns === ns], ["San Francisco", true], "its state");
+  equal((await json(s, "POST", `/threads/${t}/history`, { checkpoint: at })).length, 3, "its history");
+  const r = await call(s, "POST", `/threads/${t}/state`, { values: { city: "LA" }, checkpoint: at });
+  equal([r.status, r.text.includes("namespace: it has 4096 bytes; longer than 2400")], [422, true], "a change is refused, with the reason");
+  const over = await call(s, "POST", `/threads/${t}/state/checkpoint`, { checkpoint: { checkpoint_ns: `${ns}x` } });
+  equal([over.status, over.text.includes("checkpoint_ns")], [422, true], "one that nobody saved");
+  await s.stop();
 });
 
 finish();

@@ -30,7 +30,7 @@ noise(struct fix *f, size_t n)
 CONTRACT(longest_checkpoint_namespace)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
-	struct str ns = noise(f, LIMIT_CHECKPOINT_NS_BYTES), id = noise(f, LIMIT_SAVER_ID_BYTES);
+	struct str ns = noise(f, LIMIT_CHECKPOINT_NS_PUT_BYTES), id = noise(f, LIMIT_SAVER_ID_BYTES);
 	struct store_saver_put p = sput(f, ns.p, 1, 0, "{\"a\":1}", BLOBS("a", "1"));
 	struct store_saver_write w = swrite(f, ns.p, 1, "t", 0, "c", "2");
 	struct store_run_save x = { .run_seq = run.seq, .thread_seq = run.thread_seq,
@@ -46,10 +46,10 @@ CONTRACT(longest_checkpoint_namespace)
 	CHECK_RC(fix_do(f, &x, STORE_RUN_SAVE, 7), OK);
 	CHECK_RC(store_saver_get(f->r, 7, run.thread_seq, ns, id, &f->a, &got), OK);
 	CHECK(got.writes_n == 1 && str_eq(got.writes[0].task, w.task));
-	p.ns = noise(f, LIMIT_CHECKPOINT_NS_BYTES + 1);
+	p.ns = noise(f, LIMIT_CHECKPOINT_NS_PUT_BYTES + 1);
 	CHECK_RC(fix_do(f, &x, STORE_RUN_SAVE, 7), ERR_INVALID);
 	CHECK(str_starts(str_of(x.cmd.err.text), S("namespace: ")));
-	p.ns = noise(f, 4096);
+	p.ns = noise(f, LIMIT_CHECKPOINT_NS_BYTES);
 	CHECK_RC(fix_do(f, &x, STORE_RUN_SAVE, 7), ERR_INVALID);
 }
 
