@@ -24,6 +24,7 @@
 #include "main/notify.h"
 #include "main/serve.h"
 #include "main/wire.h"
+#include "net/host.h"
 
 struct serving {
 	struct node *node;
@@ -95,10 +96,8 @@ serve_add_url(struct buf *b, const struct config *c, const struct node *node)
 	bool v6 = str_index(host, ':') >= 0;
 
 	/* Where it listens on every address, this is one of them. */
-	if (str_eq(host, S("0.0.0.0")))
-		host = S("127.0.0.1");
-	else if (str_eq(host, S("::")))
-		host = S("::1");
+	if (host_is_any(host))
+		host = v6 ? S("::1") : S("127.0.0.1");
 	buf_add_fmt(b, "http://%s%.*s%s:%u%s", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
 	    node_status(node).port, c->at[SETTING_HTTP_MOUNT_PREFIX].text);
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/url.h"
+#include "net/host.h"
 #include "store/node.h"
 
 void
@@ -27,6 +28,17 @@ cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1])
 		snprintf(out, LIMIT_CLUSTER_NAME_BYTES + 1, "%.*s", FMT(given));
 	else
 		snprintf(out, LIMIT_CLUSTER_NAME_BYTES + 1, "%s-%ld", host, (long)getpid());
+}
+
+void
+cluster_address_of(const struct config *c, uint16_t port, struct buf *b)
+{
+	struct str host = config_str(c, SETTING_HOST);
+	char name[LIMIT_CLUSTER_NAME_BYTES] = "";
+
+	if (host_is_any(host) && gethostname(name, sizeof name - 1) == 0 && name[0] != '\0')
+		host = str_of(name);
+	buf_add_fmt(b, str_index(host, ':') >= 0 ? "[%.*s]:%u" : "%.*s:%u", FMT(host), port);
 }
 
 void

@@ -13,6 +13,8 @@
 
 /* cluster.name, or HOST-PID. */
 void cluster_name_of(const struct config *c, char out[LIMIT_CLUSTER_NAME_BYTES + 1]);
+/* Where it listens, for people: the machine's name where that is on all addresses. */
+void cluster_address_of(const struct config *c, uint16_t port, struct buf *b);
 /* What other nodes and people are told of this one: a JSON object. */
 void cluster_info_of(const struct config *c, struct buf *b);
 /* *out is NULL without cluster.nats. */

@@ -158,19 +158,17 @@ wake_node(void *ctx, int64_t node)
 static int
 join_cluster(struct node *n, struct err *e)
 {
-	char name[LIMIT_CLUSTER_NAME_BYTES + 1], address[256];
-	struct str host = config_str(n->config, SETTING_HOST);
-	struct buf info = BUF(4 * KB);
+	char name[LIMIT_CLUSTER_NAME_BYTES + 1];
+	struct buf info = BUF(4 * KB), address = BUF(KB);
 	int rc = OK;
 
 	if (config_store_is_server(n->config)) {
 		cluster_name_of(n->config, name);
 		cluster_info_of(n->config, &info);
-		snprintf(address, sizeof address, "%.*s:%u", FMT(host),
-		    http_server_port(n->http));
+		cluster_address_of(n->config, http_server_port(n->http), &address);
 		rc = cluster_open(&n->cluster, n->store, n->workers[0].shard,
 		    &(struct cluster_options){ .name = str_of(name),
-		    .address = str_of(address), .info = buf_str(&info),
+		    .address = buf_str(&address), .info = buf_str(&info),
 		    .lease = config_int(n->config, SETTING_CLUSTER_LEASE),
 		    .changed = node_changed, .gone = others_gone,
 		    .outdated = outdated, .ctx = n }, e);
@@ -178,6 +176,7 @@ join_cluster(struct node *n, struct err *e)
 			cluster_set_bus(n->cluster, n->bus);
 	}
 	buf_release(&info);
+	buf_release(&address);
 	return rc;
 }
 

@@ -47,6 +47,16 @@ host_is_loopback(struct str host)
 	    str_eq_nocase(str_sub(host, host.n - 10, 10), S(".localhost"));
 }
 
+bool
+host_is_any(struct str host)
+{
+	static const uint8_t none[16];
+	uint8_t bytes[16];
+	size_t n = host_bytes(host, bytes);
+
+	return n > 0 && memcmp(bytes, none, n) == 0;
+}
+
 const char *const host_kind_names[] = { "unknown", "public", "loopback", "private",
 	"link-local", "reserved", NULL };
 

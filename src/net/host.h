@@ -15,6 +15,8 @@ size_t host_bytes(struct str host, uint8_t out[16]);
 bool host_is_literal(struct str host);
 /* localhost and names below it (RFC 6761 section 6.3), 127.0.0.0/8, ::1. */
 bool host_is_loopback(struct str host);
+/* 0.0.0.0 or ::, however written: to listen there is to listen on all addresses. */
+bool host_is_any(struct str host);
 
 /* What an address is for.  IPv4 inside of IPv6 (mapped, NAT64, 6to4) counts as the
  * IPv4 address. */

@@ -2,6 +2,7 @@
 // beside PostgreSQL, nodes that are restarted one after the other under load, passwords in no output.
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { Client } from "sdk-2.0";
 import { freshSchema, sharedNats, startCluster } from "../cluster/lib.mjs";
@@ -36,6 +37,14 @@ await scenario("status", async () => {
   }, "the metrics of a node");
   await until(async () => (await call(any(0), "GET", "/info")).json.cluster.nodes === 3, "GET /info to tell of three");
   equal((await call(any(0), "GET", "/info")).json.metadata.store, "postgres", "GET /info");
+});
+
+await scenario("the address of a node that listens on all", async () => {
+  for (const host of ["0.0.0.0", "::"]) {
+    const s = await startServer({ args: ["--store", freshSchema(), "--host", host, "--insecure"], memory: true });
+    equal((await call(s, "GET", "/cluster")).json.nodes.map((n) => n.address), [`${os.hostname()}:${s.port}`], `${host}: the machine's name`);
+    await s.stop();
+  }
 });
 
 await scenario("who may ask", async () => {
