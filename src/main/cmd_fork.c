@@ -157,13 +157,15 @@ input_of(const struct turn *t, const struct flag_line *line, struct val *out, st
 	struct err why;
 	int rc = OK;
 
-	*out = t->fresh ? val_ref(val_get(t->input, S("input"))) : VAL_NIL;
+	*out = VAL_NIL;
 	if (prompt.n > 0)
 		json_add_fmt(&b, "{'messages':[{'role':'user','content':%.*s}]}", FMT(prompt));
 	else
 		buf_add(&b, json);
 	if (b.n > 0)
 		rc = val_json(out, buf_str(&b), &why);
+	else if (t->fresh)
+		*out = val_ref(val_get(t->input, S("input")));
 	buf_release(&b);
 	return rc == OK ? OK : err_set(e, ERR_INVALID, "--input: %s", why.text);
 }
