@@ -21,9 +21,16 @@
 
 #define TEST_SECONDS 20                      /* of CPU: a busy machine is no failure */
 #define HANG_SECONDS 120                     /* of the clock */
+#define SLOWER       5                       /* under a sanitizer */
 #define JOBS_MAX     16
 #define MEMORY       "/dev/shm"
 #define MEMORY_BYTES (1024 * 1024 * 1024)
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED_BY_CLANG
+#endif
+#endif
 
 static struct test *tests;
 
@@ -38,6 +45,16 @@ test_register(struct test *t)
 {
 	t->next = tests;
 	tests = t;
+}
+
+unsigned
+test_rounds(unsigned n)
+{
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || defined SANITIZED_BY_CLANG
+	return (n + SLOWER - 1) / SLOWER;
+#else
+	return n;
+#endif
 }
 
 void

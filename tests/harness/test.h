@@ -30,6 +30,11 @@ struct test {
 };
 
 void test_register(struct test *t);
+
+/* Of n random cases, or n tries at a race: so many as a sanitizer's build has time for, which
+ * takes some five times as long for each.  The others run them all. */
+unsigned test_rounds(unsigned n);
+
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -168,7 +168,8 @@ TEST(lazy_documents_are_the_eager_ones)
 {
 	struct buf b = BUF(MB);
 
-	for (seed = 1; seed < UINT64_C(3000) << 20; seed = (seed >> 20 << 20) + (1 << 20) + 1) {
+	for (seed = 1; seed < (uint64_t)test_rounds(3000) << 20;
+	    seed = (seed >> 20 << 20) + (1 << 20) + 1) {
 		uint64_t number = seed;
 		struct val eager, lazy, trusted;
 

@@ -25,7 +25,7 @@ options(enum fleet_scenario s, uint64_t seed)
 TEST(fleet_runs_each_thread_once_whatever_is_lost)
 {
 	for (enum fleet_scenario s = 0; s < FLEET_SCENARIOS; s++) {
-		for (uint64_t seed = 1; seed <= 10; seed++) {
+		for (uint64_t seed = 1; seed <= test_rounds(10); seed++) {
 			struct fleet_options o = options(s, seed);
 			struct fleet_result r;
 
@@ -46,7 +46,7 @@ TEST(fleet_takes_over_in_time)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		for (uint64_t seed = 1; seed <= 10; seed++) {
+		for (uint64_t seed = 1; seed <= test_rounds(10); seed++) {
 			struct fleet_options o = options(rows[i].s, seed);
 			struct fleet_result r;
 

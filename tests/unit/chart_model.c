@@ -495,7 +495,7 @@ setting(const char *name, uint64_t otherwise)
 
 TEST(model_saved_at_every_call)
 {
-	uint64_t first = setting("CHART_SEED", 1), n = setting("CHART_CASES", 300);
+	uint64_t first = setting("CHART_SEED", 1), n = setting("CHART_CASES", test_rounds(300));
 	size_t calls = 0;
 
 	for (uint64_t i = 0; i < n; i++)

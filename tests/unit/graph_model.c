@@ -633,7 +633,7 @@ number_of(const char *name, uint64_t fallback)
  * channels give, in their order, whether or not the state was stored between. */
 TEST(graph_model_is_pregel)
 {
-	uint64_t n = number_of("GRAPH_MODEL_GRAPHS", 20000);
+	uint64_t n = number_of("GRAPH_MODEL_GRAPHS", test_rounds(20000));
 	uint64_t seed = number_of("GRAPH_MODEL_SEED", 1);
 
 	printf("%" PRIu64 " graphs from seed %" PRIu64 "\n", n, seed);

@@ -405,7 +405,7 @@ number_of(const char *name, uint64_t fallback)
 static void
 play_part(unsigned part)
 {
-	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / PARTS;
+	uint64_t n = number_of("RUN_MODEL_CASES", test_rounds(3000)) / PARTS;
 	uint64_t seed = number_of("RUN_MODEL_SEED", 1) + part * n;
 
 	if (getenv("RUN_MODEL_CASES") != NULL)
@@ -421,7 +421,7 @@ play_part(unsigned part)
 /* Goal: wherever a run is cut off, what it left leads to the same end. */
 TEST(run_model_every_prefix_leads_to_the_same_end)
 {
-	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / 20;
+	uint64_t n = number_of("RUN_MODEL_CASES", test_rounds(3000)) / 20;
 	uint64_t seed = number_of("RUN_MODEL_SEED", 1);
 
 	for (uint64_t i = 0; i < n; i++)
@@ -468,7 +468,7 @@ counted(const struct sim *s)
  * do not, the counter is the plain sum of what the tasks have spent. */
 TEST(run_model_counts_what_tasks_spend)
 {
-	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / 3, whole = 0;
+	uint64_t n = number_of("RUN_MODEL_CASES", test_rounds(3000)) / 3, whole = 0;
 
 	for (uint64_t seed = 1; seed <= n; seed++) {
 		struct thread th;

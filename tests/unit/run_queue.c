@@ -121,10 +121,11 @@ TEST(queue_takes_a_place_that_became_free_meanwhile)
 
 	fix_open(&f, "memory", 1, RULES);
 	f.desks[0].runs->live_max = 1;
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < test_rounds(300); round++) {
+		/* Other threads, whose states are short. */
 		for (unsigned i = 0; i < COUNT(x); i++)
 			CHECK_RC(ear_wait_start(&x[i], &f.desks[0], (struct ask){
-			    .thread = thread_no(i), .input = HI }), OK);
+			    .thread = thread_no(round % 100 * 2 + i), .input = HI }), OK);
 		for (unsigned i = 0; i < COUNT(x); i++) {
 			ear_until_end(&x[i]);
 			ear_free(&x[i]);

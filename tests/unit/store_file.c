@@ -166,14 +166,15 @@ storm_came(struct store_cmd *c)
 _Noreturn static void
 storm(int fd)
 {
-	static struct store_item_put p[20000];
-	static char keys[20000][12];
+	enum { MANY = 20000 };
+	struct store_item_put *p = calloc(MANY, sizeof *p);
+	char (*keys)[12] = calloc(MANY, sizeof *keys);
 	struct fix f;
 
 	storm_fd = fd;
 	fix_open(&f, "sqlite");
 	CHECK_RC(shard_start(f.shard, &f.e), OK);
-	for (unsigned i = 0; i < COUNT(p); i++) {
+	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(keys[i], sizeof keys[i], "%u", i);
 		p[i] = (struct store_item_put){
 		    .cmd = { .op = STORE_ITEM_PUT, .done = storm_came },

@@ -453,7 +453,7 @@ model_compare_list(struct fix *f, const struct model *m, int64_t thread)
  * model has it.  Method: random puts and writes, of which every one is checked. */
 TEST(saver_is_like_the_model)
 {
-	for (uint64_t run_no = 1; run_no <= 40; run_no++) {
+	for (uint64_t run_no = 1; run_no <= test_rounds(40); run_no++) {
 		struct model m = { 0 };
 		uint64_t seed = run_no;
 		struct store_run run;

@@ -388,6 +388,6 @@ check_tree(uint64_t seed)
 
 TEST(any_tree_ends_the_same_after_a_crash_at_any_event)
 {
-	for (uint64_t seed = 1; seed <= 120; seed++)
+	for (uint64_t seed = 1; seed <= test_rounds(120); seed++)
 		check_tree(seed);
 }
