@@ -109,7 +109,7 @@ answer_names(struct call *c, struct worker_intake *in)
 {
 	const char *why = NULL;
 	struct err e;
-	int rc = workers_names_free(c->api->shared->o.workers, in, &why, &e);
+	int rc = workers_names_free(c->api->desk, in, &why, &e);
 	struct buf *b = call_out(c);
 
 	if (rc < 0)

@@ -256,7 +256,7 @@ static void
 forget(struct catalog *c, struct order *x)
 {
 	struct str id = str_of(x->id);
-	unsigned n = workers_attached(c->o.workers, WORKER_RUN, id);
+	unsigned n = workers_attached(c->o.workers, WORKER_RUN, id, true);
 
 	if (catalog_find(c, id) == NULL)
 		x->rc = err_set(&x->err, ERR_NOTFOUND, "no worker has registered a graph "

@@ -249,7 +249,7 @@ catalog_take_rows(struct catalog *c, const struct store_hosted *rows, size_t n)
 		struct str id = str_of(c->graphs[i].id);
 
 		if (!is_among(rows, n, id) &&
-		    workers_attached(c->o.workers, WORKER_RUN, id) == 0) {
+		    workers_attached(c->o.workers, WORKER_RUN, id, false) == 0) {
 			catalog_remove(c, &c->graphs[i]);
 			changed = true;
 		}

@@ -8,22 +8,7 @@
 #include <string.h>
 
 #include "base/scan.h"
-#include "worker/worker_priv.h"
-
-enum word { WANT = 'w', HAVE = 'h', TASKS = 't', SERVED = 's', READY = 'r',
-	LEFT = 'l', MUTE = 'm', CANCEL = 'c' };
-
-/* In the byte order of these machines; texts follow. */
-struct head {
-	char word;
-	uint8_t kind, slot, served;
-	uint32_t n;                          /* WANT: offers; HAVE: places; TASKS: unused ones */
-	uint32_t name_n, build_n, lang_n, text_n;
-	uint64_t serial;                     /* of the worker's poll */
-	uint32_t at, all;                    /* TASKS: of so many bytes these, from there */
-	struct uuid worker;
-	uint8_t key[SHA256_SIZE];
-};
+#include "worker/away_priv.h"
 
 /* A copy's poll. */
 struct copy_poll {
@@ -32,33 +17,21 @@ struct copy_poll {
 	struct worker_away *away;
 	struct wheel_timer timer;
 	uint64_t from;
-	struct head have;
+	struct away_head have;
 };
 
 /* What comes in pieces. */
-struct coming {
+struct away_coming {
 	uint64_t from;
 	struct buf text;
-};
-
-struct worker_away {
-	struct worker_desk *d;
-	struct worker_away_options o;
-	struct shard_job job, entered, ready;
-	atomic_bool posted, entered_posted, ready_posted;
-	struct wheel_timer again, beat;
-	struct list polls;
-	struct coming *coming;
-	size_t coming_n, coming_cap;
-	bool draining;
 };
 
 #define NAMES_MAX 64                         /* asked for at once; the others follow */
 #define PIECE     ((size_t)LIMIT_BUS_MESSAGE_BYTES / 2)
 
-static bool
-say(struct worker_away *w, uint64_t to, struct head *h, struct str name, struct str build,
-    struct str lang, struct str text)
+bool
+away_say(struct worker_away *w, uint64_t to, struct away_head *h, struct str name,
+    struct str build, struct str lang, struct str text)
 {
 	struct str pieces[] = { { (const char *)h, sizeof *h }, name, build, lang, text };
 
@@ -71,53 +44,83 @@ say(struct worker_away *w, uint64_t to, struct head *h, struct str name, struct 
 
 /* ---- A: asking ------------------------------------------------------------------- */
 
-struct wanted { struct head h; struct str name; };
+struct wanted {
+	const struct worker_service *service;
+	const struct worker_build *build;    /* NULL: any */
+	enum worker_slot slot;
+	uint32_t n;
+	struct away_head h;
+	struct str name, text;
+};
 
-/* Under the lock: how many offers for a name wait, by places. */
-static void
-count_offers(const struct worker_service *sv, uint32_t n[WORKER_SLOTS])
+/* One more of these. */
+static size_t
+count_one(struct wanted *out, size_t from, size_t n, const struct wanted *one)
 {
+	for (size_t i = from; i < n; i++)
+		if (out[i].slot == one->slot && out[i].build == one->build) {
+			out[i].n++;
+			return n;
+		}
+	if (n < NAMES_MAX)
+		out[n++] = *one;
+	return n;
+}
+
+/* Under the lock: how many offers for a name wait, by places and by the build they wait for. */
+static size_t
+count_offers(const struct worker_service *sv, nsec now, struct wanted *out, size_t n)
+{
+	const struct worker_build *newest = newest_build(sv, now);
+	size_t from = n;
+
 	for (struct list *l = sv->lanes.next; l != &sv->lanes; l = l->next) {
 		const struct worker_lane *lane = CONTAINER_OF(l, struct worker_lane,
 		    in_service);
 
-		n[lane->key.slot] += (uint32_t)list_count(&lane->offers);
+		for (struct list *k = lane->offers.next; k != &lane->offers; k = k->next)
+			n = count_one(out, from, n, &(struct wanted){ .service = sv, .n = 1,
+			    .slot = lane->key.slot, .build = offer_build(CONTAINER_OF(k,
+			    struct worker_offer, in_lane), newest, now) });
 	}
+	return n;
 }
 
+/* Offers that waited for a build may have one of another by now. */
 static size_t
-collect(struct workers *ws, struct arena *a, struct wanted *out)
+collect(struct worker_desk *d, struct arena *a, struct wanted *out)
 {
+	struct workers *ws = d->workers;
 	struct worker_service *sv;
 	size_t at = 0, n = 0;
 
 	workers_lock(ws);
-	for (sv = map_each(&ws->services, &at); sv != NULL && n + WORKER_SLOTS <= NAMES_MAX;
+	for (sv = map_each(&ws->services, &at); sv != NULL && n < NAMES_MAX;
 	    sv = map_each(&ws->services, &at)) {
-		uint32_t offers[WORKER_SLOTS] = { 0 };
-
-		if (sv->offers_n == 0)
-			continue;
-		count_offers(sv, offers);
-		for (unsigned k = 0; k < WORKER_SLOTS; k++)
-			if (offers[k] > 0)
-				out[n++] = (struct wanted){ { .word = WANT,
-				    .kind = (uint8_t)sv->key.kind, .slot = (uint8_t)k,
-				    .n = offers[k] }, arena_str(a, sv->key.name) };
+		service_settle(d, sv);
+		if (sv->offers_n > 0)
+			n = count_offers(sv, shard_now(d->shard), out, n);
+	}
+	for (size_t i = 0; i < n; i++) {
+		out[i].h = (struct away_head){ .word = WANT, .n = out[i].n,
+			.kind = (uint8_t)out[i].service->key.kind, .slot = (uint8_t)out[i].slot };
+		out[i].name = arena_str(a, out[i].service->key.name);
+		if (out[i].build != NULL)
+			out[i].text = arena_str(a, out[i].build->text);
 	}
 	workers_unlock(ws);
 	return n;
 }
 
-static void
-ask(struct worker_away *w)
+void
+away_ask(struct worker_away *w)
 {
 	struct arena a = ARENA(MB);
 	struct wanted *at = mem_zero(NAMES_MAX * sizeof *at);
-	size_t n = w->draining ? 0 : collect(w->d->workers, &a, at);
+	size_t n = w->draining ? 0 : collect(w->d, &a, at);
 
 	for (size_t i = 0; i < n; i++)
-		say(w, 0, &at[i].h, at[i].name, STR_NONE, STR_NONE, STR_NONE);
+		away_say(w, 0, &at[i].h, at[i].name, at[i].text, STR_NONE, STR_NONE);
 	if (n > 0)
 		shard_timer_set(w->d->shard, &w->again, LIMIT_WORKER_ASK_MS);
 	free(at);
@@ -127,7 +130,7 @@ ask(struct worker_away *w)
 static void
 on_again(struct wheel_timer *t)
 {
-	ask(CONTAINER_OF(t, struct worker_away, again));
+	away_ask(CONTAINER_OF(t, struct worker_away, again));
 }
 
 static void
@@ -136,7 +139,7 @@ on_want(struct shard_job *job)
 	struct worker_away *w = CONTAINER_OF(job, struct worker_away, job);
 
 	atomic_store(&w->posted, false);
-	ask(w);
+	away_ask(w);
 }
 
 void
@@ -163,7 +166,8 @@ take_places(struct worker_session *s, enum worker_slot slot, uint32_t most)
 }
 
 static void
-wanted(struct worker_away *w, uint64_t from, const struct head *h, struct str name)
+wanted(struct worker_away *w, uint64_t from, const struct away_head *h, struct str name,
+    struct str build)
 {
 	struct workers *ws = w->d->workers;
 	struct worker_service *sv;
@@ -176,17 +180,17 @@ wanted(struct worker_away *w, uint64_t from, const struct head *h, struct str na
 	while (l != NULL && l != &sv->ready[h->slot] && left > 0) {
 		struct worker_row *r = CONTAINER_OF(l - h->slot, struct worker_row, ready[0]);
 		struct worker_session *s = r->session;
-		struct head have = { .word = HAVE, .kind = h->kind, .slot = h->slot,
+		struct away_head have = { .word = HAVE, .kind = h->kind, .slot = h->slot,
 		    .worker = s->id };
 
 		l = l->next;
-		if (s->copy)
+		if (s->copy || (build.n > 0 && !str_eq(build, r->build->text)))
 			continue;
 		have.n = take_places(s, h->slot, left);
 		have.serial = s->poll->serial;
 		memcpy(have.key, s->key, sizeof have.key);
 		left -= have.n;
-		say(w, from, &have, name, s->build, s->lang, s->name);
+		away_say(w, from, &have, name, s->build, s->lang, s->name);
 		session_serve(w->d, s);      /* it is ready for less */
 		l = sv->ready[h->slot].next;
 	}
@@ -217,12 +221,12 @@ on_ready(struct shard_job *job)
 	atomic_store(&w->ready_posted, false);
 	workers_lock(ws);
 	for (sv = map_each(&ws->services, &at); sv != NULL; sv = map_each(&ws->services, &at)) {
-		struct head h = { .word = READY, .kind = (uint8_t)sv->key.kind };
+		struct away_head h = { .word = READY, .kind = (uint8_t)sv->key.kind };
 
 		if (sv->wanted_until < now || !has_ready(sv))
 			continue;
 		sv->wanted_until = 0;
-		say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
+		away_say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
 	}
 	workers_unlock(ws);
 }
@@ -240,7 +244,7 @@ away_ready(struct workers *ws, const struct worker_session *s, nsec now)
 }
 
 static void
-is_ready(struct worker_away *w, const struct head *h, struct str name)
+is_ready(struct worker_away *w, const struct away_head *h, struct str name)
 {
 	struct workers *ws = w->d->workers;
 	struct worker_service *sv;
@@ -251,12 +255,12 @@ is_ready(struct worker_away *w, const struct head *h, struct str name)
 	waits = sv != NULL && sv->offers_n > 0;
 	workers_unlock(ws);
 	if (waits)
-		ask(w);
+		away_ask(w);
 }
 
 /* Under the lock.  They are the worker's again, unless it has polled anew. */
 static void
-return_places(struct worker_away *w, struct worker_session *s, const struct head *h)
+return_places(struct worker_away *w, struct worker_session *s, const struct away_head *h)
 {
 	if (s->poll == NULL || s->poll->serial != h->serial || h->n == 0)
 		return;
@@ -268,7 +272,7 @@ return_places(struct worker_away *w, struct worker_session *s, const struct head
 
 /* Tasks for a worker here, objects with commas between. */
 static void
-hand_over(struct worker_away *w, const struct head *h, struct str text)
+hand_over(struct worker_away *w, const struct away_head *h, struct str text)
 {
 	struct workers *ws = w->d->workers;
 	struct worker_session *s;
@@ -288,22 +292,22 @@ hand_over(struct worker_away *w, const struct head *h, struct str text)
 	workers_unlock(ws);
 }
 
-static struct coming *
+static struct away_coming *
 coming_of(struct worker_away *w, uint64_t from)
 {
 	for (size_t i = 0; i < w->coming_n; i++)
 		if (w->coming[i].from == from)
 			return &w->coming[i];
 	mem_grow(w->coming, w->coming_n, w->coming_cap);
-	w->coming[w->coming_n] = (struct coming){ from, BUF(LIMIT_WORKER_AWAY_BYTES) };
+	w->coming[w->coming_n] = (struct away_coming){ from, BUF(LIMIT_WORKER_AWAY_BYTES) };
 	return &w->coming[w->coming_n++];
 }
 
 /* A piece that does not follow the last one: some was lost, and so is all of it. */
 static void
-tasks_came(struct worker_away *w, uint64_t from, const struct head *h, struct str text)
+tasks_came(struct worker_away *w, uint64_t from, const struct away_head *h, struct str text)
 {
-	struct coming *c = coming_of(w, from);
+	struct away_coming *c = coming_of(w, from);
 
 	if (h->at == 0)
 		buf_clear(&c->text);
@@ -355,18 +359,18 @@ void
 away_mute(struct worker_desk *d, struct worker_session *s)
 {
 	struct worker_away *w = d->workers->away;
-	struct head h = { .word = MUTE, .worker = s->copy ? s->of : s->id };
+	struct away_head h = { .word = MUTE, .worker = s->copy ? s->of : s->id };
 
 	if (w == NULL) {
 		session_mute(d, s);
 		return;
 	}
 	mute_all(d, &h.worker);
-	say(w, 0, &h, STR_NONE, STR_NONE, STR_NONE, STR_NONE);
+	away_say(w, 0, &h, STR_NONE, STR_NONE, STR_NONE, STR_NONE);
 }
 
 static void
-is_silent(struct worker_away *w, const struct head *h)
+is_silent(struct worker_away *w, const struct away_head *h)
 {
 	workers_lock(w->d->workers);
 	mute_all(w->d, &h->worker);
@@ -377,14 +381,14 @@ is_silent(struct worker_away *w, const struct head *h)
 void
 away_cancel(struct workers *ws, const struct worker_offer *o)
 {
-	struct head h = { .word = CANCEL, .n = o->rollback, .worker = o->session->of };
+	struct away_head h = { .word = CANCEL, .n = o->rollback, .worker = o->session->of };
 	struct str id = { (const char *)o->task_id.b, sizeof o->task_id.b };
 
-	say(ws->away, o->session->from, &h, STR_NONE, id, STR_NONE, o->reason);
+	away_say(ws->away, o->session->from, &h, STR_NONE, id, STR_NONE, o->reason);
 }
 
 static void
-is_cancelled(struct worker_away *w, const struct head *h, struct str id, struct str reason)
+is_cancelled(struct worker_away *w, const struct away_head *h, struct str id, struct str reason)
 {
 	struct worker_notice n = { .rollback = h->n > 0 };
 	struct worker_session *s;
@@ -431,7 +435,7 @@ tasks_of(struct str text, uint32_t *n)
 static void
 send_tasks(struct copy_poll *c, struct str text, uint32_t used)
 {
-	struct head h = c->have;
+	struct away_head h = c->have;
 
 	h.word = TASKS;
 	h.n = used < h.n ? h.n - used : 0;
@@ -439,7 +443,7 @@ send_tasks(struct copy_poll *c, struct str text, uint32_t used)
 	do {
 		struct str piece = str_sub(text, h.at, PIECE);
 
-		if (!say(c->away, c->from, &h, STR_NONE, STR_NONE, STR_NONE, piece))
+		if (!away_say(c->away, c->from, &h, STR_NONE, STR_NONE, STR_NONE, piece))
 			return;
 		h.at += (uint32_t)piece.n;
 	} while (h.at < h.all);
@@ -511,7 +515,7 @@ away_copy(struct workers *ws, const struct uuid *worker, const struct service_ke
 
 /* Under the lock. */
 static bool
-copy_get(struct worker_away *w, uint64_t from, const struct head *h, const struct str texts[4],
+copy_get(struct worker_away *w, uint64_t from, const struct away_head *h, const struct str texts[4],
     const struct uuid *id)
 {
 	struct workers *ws = w->d->workers;
@@ -539,7 +543,7 @@ copy_get(struct worker_away *w, uint64_t from, const struct head *h, const struc
 
 /* Its worker has left: what it had of ours is lost now, not when its leases are over. */
 static void
-has_left(struct worker_away *w, const struct head *h, struct str name)
+has_left(struct worker_away *w, const struct away_head *h, struct str name)
 {
 	struct uuid id = copy_id(&h->worker, h->kind, name);
 	struct worker_session *s;
@@ -552,7 +556,7 @@ has_left(struct worker_away *w, const struct head *h, struct str name)
 }
 
 static void
-has_places(struct worker_away *w, uint64_t from, const struct head *h,
+has_places(struct worker_away *w, uint64_t from, const struct away_head *h,
     const struct str texts[4])
 {
 	struct uuid id = copy_id(&h->worker, h->kind, texts[0]);
@@ -586,81 +590,16 @@ away_left(struct workers *ws, const struct worker_session *s)
 {
 	for (size_t i = 0; ws->away != NULL && i < s->rows_n; i++) {
 		const struct worker_service *sv = s->rows[i].service;
-		struct head h = { .word = LEFT, .kind = (uint8_t)sv->key.kind, .worker = s->id };
+		struct away_head h = { .word = LEFT, .kind = (uint8_t)sv->key.kind, .worker = s->id };
 
-		say(ws->away, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
+		away_say(ws->away, 0, &h, sv->key.name, STR_NONE, STR_NONE, STR_NONE);
 	}
-}
-
-/* ---- what is served ------------------------------------------------------------------- */
-
-void
-worker_away_tell(struct worker_away *w)
-{
-	struct workers *ws = w->d->workers;
-	struct worker_service *sv;
-	bool any = false;
-	size_t at = 0;
-
-	workers_lock(ws);
-	for (sv = map_each(&ws->services, &at); sv != NULL; sv = map_each(&ws->services, &at)) {
-		struct head h = { .word = SERVED, .kind = (uint8_t)sv->key.kind,
-		    .served = (uint8_t)sv->served };
-
-		if (!service_is_served(sv))
-			continue;
-		any = true;
-		say(w, 0, &h, sv->key.name, STR_NONE, STR_NONE, buf_str(&sv->json));
-	}
-	workers_unlock(ws);
-	if (any && !w->draining)
-		shard_timer_set(w->d->shard, &w->beat, LIMIT_WORKER_AWAY_MS / 3);
-}
-
-static void
-on_beat(struct wheel_timer *t)
-{
-	worker_away_tell(CONTAINER_OF(t, struct worker_away, beat));
-}
-
-static void
-on_entered(struct shard_job *job)
-{
-	struct worker_away *w = CONTAINER_OF(job, struct worker_away, entered);
-
-	atomic_store(&w->entered_posted, false);
-	worker_away_tell(w);
-}
-
-void
-away_entered(struct workers *ws)
-{
-	struct worker_away *w = ws->away;
-
-	if (w != NULL && !atomic_exchange(&w->entered_posted, true))
-		shard_post(w->d->shard, &w->entered);
-}
-
-static void
-is_served(struct worker_away *w, const struct head *h, struct str name, struct str json)
-{
-	struct workers *ws = w->d->workers;
-	struct worker_service *sv;
-
-	workers_lock(ws);
-	sv = service_get(ws, h->kind, name);
-	if (sv != NULL) {
-		sv->away_until = shard_now(w->d->shard) + LIMIT_WORKER_AWAY_MS * NS_PER_MS;
-		if (!service_is_served(sv) && !str_eq(buf_str(&sv->json), json))
-			service_set_json(ws, sv, h->served, json);
-	}
-	workers_unlock(ws);
 }
 
 /* ---- words ------------------------------------------------------------------------------ */
 
 static bool
-read_texts(const struct head *h, struct str rest, struct str texts[4])
+read_texts(const struct away_head *h, struct str rest, struct str texts[4])
 {
 	const uint32_t n[4] = { h->name_n, h->build_n, h->lang_n, h->text_n };
 
@@ -677,7 +616,7 @@ void
 worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 {
 	struct str texts[4];
-	struct head h;
+	struct away_head h;
 
 	if (word.n < sizeof h || w->draining)
 		return;
@@ -687,7 +626,7 @@ worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 		return;
 	switch (h.word) {
 	case WANT:
-		wanted(w, from, &h, texts[0]);
+		wanted(w, from, &h, texts[0], texts[1]);
 		break;
 	case HAVE:
 		has_places(w, from, &h, texts);
@@ -708,7 +647,7 @@ worker_away_heard(struct worker_away *w, uint64_t from, struct str word)
 		tasks_came(w, from, &h, texts[3]);
 		break;
 	case SERVED:
-		is_served(w, &h, texts[0], texts[3]);
+		away_is_served(w, from, &h, texts);
 	}
 }
 
@@ -722,10 +661,10 @@ worker_away_new(struct worker_desk *d, const struct worker_away_options *o)
 	w->d = d;
 	w->o = *o;
 	w->job.run = on_want;
-	w->entered.run = on_entered;
+	w->changed.run = away_on_changed;
 	w->ready.run = on_ready;
 	w->again.fire = on_again;
-	w->beat.fire = on_beat;
+	w->beat.fire = away_on_beat;
 	list_init(&w->polls);
 	d->workers->away = w;
 	return w;

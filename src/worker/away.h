@@ -26,6 +26,8 @@
  * that the worker never got is lost when its lease is over, and a place that was taken in
  * vain is free with the worker's next poll.
  *
+ * What is served with which builds is in away_served.c.
+ *
  * Threads: shard 0, but for the desk's own.
  *
  * SPDX-License-Identifier: MIT

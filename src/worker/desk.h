@@ -24,8 +24,8 @@ void workers_register(struct worker_desk *d, struct worker_intake *in);
 /* After in->ask, on d's shard: what the other nodes said.  It goes on, or ends. */
 void workers_names_asked(struct worker_intake *in, int rc, const char *why, const struct err *e);
 /* Another node registers it: is a name of it served here, or about to be, by a worker of another
- * key?  ERR_CONFLICT and why. */
-int  workers_names_free(struct workers *ws, const struct worker_intake *in, const char **why,
+ * key?  ERR_CONFLICT and why.  OK: a worker of its build is expected there. */
+int  workers_names_free(struct worker_desk *d, const struct worker_intake *in, const char **why,
     struct err *e);
 /* The body of that question: `in` without what is not needed for it. */
 void worker_intake_question(const struct worker_intake *in, struct buf *b);

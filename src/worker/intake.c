@@ -341,10 +341,29 @@ names_take(struct workers *ws, const struct worker_intake *in, const char **why,
 	return rc;
 }
 
+/* Under the lock.  What runs begin from when it is answered there waits for its build here. */
+static void
+builds_come(struct worker_desk *d, const struct worker_intake *in)
+{
+	for (size_t i = 0; i < in->served_n; i++) {
+		const struct worker_served *s = &in->served[i];
+
+		for (size_t k = 0; k < services_of[s->kind].n; k++) {
+			struct worker_service *sv = service_get(d->workers,
+			    services_of[s->kind].kinds[k], s->facts.name);
+
+			if (sv != NULL)
+				build_comes(sv, in->build, shard_wall(d->shard),
+				    shard_now(d->shard));
+		}
+	}
+}
+
 int
-workers_names_free(struct workers *ws, const struct worker_intake *in, const char **why,
+workers_names_free(struct worker_desk *d, const struct worker_intake *in, const char **why,
     struct err *e)
 {
+	struct workers *ws = d->workers;
 	int rc = OK;
 
 	workers_lock(ws);
@@ -359,6 +378,8 @@ workers_names_free(struct workers *ws, const struct worker_intake *in, const cha
 				rc = is_taken(s, why, e);
 		}
 	}
+	if (rc == OK)
+		builds_come(d, in);
 	workers_unlock(ws);
 	return rc;
 }
@@ -421,9 +442,12 @@ session_add_row(struct worker_session *s, struct worker_service *sv)
 
 	r->session = s;
 	r->service = sv;
-	r->build = build_get(sv, s->build);
-	r->build->live++;
-	sv->live++;
+	r->build = build_get(sv, s->build, s->since);
+	if (session_is_live(s)) {
+		r->build->live++;
+		sv->live++;
+		sv->changed = true;
+	}
 	list_append(&sv->rows, &r->in_service);
 }
 
@@ -474,7 +498,7 @@ workers_graphs_done(struct worker_intake *in, int rc, const struct err *e)
 		session_enter(d, in);
 	workers_unlock(ws);
 	if (rc == OK)
-		away_entered(ws);
+		away_changed(ws);
 	in->done(in, rc, NULL, e);
 }
 

@@ -291,7 +291,7 @@ offer_enter(struct worker_desk *d, struct worker_offer *o, struct err *e)
 		return err_set(e, ERR_LIMIT, "tasks for %d names wait for workers",
 		    LIMIT_WORKER_NAMES);
 	if (o->build.n > 0) {
-		o->pin = build_get(o->service, o->build);
+		o->pin = build_get(o->service, o->build, shard_wall(d->shard));
 		o->pin->pins++;
 	}
 	map_put(&d->offers, o);

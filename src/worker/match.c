@@ -24,13 +24,13 @@ slot_of(enum worker_kind k)
 
 /* ---- who may have it ------------------------------------------------------------- */
 
-static struct worker_build *
-newest_build(const struct worker_service *sv)
+struct worker_build *
+newest_build(const struct worker_service *sv, nsec now)
 {
 	for (struct list *l = sv->builds.next; l != &sv->builds; l = l->next) {
 		struct worker_build *b = CONTAINER_OF(l, struct worker_build, in_service);
 
-		if (b->live > 0)
+		if (build_lives(b, now))
 			return b;
 	}
 	return NULL;
@@ -56,17 +56,21 @@ preferred_row(struct workers *ws, const struct worker_offer *o)
 	return NULL;
 }
 
+const struct worker_build *
+offer_build(const struct worker_offer *o, const struct worker_build *newest, nsec now)
+{
+	if (o->pin != NULL && build_lives(o->pin, now))
+		return o->pin;
+	return o->newest || now < o->patient ? newest : NULL;
+}
+
 static bool
 may_have(struct workers *ws, const struct worker_offer *o, const struct worker_row *r,
-    nsec now)
+    const struct worker_build *newest, nsec now)
 {
-	const struct worker_build *build = NULL;
+	const struct worker_build *build = offer_build(o, newest, now);
 	const struct worker_row *preferred;
 
-	if (o->pin != NULL && o->pin->live > 0)
-		build = o->pin;
-	else if (o->newest || now < o->patient)
-		build = newest_build(o->service);
 	if (build != NULL && r->build != build)
 		return false;
 	if (now >= o->patient || o->prefer.n == 0)
@@ -122,9 +126,9 @@ offer_unqueue(struct workers *ws, struct worker_offer *o)
 /* May the row have no offer of the lane? */
 static bool
 is_barred(const struct lane_key *k, const struct worker_row *r,
-    const struct worker_build *newest)
+    const struct worker_build *newest, nsec now)
 {
-	const struct worker_build *build = k->pin != NULL && k->pin->live > 0 ? k->pin :
+	const struct worker_build *build = k->pin != NULL && build_lives(k->pin, now) ? k->pin :
 	    k->newest ? newest : NULL;
 
 	return build != NULL && build != r->build;
@@ -135,17 +139,17 @@ static struct worker_offer *
 next_offer(struct workers *ws, const struct worker_row *r, enum worker_slot slot, nsec now)
 {
 	const struct worker_service *sv = r->service;
-	const struct worker_build *newest = newest_build(sv);
+	const struct worker_build *newest = newest_build(sv, now);
 
 	for (struct list *l = sv->lanes.next; l != &sv->lanes; l = l->next) {
 		struct worker_lane *lane = CONTAINER_OF(l, struct worker_lane, in_service);
 
-		if (lane->key.slot != slot || is_barred(&lane->key, r, newest))
+		if (lane->key.slot != slot || is_barred(&lane->key, r, newest, now))
 			continue;
 		for (struct list *k = lane->offers.next; k != &lane->offers; k = k->next) {
 			struct worker_offer *o = CONTAINER_OF(k, struct worker_offer, in_lane);
 
-			if (may_have(ws, o, r, now))
+			if (may_have(ws, o, r, newest, now))
 				return o;
 		}
 	}
@@ -202,11 +206,12 @@ offer_match(struct worker_desk *d, struct worker_offer *o)
 	enum worker_slot slot = slot_of(o->kind);
 	struct list *ready = &o->service->ready[slot];
 	nsec now = shard_now(d->shard);
+	const struct worker_build *newest = newest_build(o->service, now);
 
 	for (struct list *l = ready->next; l != ready; l = l->next) {
 		struct worker_row *r = CONTAINER_OF(l - slot, struct worker_row, ready[0]);
 
-		if (!may_have(d->workers, o, r, now))
+		if (!may_have(d->workers, o, r, newest, now))
 			continue;
 		/* The next one goes to another worker. */
 		list_remove(l);

@@ -195,6 +195,8 @@ poll_enter(struct worker_desk *d, struct worker_poll *p, struct worker_session *
 	session_hold(s);
 	map_put(&d->polls, p);
 	s->poll = p;
+	if (s->mute)
+		away_changed(ws);
 	session_unmute(s);
 	if (before != NULL)
 		poke(d, before);

@@ -221,19 +221,37 @@ service_get(struct workers *ws, enum service_kind kind, struct str name)
 	return sv;
 }
 
+/* Before those that were seen earlier, or at the same time. */
+static void
+build_place(struct worker_service *sv, struct worker_build *b, msec born)
+{
+	struct list *l = sv->builds.next;
+
+	b->born = born;
+	while (l != &sv->builds &&
+	    CONTAINER_OF(l, struct worker_build, in_service)->born > born)
+		l = l->next;
+	list_append(l, &b->in_service);
+}
+
 struct worker_build *
-build_get(struct worker_service *sv, struct str text)
+build_get(struct worker_service *sv, struct str text, msec born)
 {
 	struct worker_build *b;
 
 	for (struct list *l = sv->builds.next; l != &sv->builds; l = l->next) {
 		b = CONTAINER_OF(l, struct worker_build, in_service);
-		if (str_eq(b->text, text))
-			return b;
+		if (!str_eq(b->text, text))
+			continue;
+		if (born < b->born) {        /* another node knew it earlier */
+			list_remove(&b->in_service);
+			build_place(sv, b, born);
+		}
+		return b;
 	}
 	b = mem_new(struct worker_build);
 	b->text = (struct str){ mem_cstr(text), text.n };
-	list_prepend(&sv->builds, &b->in_service);
+	build_place(sv, b, born);
 	return b;
 }
 
@@ -244,7 +262,8 @@ build_trim(struct worker_service *sv, size_t keep)
 
 	for (struct list *l = sv->builds.next, *next; l != &sv->builds; l = next) {
 		struct worker_build *b = CONTAINER_OF(l, struct worker_build, in_service);
-		bool used = b->pins > 0 || n++ < keep;
+		bool used = b->pins > 0 || n++ < keep ||
+		    (keep > 0 && build_lives(b, clock_mono()));
 
 		next = l->next;
 		for (struct list *r = sv->rows.next; !used && r != &sv->rows; r = r->next)
@@ -253,6 +272,7 @@ build_trim(struct worker_service *sv, size_t keep)
 			continue;
 		list_remove(l);
 		free((char *)(uintptr_t)b->text.p);
+		free(b->away);
 		free(b);
 	}
 }
@@ -302,9 +322,12 @@ session_uncount(struct worker_session *s)
 	for (size_t i = 0; i < s->rows_n; i++) {
 		struct worker_row *r = &s->rows[i];
 
-		assert(r->service->live > 0 && r->build->live > 0);
-		r->service->live--;
-		r->build->live--;
+		if (!s->copy) {
+			assert(r->service->live > 0 && r->build->live > 0);
+			r->service->live--;
+			r->build->live--;
+			r->service->changed = true;
+		}
 		for (size_t k = 0; k < WORKER_SLOTS; k++)
 			list_remove(&r->ready[k]);
 	}
@@ -321,6 +344,7 @@ session_set(struct worker_desk *d, struct worker_session *s, bool *flag)
 	*flag = true;
 	if (counted)
 		session_uncount(s);
+	away_changed(d->workers);
 	for (size_t i = 0; counted && i < s->rows_n; i++)
 		service_settle(d, s->rows[i].service);
 	poll_poke(d, s);
@@ -344,9 +368,10 @@ session_unmute(struct worker_session *s)
 	if (!s->mute)
 		return;
 	s->mute = false;
-	for (size_t i = 0; session_counts(s) && i < s->rows_n; i++) {
+	for (size_t i = 0; session_is_live(s) && i < s->rows_n; i++) {
 		s->rows[i].service->live++;
 		s->rows[i].build->live++;
+		s->rows[i].service->changed = true;
 	}
 }
 
@@ -365,8 +390,11 @@ session_end(struct worker_desk *d, struct worker_session *s, const char *why)
 	away_drop_tasks(s);
 	for (struct list *l = s->leases.next; l != &s->leases; l = l->next)
 		lease_tell_lost(d, CONTAINER_OF(l, struct worker_offer, in_session), why);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		list_remove(&rows[i].in_service);
+		rows[i].service->changed = rows[i].service->changed || !s->copy;
+	}
+	away_changed(ws);
 	s->rows = NULL;
 	s->rows_n = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -528,23 +556,26 @@ workers_serving(struct workers *ws, enum worker_kind kind, struct str name)
 
 	workers_lock(ws);
 	sv = service_find(ws, service_of(kind), name);
-	n = sv == NULL ? 0 : sv->live;
-	if (n == 0 && sv != NULL && sv->away_until > clock_mono())
-		n = 1;                       /* of another node, at least */
+	n = sv == NULL ? 0 : sv->live + service_away(sv, clock_mono(), false);
 	workers_unlock(ws);
 	return n;
 }
 
 unsigned
-workers_attached(struct workers *ws, enum worker_kind kind, struct str name)
+workers_attached(struct workers *ws, enum worker_kind kind, struct str name, bool anywhere)
 {
 	struct worker_service *sv;
 	unsigned n = 0;
 
 	workers_lock(ws);
 	sv = service_find(ws, service_of(kind), name);
-	if (sv != NULL)
-		n = (unsigned)list_count(&sv->rows) + sv->reserved;
+	if (sv != NULL) {
+		n = sv->reserved;
+		for (struct list *l = sv->rows.next; l != &sv->rows; l = l->next)
+			n += !CONTAINER_OF(l, struct worker_row, in_service)->session->copy;
+		if (anywhere)
+			n += service_away(sv, clock_mono(), true);
+	}
 	workers_unlock(ws);
 	return n;
 }

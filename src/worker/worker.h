@@ -190,10 +190,11 @@ int64_t worker_name_node(const struct uuid *id);
 
 /* ---- asking ----------------------------------------------------------------- */
 
-/* Sessions that serve it and are not quiet. */
+/* Sessions that serve it and are not quiet, of all nodes. */
 unsigned workers_serving(struct workers *ws, enum worker_kind kind, struct str name);
-/* Sessions that are quiet too, and registrations under way. */
-unsigned workers_attached(struct workers *ws, enum worker_kind kind, struct str name);
+/* Sessions that are quiet too, and registrations under way; of this node, or of all. */
+unsigned workers_attached(struct workers *ws, enum worker_kind kind, struct str name,
+    bool anywhere);
 
 /* What was last registered of a node or a tool; kept when its worker has left.  Texts in the
  * arena.  False: nobody has registered it. */

@@ -29,12 +29,22 @@ enum service_kind { SERVICE_GRAPH, SERVICE_NODE, SERVICE_TOOL };
 
 struct service_key { enum service_kind kind; struct str name; };
 
+/* That workers of another node have a build, as it said last. */
+struct build_away {
+	uint64_t from;                       /* 0: one that is about to register there */
+	uint32_t live, attached;             /* sessions: not quiet, all */
+	nsec until;
+};
+
 /* A build that serves a name, as long as it does or an offer is pinned to it. */
 struct worker_build {
 	struct list in_service;              /* newest first */
 	struct str text;
-	unsigned live;                       /* sessions that are not quiet */
+	msec born;                           /* when a node has seen it first */
+	unsigned live;                       /* sessions of this node that are not quiet */
 	unsigned pins;                       /* offers */
+	struct build_away *away;
+	size_t away_n, away_cap;
 };
 
 struct attempt {
@@ -53,8 +63,8 @@ struct worker_service {
 	bool held;                           /* holder is set */
 	bool claimed;                        /* registered for good: it is persisted */
 	unsigned reserved;                   /* registrations under way */
-	unsigned live;                       /* sessions that are not quiet */
-	nsec away_until;                     /* another node has some, as it said last */
+	unsigned live;                       /* sessions of this node that are not quiet */
+	bool changed;                        /* other nodes are to know */
 	nsec wanted_until;                   /* another node has offers, and found no place */
 	struct list rows;                    /* of sessions */
 	struct list ready[WORKER_SLOTS];     /* those that can take a task of it */
@@ -184,8 +194,8 @@ struct worker_service *service_get(struct workers *ws, enum service_kind kind,
 enum service_kind service_of(enum worker_kind k);
 /* A worker that registered at this node serves it. */
 bool service_is_served(const struct worker_service *sv);
-/* The build of this text; made if there is none. */
-struct worker_build *build_get(struct worker_service *sv, struct str text);
+/* The build of this text; made if there is none.  born: when it was seen. */
+struct worker_build *build_get(struct worker_service *sv, struct str text, msec born);
 /* Frees those that nobody needs, but for the newest. */
 void build_trim(struct worker_service *sv, size_t keep);
 void session_seen(struct worker_session *s, nsec now);
@@ -197,6 +207,12 @@ static inline bool
 session_counts(const struct worker_session *s)
 {
 	return !s->quiet && !s->mute && !s->gone;
+}
+/* Is it counted in `live`?  A copy is its own node's. */
+static inline bool
+session_is_live(const struct worker_session *s)
+{
+	return session_counts(s) && !s->copy;
 }
 void registry_sweep(struct wheel_timer *t);
 struct uuid worker_name_new(const struct workers *ws);
@@ -212,9 +228,8 @@ void service_set_json(struct workers *ws, struct worker_service *sv,
 
 /* ---- away.c ------------------------------------------------------------------------- */
 
-/* Without the lock, on any shard: o may wait; other nodes are asked.  A session came. */
+/* Without the lock, on any shard: o may wait; other nodes are asked. */
 void away_want(const struct worker_offer *o);
-void away_entered(struct workers *ws);
 void away_ready(struct workers *ws, const struct worker_session *s, nsec now);   /* it polls */
 void away_left(struct workers *ws, const struct worker_session *s);
 /* Tasks of other nodes that s was not told of, and cancels of such. */
@@ -227,9 +242,24 @@ void away_cancel(struct workers *ws, const struct worker_offer *o);
 struct worker_session *away_copy(struct workers *ws, const struct uuid *worker,
     const struct service_key *key);
 
+/* ---- away_served.c ---------------------------------------------------------------- */
+
+/* On any shard: other nodes are told of the services that have changed. */
+void away_changed(struct workers *ws);
+/* Under the lock: does a worker serve it with this build, here or elsewhere? */
+bool build_lives(const struct worker_build *b, nsec now);
+/* Of other nodes. */
+unsigned service_away(const struct worker_service *sv, nsec now, bool attached);
+/* Under the lock.  A worker of this build is about to register at another node. */
+void build_comes(struct worker_service *sv, struct str build, msec wall, nsec now);
+
 /* ---- match.c ------------------------------------------------------------------------ */
 
 enum worker_slot slot_of(enum worker_kind k);
+/* The build that o waits for now; NULL: any. */
+const struct worker_build *offer_build(const struct worker_offer *o,
+    const struct worker_build *newest, nsec now);
+struct worker_build *newest_build(const struct worker_service *sv, nsec now);
 /* Queues o, at the end of its lane, or first. */
 void offer_queue(struct workers *ws, struct worker_offer *o, bool first);
 void offer_unqueue(struct workers *ws, struct worker_offer *o);

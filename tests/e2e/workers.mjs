@@ -1,6 +1,6 @@
 // workers.mjs - the wire of workers over plain HTTP: who may register, poll, drain and speak
 // for a task; what is wrong with a body and where; a worker that was paused.
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
@@ -372,26 +372,26 @@ await scenario("a run keeps its build, a new one takes the newest; a drain loses
   for (const w of [w2, w3]) await leave(w);
 });
 
-// A node lists, drains and keeps the graphs of its own workers (docs/cluster.md).
-if (server.nodes) console.log("skipped: the command line: a node lists and looks at its own workers only");
-else await scenario("the command line", async () => {
-  const cli = (...args) => { try { return execFileSync(binary, ["workers", ...args, "--url", server.url], { encoding: "utf8", env: { PATH: process.env.PATH, COHORT_API_KEY: k.admin.key }, stdio: ["ignore", "pipe", "pipe"] }); } catch (e) { return `${e.status} ${e.stderr}`; } };
+await scenario("the command line", async () => {
+  // Not execFileSync: the proxy of a cluster is in this process.
+  const cli = (...args) => new Promise((resolve) => execFile(binary, ["workers", ...args, "--url", server.url], { encoding: "utf8", timeout: 30000, env: { PATH: process.env.PATH, COHORT_API_KEY: k.admin.key } },
+    (e, out, err) => resolve(e ? `${e.code} ${err}` : out)));
   const w = await register({ build: "cli", graphs: [{ id: "alpha" }], tools: [{ name: "cli-tool", description: "d", schema: {} }] });
-  check(cli("list").split("\n").some((l) => l.startsWith(w.id) && l.includes(" live ") && l.includes("w cli") && l.includes("graphs=alpha") && l.includes("tools=cli-tool")), "list", cli("list"));
-  equal(JSON.parse(cli("show", w.id, "--json")).build, "cli", "show");
-  check(cli("log", "--name", "alpha").split("\n").length > 3 && / success +run alpha #1 /.test(cli("log", "--name", "alpha")), "log", cli("log"));
-  equal(JSON.parse(cli("log", "--limit", "1", "--json").trim()).name, "alpha", "log as JSON");
-  check(/^1 .*serve/s.test(cli("forget", "alpha")), "a graph that is served is not forgotten", cli("forget", "alpha"));
-  equal(cli("drain", w.id), "", "drain");
-  check(cli("show", w.id).includes(" draining "), "and it is shown");
-  check(/^1 .*serve/s.test(cli("forget", "alpha")), "nor one whose worker drains", cli("forget", "alpha"));
-  check(/^1 .*no worker of this id/s.test(cli("show", "00000000-0000-4000-8000-000000000000")), "one that is not there");
-  check(/^2 /.test(cli("drain")) && /^2 /.test(cli("log", "--limit", "0")), "wrong lines");
+  check((await cli("list")).split("\n").some((l) => l.startsWith(w.id) && l.includes(" live ") && l.includes("w cli") && l.includes("graphs=alpha") && l.includes("tools=cli-tool")), "list", await cli("list"));
+  equal(JSON.parse(await cli("show", w.id, "--json")).build, "cli", "show");
+  check((await cli("log", "--name", "alpha")).split("\n").length > 3 && / success +run alpha #1 /.test(await cli("log", "--name", "alpha")), "log", await cli("log"));
+  equal(JSON.parse(await cli("log", "--limit", "1", "--json")).name, "alpha", "log as JSON");
+  check(/^1 .*serve/s.test(await cli("forget", "alpha")), "a graph that is served is not forgotten", await cli("forget", "alpha"));
+  equal(await cli("drain", w.id), "", "drain");
+  check((await cli("show", w.id)).includes(" draining "), "and it is shown");
+  check(/^1 .*serve/s.test(await cli("forget", "alpha")), "nor one whose worker drains", await cli("forget", "alpha"));
+  check(/^1 .*no worker of this id/s.test(await cli("show", "00000000-0000-4000-8000-000000000000")), "one that is not there");
+  check(/^2 /.test(await cli("drain")) && /^2 /.test(await cli("log", "--limit", "0")), "wrong lines");
   await leave(w);
   const other = await post("/workers", hello({ graphs: [{ id: "alpha" }] }), k.other);
   equal([other.status, other.json.reason], [409, "graph_taken"], "a graph stays its key's when no worker serves it");
-  equal(cli("forget", "alpha"), "", "until it is forgotten");
-  check(/^1 /.test(cli("forget", "alpha")), "once");
+  equal(await cli("forget", "alpha"), "", "until it is forgotten");
+  check(/^1 /.test(await cli("forget", "alpha")), "once");
   await leave(await serve("alpha", "b1", k.other));
 });
 

@@ -207,3 +207,65 @@ TEST(away_facts_are_told)
 	arena_release(&arena);
 	finish();
 }
+
+/* A run keeps its build, and one that is to have the newest gets it, wherever they are. */
+TEST(away_builds_are_those_of_all_nodes)
+{
+	struct job pinned = { .end = true, .offer = { .build = S("b1") } };
+	struct job fresh = { .end = true, .offer = { .newest = true } };
+	struct job free = { .end = true, .offer = { .build = S("b1") } };
+	struct asked a, b, c;
+	struct uuid old, next;
+
+	start();
+	old = worker_new(&places[1], GRAPH, "b1");
+	next = worker_new(&places[1], GRAPH, "b2");
+	PUMP_UNTIL(workers_serving(places[0].ws, WORKER_RUN, S("g")) == 2);
+	ask(&places[1], &a, &next, 2, 0);
+	ask(&places[1], &b, &old, 2, 0);
+	job_offer(&places[0], &pinned, "g", 7);
+	job_offer(&places[0], &fresh, "g", 7);
+	CHECK_INT(tasks_n(&a), 1);
+	CHECK_INT(tasks_n(&b), 1);
+	CHECK(str_eq(json_str(json_get(answer_task(&a, 0), S("token"))), token_of(&fresh)));
+	CHECK(str_eq(json_str(json_get(answer_task(&b, 0), S("token"))), token_of(&pinned)));
+	asked_end(&a);
+	asked_end(&b);
+	workers_withdraw(&pinned.offer, "success");
+	workers_withdraw(&fresh.offer, "success");
+	/* The last worker of the build goes: it waits no more. */
+	ask(&places[1], &c, &next, 1, 0);
+	job_offer(&places[0], &free, "g", 7);
+	CHECK_RC(workers_leave(places[1].desk, &old, (uint8_t[SHA256_SIZE]){ 0 }, NULL), OK);
+	CHECK_INT(tasks_n(&c), 1);
+	CHECK_INT(workers_serving(places[0].ws, WORKER_RUN, S("g")), 1);
+	asked_end(&c);
+	workers_withdraw(&free.offer, "success");
+	finish();
+}
+
+/* A cancel is in the answer to a poll that waits at the worker's node. */
+TEST(away_cancel_reaches_the_poll)
+{
+	struct job j = { .end = true };
+	struct asked a, b;
+	struct uuid w;
+	jnode cancel;
+
+	start();
+	w = worker_new(&places[1], GRAPH, "b1");
+	ask(&places[1], &a, &w, 1, 0);
+	job_offer(&places[0], &j, "g", 7);
+	CHECK_INT(tasks_n(&a), 1);
+	asked_end(&a);
+	ask(&places[1], &b, &w, 1, 0);
+	workers_cancel(&j.offer, true, S("enough"));
+	CHECK_INT(tasks_n(&b), 0);
+	cancel = json_at(json_get(b.doc.root, S("cancel")), 0);
+	CHECK(str_eq(json_str(json_get(cancel, S("task_id"))), id_of(&j)));
+	CHECK_STR(json_str(json_get(cancel, S("action"))), "rollback");
+	CHECK_STR(json_str(json_get(cancel, S("reason"))), "enough");
+	asked_end(&b);
+	workers_withdraw(&j.offer, "cancelled");
+	finish();
+}
