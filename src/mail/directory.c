@@ -290,11 +290,18 @@ mail_directory_put(struct mail_directory *d, const struct mail_entry *from, stru
 void
 mail_directory_remove(struct mail_directory *d, mail_owner o, const struct uuid *id)
 {
+	mail_directory_remove_if(d, o, id, NULL);
+}
+
+void
+mail_directory_remove_if(struct mail_directory *d, mail_owner o, const struct uuid *id,
+    bool (*only)(struct mail_ref at))
+{
 	struct id_key key = key_of(id);
 	struct part *ids = ids_lock(d, &key), *books = NULL;
 	struct entry *x = map_get(&ids->map, &key);
 
-	if (x != NULL && x->owner == o) {
+	if (x != NULL && x->owner == o && (only == NULL || only(x->ref))) {
 		map_take(&ids->map, &key);
 		if (is_in_book(x)) {
 			books = books_lock(d, o);

@@ -40,6 +40,9 @@ void mail_directory_set_state(struct mail_directory *d, const struct uuid *id, e
 /* Letters that wait for it: what `cap:` goes by. */
 void mail_directory_load(struct mail_directory *d, const struct uuid *id, uint32_t waiting);
 void mail_directory_remove(struct mail_directory *d, mail_owner o, const struct uuid *id);
+/* The same, of one whose ref only() approves: it may have come to be another's meanwhile. */
+void mail_directory_remove_if(struct mail_directory *d, mail_owner o, const struct uuid *id,
+    bool (*only)(struct mail_ref at));
 
 /* By id, O(1), or by name.  ERR_NOTFOUND. */
 int  mail_directory_find(struct mail_directory *d, mail_owner o, struct str id_or_name,

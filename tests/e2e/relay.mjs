@@ -167,7 +167,7 @@ await scenario("a stream opens at one node while a command begins a run at the o
     await pause(Math.max(0, -ahead));
     const { run_id } = (await begin(2)).json.result, s = await open;
     const ended = () => s.text.split("\n\n").some((f) => f.includes('"event":"completed"') && f.includes(run_id));
-    await until(ended, "its end", 3000).catch(() => lost.push(`${ahead} ms`));
+    await until(ended, "its end", 20000).catch(() => lost.push(`${ahead} ms`));
     await s.close();
   }
   equal(lost, [], "each stream has the run to its end");
@@ -193,12 +193,16 @@ await scenario("the bus is lost: streams are cut, requests are answered from the
   await under(a, t, r);
   const s = await read(`${b.url}/threads/${t}/runs/${r}/stream`);
   await until(() => s.text.includes("event: messages"), "events at b");
+  const sleeper = (await call(a, "POST", "/agents", { graph_id: "listener", name: "unheard" })).json.agent_id;
+  await until(async () => await metric(a, "runs_live") === 1, "its run to be parked");
   nats.kill();
   const at = Date.now();
   await s.done;
   equal(s.end, "cut", "not as if it had ended");
   check(Date.now() - at < 5000, "soon", Date.now() - at);
   equal(await status(b, t, r), "running", "b answers from the store");
+  const [parked] = (await call(b, "GET", `/threads/${sleeper}/runs`)).json;
+  equal((await call(b, "POST", `/threads/${sleeper}/runs/${parked.run_id}/cancel?wait=true`)).status, 204, "a run that a has parked is cancelled at b");
   nats.start();
   await until(async () => {
     const before = await metric(b, "relay_sent_total");
@@ -209,6 +213,7 @@ await scenario("the bus is lost: streams are cut, requests are answered from the
   equal((await call(b, "POST", `/threads/${t}/runs/${r}/cancel?wait=true`)).status, 204, "cancelled at b");
   await again.done;
   check(/event: end/.test(again.text), "the stream goes on to its end", again.text);
+  for (const n of [a, b]) await until(async () => (await call(n, "GET", "/agents/unheard")).status === 404, "the agent of the cancelled run to be gone");
 });
 
 await scenario("the owner is lost: its streams are cut, and go on at the node that takes over", async () => {

@@ -91,8 +91,8 @@ announce_flush(struct office *o)
 	buf_clear(&n->ops);
 }
 
-static void
-noted(struct office *o)
+void
+announce_noted(struct office *o)
 {
 	if (o->news.ops.n > OPS_BYTES)
 		announce_flush(o);
@@ -115,7 +115,7 @@ announce_state(struct office_agent *a)
 		add_id(b, "is", &a->spec.id);
 		buf_add_fmt(b, ",\"state\":%u}", a->state);
 	}
-	noted(a->o);
+	announce_noted(a->o);
 }
 
 void
@@ -127,19 +127,7 @@ announce_load(const struct office_agent *a, uint32_t waiting)
 		return;
 	add_id(b, "is", &a->spec.id);
 	buf_add_fmt(b, ",\"load\":%u}", waiting);
-	noted(a->o);
-}
-
-void
-office_over(struct office *o, owner_t owner, const struct uuid *id)
-{
-	struct buf *b = &o->news.ops;
-
-	if (o->all->carrier == NULL)
-		return;
-	add_id(b, "over", id);
-	buf_add_fmt(b, ",\"owner\":%lld}", (long long)owner);
-	noted(o);
+	announce_noted(a->o);
 }
 
 /* One that came from another node and goes before that was told of it: that one has it still. */
@@ -154,7 +142,7 @@ announce_gone(const struct office_agent *a)
 		return;
 	add_id(b, "del", &a->spec.id);
 	buf_add_fmt(b, ",\"owner\":%lld}", (long long)a->spec.owner);
-	noted(a->o);
+	announce_noted(a->o);
 }
 
 void
@@ -203,12 +191,12 @@ peer_get(struct carrier *c, int64_t node, unsigned shard)
 	return p;
 }
 
-static void
-entry_drop(struct carrier *c, mail_owner owner, const struct uuid *id)
+void
+announce_drop(struct carrier *c, mail_owner owner, const struct uuid *id)
 {
 	struct offices *os = c->first->all;
 
-	mail_directory_remove(os->directory, owner, id);
+	mail_directory_remove_if(os->directory, owner, id, mail_is_away);
 	away_drop(c->away, id);
 	atomic_fetch_add_explicit(&os->changes, 1, memory_order_release);
 }
@@ -220,7 +208,7 @@ stale_drop(struct carrier *c, int64_t node, int shard, uint32_t round)
 	struct away_agent *all = away_stale(c->away, node, shard, round, &n);
 
 	for (size_t i = 0; i < n; i++)
-		entry_drop(c, all[i].owner, &all[i].id);
+		announce_drop(c, all[i].owner, &all[i].id);
 	free(all);
 }
 
@@ -238,13 +226,13 @@ announce_evict(struct office *o, const struct office_spec *s)
 		return false;
 	if (mail_directory_id(o->all->directory, s->owner, &s->id, &ref) == OK &&
 	    mail_is_away(ref)) {
-		entry_drop(c, s->owner, &s->id);
+		announce_drop(c, s->owner, &s->id);
 		any = true;
 		atomic_store(&c->ask, true);
 	}
 	if (s->name.n > 0 && mail_directory_find(o->all->directory, s->owner, s->name, &id,
 	    &ref) == OK && mail_is_away(ref)) {
-		entry_drop(c, s->owner, &id);
+		announce_drop(c, s->owner, &id);
 		any = true;
 		atomic_store(&c->ask, true);
 	}
@@ -275,32 +263,8 @@ contest_open(void *here, struct parcel *p)
 	free(x);
 }
 
-static void
-over_open(void *here, struct parcel *p)
-{
-	struct contest *x = CONTAINER_OF(p, struct contest, parcel);
-	struct office_agent *a = roster_find(here, x->owner, &x->id);
-
-	if (a != NULL && a->self != NULL && a->row->kind->look != NULL)
-		a->row->kind->look(a->self);
-	free(x);
-}
-
-static void
-hear_over(struct carrier *c, owner_t owner, const struct uuid *id)
-{
-	struct office *o = c->first;
-	struct contest *x;
-	struct mail_ref ref;
-
-	if (mail_directory_id(o->all->directory, owner, id, &ref) != OK || mail_is_away(ref))
-		return;
-	x = mem_new(struct contest);
-	*x = (struct contest){ .parcel.open = over_open, .owner = owner, .id = *id };
-	office_mail(o, o->all->at[ref.shard], &x->parcel);
-}
-
-/* Another node says that it has an agent that is at home here. */
+/* Another node says that it has an agent that is at home here.  Without a row it has had it,
+ * and was faster. */
 static void
 contest(struct carrier *c, owner_t owner, const struct uuid *id, struct mail_ref ref,
     struct peer *from)
@@ -310,14 +274,17 @@ contest(struct carrier *c, owner_t owner, const struct uuid *id, struct mail_ref
 	struct store_mailer m;
 	struct contest *x;
 	char text[UUID_TEXT];
+	int rc;
 
 	uuid_format(id, text);
-	if (store_mailer_get(o->reader, owner, (struct str){ text, UUID_TEXT }, &arena, &m) ==
-	    OK) {
+	rc = store_mailer_get(o->reader, owner, (struct str){ text, UUID_TEXT }, &arena, &m);
+	if (rc == OK) {
 		x = mem_new(struct contest);
 		*x = (struct contest){ .parcel.open = contest_open, .owner = owner, .id = *id,
 		    .node = m.node, .ours = m.node == store_node(o->all->store) };
 		office_mail(o, o->all->at[ref.shard], &x->parcel);
+	} else if (rc == ERR_NOTFOUND) {
+		over_heard(c, owner, id);
 	}
 	from->whole = false;                 /* until it says something else */
 	arena_release(&arena);
@@ -348,7 +315,7 @@ announce_enter(struct carrier *c, const struct away_agent *x, const struct mail_
 	/* A name that another agent had, which has gone or is about to. */
 	if (entry.name.n > 0 && mail_directory_find(d, x->owner, entry.name, &other, &ref) == OK &&
 	    mail_is_away(ref)) {
-		entry_drop(c, x->owner, &other);
+		announce_drop(c, x->owner, &other);
 		if (mail_directory_put(d, &entry, &e) == OK)
 			goto done;
 	}
@@ -417,6 +384,19 @@ hear_is(struct carrier *c, struct peer *p, jnode op, const struct uuid *id)
 	}
 }
 
+/* Ends count whatever else is missing: an agent that is at home here had gone there meanwhile, and
+ * the store decides. */
+static void
+hear_ends(struct carrier *c, jnode at)
+{
+	struct json_iter it = json_each(at);
+	struct uuid id;
+
+	while (json_next(&it))
+		if (read_id(it.value, "over", &id) || read_id(it.value, "del", &id))
+			over_heard(c, json_int(json_get(it.value, S("owner"))), &id);
+}
+
 static void
 hear_ops(struct carrier *c, struct peer *p, jnode at)
 {
@@ -430,15 +410,14 @@ hear_ops(struct carrier *c, struct peer *p, jnode at)
 		else if (read_id(it.value, "is", &id))
 			hear_is(c, p, it.value, &id);
 		else if (read_id(it.value, "del", &id) && is_its(c, p, &id, &owner))
-			entry_drop(c, owner, &id);
-		else if (read_id(it.value, "over", &id))
-			hear_over(c, json_int(json_get(it.value, S("owner"))), &id);
+			announce_drop(c, owner, &id);
 	}
 }
 
 static void
 hear_news(struct carrier *c, struct peer *p, uint64_t number, jnode at)
 {
+	hear_ends(c, at);
 	if (!p->whole)
 		return;                      /* it was asked */
 	if (number != p->number + 1) {
@@ -468,6 +447,7 @@ hear_all(struct carrier *c, struct peer *p, uint64_t number, jnode m)
 struct telling {
 	struct parcel parcel;
 	int64_t to;
+	bool missed;                         /* what others said may have been */
 };
 
 static void
@@ -476,11 +456,13 @@ telling_open(void *here, struct parcel *p)
 	struct telling *x = CONTAINER_OF(p, struct telling, parcel);
 
 	announce_all(here, x->to);
+	if (x->missed)
+		over_look(here);
 	free(x);
 }
 
 static void
-tell_all(struct carrier *c, int64_t to)
+tell_all(struct carrier *c, int64_t to, bool missed)
 {
 	struct offices *os = c->first->all;
 
@@ -488,7 +470,8 @@ tell_all(struct carrier *c, int64_t to)
 		if (os->at[i] != NULL) {
 			struct telling *x = mem_new(struct telling);
 
-			*x = (struct telling){ .parcel.open = telling_open, .to = to };
+			*x = (struct telling){ .parcel.open = telling_open, .to = to,
+			    .missed = missed };
 			office_mail(c->first, os->at[i], &x->parcel);
 		}
 }
@@ -522,7 +505,7 @@ office_heard(struct office *o, struct str bytes)
 		else if (good && str_eq(t, S("all")))
 			hear_all(c, peer_get(c, node, (unsigned)shard), n, doc.root);
 		else if (good && str_eq(t, S("who")))
-			tell_all(c, node);
+			tell_all(c, node, false);
 		else if (good && str_eq(t, S("looked")))
 			carrier_looked(c, (unsigned)shard, n);
 		else if (good && str_eq(t, S("stop")))
@@ -556,6 +539,7 @@ announce_tick(struct carrier *c)
 {
 	bool gone = false;
 
+	over_unread(c);
 	if (atomic_exchange(&c->ask, false))
 		announce_ask(c, 0);
 	for (size_t i = c->peers_n; i-- > 0;) {
@@ -584,6 +568,6 @@ office_bus(struct office *o, bool up)
 	for (size_t i = 0; i < c->peers_n; i++)
 		c->peers[i].whole = false;
 	announce_ask(c, 0);
-	tell_all(c, 0);
+	tell_all(c, 0, true);
 	carrier_look(o);
 }

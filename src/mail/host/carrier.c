@@ -141,7 +141,7 @@ carrier_learn(struct office *o, owner_t owner, struct str id_or_name)
 			.ref = away_put(c->away, &x), .state = AGENT_READY };
 
 		(void)mail_directory_put(o->all->directory, &as, &e);
-		atomic_store(&c->ask, true);
+		atomic_store(x.node == MAIL_UNREAD ? &c->unread : &c->ask, true);
 	}
 	arena_release(&arena);
 	return rc == OK;

@@ -33,6 +33,7 @@ struct carrier {
 	struct office_carrier o;
 	struct away *away;
 	struct office *first;                /* NULL: not yet */
+	_Atomic bool unread;                 /* some are MAIL_UNREAD: over.c */
 	_Atomic bool ask;                    /* entries were dropped: ask all nodes again */
 	struct peer *peers;
 	size_t peers_n, peers_cap;
@@ -105,6 +106,19 @@ void carrier_stop_asked(struct carrier *c, int64_t node, unsigned shard, uint64_
 void carrier_stopped(struct carrier *c, unsigned shard, uint64_t token, int64_t rc,
     struct str why);
 
+/* ---- over.c ---------------------------------------------------------------------- */
+
+/* First office: another node says so. */
+void over_heard(struct carrier *c, owner_t owner, const struct uuid *id);
+/* Any shard: ends may have been missed: each agent here looks, some a turn. */
+void over_look(struct office *o);
+void over_free(struct office *o);
+/* Any shard: its row has gone.  Who asked for it just before has entered it as one that is being
+ * made (carrier_learn). */
+void over_deleted(struct office *o, owner_t owner, const struct uuid *id);
+/* Once a second: of those, which have no row? */
+void over_unread(struct carrier *c);
+
 /* ---- announce.c ------------------------------------------------------------------ */
 
 /* Of an agent that is at home here; nothing when alone. */
@@ -113,10 +127,14 @@ void announce_load(const struct office_agent *a, uint32_t waiting);
 void announce_gone(const struct office_agent *a);
 /* All that are at home on this shard, to a node (0: all). */
 void announce_all(struct office *o, int64_t to);
+/* An op was added to o->news. */
+void announce_noted(struct office *o);
 void announce_flush(struct office *o);
 /* An agent of this id or name is about to be made here: what is said of another node's goes
  * from the directory.  False: nothing was. */
 bool announce_evict(struct office *o, const struct office_spec *s);
+/* An agent that is not here is not known any more. */
+void announce_drop(struct carrier *c, owner_t owner, const struct uuid *id);
 void announce_ask(struct carrier *c, int64_t node);      /* 0: all */
 void announce_tick(struct carrier *c);
 void announce_enter(struct carrier *c, const struct away_agent *x, const struct mail_entry *as,

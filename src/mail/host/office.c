@@ -322,6 +322,7 @@ office_free(struct office *o)
 	if (o == NULL)
 		return;
 	converse_end(o);
+	over_free(o);
 	if (o->all->carrier != NULL && o->all->carrier->first == o)
 		shard_timer_cancel(o->shard, &o->all->carrier->tick);
 	roster_free(o);

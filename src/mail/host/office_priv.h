@@ -96,6 +96,7 @@ struct office {
 		int64_t wakes[4];            /* nodes that have letters; 0: all nodes */
 		size_t wakes_n;
 	} news;
+	struct sweep *sweep;                 /* over.c; NULL: none is under way */
 	struct list waits;                   /* carrier_wait.c */
 	struct list stops;                   /* carrier_stop.c */
 	uint64_t waits_no;

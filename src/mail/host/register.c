@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/host/carrier_priv.h"
 #include "mail/host/durable.h"
 #include "mail/host/office_priv.h"
 
@@ -112,6 +113,8 @@ record_done(struct store_cmd *c)
 	struct record *r = CONTAINER_OF(c, struct record, cmd);
 	struct office *o = r->o;
 
+	if (c->op == STORE_MAILER_DELETE)
+		over_deleted(o, c->owner, &r->drop.id);
 	if (r->done != NULL)
 		r->done(o, r->ctx, c->rc, c->rc == OK ? NULL : &c->err);
 	else if (c->rc != OK && c->rc != ERR_NOTFOUND)
