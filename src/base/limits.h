@@ -166,7 +166,7 @@
 	X(PG_MIGRATE_MS,       60000,     "ms",     "that a start waits for another node that makes the tables of a newer version") \
 	X(CLUSTER_WAIT_MS,     3600000,   "ms",     "longest that a start waits for PostgreSQL (cluster.wait)") \
 	X(CLUSTER_WAIT_SAY_MS, 10000,     "ms",     "between two lines of the log of a start that waits for it") \
-	X(PG_OPEN_MS,          10000,     "ms",     "that a start tries for each connection once the first one was there") \
+	X(PG_OPEN_MS,          10000,     "ms",     "that a start tries for each connection once the first one was there; cluster.wait, where that is longer, once the store is open") \
 	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
 	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
 	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \

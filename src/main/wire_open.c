@@ -78,6 +78,8 @@ open_server_store(struct node *n, const struct store_options *o, struct err *e)
 
 	db_server_lease(config_int(n->config, SETTING_CLUSTER_LEASE));
 	rc = cluster_store_open(&n->store, o, n->config, start_waits, n, e);
+	/* What is opened from now on cannot be closed and tried again as a whole. */
+	db_server_wait(config_int(n->config, SETTING_CLUSTER_WAIT));
 	return rc == OK && n->http == NULL ? open_http(n, e) : rc;
 }
 

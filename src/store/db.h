@@ -94,6 +94,8 @@ bool db_is_server(const struct db *db);
 /* Before connections are opened: how long a node may say nothing and is still taken for
  * alive.  No wait for the server takes longer than half of it. */
 void db_server_lease(msec lease);
+/* How long a start tries for each connection after the first; PG_OPEN_MS at least. */
+void db_server_wait(msec ms);
 /* A lost connection is made again: waits until then at most (0: takes a look), and for
  * the end of the old one at the server.  ERR_BUSY. */
 int  db_revive(struct db *db, nsec until);

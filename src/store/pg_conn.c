@@ -80,6 +80,9 @@ pg_lose(struct pg *p, const char *why)
 	if (p->state == PG_UP)
 		log_warn("store", "pg_lost", "use=%d reason=%s", (int)p->use,
 		    p->on->cause.text);
+	else if (p->life > 0)
+		log_fails(&p->not_made, "store", "pg_not_connected", "use=%d reason=%s",
+		    (int)p->use, p->on->cause.text);
 	if (p->c != NULL)
 		pq.finish(p->c);
 	backend_left(p);
@@ -590,6 +593,8 @@ greet(struct pg *p)
 
 		rc = pg_lose(p, e.text);
 	}
+	if (rc == OK)
+		log_works(&p->not_made, "store", "pg_not_connected");
 	return rc;
 }
 
@@ -709,11 +714,39 @@ check_url(const char *url, struct err *e)
 	    "quotes ' around values that have blanks");
 }
 
+/* For a further connection of a process. */
+static _Atomic int64_t open_ms = LIMIT_PG_OPEN_MS;
+
+void
+db_server_wait(msec ms)
+{
+	atomic_store(&open_ms, ms > LIMIT_PG_OPEN_MS ? ms : LIMIT_PG_OPEN_MS);
+}
+
+/* The server was there a moment ago: it may be slow, or have too many connections. */
+static int
+open_further(struct pg *p)
+{
+	int64_t ms = atomic_load(&open_ms), step = LIMIT_PG_WAIT_MS;
+	nsec began = clock_mono(), end = began + ms * NS_PER_MS, now = began;
+	int rc;
+
+	for (;;) {
+		rc = pg_up(p, end - now < step * NS_PER_MS ? end : now + step * NS_PER_MS);
+		now = clock_mono();
+		if (rc == OK || p->refused || now >= end)
+			return rc;
+		log_warn("store", "waits_for_connection", "use=%d waited_ms=%lld at_most_ms=%lld "
+		    "reason=%s", (int)p->use, (long long)((now - began) / NS_PER_MS),
+		    (long long)ms, p->on->cause.text);
+		step = LIMIT_CLUSTER_WAIT_SAY_MS;
+	}
+}
+
 int
 pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 {
 	struct pg *p;
-	nsec patience;
 	int rc = pg_lib_load(&on->err);
 
 	if (rc == OK)
@@ -724,10 +757,8 @@ pg_open(struct pg **out, struct db_conn *on, const char *url, enum db_use use)
 	p->on = on;
 	p->use = use;
 	p->url = mem_cstr(str_of(url));
-	/* The server was there a moment ago: on a busy machine it may be slow. */
-	patience = atomic_load(&reached) ? LIMIT_PG_OPEN_MS * NS_PER_MS :
-	    pg_start_hosts(url) * pg_patience(p);
-	rc = pg_up(p, clock_mono() + patience);
+	rc = atomic_load(&reached) ? open_further(p) :
+	    pg_up(p, clock_mono() + pg_start_hosts(url) * pg_patience(p));
 	if (rc != OK && on->cause.text[0] != '\0')
 		on->err = on->cause;         /* for who starts */
 	if (rc != OK && p->refused)

@@ -27,6 +27,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "store/driver_priv.h"
 
 /* ---- the library ----------------------------------------------------------- */
@@ -93,6 +94,7 @@ struct pg {
 	uint64_t wrote, may_write;           /* the last statement that did; that may, when
 	                                        its result comes */
 	uint64_t waits;                      /* for the server, ever */
+	struct log_spell not_made;           /* it was lost, and cannot be made again */
 };
 
 struct pg_stmt {

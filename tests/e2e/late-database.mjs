@@ -45,6 +45,25 @@ await scenario("the database comes later", async () => {
   equal(await node.ends("SIGTERM"), { code: 0, signal: null }, "it ends in order");
 });
 
+await scenario("too many connections", async () => {
+  const sql = (text) => execFileSync("psql", [pg.url, "-qc", text]), limit = (n) => sql(`alter role few connection limit ${n}`);
+  sql("create role few login connection limit 6; create schema few authorization few");
+  const node = await start(`${pg.url.replace("cohort@", "few@")}&options=-csearch_path%3Dfew`, ["--cluster-lease", "2000", "--shards", "2"]);
+  await until(() => { if (node.exit) throw new Error(`it ended: ${node.log}`); return /waits_for_connection .*at_most_ms=60000 reason=.*53300: too many connections for role/.test(node.log); }, "the node to say what it waits for");
+  check(/cluster joined/.test(node.log), "it has joined before", node.log);
+  limit(20);
+  await node.serves();
+  limit(0);
+  sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'few'");
+  await until(() => /lease_lost/.test(node.log) && /pg_not_connected .*53300: too many connections for role/.test(node.log), "the lease to be lost, and the reason");
+  const r = await call(node, "POST", "/threads", {});
+  equal([r.status, r.headers.get("retry-after") !== null, node.exit], [503, true, undefined], "503 while it lasts, and the node runs");
+  limit(20);
+  await until(async () => (await call(node, "POST", "/threads", {})).status === 200, "it serves again");
+  check(/pg_not_connected over=true/.test(node.log), "and says that it is over", node.log);
+  equal(await node.ends("SIGTERM"), { code: 0, signal: null }, "it ends in order");
+});
+
 await scenario("the tables go where a node that runs cannot follow", async () => {
   const node = await start(pg.url, ["--cluster-lease", "1000"]);
   await node.serves();
