@@ -95,7 +95,7 @@ const sequences = {
   },
   async "stop"({ open, label, kind, runs, settled, state }) {
     const tab = await open("desk");
-    await tab.send("count slowly");
+    await tab.send("count for long");
     await counting(tab);
     await tab.stop();
     const view = await tab.when((v) => v.status === "idle");

@@ -140,7 +140,7 @@ const reports = {
   },
   async "ag-ui 2759, CopilotKit 2711: a stop in the first moment"() {
     const tab = await open("desk");
-    await tab.send("count slowly");
+    await tab.send("count for long");
     const thread = await until(() => tab.see().thread, "a thread");
     const [run] = await until(async () => { const r = await runs(thread); return Array.isArray(r) && r.length && r; }, "its run");
     equal((await call(server, "POST", `/threads/${thread}/runs/${run.run_id}/cancel`)).status < 300, true, "2759: the cancel is taken");
@@ -151,7 +151,7 @@ const reports = {
   },
   async "langgraph 8029, 8057: a stop reaches the agent inside"() {
     const tab = await open("team");
-    await tab.send("count slowly");
+    await tab.send("count for long");
     await tab.when((view) => view.scopes.some((x) => /ai: .*(four|five|six|seven)/.test(x)));
     await tab.stop();
     const { thread } = tab.see();
