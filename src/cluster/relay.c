@@ -381,8 +381,31 @@ in_order(struct link *l, const struct frame *f)
 	}
 	l->deaf = true;
 	link_cut(l, false, "a frame is missing");
-	link_send(l, (struct frame){ .kind = FRAME_BROKEN, .value = f->epoch }, NULL, 0);
+	link_send(l, (struct frame){ .kind = FRAME_BROKEN, .value = f->epoch, .arg = 1,
+	    .id = l->heard }, NULL, 0);
 	return false;
+}
+
+/* The other side missed a frame.  It has looked at none behind the one that it names: requests
+ * of ours that begin there are sent again. */
+static void
+link_missed(struct link *l, const struct frame *f)
+{
+	struct list again;
+
+	list_init(&again);
+	for (struct list *i = l->streams.next, *next; f->arg != 0 && i != &l->streams; i = next) {
+		struct passage *s = CONTAINER_OF(i, struct passage, of_link);
+
+		next = i->next;
+		if (!s->opener || s->number <= f->id)
+			continue;
+		list_remove(&s->of_link);
+		list_append(&again, &s->of_link);
+	}
+	link_cut(l, true, "a frame was lost on its way");
+	while (!list_empty(&again))
+		out_again(CONTAINER_OF(again.next, struct passage, of_link));
 }
 
 static void
@@ -401,7 +424,7 @@ link_frame(struct link *l, const struct frame *f)
 		break;
 	case FRAME_BROKEN:
 		if (f->value == l->epoch)
-			link_cut(l, true, "a frame was lost on its way");
+			link_missed(l, f);
 		break;
 	case FRAME_ASK:
 		find_asked(l, f);
@@ -443,7 +466,8 @@ relay_heard(struct relay *rl, struct str frame)
 
 /* ---- time ---------------------------------------------------------------------------- */
 
-/* Once a second and link with requests under way. */
+/* Once a second and link with requests under way; and while its node is silent, until that
+ * answers: nothing else goes there meanwhile. */
 static void
 beat(struct link *l)
 {
@@ -455,6 +479,10 @@ beat(struct link *l)
 	} else if (!bus->alive(bus->ctx, l->node)) {
 		link_cut(l, true, "the node is gone");
 	} else if (l->pinged == 0 || l->silent) {
+		/* What was lost meanwhile left each side deaf to the other's frames, also to
+		 * those that say so: each ping of a silent node can be the first it receives. */
+		if (l->silent && list_empty(&l->streams))
+			link_cut(l, true, "the node is silent");
 		l->pinged = now;
 		link_send(l, (struct frame){ .kind = FRAME_PING,
 		    .value = l->rl->all->shards }, NULL, 0);
@@ -468,12 +496,15 @@ static void
 on_beat(struct wheel_timer *t)
 {
 	struct relay *rl = CONTAINER_OF(t, struct relay, beat);
+	bool silent = false;
 
 	relay_look(rl);
-	for (struct list *i = rl->links.next; i != &rl->links; i = i->next)
+	for (struct list *i = rl->links.next; i != &rl->links; i = i->next) {
 		beat(link_of(i));
+		silent = silent || link_of(i)->silent;
+	}
 	claims_beat(rl);
-	if (rl->streams.n > 0 || rl->id == 0)
+	if (rl->streams.n > 0 || rl->id == 0 || silent)
 		shard_timer_set(rl->shard, &rl->beat, LIMIT_RELAY_PING_MS);
 }
 

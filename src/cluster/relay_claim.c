@@ -162,8 +162,8 @@ tell_nodes(struct relay *rl, const struct uuid *changed, size_t n)
 	for (size_t i = 0; i < nodes_n; i++) {
 		struct link *l = link_get(rl, nodes[i], 0);
 
-		if (l == NULL || l->broken)
-			continue;
+		if (l == NULL || l->broken || (l->silent && !l->told))
+			continue;            /* all, once it answers */
 		if (!l->told)
 			tell_all(&rl->all->claims, l);
 		else if (n > 0)

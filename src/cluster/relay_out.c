@@ -268,6 +268,19 @@ follow(struct passage *s, int64_t node)
 }
 
 void
+out_again(struct passage *s)
+{
+	struct link *l = s->link;
+
+	check_out(s);
+	passage_leave(s);
+	if (!s->answered && !l->broken)
+		send_request(s, l);
+	else
+		out_cut(s);
+}
+
+void
 out_frame(struct passage *s, const struct frame *f)
 {
 	check_out(s);

@@ -42,7 +42,8 @@ enum frame_kind {
 	FRAME_ASK,                           /* arg: enum relay_kind; payload: key */
 	FRAME_ANSWER,                        /* arg: 1: it has it */
 	FRAME_CLAIM,                         /* arg: 1: more, 0: no more; payload: threads */
-	FRAME_BROKEN,                        /* a frame of yours is missing: begin anew */
+	FRAME_BROKEN,                        /* a frame of yours is missing: begin anew; arg 1:
+	                                        behind number id, where nobody has looked */
 	FRAME_IDLE,                          /* value: ms; payload: for the client, now and each
 	                                        so long, until more comes */
 	FRAME_KINDS
@@ -182,6 +183,8 @@ void passage_owe(struct passage *s, size_t n, size_t worth);
 
 void out_frame(struct passage *s, const struct frame *f);
 void out_cut(struct passage *s);              /* the link is gone; frees it */
+/* Its link began anew, and the other node has not looked at it: it is sent again. */
+void out_again(struct passage *s);
 
 /* relay_in.c */
 

@@ -522,8 +522,10 @@ TEST(relay_misses_a_lost_frame)
 		atomic_store(&world.lose, lost[i]);
 		say(fd, S("GET /to/2/stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
 		hear_all(fd, out, sizeof out);
-		CHECK(strstr(out, "0\r\n\r\n") == NULL || lost[i] == FRAME_END);
-		CHECK(lost[i] == FRAME_END || strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+		CHECK(strstr(out, "0\r\n\r\n") == NULL || lost[i] != FRAME_BYTES);
+		CHECK(lost[i] != FRAME_BYTES || strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+		/* Nobody has seen the request: it is sent again. */
+		CHECK(lost[i] != FRAME_OPEN || strncmp(out, "HTTP/1.1 200 ", 13) == 0);
 		close(fd);
 		/* The last bytes say that they are: that the end itself is missing is seen with
 		 * the next frame, which may be of the next request. */
@@ -610,6 +612,43 @@ TEST(relay_cuts_what_is_not_answered)
 	atomic_store(&world.mute, false);
 	while (ask(server(1), hello) != 200)
 		poll(NULL, 0, 10);
+	nodes_stop();
+}
+
+static atomic_int reaches;                   /* 1: node 2 may be asked; -1: not looked yet */
+
+static void
+look(struct serve *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (shard_is_current(s->shards[i]))
+			atomic_store(&reaches, relay_reaches(((struct node *)s->user)->relay[i], 2));
+}
+
+static bool
+shard_reaches(unsigned shard)
+{
+	atomic_store(&reaches, -1);
+	serve_on(server(1), shard, look);
+	while (atomic_load(&reaches) < 0)
+		poll(NULL, 0, 1);
+	return atomic_load(&reaches) == 1;
+}
+
+/* Goal: each shard notices that a silent node is back, without a request that tries. */
+TEST(relay_every_shard_notices_that_a_node_is_back)
+{
+	const struct str hello = S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n");
+
+	nodes_start(2, 2);
+	lose_frames();
+	while (shard_reaches(0) || shard_reaches(1))
+		CHECK(ask(server(1), hello) != 200);
+	atomic_store(&world.mute, false);
+	while (!shard_reaches(0) || !shard_reaches(1))
+		poll(NULL, 0, 10);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_INT(ask(server(1), hello), 200);
 	nodes_stop();
 }
 
