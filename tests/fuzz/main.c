@@ -69,7 +69,7 @@ run_folder(const struct target *t, const char *folder)
 		return 1;
 	}
 	while ((entry = readdir(d)) != NULL) {
-		char path[PATH_MAX];
+		char path[2 * PATH_MAX];
 
 		if (entry->d_name[0] == '.')
 			continue;
