@@ -25,8 +25,8 @@ add_node(struct buf *b, const struct store_node_row *n, int64_t here)
 
 	clock_write_iso(started, n->started);
 	json_add_fmt(b, "{'node':%lld,'name':%.*s,'address':%.*s,'state':%s,'here':%hhd,"
-	    "'started_at':%s,'lease_left_ms':%lld,'threads':%lld", (long long)n->node,
-	    FMT(n->name), FMT(n->address), state_of(n), n->node == here, started,
+	    "'started_at':%.*s,'lease_left_ms':%lld,'threads':%lld", (long long)n->node,
+	    FMT(n->name), FMT(n->address), state_of(n), n->node == here, CLOCK_ISO_SIZE, started,
 	    (long long)n->left, (long long)n->threads);
 	buf_lit(b, ",\"info\":");
 	buf_add(b, n->info.n > 0 ? n->info : S("{}"));

@@ -104,10 +104,10 @@ add_row(struct buf *b, const struct query *q)
 	struct str info = query_borrow(q, 3);
 
 	clock_write_iso(started, query_i64(q, 5));
-	json_add_fmt(b, "{'node':%lld,'name':%.*s,'address':%.*s,'state':%s,'started_at':%s,"
+	json_add_fmt(b, "{'node':%lld,'name':%.*s,'address':%.*s,'state':%s,'started_at':%.*s,"
 	    "'lease_left_ms':%lld,'threads':%lld", (long long)query_i64(q, 0), FMT(name),
 	    FMT(address), state == 0 && left < 0 ? "late" : state >= 0 && state < 3 ?
-	    words[state] : "?", started, (long long)left, (long long)query_i64(q, 7));
+	    words[state] : "?", CLOCK_ISO_SIZE, started, (long long)left, (long long)query_i64(q, 7));
 	buf_lit(b, ",\"info\":");
 	buf_add(b, info.n > 0 ? info : S("{}"));
 	buf_add_char(b, '}');
