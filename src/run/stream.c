@@ -126,15 +126,19 @@ reads_frame(const struct run_watch *w, unsigned mode, const struct sse_block *b)
 	return reads_graph(w, str_sub(event, S("event: ").n, event.n));
 }
 
+/* id: of a frame that was held, which who came meanwhile may have read in the store; else
+ * FRAME_NO_ID. */
 static void
-deliver(struct stream *s, unsigned mode, struct sse_block *b)
+deliver(struct stream *s, int64_t id, unsigned mode, struct sse_block *b)
 {
 	struct run_watch *w = s->watchers;
 
 	assert(s->cursor == NULL);
 	while (w != NULL) {
+		bool has = id != FRAME_NO_ID && w->after != INT64_MAX && id <= w->after;
+
 		s->cursor = w->next;
-		if (reads_frame(w, mode, b))
+		if (!has && reads_frame(w, mode, b))
 			w->frames(w, b);
 		w = s->cursor;
 	}
@@ -152,7 +156,7 @@ stream_send(struct stream *s, unsigned mode, struct sse_block *b)
 		entries_add(&s->held, entry);
 		return;
 	}
-	deliver(s, mode, b);
+	deliver(s, FRAME_NO_ID, mode, b);
 	sse_block_drop(b);
 }
 
@@ -173,7 +177,7 @@ show(struct stream *s)
 		return;
 	s->held = (struct stream_entries){ 0 };
 	for (size_t i = 0; i < held.n; i++)
-		deliver(s, held.at[i].mode, held.at[i].block);
+		deliver(s, held.at[i].id, held.at[i].mode, held.at[i].block);
 	entries_release(&held);
 	if (s->log != NULL)
 		event_log_show(s->log);

@@ -68,15 +68,17 @@ struct following {
 	bool (*each)(void *ctx, const struct event_entry *e);
 	void *ctx;
 	int64_t seq;                         /* told up to here */
+	int64_t last;                        /* no reader has seen a greater one */
 };
 
-/* The log may have again what is stored already. */
+/* The log may have again what is stored already.  What it hides may be stored by now, and is
+ * told when it is shown. */
 static bool
 follow(void *ctx, const struct event_entry *e)
 {
 	struct following *f = ctx;
 
-	if (e->seq <= f->seq)
+	if (e->seq <= f->seq || e->seq > f->last)
 		return true;
 	f->seq = e->seq;
 	return f->each(f->ctx, e);
@@ -86,7 +88,8 @@ void
 tape_each(const struct tape_source *s, bool (*each)(void *ctx, const struct event_entry *e),
     void *ctx)
 {
-	struct following f = { each, ctx, -1 };
+	struct following f = { each, ctx, -1,
+	    s->log == NULL ? INT64_MAX : event_log_seen(s->log) };
 	struct event_cursor c;
 	struct event_entry e;
 

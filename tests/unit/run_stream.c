@@ -187,6 +187,29 @@ TEST(stream_waits_for_what_is_being_written)
 	stop(&s, &r, 1);
 }
 
+/* Who has read it in the store already gets it once. */
+TEST(stream_what_was_written_is_shown_once)
+{
+	struct stream s = { 0 };
+	struct reader early, late;
+
+	stream_init(&s, MODE_VALUES | MODE_UPDATES, true, true, 0);
+	s.log = event_log_new(0);
+	reader_init(&early, &s, MODE_VALUES | MODE_UPDATES, -1);
+	stream_attach(&s, &early.w);
+	CHECK(stream_wait(&s));
+	send(&s, MODE_VALUES, "values");
+	send(&s, MODE_UPDATES, "updates");
+	reader_init(&late, &s, MODE_VALUES | MODE_UPDATES, 0);
+	stream_attach(&s, &late.w);
+	stream_go(&s);
+	CHECK_STR(buf_str(&early.heard), "vu");
+	CHECK_STR(buf_str(&late.heard), "u");
+	CHECK(stream_detach(&s, &late.w));
+	buf_release(&late.heard);
+	stop(&s, &early, 1);
+}
+
 /* Of a resumable run what is held is held for those who come meanwhile, too. */
 TEST(stream_closed_without_readers_holds_for_the_next)
 {
