@@ -10,6 +10,7 @@
 
 #include "api/agui.h"
 #include "api/openai.h"
+#include "cluster/node.h"
 #include "base/hmac.h"
 #include "cluster/relay.h"
 #include "mail/host/carrier.h"
@@ -318,17 +319,36 @@ peer_listens(struct api *a, const struct uuid *thread_id, bool more)
 		relay_listens(a->relay, thread_id, more);
 }
 
+/* A worker is its node's: while that lives and cannot be asked, nobody else knows it, and the
+ * worker has to come again. */
+static bool
+by_worker(struct call *c)
+{
+	struct cluster *all = c->api->shared->o.cluster;
+	struct uuid id;
+	int64_t node;
+
+	if (!uuid_parse(c->param[0], &id))
+		return false;
+	node = worker_name_node(&id);
+	if (send_to(c, node, c->r->body))
+		return true;
+	if (node <= 0 || node == store_node(c->api->shared->o.store) || all == NULL ||
+	    !cluster_alive(all, node))
+		return false;
+	call_finish(c, err_set(&c->err, ERR_BUSY, "the node of the worker cannot be reached"));
+	return true;
+}
+
 /* keeps: it has the thread, so who has come to read it elsewhere comes here. */
 static bool
 by_path(struct call *c, int (*here)(struct call *c), bool keeps)
 {
 	int64_t node = 0, of_run;
-	struct uuid id;
 	bool runs;
 
 	if (c->route->access == WORKERS_SERVE || str_starts(c->r->path, S("/workers/")))
-		return uuid_parse(c->param[0], &id) &&
-		    send_to(c, worker_name_node(&id), c->r->body);
+		return by_worker(c);
 	if (str_starts(str_of(c->route->path), S("/agents/{agent}")))
 		return by_agent(c, here);
 	if (!uuid_is_zero(&c->thread_id))

@@ -195,12 +195,15 @@ await scenario("the bus is lost: streams are cut, requests are answered from the
   await until(() => s.text.includes("event: messages"), "events at b");
   const sleeper = (await call(a, "POST", "/agents", { graph_id: "listener", name: "unheard" })).json.agent_id;
   await until(async () => await metric(a, "runs_live") === 1, "its run to be parked");
+  const w = (await call(a, "POST", "/workers", { name: "w", build: "1", lang: "js", slots: {}, tools: [{ name: "probe", description: "-", schema: {} }] })).json.worker_id;
   nats.kill();
   const at = Date.now();
   await s.done;
   equal(s.end, "cut", "not as if it had ended");
   check(Date.now() - at < 5000, "soon", Date.now() - at);
   equal(await status(b, t, r), "running", "b answers from the store");
+  const beat = await call(b, "POST", `/workers/${w}/leave`, {});
+  check(beat.status === 503 && beat.headers.get("retry-after") !== null, "a worker of a comes again", beat.text);
   const [parked] = (await call(b, "GET", `/threads/${sleeper}/runs`)).json;
   equal((await call(b, "POST", `/threads/${sleeper}/runs/${parked.run_id}/cancel?wait=true`)).status, 204, "a run that a has parked is cancelled at b");
   nats.start();
