@@ -57,6 +57,9 @@ struct api_options {
 	/* Removes a graph that no worker serves (main/catalog.h). */
 	void (*forget_graph)(struct catalog *h, struct str id,
 	    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+	/* Publishes what another node has changed. */
+	void (*see_graphs)(struct catalog *h,
+	    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 	struct catalog *graphs;
 	struct origin_rules origin;
 	struct cors_rules cors;

@@ -556,6 +556,8 @@ void wasm_add_info(struct buf *b, const struct api *api);    /* an object, for /
 void graphs_add(struct buf *b, const struct api *api);   /* {"id": workers, ...} */
 /* ?fail_fast: a run that would wait for a worker is refused. */
 void graphs_check_served(struct call *c, const struct agent *a);
+/* Another node asks: answers c when what that has changed is published here. */
+int  graphs_see(struct call *c);
 handler api_graph_forget;
 
 /* ---- graph_state.c: states that workers change --------------------------------------- */

@@ -7,6 +7,7 @@
 #include "api/api_priv.h"
 
 #include "agent/agent.h"
+#include "api/peer.h"
 #include "worker/worker.h"
 
 /* {"id": how many workers serve it} of each. */
@@ -41,19 +42,65 @@ graphs_check_served(struct call *c, const struct agent *a)
 		    "now; without fail_fast the run waits for one", FMT(a->id));
 }
 
+/* ---- what another node has changed ----------------------------------------------- */
+
+static void
+answer_ok(struct call *c)
+{
+	json_add_fmt(call_out(c), "{'ok':true}");
+	call_finish(c, call_json(c, STR_NONE));
+}
+
+static void
+seen(void *ctx, int rc, const struct err *e)
+{
+	if (rc < 0)
+		call_fail(ctx, rc, e);
+	else
+		answer_ok(ctx);
+}
+
+int
+graphs_see(struct call *c)
+{
+	const struct api_options *o = &c->api->shared->o;
+
+	o->see_graphs(o->graphs, seen, c);
+	return OK;
+}
+
 /* ---- the end of one -------------------------------------------------------------- */
 
+struct forgetting { struct call *c; size_t waits; };
+
+static void
+other_saw(void *ctx, struct str body)
+{
+	struct forgetting *x = ctx;
+
+	(void)body;
+	if (--x->waits == 0)
+		answer_ok(x->c);
+}
+
+/* It is gone at all nodes when that is answered. */
 static void
 forgotten(void *ctx, int rc, const struct err *e)
 {
 	struct call *c = ctx;
+	struct forgetting *x;
 
 	if (rc < 0) {
 		call_fail(c, rc, e);
 		return;
 	}
-	json_add_fmt(call_out(c), "{'ok':true}");
-	call_finish(c, call_json(c, STR_NONE));
+	x = arena_new(&c->r->arena, struct forgetting);
+	if (x != NULL) {
+		x->c = c;
+		x->waits = peer_ask_all(c, STR_NONE, KB, other_saw, x);
+	}
+	if (x == NULL || x->waits == 0)
+		answer_ok(c);
 }
 
 int
@@ -62,6 +109,8 @@ api_graph_forget(struct call *c)
 	const struct api_options *o = &c->api->shared->o;
 
 	c->in = NULL;
+	if (peer_asks(c))
+		return graphs_see(c);
 	o->forget_graph(o->graphs, c->param[0], forgotten, c);
 	return OK;
 }

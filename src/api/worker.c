@@ -45,24 +45,58 @@ struct registering {
 #define ASKED_BYTES ((size_t)256 * KB)       /* answers of other nodes: a sentence each */
 
 static void
-registered(struct worker_intake *in, int rc, const char *why, const struct err *e)
+answer_registered(struct registering *g)
 {
+	const struct worker_intake *in = &g->in;
 	struct call *c = in->ctx;
 	struct workers *ws = c->api->shared->o.workers;
 	double lease = (double)workers_lease(ws) / 1000;
-	struct buf *b;
+	struct buf *b = call_out(c);
 
-	arena_release(&in->arena);
-	if (rc < 0) {
-		worker_fail(c, rc, why, e);
-		return;
-	}
-	b = call_out(c);
 	buf_add_char(b, '{');
 	show_id(b, "worker_id", &in->worker_id);
 	json_add_fmt(b, ",'beat_s':%.3f,'lease_s':%.3f,'poll_s':%.3f,'now':%lld}", lease / 4,
 	    lease, (double)workers_poll_wait(ws) / 1000, (long long)shard_wall(c->r->shard));
 	call_finish(c, call_json(c, STR_NONE));
+}
+
+static void
+other_saw(void *ctx, struct str body)
+{
+	struct registering *g = ctx;
+
+	(void)body;
+	if (--g->waits == 0)
+		answer_registered(g);
+}
+
+/* All nodes are asked to publish its graphs: a client may go to any of them next. */
+static bool
+others_see(struct registering *g)
+{
+	const struct worker_intake *in = &g->in;
+	struct call *c = in->ctx;
+	struct buf b = BUF(LIMIT_WORKER_BYTES);
+
+	worker_intake_question(in, INTAKE_GRAPHS, &b);
+	if (worker_intake_has_graphs(in) && !b.failed)
+		g->waits = peer_ask_all(c, arena_str(&c->r->arena, buf_str(&b)), ASKED_BYTES,
+		    other_saw, g);
+	buf_release(&b);
+	return g->waits > 0;
+}
+
+static void
+registered(struct worker_intake *in, int rc, const char *why, const struct err *e)
+{
+	struct registering *g = CONTAINER_OF(in, struct registering, in);
+	bool sees = rc == OK && others_see(g);
+
+	arena_release(&in->arena);
+	if (rc < 0)
+		worker_fail(in->ctx, rc, why, e);
+	else if (!sees)
+		answer_registered(g);
 }
 
 /* A node that does not answer has no say. */
@@ -92,7 +126,7 @@ ask_others(struct worker_intake *in)
 	struct buf b = BUF(LIMIT_WORKER_BYTES);
 	struct err e;
 
-	worker_intake_question(in, &b);
+	worker_intake_question(in, INTAKE_NAMES, &b);
 	if (b.failed)
 		workers_names_asked(in, err_set(&e, ERR_TOOBIG, "too large"), NULL, &e);
 	else
@@ -135,18 +169,22 @@ api_worker_register(struct call *c)
 	in->done = registered;
 	in->ask = ask_others;
 	in->ctx = c;
-	in->asked = peer_asks(c);
+	in->asked = peer_asks(c) ? INTAKE_NAMES : 0;
 	principal_key(&c->who, in->key);
 	rc = worker_intake_read(in, c->in->node, may, &c->err);
 	c->in = NULL;
-	if (rc == OK && !in->asked)
+	if (rc == OK && in->asked == 0)
 		rc = call_audit_as(c, "workers:register");
 	if (rc < 0) {
 		arena_release(&in->arena);
 		return rc;
 	}
-	if (in->asked)
+	if (in->asked == INTAKE_NAMES)
 		return answer_names(c, in);
+	if (in->asked == INTAKE_GRAPHS) {
+		arena_release(&in->arena);
+		return graphs_see(c);
+	}
 	workers_register(c->api->desk, in);
 	return OK;
 }

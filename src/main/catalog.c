@@ -276,20 +276,21 @@ forget(struct catalog *c, struct order *x)
 
 /* ---- what other nodes have changed -------------------------------------------------------- */
 
+/* x: who asked for it; NULL: nobody waits. */
 static void
-look(struct catalog *c, struct store_reader *reader)
+look(struct catalog *c, struct order *x)
 {
 	struct arena a = ARENA((size_t)LIMIT_HOSTED_GRAPHS * TEXT_MAX);
 	struct store_hosted *rows = NULL;
 	size_t n = 0;
-	int rc = store_hosted_all(reader, &a, &rows, &n);
+	int rc = c->reader == NULL ? ERR_NOTFOUND : store_hosted_all(c->reader, &a, &rows, &n);
 	bool changed = rc == OK && catalog_take_rows(c, rows, n);
 
 	arena_release(&a);
 	if (changed)
 		publish(c);
 	else
-		order_end(c, NULL);
+		order_end(c, x);
 }
 
 void
@@ -297,7 +298,8 @@ catalog_look(struct catalog *c, struct store_reader *reader)
 {
 	if (c->closed)
 		return;
-	c->look = reader;
+	c->reader = reader;
+	c->look = true;
 	step(c);
 }
 
@@ -309,12 +311,11 @@ static void
 step(struct catalog *c)
 {
 	struct order *x = c->head;
-	struct store_reader *reader;
 	void (*drained)(void *ctx) = c->drained;
 
 	if (c->busy)
 		return;
-	if (x == NULL && !c->folder_waits && c->look == NULL) {
+	if (x == NULL && !c->folder_waits && !c->look) {
 		c->drained = NULL;
 		if (drained != NULL)
 			drained(c->ctx);
@@ -326,10 +327,9 @@ step(struct catalog *c)
 		publish(c);
 		return;
 	}
-	if (c->look != NULL) {
-		reader = c->look;
-		c->look = NULL;
-		look(c, reader);
+	if (c->look) {
+		c->look = false;
+		look(c, NULL);
 		return;
 	}
 	c->head = x->next;
@@ -338,8 +338,10 @@ step(struct catalog *c)
 	c->now = x;
 	if (x->in != NULL)
 		enter(c, x);
-	else
+	else if (x->id != NULL)
 		forget(c, x);
+	else
+		look(c, x);
 }
 
 static void
@@ -410,6 +412,16 @@ catalog_forget(struct catalog *c, struct str id,
 	struct order *x = order_new(c);
 
 	x->id = mem_cstr(id);
+	x->done = done;
+	x->ctx = ctx;
+	shard_post(c->o.shards[0], &x->job);
+}
+
+void
+catalog_see(struct catalog *c, void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
+{
+	struct order *x = order_new(c);
+
 	x->done = done;
 	x->ctx = ctx;
 	shard_post(c->o.shards[0], &x->job);
@@ -506,7 +518,8 @@ void
 catalog_drain(struct catalog *c, void (*done)(void *ctx), void *ctx)
 {
 	c->closed = true;
-	c->look = NULL;
+	c->look = false;
+	c->reader = NULL;
 	c->drained = done;
 	c->ctx = ctx;
 	step(c);

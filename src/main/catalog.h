@@ -55,6 +55,10 @@ struct agents *catalog_agents(const struct catalog *c);
 /* Other nodes may have changed the rows: reads and publishes them.  reader: of this shard,
  * until the drain. */
 void catalog_look(struct catalog *c, struct store_reader *reader);
+/* Any shard: another node has changed the rows; done comes on that shard when they are
+ * published. */
+void catalog_see(struct catalog *c, void (*done)(void *ctx, int rc, const struct err *e),
+    void *ctx);
 /* The folder has other agents. */
 void catalog_set_folder(struct catalog *c, struct agents *folder);
 

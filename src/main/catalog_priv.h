@@ -40,12 +40,12 @@ struct order {
 	struct order *next;
 	struct catalog *c;
 	struct shard *home;
-	struct worker_intake *in;            /* NULL: a removal */
+	struct worker_intake *in;            /* a registration */
 	struct entry *entries;
 	size_t n, left;
 	bool fresh;
 	uv_work_t work;
-	char *id;                            /* of a removal */
+	char *id;                            /* of a removal; NULL, without `in`: a look */
 	struct store_hosted_delete del;
 	void (*done)(void *ctx, int rc, const struct err *e);
 	void *ctx;
@@ -66,7 +66,8 @@ struct catalog {
 	struct order *head, **tail;
 	struct order *now;                   /* under way; NULL: none, or the folder */
 	bool busy, folder_waits;
-	struct store_reader *look;           /* NULL: nobody asked for a look */
+	struct store_reader *reader;         /* NULL: no other node changes the rows */
+	bool look;                           /* somebody asked for one */
 	bool closed;                         /* nothing more is taken */
 	void (*drained)(void *ctx);          /* to be called */
 	void *ctx;

@@ -267,7 +267,7 @@ make_api(struct node *n, struct err *e)
 		.store = n->store, .auth = n->auth, .policy = n->oversight.policy,
 		.audit = n->oversight.audit,
 		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
-		.forget_graph = catalog_forget, .cluster = n->cluster, .bus = n->bus,
+		.forget_graph = catalog_forget, .see_graphs = catalog_see, .cluster = n->cluster, .bus = n->bus,
 		.lag = n->lag,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),

@@ -27,8 +27,9 @@ void workers_names_asked(struct worker_intake *in, int rc, const char *why, cons
  * key?  ERR_CONFLICT and why.  OK: a worker of its build is expected there. */
 int  workers_names_free(struct worker_desk *d, const struct worker_intake *in, const char **why,
     struct err *e);
-/* The body of that question: `in` without what is not needed for it. */
-void worker_intake_question(const struct worker_intake *in, struct buf *b);
+bool worker_intake_has_graphs(const struct worker_intake *in);
+/* The body of a question: `in` without what is not needed for it. */
+void worker_intake_question(const struct worker_intake *in, enum intake_asks asks, struct buf *b);
 msec workers_lease(const struct workers *ws);
 msec workers_poll_wait(const struct workers *ws);
 

@@ -219,7 +219,7 @@ worker_intake_read(struct worker_intake *in, jnode body, struct worker_may may, 
 	read_text(in, &f, "lang", &in->lang);
 	fields_int(&f, "protocol", PROTOCOL, PROTOCOL, &protocol);
 	if (in->asked)
-		fields_bool(&f, "asked", &in->asked);
+		fields_int(&f, "asked", INTAKE_NAMES, INTAKE_GRAPHS, &in->asked);
 	read_slots(in, &f);
 	for (size_t k = 0; k < SERVED_KINDS; k++)
 		n += json_count(json_get(body, str_of(lists[k].key)));
@@ -239,10 +239,19 @@ worker_intake_read(struct worker_intake *in, jnode body, struct worker_may may, 
 	return fields_end(&f);
 }
 
-void
-worker_intake_question(const struct worker_intake *in, struct buf *b)
+bool
+worker_intake_has_graphs(const struct worker_intake *in)
 {
-	json_add_fmt(b, "{'asked':true,'name':%.*s,'build':%.*s,'lang':%.*s,'slots':{}",
+	for (size_t i = 0; i < in->served_n; i++)
+		if (in->served[i].kind < SERVED_NODE)
+			return true;
+	return false;
+}
+
+void
+worker_intake_question(const struct worker_intake *in, enum intake_asks asks, struct buf *b)
+{
+	json_add_fmt(b, "{'asked':%d,'name':%.*s,'build':%.*s,'lang':%.*s,'slots':{}", (int)asks,
 	    FMT(in->name), FMT(in->build), FMT(in->lang));
 	for (unsigned k = 0; k < SERVED_KINDS; k++) {
 		json_add_fmt(b, ",%s:[", lists[k].key);
@@ -506,7 +515,6 @@ void
 workers_names_asked(struct worker_intake *in, int rc, const char *why, const struct err *e)
 {
 	struct workers *ws = in->desk->workers;
-	bool graphs = false;
 
 	if (rc < 0) {
 		workers_lock(ws);
@@ -515,9 +523,7 @@ workers_names_asked(struct worker_intake *in, int rc, const char *why, const str
 		in->done(in, rc, why, e);
 		return;
 	}
-	for (size_t i = 0; i < in->served_n; i++)
-		graphs = graphs || in->served[i].kind < SERVED_NODE;
-	if (graphs && ws->graphs != NULL)
+	if (worker_intake_has_graphs(in) && ws->graphs != NULL)
 		ws->graphs(ws->graphs_ctx, in);
 	else
 		workers_graphs_done(in, OK, NULL);

@@ -228,6 +228,12 @@ struct worker_served {
 };
 
 /* A registration on its way.  Texts are in its arena. */
+/* What a node asks all others when a worker registers. */
+enum intake_asks {
+	INTAKE_NAMES = 1,                    /* are they free? */
+	INTAKE_GRAPHS                        /* answer when they are published */
+};
+
 struct worker_intake {
 	struct worker_desk *desk;            /* of the shard whose request it is */
 	uint8_t key[SHA256_SIZE];            /* whose; zeros: nobody's, auth is off */
@@ -241,7 +247,7 @@ struct worker_intake {
 	/* When the names are reserved here; NULL: no other node is asked for them. */
 	void (*ask)(struct worker_intake *in);
 	void *ctx;
-	bool asked;                          /* it is another node's question for its names */
+	int64_t asked;                       /* another node's question: enum intake_asks; or 0 */
 	struct uuid worker_id;               /* set when it was entered */
 };
 
