@@ -532,6 +532,8 @@ TEST(pg_a_name_that_is_not_found_holds_nobody_up)
 		CHECK_RC(query_one_i64(query_of(&f.r, COUNT_ALL), &n), ERR_BUSY);
 	CHECK(clock_mono() - since < 60 * NS_PER_S);
 	CHECK_RC(query_one_i64(query_of(&f.w, COUNT_ALL), &n), ERR_BUSY);
+	while (atomic_load(&lookups) < 2)    /* each has a thread, which has to come up */
+		CHECK(clock_mono() - since < 60 * NS_PER_S);
 	CHECK_INT(atomic_load(&lookups), 2);
 	db_close(&f.w);
 	atomic_store(&lookup_waits, 0);
