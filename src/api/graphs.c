@@ -45,8 +45,10 @@ graphs_check_served(struct call *c, const struct agent *a)
 /* ---- what another node has changed ----------------------------------------------- */
 
 static void
-answer_ok(struct call *c)
+answer_ok(void *ctx)
 {
+	struct call *c = ctx;
+
 	json_add_fmt(call_out(c), "{'ok':true}");
 	call_finish(c, call_json(c, STR_NONE));
 }
@@ -71,36 +73,14 @@ graphs_see(struct call *c)
 
 /* ---- the end of one -------------------------------------------------------------- */
 
-struct forgetting { struct call *c; size_t waits; };
-
-static void
-other_saw(void *ctx, struct str body)
-{
-	struct forgetting *x = ctx;
-
-	(void)body;
-	if (--x->waits == 0)
-		answer_ok(x->c);
-}
-
 /* It is gone at all nodes when that is answered. */
 static void
 forgotten(void *ctx, int rc, const struct err *e)
 {
-	struct call *c = ctx;
-	struct forgetting *x;
-
-	if (rc < 0) {
-		call_fail(c, rc, e);
-		return;
-	}
-	x = arena_new(&c->r->arena, struct forgetting);
-	if (x != NULL) {
-		x->c = c;
-		x->waits = peer_ask_all(c, STR_NONE, KB, other_saw, x);
-	}
-	if (x == NULL || x->waits == 0)
-		answer_ok(c);
+	if (rc < 0)
+		call_fail(ctx, rc, e);
+	else
+		peer_wait_all(ctx, STR_NONE, answer_ok, ctx);
 }
 
 int

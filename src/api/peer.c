@@ -10,8 +10,8 @@
 
 #include "api/agui.h"
 #include "api/openai.h"
-#include "cluster/node.h"
 #include "base/hmac.h"
+#include "cluster/node.h"
 #include "cluster/relay.h"
 #include "mail/host/carrier.h"
 #include "store/node.h"
@@ -156,7 +156,8 @@ send_to(struct call *c, int64_t node, struct str body)
 
 /* ---- all nodes -------------------------------------------------------------------------- */
 
-#define NODES_MAX 64
+#define NODES_MAX  64
+#define SAID_BYTES ((size_t)64 * KB)         /* answers that are not read */
 
 struct asking { void (*answered)(void *ctx, struct str body); void *ctx; size_t waits; };
 
@@ -205,6 +206,33 @@ peer_ask_all(struct call *c, struct str body, size_t max,
 	if (waits == 0)
 		free(x);
 	return waits;
+}
+
+struct waiting_all { void (*done)(void *ctx); void *ctx; size_t left; };
+
+static void
+one_has_done(void *ctx, struct str body)
+{
+	struct waiting_all *x = ctx;
+
+	(void)body;
+	if (--x->left > 0)
+		return;
+	x->done(x->ctx);
+	free(x);
+}
+
+void
+peer_wait_all(struct call *c, struct str body, void (*done)(void *ctx), void *ctx)
+{
+	struct waiting_all *x = mem_new(struct waiting_all);
+
+	*x = (struct waiting_all){ done, ctx, 0 };
+	x->left = peer_ask_all(c, body, SAID_BYTES, one_has_done, x);
+	if (x->left > 0)
+		return;
+	free(x);
+	done(ctx);
 }
 
 /* ---- whose it is ------------------------------------------------------------------------ */

@@ -31,6 +31,8 @@ bool peer_by_body(struct call *c, struct str body, jnode root);
  * most max. */
 size_t peer_ask_all(struct call *c, struct str body, size_t max,
     void (*answered)(void *ctx, struct str body), void *ctx);
+/* The same, where it matters alone that they have done it: done, at once if there are none. */
+void peer_wait_all(struct call *c, struct str body, void (*done)(void *ctx), void *ctx);
 /* Does another node ask?  Then c is about what is here. */
 bool peer_asks(const struct call *c);
 

@@ -45,8 +45,9 @@ struct registering {
 #define ASKED_BYTES ((size_t)256 * KB)       /* answers of other nodes: a sentence each */
 
 static void
-answer_registered(struct registering *g)
+answer_registered(void *ctx)
 {
+	const struct registering *g = ctx;
 	const struct worker_intake *in = &g->in;
 	struct call *c = in->ctx;
 	struct workers *ws = c->api->shared->o.workers;
@@ -60,43 +61,25 @@ answer_registered(struct registering *g)
 	call_finish(c, call_json(c, STR_NONE));
 }
 
-static void
-other_saw(void *ctx, struct str body)
-{
-	struct registering *g = ctx;
-
-	(void)body;
-	if (--g->waits == 0)
-		answer_registered(g);
-}
-
-/* All nodes are asked to publish its graphs: a client may go to any of them next. */
-static bool
-others_see(struct registering *g)
-{
-	const struct worker_intake *in = &g->in;
-	struct call *c = in->ctx;
-	struct buf b = BUF(LIMIT_WORKER_BYTES);
-
-	worker_intake_question(in, INTAKE_GRAPHS, &b);
-	if (worker_intake_has_graphs(in) && !b.failed)
-		g->waits = peer_ask_all(c, arena_str(&c->r->arena, buf_str(&b)), ASKED_BYTES,
-		    other_saw, g);
-	buf_release(&b);
-	return g->waits > 0;
-}
-
+/* Its graphs are published here.  A client may go to any node next: all are asked to. */
 static void
 registered(struct worker_intake *in, int rc, const char *why, const struct err *e)
 {
 	struct registering *g = CONTAINER_OF(in, struct registering, in);
-	bool sees = rc == OK && others_see(g);
+	struct call *c = in->ctx;
+	struct buf b = BUF(LIMIT_WORKER_BYTES);
+	bool asks = rc == OK && worker_intake_has_graphs(in);
 
+	if (asks)
+		worker_intake_question(in, INTAKE_GRAPHS, &b);
 	arena_release(&in->arena);
 	if (rc < 0)
-		worker_fail(in->ctx, rc, why, e);
-	else if (!sees)
+		worker_fail(c, rc, why, e);
+	else if (asks)
+		peer_wait_all(c, arena_str(&c->r->arena, buf_str(&b)), answer_registered, g);
+	else
 		answer_registered(g);
+	buf_release(&b);
 }
 
 /* A node that does not answer has no say. */
