@@ -287,6 +287,9 @@ look(struct catalog *c, struct order *x)
 	bool changed = rc == OK && catalog_take_rows(c, rows, n);
 
 	arena_release(&a);
+	if (rc != OK && x != NULL && c->reader != NULL)
+		x->rc = err_set(&x->err, rc, "the graphs of workers could not be read: %s",
+		    rc_text(rc));
 	if (changed)
 		publish(c);
 	else
