@@ -20,7 +20,6 @@
 struct build_row { int64_t born; uint32_t live, attached, text_n; };
 
 #define BUILDS_MAX ((size_t)64 * KB)
-#define KEPT       8                         /* registry.c */
 #define COMES_NS   (2 * LIMIT_WORKER_ASK_MS * NS_PER_MS)
 
 /* ---- builds ----------------------------------------------------------------------------- */
@@ -50,31 +49,28 @@ service_away(const struct worker_service *sv, nsec now, bool attached)
 	return n;
 }
 
+/* What a node said before goes, and what is too old. */
 static void
-build_set(struct worker_build *b, const struct build_away *said)
+build_forget(struct worker_build *b, uint64_t from, nsec now)
 {
-	for (size_t i = 0; i < b->away_n; i++)
-		if (b->away[i].from == said->from) {
-			b->away[i] = *said;
-			return;
-		}
-	mem_grow(b->away, b->away_n, b->away_cap);
-	b->away[b->away_n++] = *said;
+	for (size_t i = b->away_n; i-- > 0; )
+		if (b->away[i].from == from || b->away[i].until <= now)
+			b->away[i] = b->away[--b->away_n];
 }
 
 static void
-build_forget(struct worker_build *b, uint64_t from)
+build_set(struct worker_build *b, const struct build_away *said, nsec now)
 {
-	for (size_t i = b->away_n; i-- > 0; )
-		if (b->away[i].from == from)
-			b->away[i] = b->away[--b->away_n];
+	build_forget(b, said->from, now);
+	mem_grow(b->away, b->away_n, b->away_cap);
+	b->away[b->away_n++] = *said;
 }
 
 void
 build_comes(struct worker_service *sv, struct str build, msec wall, nsec now)
 {
 	build_set(build_get(sv, build, wall), &(struct build_away){ .live = 1, .attached = 1,
-	    .until = now + COMES_NS });
+	    .until = now + COMES_NS }, now);
 }
 
 /* ---- what is served here -------------------------------------------------------------- */
@@ -181,9 +177,9 @@ take_builds(struct worker_service *sv, uint64_t from, struct str list, nsec now)
 			break;
 		b = build_get(sv, str_sub(list, 0, row.text_n), row.born);
 		list = str_sub(list, row.text_n, list.n);
-		build_forget(b, 0);          /* it has come */
+		build_forget(b, 0, now);     /* it has come */
 		build_set(b, &(struct build_away){ from, row.live, row.attached,
-		    now + LIMIT_WORKER_AWAY_MS * NS_PER_MS });
+		    now + LIMIT_WORKER_AWAY_MS * NS_PER_MS }, now);
 		n += row.attached;
 	}
 	return n;
@@ -197,13 +193,13 @@ take_list(struct worker_away *w, struct worker_service *sv, uint64_t from, struc
 	uint32_t n = 1;
 
 	for (struct list *l = sv->builds.next; l != &sv->builds; l = l->next)
-		build_forget(CONTAINER_OF(l, struct worker_build, in_service), from);
+		build_forget(CONTAINER_OF(l, struct worker_build, in_service), from, now);
 	if (list.n > 0)
 		n = take_builds(sv, from, list, now);
 	else                                 /* of a node that does not tell builds */
 		build_set(build_get(sv, STR_NONE, 0), &(struct build_away){ from, 1, 1,
-		    now + LIMIT_WORKER_AWAY_MS * NS_PER_MS });
-	build_trim(sv, KEPT);
+		    now + LIMIT_WORKER_AWAY_MS * NS_PER_MS }, now);
+	build_trim(sv, BUILDS_KEPT);
 	service_settle(w->d, sv);            /* what waited for a build that has gone */
 	return n;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define SWEEP_MIN_MS 100
-#define BUILDS_KEPT  8                       /* of a name: one that returns does not count as new */
 
 /* ---- names of workers and tasks --------------------------------------------------- */
 

@@ -227,13 +227,13 @@ struct worker_served {
 	struct str json;                     /* as it came: all members */
 };
 
-/* A registration on its way.  Texts are in its arena. */
 /* What a node asks all others when a worker registers. */
 enum intake_asks {
 	INTAKE_NAMES = 1,                    /* are they free? */
 	INTAKE_GRAPHS                        /* answer when they are published */
 };
 
+/* A registration on its way.  Texts are in its arena. */
 struct worker_intake {
 	struct worker_desk *desk;            /* of the shard whose request it is */
 	uint8_t key[SHA256_SIZE];            /* whose; zeros: nobody's, auth is off */

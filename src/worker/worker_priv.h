@@ -196,6 +196,7 @@ enum service_kind service_of(enum worker_kind k);
 bool service_is_served(const struct worker_service *sv);
 /* The build of this text; made if there is none.  born: when it was seen. */
 struct worker_build *build_get(struct worker_service *sv, struct str text, msec born);
+#define BUILDS_KEPT 8                        /* of a name: one that returns does not count as new */
 /* Frees those that nobody needs, but for the newest. */
 void build_trim(struct worker_service *sv, size_t keep);
 void session_seen(struct worker_session *s, nsec now);
