@@ -158,7 +158,7 @@ await scenario("events are read at one node before there is a thread, the run is
 // Each tells the other, one of its reader and one of its run, and what they tell passes each other.
 await scenario("a stream opens at one node while a command begins a run at the other", async () => {
   const lost = [];
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 60 && lost.length === 0; i++) {
     const [reads, starts] = i % 2 ? [a, b] : [b, a], t = uuid(), ahead = (Math.floor(i / 2) % 15) - 3;
     const begin = (id) => call(starts, "POST", `/threads/${t}/commands`, { id, method: "run.start", params: { assistant_id: "agent", input: { messages: [{ type: "human", content: "hello" }] } } });
     await call(starts, "GET", `/threads/${t}/runs/${(await begin(1)).json.result.run_id}/join`);
@@ -171,6 +171,19 @@ await scenario("a stream opens at one node while a command begins a run at the o
     await s.close();
   }
   equal(lost, [], "each stream has the run to its end");
+});
+
+// A node learns of another's graphs some ms after they are stored.
+await scenario("a graph that a worker registers at one node is at the other when that is answered", async () => {
+  const found = [], gone = [];
+  for (let i = 0; i < 20; i++) {
+    const id = `g${i}`, made = await call(a, "POST", "/workers", { name: "w", build: "1", lang: "js", slots: { run: 1 }, graphs: [{ id }] });
+    found.push((await call(b, "GET", `/assistants/${id}/schemas`)).status);
+    await call(a, "POST", `/workers/${made.json.worker_id}/leave`, {});
+    equal((await call(a, "DELETE", `/workers/graphs/${id}`)).json, { ok: true }, "removed");
+    gone.push((await call(b, "GET", `/assistants/${id}/schemas`)).status);
+  }
+  equal([found, gone], [found.map(() => 200), gone.map(() => 404)], "as it was answered");
 });
 
 await scenario("a WebSocket to the node that does not have the thread", async () => {
