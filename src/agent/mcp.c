@@ -150,7 +150,7 @@ load_texts(struct load *l, const struct tree_node *n, const char *what, size_t *
 static void
 check_reference(struct load *l, const struct tree_node *n)
 {
-	static const char *const kinds[] = { "env:", "file:" };
+	static const char *const kinds[] = { "env:", "file:", "credential:" };
 
 	for (size_t i = 0; i < COUNT(kinds); i++)
 		if (str_eq(n->text, str_of(kinds[i])))
@@ -192,7 +192,7 @@ static void
 load_pair(struct load *l, const struct tree_node *n, bool headers, struct agent_pair *out)
 {
 	out->name = load_str(l, n->key);
-	out->value = load_str(l, load_string(l, n, "a text, env:NAME or file:PATH"));
+	out->value = load_str(l, load_string(l, n, "a text, env:NAME, file:PATH or credential:NAME"));
 	if (l->rc != OK)
 		return;
 	check_reference(l, n);

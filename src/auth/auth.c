@@ -28,9 +28,11 @@
 
 struct auth {
 	struct auth_options o;               /* owned, NUL-ended copies */
-	pthread_rwlock_t lock;               /* of keys and serial */
+	pthread_rwlock_t lock;               /* of keys, serial, secret and its serial */
 	struct keys keys;
 	unsigned serial;                     /* changes with keys */
+	struct str secret;                   /* jwt_secret as it is now */
+	unsigned secret_serial;              /* changes with it */
 	struct issuer *issuer;               /* NULL: no JWK set */
 	struct verifier *verifier;           /* NULL: no verifier */
 	struct verdicts *verdicts;
@@ -75,6 +77,7 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 	a->o = *o;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		*text_of(a, i) = copy(*text_of(a, i));
+	a->secret = copy(o->jwt_secret);
 	pthread_rwlock_init(&a->lock, NULL);
 	a->verdicts = verdicts_new(o->cache_max);
 	a->quotas = quotas_new();
@@ -120,6 +123,32 @@ auth_reload(struct auth *a, struct err *e)
 	return rc == OK && a->issuer != NULL ? issuer_reload(a->issuer, e) : rc;
 }
 
+static void
+forget(struct str s)
+{
+	char *p = (char *)(uintptr_t)s.p;    /* copy() made it, it is ours */
+
+	if (p != NULL)
+		explicit_bzero(p, s.n);
+	free(p);
+}
+
+void
+auth_set_secret(struct auth *a, struct str jwt_secret)
+{
+	struct str old = copy(jwt_secret), fresh = old;
+
+	assert(a->o.jwt_secret.n > 0 && jwt_secret.n > 0);
+	pthread_rwlock_wrlock(&a->lock);
+	if (!str_eq(a->secret, fresh)) {
+		old = a->secret;
+		a->secret = fresh;
+		a->secret_serial++;
+	}
+	pthread_rwlock_unlock(&a->lock);
+	forget(old);
+}
+
 void
 auth_attach(struct auth *a, struct shard *s, struct client *c)
 {
@@ -138,16 +167,6 @@ auth_detach(struct auth *a, struct shard *s)
 	a->clients[shard_id(s)] = NULL;
 }
 
-static void
-forget(struct str s)
-{
-	char *p = (char *)(uintptr_t)s.p;    /* copy() made it, it is ours */
-
-	if (p != NULL)
-		explicit_bzero(p, s.n);
-	free(p);
-}
-
 void
 auth_free(struct auth *a)
 {
@@ -162,6 +181,7 @@ auth_free(struct auth *a)
 	passes_free(a->tickets);
 	for (size_t i = 0; i < COUNT(texts); i++)
 		forget(*text_of(a, i));
+	forget(a->secret);
 	keys_release(&a->keys);
 	pthread_rwlock_destroy(&a->lock);
 	free(a);
@@ -296,14 +316,17 @@ static int
 verify_token(struct auth *a, struct str token, msec now, struct arena *arena,
     struct verdict *v, bool may_ask, struct err *e)
 {
-	struct jwt_rules rules = { .secret = a->o.jwt_secret, .issuer = a->o.issuer,
-		.audience = a->o.audience };
+	struct jwt_rules rules = { .issuer = a->o.issuer, .audience = a->o.audience };
 	struct jwt_claims claims;
 	int rc;
 
 	if (a->issuer != NULL)
 		rules.jwks = issuer_keys(a->issuer, &v->serial);
+	pthread_rwlock_rdlock(&a->lock);
+	rules.secret = a->secret;
+	v->serial += a->secret_serial;
 	rc = jwt_verify(token, &rules, now / 1000, arena, &claims, e);
+	pthread_rwlock_unlock(&a->lock);
 	if (a->issuer != NULL)
 		issuer_done(a->issuer);
 	if (rc == ERR_NOTFOUND)
@@ -326,6 +349,9 @@ was_verified(struct auth *a, const uint8_t mark[SHA256_SIZE], msec now, struct a
 
 	issuer_keys(a->issuer, &serial);
 	issuer_done(a->issuer);
+	pthread_rwlock_rdlock(&a->lock);
+	serial += a->secret_serial;          /* both only grow */
+	pthread_rwlock_unlock(&a->lock);
 	return verdicts_find(a->verdicts, mark, arena, v) && v->kind == VERDICT_YES &&
 	    v->serial == serial && now < v->until;
 }

@@ -71,6 +71,9 @@ int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
 /* Reads the files again, and the issuer's keys: a key that is gone stops working with
  * the next request.  After an error the old keys stay.  Any thread. */
 int  auth_reload(struct auth *a, struct err *e);
+/* Another secret than the one of auth_new, which was not empty: tokens that the old one signed
+ * are refused from the next request on.  Any thread. */
+void auth_set_secret(struct auth *a, struct str jwt_secret);
 void auth_free(struct auth *a);
 bool auth_enabled(const struct auth *a);     /* some kind of credentials is asked for */
 /* Where credentials are checked: "none", "local" (in this process) or "integration"

@@ -365,6 +365,7 @@
 	X(ZONE_BYTES,          65536,     "bytes",  "a time zone's file; the largest of 2025 has 4 KB") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
+	X(SECRET_BYTES,        65536,     "bytes",  "a secret that a setting names (env:, file:, credential:)") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
 	X(POLICY_BYTES,        262144,    "bytes",  "a policy file") \
 	X(POLICY_RULES,        256,       "rules",  "of a policy; each request looks at all of them") \

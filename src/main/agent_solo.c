@@ -154,6 +154,8 @@ solo_room_open(struct solo_room *r, struct str model, struct str script, struct 
 	if (rc == OK && model.n > 0)
 		rc = config_set(&c, SETTING_MODEL, model, RANK_FLAG, "--model", e);
 	if (rc == OK)
+		rc = config_take_secret(&c, SETTING_OPENAI_API_KEY, environ, e);
+	if (rc == OK)
 		rc = models_of_config(&r->models, &c, environ, e);
 	if (rc == OK)
 		models_default(&r->model, r->models, &c);

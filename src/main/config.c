@@ -87,12 +87,15 @@ config_set(struct config *c, enum setting_id id, struct str text, int rank,
 		return err_set(e, ERR_INVALID,
 		    "%s: empty; leave it out to do without", origin);
 	rc = flag_check(&config_rows()[id], text, origin, e);
-	if (rc == OK && rank != RANK_DEFAULT && config_settings[id].check != NULL)
+	if (rc == OK && rank != RANK_DEFAULT && config_settings[id].check != NULL &&
+	    !config_is_named(id, text))
 		rc = config_settings[id].check(text, origin, e);
 	if (rc < 0 || (v->text != NULL && rank < v->rank))
 		return rc;
 	free(v->text);
 	free(v->origin);
+	free(v->named);
+	v->named = NULL;
 	v->text = mem_cstr(text);
 	v->origin = mem_cstr(str_of(origin));
 	v->rank = rank;
@@ -470,6 +473,8 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 	if (rc == OK && c->langgraph.env.at != NULL)
 		rc = config_take_database(c, c->langgraph.env.at, "env.", RANK_LANGGRAPH_ALIAS, e);
 	if (rc == OK)
+		rc = config_take_secrets(c, env, e);
+	if (rc == OK)
 		rc = check_foreign_env(c, env, e);
 	if (rc == OK && c->langgraph.env.at != NULL)
 		rc = check_foreign_env(c, c->langgraph.env.at, e);
@@ -492,6 +497,7 @@ config_release(struct config *c)
 	for (size_t i = 0; i < SETTINGS; i++) {
 		free(c->at[i].text);
 		free(c->at[i].origin);
+		free(c->at[i].named);
 	}
 	ctree_release(&c->providers);
 	ctree_release(&c->models);
@@ -526,9 +532,11 @@ config_add_text(struct buf *b, const struct config *c)
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct config_value *v = &c->at[i];
 		bool hidden = config_settings[i].type == TYPE_SECRET && v->text[0] != '\0';
-		struct buf shown = BUF(2 * strlen(v->text) + 64);
+		struct buf shown = BUF(SIZE_MAX / 2);
 
-		if (config_settings[i].type == TYPE_URL)
+		if (v->named != NULL)
+			buf_add(&shown, str_of(v->named));
+		else if (config_settings[i].type == TYPE_URL)
 			url_add_shown(&shown, str_of(v->text));
 		else
 			buf_add(&shown, str_of(hidden ? "(set)" : v->text));

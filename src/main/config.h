@@ -86,6 +86,8 @@ extern const struct setting config_settings[SETTINGS];
 
 struct config_value {
 	char *text;                          /* never NULL once loaded */
+	char *named;                         /* text is what this names (base/secret.h);
+	                                        or NULL */
 	char *origin;                        /* "default", "--port", "$PORT",
 	                                        "cohort.yaml:3" */
 	int rank;                            /* of the origin; higher wins */
@@ -109,6 +111,16 @@ int  config_read(struct config *c, int argc, char **argv, char **env,
     struct err *e);
 void config_release(struct config *c);
 
+/* config_secret.c.  Secrets and addresses that are names of secrets get what they stand for;
+ * config_load does this for all.  The error begins with the setting and its origin. */
+int  config_take_secret(struct config *c, enum setting_id id, char **env, struct err *e);
+int  config_take_secrets(struct config *c, char **env, struct err *e);
+/* Is it the name of a secret, where the setting may be one? */
+bool config_is_named(enum setting_id id, struct str text);
+/* What it stands for now; as config_str if it is no name. */
+int  config_read_secret(const struct config *c, enum setting_id id, char **env,
+    struct buf *out, struct err *e);
+
 /* PostgreSQL, by what the setting `store` says. */
 bool config_store_is_server(const struct config *c);
 /* config_store.c: checks of rows, and of them together. */
@@ -122,6 +134,7 @@ int  config_check_cluster(const struct config *c, struct err *e);
 int  config_take_database(struct config *c, char **env, const char *prefix, int rank,
     struct err *e);
 const char *config_env_find(char **env, const char *name);   /* or NULL */
+/* Is a secret in the text itself? */
 bool config_has_secret(const struct config *c, enum setting_id id);
 
 struct str config_str(const struct config *c, enum setting_id id);
@@ -150,7 +163,7 @@ int config_read_yaml(struct config *c, const char *name, struct str text,
     struct err *e);
 int config_read_file(struct config *c, const char *path, struct err *e);
 
-/* `key = value  # origin`; secrets as "(set)". */
+/* `key = value  # origin`; secrets as "(set)", or by their names. */
 void config_add_text(struct buf *b, const struct config *c);
 void config_add_markdown(struct buf *b);
 

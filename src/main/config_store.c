@@ -33,6 +33,8 @@ config_has_secret(const struct config *c, enum setting_id id)
 {
 	struct str text = config_str(c, id);
 
+	if (c->at[id].named != NULL || config_is_named(id, text))
+		return false;
 	return (config_settings[id].type == TYPE_SECRET && text.n > 0) ||
 	    (config_settings[id].type == TYPE_URL && url_has_secret(text));
 }

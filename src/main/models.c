@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/limits.h"
+#include "base/secret.h"
 #include "llm/llm.h"
 
 #define MODEL_OPENAI   "openai:gpt-4o-mini"
@@ -89,32 +89,19 @@ warn_mode(struct reader *r, const char *path)
 		    "read it: chmod 600 %s\n", path, path);
 }
 
-/* env:NAME, file:PATH, or the key itself. */
+/* The key itself, or its name (base/secret.h). */
 static int
 key_of(struct reader *r, const struct cnode *n, struct str *out)
 {
-	struct str rest;
 	struct err why;
-	int rc = OK;
 
 	buf_clear(&r->key);
-	if (str_starts(n->text, S("env:"))) {
-		rest = str_sub(n->text, 4, n->text.n);
-		*out = str_of(env_find(r->env, rest));
-		return out->n > 0 ? OK : refuse(r, n, "api_key: $%.*s is not set", FMT(rest));
-	}
-	if (!str_starts(n->text, S("file:"))) {
-		*out = n->text;
+	if (!secret_is_named(n->text))
 		r->c->has_keys = true;
-		return out->n > 0 ? OK : refuse(r, n, "api_key: it is empty");
-	}
-	rest = str_sub(n->text, 5, n->text.n);
-	rc = file_add(rest.p, &r->key, &why);
-	if (rc != OK)
+	if (secret_add(&r->key, n->text, r->env, &why) != OK)
 		return refuse(r, n, "api_key: %s", why.text);
-	warn_mode(r, rest.p);
 	*out = str_trim(buf_str(&r->key));
-	return out->n > 0 ? OK : refuse(r, n, "api_key: the file %.*s is empty", FMT(rest));
+	return out->n > 0 ? OK : refuse(r, n, "api_key: it is empty");
 }
 
 static int

@@ -6,6 +6,8 @@
 #include "main/wire_priv.h"
 
 #include <assert.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "base/limits.h"
@@ -24,6 +26,8 @@
 #include "run/sweep.h"
 #include "tools/mcp.h"
 #include "worker/desk.h"
+
+extern char **environ;
 
 /* ---- phases -------------------------------------------------------------- */
 
@@ -387,12 +391,33 @@ phase_ended(struct shard_job *job)
 			shard_stop(n->workers[i].shard);
 }
 
+/* A file may have another secret now, as may a credential. */
+static int
+reload_secret(struct node *n, struct err *e)
+{
+	struct buf b = BUF(LIMIT_SECRET_BYTES);
+	int rc = OK;
+
+	if (n->config->at[SETTING_JWT_SECRET].named != NULL) {
+		rc = config_read_secret(n->config, SETTING_JWT_SECRET, environ, &b, e);
+		if (rc == OK)
+			auth_set_secret(n->auth, buf_str(&b));
+		if (b.n > 0)
+			explicit_bzero(b.p, b.n);
+	}
+	buf_release(&b);
+	return rc;
+}
+
 void
 node_reload(struct node *n)
 {
 	struct err e = { 0 };
+	int rc = auth_reload(n->auth, &e);
 
-	if (auth_reload(n->auth, &e) == OK)
+	if (rc == OK)
+		rc = reload_secret(n, &e);
+	if (rc == OK)
 		log_info("main", "reloaded", "keys=%s jwks=%s",
 		    n->config->at[SETTING_API_KEYS].text,
 		    n->config->at[SETTING_AUTH_JWKS].text);

@@ -2,18 +2,20 @@
  * mcp_spec.c - a server of an agent as the MCP client takes it: references are
  * resolved now, so that a secret is nowhere but in its session.
  *
- * A value is a text, or ends with a reference: "env:NAME", "Bearer file:/run/token".
+ * A value is a text, or ends with a reference: "env:NAME", "Bearer file:/run/token"
+ * (base/secret.h).
  * What a client names is never resolved: it could send our variables anywhere.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "run/mcp_priv.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
-#include "base/file.h"
 #include "base/limits.h"
+#include "base/secret.h"
+
+extern char **environ;
 
 /* Where the last word begins. */
 static size_t
@@ -27,43 +29,20 @@ last_word(struct str s)
 }
 
 static int
-read_file(struct str path, struct arena *a, struct str *out, struct err *e)
-{
-	char text[LIMIT_MCP_REFERENCE_BYTES + 2];
-	struct str s = str_trim(file_head(arena_str(a, path).p, text, sizeof text));
-
-	if (s.n > LIMIT_MCP_REFERENCE_BYTES)
-		return err_set(e, ERR_TOOBIG, "the file %.*s has more than %d bytes",
-		    FMT(path), LIMIT_MCP_REFERENCE_BYTES);
-	if (s.n == 0)
-		return err_set(e, ERR_NOTFOUND, "the file %.*s is empty, or cannot be read",
-		    FMT(path));
-	*out = arena_str(a, s);
-	return OK;
-}
-
-static int
 resolve(struct str value, struct arena *a, struct str *out, struct err *e)
 {
 	size_t at = last_word(value);
-	struct str word = str_sub(value, at, value.n), found = STR_NONE;
-	int rc = OK;
+	struct str word = str_sub(value, at, value.n);
+	struct buf b = BUF(LIMIT_MCP_REFERENCE_BYTES + 1);
+	int rc;
 
 	*out = value;
-	if (str_starts(word, S("env:"))) {
-		const char *name = arena_str(a, str_sub(word, 4, word.n)).p;
-
-		if (name == NULL || getenv(name) == NULL)
-			return err_set(e, ERR_NOTFOUND, "the environment variable %.*s is not "
-			    "set", FMT(str_sub(word, 4, word.n)));
-		found = str_of(getenv(name));
-	} else if (str_starts(word, S("file:"))) {
-		rc = read_file(str_sub(word, 5, word.n), a, &found, e);
-	} else {
+	if (!secret_is_named(word))
 		return OK;
-	}
+	rc = secret_add(&b, word, environ, e);
 	if (rc == OK)
-		*out = arena_join(a, str_sub(value, 0, at), STR_NONE, found);
+		*out = arena_join(a, str_sub(value, 0, at), STR_NONE, str_trim(buf_str(&b)));
+	buf_release(&b);
 	return rc;
 }
 

@@ -88,6 +88,31 @@ TEST(auth_reads_the_keys_again)
 	auth_free(a);
 }
 
+/* Goal: with another secret no token of the old one is taken, also one that was before. */
+TEST(auth_takes_another_secret)
+{
+	static const struct jwt_claims claims = { .sub = S("ann"), .exp = NOW_MS / 1000 + 60 };
+	struct auth *a = open_auth();
+	struct buf old = BUF(KB), fresh = BUF(KB);
+	struct principal who;
+	struct err e = { 0 };
+
+	buf_lit(&old, "Bearer ");
+	buf_lit(&fresh, "Bearer ");
+	jwt_sign(&old, SECRET, &claims);
+	jwt_sign(&fresh, S("another-secret-of-more-than-32-bytes"), &claims);
+	CHECK_RC(check(a, buf_str(&old), STR_NONE, NOW_MS, &who, &e), OK);
+	CHECK_RC(check(a, buf_str(&fresh), STR_NONE, NOW_MS, &who, &e), ERR_UNAUTH);
+	auth_set_secret(a, SECRET);
+	CHECK_RC(check(a, buf_str(&old), STR_NONE, NOW_MS, &who, &e), OK);
+	auth_set_secret(a, S("another-secret-of-more-than-32-bytes"));
+	CHECK_RC(check(a, buf_str(&old), STR_NONE, NOW_MS, &who, &e), ERR_UNAUTH);
+	CHECK_RC(check(a, buf_str(&fresh), STR_NONE, NOW_MS, &who, &e), OK);
+	buf_release(&old);
+	buf_release(&fresh);
+	auth_free(a);
+}
+
 TEST(auth_keys_that_others_can_write_are_refused)
 {
 	static const struct { mode_t mode; int rc; } rows[] = {

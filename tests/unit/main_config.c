@@ -384,3 +384,41 @@ TEST(config_variables_of_the_tracker_are_known)
 	CHECK_STR(buf_str(&c.warnings), "");
 	config_release(&c);
 }
+
+/* Goal: a setting that names a secret has what it stands for, and is shown by its name. */
+TEST(config_secrets_may_be_names)
+{
+	struct buf shown = BUF(64 * KB);
+	struct config c;
+	struct err e;
+
+	write_file("jwt", "0123456789abcdef0123456789abcdef\n");
+	write_file("cohort.yaml", "jwt.secret: file:jwt\n"
+	    "store: postgres://ann:env:PW@h/db\nwebhooks.secret: env:NOT_THERE\n");
+	CHECK(chmod("jwt", 0600) == 0 && chmod("cohort.yaml", 0644) == 0);
+	CHECK_RC(load(&c, ARGS("--webhooks-secret", "env:HOOK", "--cluster-nats", "env:NATS"),
+	    ARGS("PW=s3:", "HOOK=h00k", "NATS=nats://u:s4@n:1"), &e), OK);
+	CHECK_STR(config_str(&c, SETTING_JWT_SECRET), "0123456789abcdef0123456789abcdef");
+	CHECK_STR(config_str(&c, SETTING_STORE), "postgres://ann:s3%3A@h/db");
+	CHECK_STR(config_str(&c, SETTING_WEBHOOKS_SECRET), "h00k");
+	CHECK_STR(config_str(&c, SETTING_CLUSTER_NATS), "nats://u:s4@n:1");
+	CHECK_STR(buf_str(&c.warnings), "");
+	config_add_text(&shown, &c);
+	CHECK(str_contains(buf_str(&shown), S("= file:jwt ")));
+	CHECK(str_contains(buf_str(&shown), S("= postgres://ann:env:PW@h/db ")));
+	CHECK(str_contains(buf_str(&shown), S("= env:NATS ")));
+	CHECK(!str_contains(buf_str(&shown), S("s3")) && !str_contains(buf_str(&shown), S("s4")) &&
+	    !str_contains(buf_str(&shown), S("h00k")) && !str_contains(buf_str(&shown), S("0123")));
+	buf_release(&shown);
+	config_release(&c);
+
+	check_refused(ARGS(), ARGS("PW=x"), "webhooks.secret: cohort.yaml:3: $NOT_THERE is not set");
+	check_refused(ARGS(), ARGS("NOT_THERE=x", "COHORT_STORE=env:URL", "URL=mysql://u:s5@h"),
+	    "$COHORT_STORE: expected sqlite, memory or postgres://USER:PASSWORD@HOST/DATABASE, "
+	    "got \"mysql://***@h\"");
+	/* A text that is no secret is never looked up. */
+	CHECK_RC(load(&c, ARGS("--model", "env:PW", "--webhooks-secret", "s"), ARGS("PW=x"), &e), OK);
+	CHECK_STR(config_str(&c, SETTING_MODEL), "env:PW");
+	config_release(&c);
+	remove("cohort.yaml");
+}
