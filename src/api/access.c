@@ -42,6 +42,8 @@ is_near(const struct http_req *r)
 	ptrdiff_t colon = -1;
 	struct str host = r->peer;
 
+	if (str_eq(host, S(HTTP_PEER_UNIX)))
+		return true;
 	for (size_t i = 0; i < host.n; i++)
 		if (host.p[i] == ':')
 			colon = (ptrdiff_t)i;

@@ -78,6 +78,7 @@
 	X(AGENTS_LIVE,         1000000,   "agents", "with a mailbox, of one server") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
+	X(LISTEN,              16,        "addresses", "that one server listens on") \
 	X(SHARDS,              64,        "event loops", "of one process") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \
 	X(FILES_SHARD,         11,        "files",  "of one shard: its loop, its reader, its listener, libcurl") \

@@ -586,7 +586,7 @@ mock_llm_run(const struct mock_llm_options *o, struct err *e)
 	sigset_t set;
 	int sig, rc;
 
-	rc = files_plan_make(&files, (unsigned)o->shards, e);
+	rc = files_plan_make(&files, (unsigned)o->shards, 0, e);
 	if (rc != OK)
 		return rc;
 	with.shards = files.shards;

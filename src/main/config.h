@@ -18,7 +18,7 @@
 #include "main/langgraph_json.h"
 
 #define SETTING_MAP(X)                                                        \
-	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
+	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(LISTEN) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
 	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS)                             \
 	X(AUTH_JWKS) X(AUTH_REMOTE_URL) X(AUTH_REMOTE_KEY) X(AUTH_CACHE_KEYS)  \
 	X(AUTH_CACHE_TTL_SECONDS) X(AUTH_CACHE_MAX_SIZE) X(AUTH_ORG_CLAIM)     \
@@ -127,6 +127,7 @@ bool config_store_is_server(const struct config *c);
 int  config_check_store(struct str text, const char *origin, struct err *e);
 int  config_check_nats(struct str text, const char *origin, struct err *e);
 int  config_check_prefix(struct str text, const char *origin, struct err *e);
+int  config_check_listen(struct str text, const char *origin, struct err *e);
 int  config_check_name(struct str text, const char *origin, struct err *e);
 int  config_check_cluster(const struct config *c, struct err *e);
 /* `store` from the variables of other programs that name a PostgreSQL, if it is not set.

@@ -26,6 +26,9 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "address to listen on" },
 	[SETTING_PORT] = { "port", TYPE_INT, "N", "2024", 0, 65535,
 	    .aliases = { "PORT" }, .help = "port to listen on; 0: any free one" },
+	[SETTING_LISTEN] = { "listen", TYPE_TEXT, "LIST", "", .check = config_check_listen,
+	    .help = "more addresses beside host and port, as in unix:/run/cohort.sock,"
+	    "http://127.0.0.1:8080,https://[::]:8443" },
 	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
 	    .help = "database file" },
 	[SETTING_STORE] = { "store", TYPE_URL, "KIND|URL", "sqlite", .check = config_check_store,

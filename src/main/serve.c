@@ -23,6 +23,7 @@
 #include "main/models.h"
 #include "main/notify.h"
 #include "main/serve.h"
+#include "main/ways.h"
 #include "main/wire.h"
 #include "net/host.h"
 
@@ -60,18 +61,20 @@ print_status(void *ctx)
 {
 	struct serving *s = ctx;
 	const struct config *c = s->config;
-	struct str host = config_str(c, SETTING_HOST);
 	const struct node_status n = node_status(s->node);
-	struct buf db = BUF(8 * KB);
-	bool v6 = str_index(host, ':') >= 0;
+	struct buf db = BUF(8 * KB), urls = BUF(8 * KB);
+	const struct http_listen first = { .host = config_str(c, SETTING_HOST) };
 
 	add_database(&db, c);
+	ways_add_url(&urls, &first, (uint16_t)n.port);
+	buf_add(&urls, config_str(c, SETTING_HTTP_MOUNT_PREFIX));
+	node_add_urls(s->node, "\n               ", &urls);
 	printf("Cohort " COHORT_VERSION "\n"
-	    "  url          http://%s%.*s%s:%u%s\n"
+	    "  url          %.*s\n"
 	    "  database     %.*s\n"
-	    "  shards       %u\n", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
-	    n.port, c->at[SETTING_HTTP_MOUNT_PREFIX].text, FMT(buf_str(&db)), n.shards);
+	    "  shards       %u\n", FMT(buf_str(&urls)), FMT(buf_str(&db)), n.shards);
 	buf_release(&db);
+	buf_release(&urls);
 	printf("  model        %.*s%s\n", FMT(n.model),
 	    !n.scripted ? "" :
 	    " (canned answers; for a real model set OPENAI_API_KEY, or "
@@ -92,14 +95,13 @@ print_status(void *ctx)
 void
 serve_add_url(struct buf *b, const struct config *c, const struct node *node)
 {
-	struct str host = config_str(c, SETTING_HOST);
-	bool v6 = str_index(host, ':') >= 0;
+	struct http_listen at = { .host = config_str(c, SETTING_HOST) };
 
 	/* Where it listens on every address, this is one of them. */
-	if (host_is_any(host))
-		host = v6 ? S("::1") : S("127.0.0.1");
-	buf_add_fmt(b, "http://%s%.*s%s:%u%s", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
-	    node_status(node).port, c->at[SETTING_HTTP_MOUNT_PREFIX].text);
+	if (host_is_any(at.host))
+		at.host = str_index(at.host, ':') >= 0 ? S("::1") : S("127.0.0.1");
+	ways_add_url(b, &at, (uint16_t)node_status(node).port);
+	buf_add(b, config_str(c, SETTING_HTTP_MOUNT_PREFIX));
 }
 
 static void

@@ -496,6 +496,17 @@ node_shard(struct node *n)
 	return n->workers[0].shard;
 }
 
+void
+node_add_urls(const struct node *n, const char *before, struct buf *b)
+{
+	for (size_t i = 1; i < n->ways.n; i++) {
+		buf_add(b, str_of(before));
+		ways_add_url(b, &n->ways.at[i], http_server_port_at(n->http, i));
+		if (n->ways.at[i].path.n == 0)
+			buf_add(b, config_str(n->config, SETTING_HTTP_MOUNT_PREFIX));
+	}
+}
+
 struct node_status
 node_status(const struct node *n)
 {

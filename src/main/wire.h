@@ -40,6 +40,8 @@ void node_drain(struct node *n);
 /* Reads the keys file again; logs the result. */
 void node_reload(struct node *n);
 
+/* Where it listens beside host and port, each after `before`. */
+void node_add_urls(const struct node *n, const char *before, struct buf *b);
 struct shard *node_shard(struct node *n);    /* shard 0 */
 
 struct node_status {

@@ -57,8 +57,8 @@ read_script(struct node *n, struct err *e)
 static int
 open_http(struct node *n, struct err *e)
 {
-	return http_server_new(&n->http, config_str(n->config, SETTING_HOST),
-	    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
+	return http_server_open(&n->http, &(struct http_options){ .at = n->ways.at,
+	    .at_n = n->ways.n, .shards = n->files.shards }, e);
 }
 
 /* While a start waits nobody is to wait for it: the port is closed. */
@@ -190,24 +190,36 @@ open_auth(struct node *n, struct err *e)
 	return auth_new(&n->auth, &o, e);
 }
 
+/* At which other machines may reach it; NULL: at none. */
+static const struct http_listen *
+far_way(const struct node *n)
+{
+	for (size_t i = 0; i < n->ways.n; i++)
+		if (!ways_is_near(&n->ways.at[i]))
+			return &n->ways.at[i];
+	return NULL;
+}
+
 static int
-check_exposure(const struct node *n, struct err *e)
+check_exposure(struct node *n, struct err *e)
 {
 	const struct config *c = n->config;
 	struct str host = config_str(c, SETTING_HOST);
+	const struct http_listen *far;
 
 	if (!host_is_literal(host) && !str_eq(host, S("localhost")))
 		return err_set(e, ERR_INVALID, "%s: expected an IP address or "
 		    "localhost, got \"%.*s\"", c->at[SETTING_HOST].origin, FMT(host));
-	if (host_is_loopback(host))
+	far = far_way(n);
+	if (far == NULL)
 		return OK;
 	if (config_bool(c, SETTING_TEST_HOOKS))
 		return err_set(e, ERR_INVALID, "--test-hooks works on loopback "
-		    "only, not on %.*s", FMT(host));
+		    "only, not on %.*s", FMT(far->host));
 	if (auth_enabled(n->auth) || config_bool(c, SETTING_INSECURE))
 		return OK;
 	return err_set(e, ERR_INVALID, "refusing to serve %.*s to anyone: set "
-	    "--jwt-secret or --api-keys, or say --insecure", FMT(host));
+	    "--jwt-secret or --api-keys, or say --insecure", FMT(far->host));
 }
 
 static void
@@ -232,7 +244,8 @@ plan_files(struct node *n, struct err *e)
 	if (asked == 0)
 		asked = cores < 1 ? 1 : cores < SHARDS_DEFAULT ? cores : SHARDS_DEFAULT;
 	n->shards_asked = (unsigned)asked;
-	rc = files_plan_make(&n->files, n->shards_asked, e);
+	ways_of(&n->ways, n->config);
+	rc = files_plan_make(&n->files, n->shards_asked, n->ways.n - 1, e);
 	if (rc == OK && n->files.shards < n->shards_asked)
 		log_warn("main", "shards_lowered", "asked=%u shards=%u files=%zu",
 		    n->shards_asked, n->files.shards, n->files.allowed);
@@ -279,7 +292,7 @@ make_api(struct node *n, struct err *e)
 			.cors_origins = config_str(n->config, SETTING_CORS_ORIGINS),
 			.pattern = n->pages,
 			.auth = auth_enabled(n->auth),
-			.check_host = host_is_loopback(config_str(n->config, SETTING_HOST)) &&
+			.check_host = far_way(n) == NULL &&
 			    !config_bool(n->config, SETTING_INSECURE),
 		},
 	};

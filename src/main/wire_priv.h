@@ -11,6 +11,7 @@
 
 #include "main/oversight.h"
 #include "main/sandbox.h"
+#include "main/ways.h"
 #include "main/wire.h"
 #include "main/wire_talk.h"
 #include "run/hook.h"
@@ -45,6 +46,7 @@ struct worker {
 struct node {
 	const struct config *config;
 	const struct models *models;
+	struct ways ways;
 	struct buf model, fields, hook_headers;      /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;

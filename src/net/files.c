@@ -99,9 +99,10 @@ files_open(void)
 }
 
 int
-files_plan_make(struct files_plan *p, unsigned shards, struct err *e)
+files_plan_make(struct files_plan *p, unsigned shards, size_t more, struct err *e)
 {
-	int rc = files_plan_divide(p, limit_raise(), files_open(), shards, e);
+	/* A shared one has a descriptor beside those of the shards. */
+	int rc = files_plan_divide(p, limit_raise(), files_open() + more * (shards + 1), shards, e);
 
 	if (rc == OK)
 		account_set_capacity(&account_files, p->shared);

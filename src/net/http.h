@@ -1,7 +1,8 @@
 /*
  * http.h - HTTP/1.1 server (RFC 9110, 9112) on llhttp and libuv.
  *
- * One http_server per process, one http_listener per shard (SO_REUSEPORT).
+ * One http_server per process, one http_listener per shard, which accepts from all
+ * addresses (SO_REUSEPORT; a Unix socket is shared).
  * Requests of one connection are answered in order; while one is open the
  * next stays unparsed.  The hook `head` sees a request when its head is there
  * and may answer at once; else the whole body is read, within the account of
@@ -36,6 +37,9 @@ struct http_req;
 
 struct http_header { struct str name, value; };
 
+/* The peer of a Unix socket. */
+#define HTTP_PEER_UNIX "unix"
+
 struct http_req {
 	struct str method;                   /* "GET" */
 	struct str path;                     /* percent-decoded, no query */
@@ -43,7 +47,7 @@ struct http_req {
 	struct http_header *headers;
 	size_t headers_n;
 	struct str body;
-	struct str peer;                     /* "127.0.0.1:4242" */
+	struct str peer;                     /* "127.0.0.1:4242"; HTTP_PEER_UNIX */
 	struct arena arena;                  /* of this request */
 	struct shard *shard;
 	nsec started;
@@ -90,13 +94,41 @@ struct http_hooks {
 	void (*quiet)(void *ctx, struct shard *s);
 };
 
-/* Binds host:port (port 0: any) once; ERR_BUSY with a clear text when it is
- * taken, ERR_DENIED when not permitted. */
+/* An address to listen on. */
+struct http_listen {
+	struct str host;                     /* an IP address or localhost */
+	uint16_t port;                       /* 0: any */
+	struct str path;                     /* of a Unix socket (mode 0600), instead */
+};
+
+struct http_options {
+	const struct http_listen *at;        /* 1 to LIMIT_LISTEN; copied */
+	size_t at_n;
+	/* Sockets that listen already: those of the process before this one, or of systemd.
+	 * The server owns them from the call on.  Each is matched to an address by its own name, a
+	 * port 0 to any port, and those of one address are dealt to the shards in turn; a
+	 * shard without one opens its own.  One of no address is closed. */
+	const int *inherited;
+	size_t inherited_n;
+	unsigned shards;                     /* that will attach */
+	const struct http_hooks *hooks;      /* or NULL; see http_server_hook */
+};
+
+/* ERR_BUSY with a clear text when an address is taken, ERR_DENIED when not permitted.  The
+ * name of a Unix socket that a dead server left is taken over. */
+int  http_server_open(struct http_server **out, const struct http_options *o, struct err *e);
+/* Of one address and no inherited sockets. */
 int  http_server_new(struct http_server **out, struct str host, uint16_t port,
     const struct http_hooks *hooks, struct err *e);
+/* Duplicates of all sockets that listen (close-on-exec), the caller's, for the process after
+ * this one; how many.  Any thread, until the first shard drains.  The names of Unix sockets stay
+ * when the server is freed. */
+size_t http_server_sockets(struct http_server *hs, int *fds, size_t max);
 /* For a server made without hooks (NULL); before the first attach. */
 void http_server_hook(struct http_server *hs, const struct http_hooks *hooks);
-uint16_t http_server_port(const struct http_server *hs);
+uint16_t http_server_port(const struct http_server *hs);       /* of the first address */
+/* Of the nth; 0: a Unix socket. */
+uint16_t http_server_port_at(const struct http_server *hs, size_t nth);
 /* On the shard's thread (post it). */
 int  http_server_attach(struct http_server *hs, struct shard *s, struct err *e);
 /* Stops accepting, closes idle connections, lets open answers end for up to

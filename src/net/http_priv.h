@@ -11,7 +11,8 @@
  *   http_tunnel.c  an answer that somebody else gives byte for byte
  *   http_room.c    what connections hold of the process's accounts, and who goes
  *   http_reply.c   answers: head, body, stream
- *   http_server.c  addresses, listeners, accepting, draining
+ *   http_listen.c  addresses and their sockets
+ *   http_server.c  listeners, accepting, draining
  *   sse.c          events on top of a streamed answer
  *   ws.c           a WebSocket instead of an answer; ws_read.c: from bytes to
  *                  messages, no sockets, no clock
@@ -26,6 +27,7 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/un.h>
 #include <uv.h>
 #include "base/check.h"
 #include "base/limits.h"
@@ -117,6 +119,7 @@ struct http_tunnel {
 };
 
 struct http_listener;
+struct http_door;
 
 /* One request and its answer.  Lives in the listener's pool. */
 struct request {
@@ -319,7 +322,7 @@ void http_conn_closed(struct http_conn *c);
 /* n bytes of those under way were taken; error < 0: no more will be. */
 void http_conn_written(struct http_conn *c, size_t n, int error);
 /* Takes fd, also when it fails. */
-void http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
+void http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
 void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
 void http_conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
 void http_conn_lost(struct http_conn *c);         /* lost, told now */
@@ -405,15 +408,50 @@ void http_tunnel_eof(struct http_conn *c);
 /* Its listener on this shard; NULL: it has none. */
 struct http_listener *http_listener_find(struct http_server *hs, const struct shard *s);
 
+/* Where clients come from: an address, and its sockets no shard has yet. */
+struct http_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un un;
+		struct sockaddr_storage room;
+	} name;
+	socklen_t size;
+	uint16_t port;
+	/* All shards accept from one socket, the first of `ready`, by duplicates. */
+	bool shared;
+	int *ready;
+	size_t ready_n, ready_cap;
+	dev_t made_dev;                      /* of a Unix socket's name; ino 0: none */
+	ino_t made_ino;
+};
+
+/* A listening socket of a shard. */
+struct http_door {
+	uv_poll_t poll;
+	struct http_listener *l;
+	const struct http_address *at;
+	int fd;                              /* guarded by the server's lock */
+};
+
+/* http_listen.c */
+
+int  http_listen_open(struct http_server *hs, const struct http_options *o, struct err *e);
+/* The sockets for the next shard that attaches, appended to its doors. */
+int  http_listen_take(struct http_listener *l, struct err *e);
+void http_listen_close(struct http_server *hs);  /* those that no shard has */
+
 struct http_listener {
 	unsigned mark;
 	struct http_server *hs;
 	struct shard *shard;
 	struct http_listener *next;
-	uv_poll_t poll;                      /* of fd */
-	int fd;
+	struct http_door **doors;
+	size_t doors_n, doors_cap;
+	size_t listening;                    /* doors that are polled */
 	bool paused;                         /* it does not accept, `retry` is set */
-	bool draining, listening, told;
+	bool draining, told;
 	struct wheel_timer retry, drain_end;
 	struct wheel_timer trim;             /* runs while there is traffic */
 	unsigned ended;                      /* since it was set */
@@ -443,10 +481,12 @@ struct http_server {
 	unsigned mark;
 	struct http_hooks hooks;
 	struct http_limits limits;
-	struct sockaddr_storage addr;
-	uint16_t port;
-	int fd;                              /* bound; the first shard takes it */
-	pthread_mutex_t lock;                /* of fd and listeners */
+	struct http_address at[LIMIT_LISTEN];
+	size_t at_n;
+	unsigned shards;                     /* that will attach */
+	unsigned attached;
+	bool handed_over;                    /* names of Unix sockets stay */
+	pthread_mutex_t lock;                /* of sockets and listeners */
 	struct http_listener *listeners;
 	atomic_size_t conns;
 };

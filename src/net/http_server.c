@@ -1,11 +1,5 @@
 /*
- * http_server.c - the address, its listeners, accepting and draining.
- *
- * Every shard has a socket of its own on the same address (SO_REUSEPORT), so
- * the kernel spreads connections.  Such sockets would also share the port
- * with a second server of the same user without a word; a probe without the
- * option finds that out before.  The first socket listens from the start, so
- * clients that come early wait instead of being refused.
+ * http_server.c - listeners, accepting and draining.
  *
  * We accept in a loop of our own: libuv's goes on inside its callback for as
  * long as there are connections and no descriptors for them.  Ours takes a
@@ -13,32 +7,27 @@
  * descriptors.  Without room it asks for some, stops looking at the socket, and
  * goes on when a connection of this shard closes, or at the next try.
  *
- * Threads: `lock` guards the list and the first socket; the rest of a
- * listener is its shard's.
+ * Threads: `lock` guards the list and sockets; the rest of a listener is its
+ * shard's.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "net/http_priv.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/host.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG        1024
 #define ACCEPTS_MAX    64                    /* in one turn of the loop */
 #define POOL_MAX       256                   /* requests kept for reuse, a shard */
 #define SCRATCH_MAX    (256 * KB)
 #define ERRORS_MAX     (16 * KB)
-#define UNACKED_MS     60000u                /* then the other side is gone */
-#define UNSENT_MAX     (64 * KB)             /* in the kernel, where no account is */
 
 static void
 check_listener(const struct http_listener *l)
@@ -47,107 +36,6 @@ check_listener(const struct http_listener *l)
 	assert((l->idle_n == 0) == list_empty(&l->idle));
 	assert(l->pool_n <= POOL_MAX && (l->pool_n == 0) == (l->pool == NULL));
 	assert(!l->told || l->draining);
-}
-
-/* Addresses. */
-
-static int
-read_address(struct http_server *hs, struct str host, uint16_t port, struct err *e)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&hs->addr;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&hs->addr;
-	uint8_t bytes[16];
-
-	if (str_eq_nocase(host, S("localhost")))
-		host = S("127.0.0.1");
-	switch (host_bytes(host, bytes)) {
-	case 4:
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		memcpy(&v4->sin_addr, bytes, 4);
-		return OK;
-	case 16:
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		memcpy(&v6->sin6_addr, bytes, 16);
-		return OK;
-	default:
-		return err_set(e, ERR_INVALID, "cannot listen on \"%.*s\": expected an IP "
-		    "address or localhost", FMT(host));
-	}
-}
-
-static socklen_t
-address_size(const struct http_server *hs)
-{
-	return hs->addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-	    sizeof(struct sockaddr_in);
-}
-
-/* Options that accepted connections inherit are set on the listener once. */
-static int
-open_socket(struct http_server *hs, bool shared)
-{
-	int fd = socket(hs->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, saved;
-	unsigned unacked_ms = UNACKED_MS, unsent = UNSENT_MAX;
-
-	if (fd < 0)
-		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-	    (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0 &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
-	    sizeof unacked_ms) == 0 &&
-	    bind(fd, (const struct sockaddr *)&hs->addr, address_size(hs)) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
-static int
-bind_error(struct str host, uint16_t port, struct err *e)
-{
-	switch (errno) {
-	case EADDRINUSE:
-		return err_set(e, ERR_BUSY, "port %u on %.*s is already in use; "
-		    "choose another with --port", port, FMT(host));
-	case EACCES:
-	case EPERM:
-		return err_set(e, ERR_DENIED, "port %u on %.*s is not permitted; "
-		    "choose one above 1023 with --port", port, FMT(host));
-	case EADDRNOTAVAIL:
-		return err_set(e, ERR_INVALID, "%.*s is not an address of this machine",
-		    FMT(host));
-	default:
-		return err_set(e, ERR_IO, "listen on %.*s:%u: %s", FMT(host), port,
-		    strerror(errno));
-	}
-}
-
-static int
-open_first(struct http_server *hs, struct str host, uint16_t port, struct err *e)
-{
-	socklen_t size = sizeof hs->addr;
-	int probe;
-
-	if (port != 0) {
-		probe = open_socket(hs, false);
-		if (probe < 0)
-			return bind_error(host, port, e);
-		close(probe);
-	}
-	hs->fd = open_socket(hs, true);
-	if (hs->fd < 0 || listen(hs->fd, BACKLOG) != 0 ||
-	    getsockname(hs->fd, (struct sockaddr *)&hs->addr, &size) != 0)
-		return bind_error(host, port, e);
-	hs->port = ntohs(hs->addr.ss_family == AF_INET6 ?
-	    ((const struct sockaddr_in6 *)&hs->addr)->sin6_port :
-	    ((const struct sockaddr_in *)&hs->addr)->sin_port);
-	return OK;
 }
 
 void
@@ -160,17 +48,15 @@ http_server_hook(struct http_server *hs, const struct http_hooks *hooks)
 }
 
 int
-http_server_new(struct http_server **out, struct str host, uint16_t port,
-    const struct http_hooks *hooks, struct err *e)
+http_server_open(struct http_server **out, const struct http_options *o, struct err *e)
 {
 	struct http_server *hs = mem_new(struct http_server);
 	int rc;
 
 	*out = NULL;
 	hs->mark = SERVER_MARK;
-	hs->fd = -1;
-	if (hooks != NULL)
-		http_server_hook(hs, hooks);
+	if (o->hooks != NULL)
+		http_server_hook(hs, o->hooks);
 	hs->limits = (struct http_limits){
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
 		.body_slow = LIMIT_HTTP_BODY_SLOW_MS, .body_rate = LIMIT_HTTP_BODY_RATE,
@@ -186,9 +72,7 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 	};
 	pthread_mutex_init(&hs->lock, NULL);
 	atomic_init(&hs->conns, 0);
-	rc = read_address(hs, host, port, e);
-	if (rc == OK)
-		rc = open_first(hs, host, port, e);
+	rc = http_listen_open(hs, o, e);
 	if (rc != OK) {
 		http_server_free(hs);
 		return rc;
@@ -197,10 +81,27 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 	return OK;
 }
 
+int
+http_server_new(struct http_server **out, struct str host, uint16_t port,
+    const struct http_hooks *hooks, struct err *e)
+{
+	const struct http_listen at = { .host = host, .port = port };
+
+	return http_server_open(out, &(struct http_options){ .at = &at, .at_n = 1,
+	    .shards = 1, .hooks = hooks }, e);
+}
+
 uint16_t
 http_server_port(const struct http_server *hs)
 {
-	return hs->port;
+	return http_server_port_at(hs, 0);
+}
+
+uint16_t
+http_server_port_at(const struct http_server *hs, size_t nth)
+{
+	assert(nth < hs->at_n);
+	return hs->at[nth].port;
 }
 
 size_t
@@ -220,6 +121,10 @@ http_conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
 {
 	char host[INET6_ADDRSTRLEN] = "";
 
+	if (a->ss_family == AF_UNIX) {
+		snprintf(c->peer, sizeof c->peer, "%s", HTTP_PEER_UNIX);
+		return;
+	}
 	uv_ip_name((const struct sockaddr *)a, host, sizeof host);
 	if (a->ss_family == AF_INET6)
 		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
@@ -323,7 +228,8 @@ pause_accepting(struct http_listener *l, enum files_rank lacks)
 {
 	files_ask(lacks);
 	l->paused = true;
-	uv_poll_stop(&l->poll);
+	for (size_t i = 0; i < l->listening; i++)
+		uv_poll_stop(&l->doors[i]->poll);
 	shard_timer_set(l->shard, &l->retry, FILES_RETRY_MS);
 }
 
@@ -339,8 +245,10 @@ is_of_one(int error)
 /* One connection waits, or the poll would not have fired; the next turn tells
  * whether others do.  So nothing is closed for a connection that is not there. */
 static void
-accept_some(struct http_listener *l)
+accept_some(struct http_door *d)
 {
+	struct http_listener *l = d->l;
+
 	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		struct sockaddr_storage peer = { 0 };
 		socklen_t size = sizeof peer;
@@ -352,10 +260,10 @@ accept_some(struct http_listener *l)
 				pause_accepting(l, lacks);
 			return;
 		}
-		fd = accept4(l->fd, (struct sockaddr *)&peer, &size,
+		fd = accept4(d->fd, (struct sockaddr *)&peer, &size,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			http_conn_accept(l, fd, &peer);
+			http_conn_accept(d, fd, &peer);
 			continue;
 		}
 		uncount_one(l);
@@ -372,9 +280,18 @@ accept_some(struct http_listener *l)
 static void
 on_connection(uv_poll_t *poll, int status, int events)
 {
+	struct http_door *d = poll->data;
+
 	(void)status, (void)events;          /* the reason comes from accept4 */
-	check_listener(poll->data);
-	accept_some(poll->data);
+	check_listener(d->l);
+	accept_some(d);
+}
+
+static void
+start_accepting(struct http_listener *l)
+{
+	for (size_t i = 0; i < l->listening; i++)
+		uv_poll_start(&l->doors[i]->poll, UV_READABLE, on_connection);
 }
 
 static void
@@ -384,7 +301,7 @@ resume_accepting(struct http_listener *l)
 		return;
 	l->paused = false;
 	shard_timer_cancel(l->shard, &l->retry);
-	uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	start_accepting(l);
 }
 
 static void
@@ -441,13 +358,30 @@ static void
 free_listener(struct http_listener *l)
 {
 	check_listener(l);
-	assert(list_empty(&l->conns) && l->requests == 0 && !l->listening);
+	assert(list_empty(&l->conns) && l->requests == 0 && l->listening == 0);
 	assert(l->lender == NULL);
 	CHECK_END(l);
+	for (size_t i = 0; i < l->doors_n; i++)
+		free(l->doors[i]);
+	free(l->doors);
 	http_listener_free_pool(l);
 	buf_release(&l->scratch);
 	buf_release(&l->errors);
 	free(l);
+}
+
+static int
+open_doors(struct http_listener *l, struct err *e)
+{
+	for (; l->listening < l->doors_n; l->listening++) {
+		struct http_door *d = l->doors[l->listening];
+		int rc = uv_poll_init(shard_loop(l->shard), &d->poll, d->fd);
+
+		if (rc != 0)
+			return err_set(e, ERR_IO, "listen: %s", uv_strerror(rc));
+		d->poll.data = d;
+	}
+	return OK;
 }
 
 static void
@@ -463,40 +397,28 @@ int
 http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 {
 	struct http_listener *l = mem_new(struct http_listener);
-	int fd, rc;
+	int rc;
 
 	CHECK_MARK(hs, SERVER_MARK);
 	l->mark = LISTENER_MARK;
 	list_init(&l->conns);
 	list_init(&l->idle);
-	pthread_mutex_lock(&hs->lock);
-	fd = hs->fd;
-	hs->fd = -1;
-	pthread_mutex_unlock(&hs->lock);
 	l->hs = hs;
 	l->shard = s;
 	l->retry.fire = on_retry;
 	http_room_listener_init(l);
 	l->scratch = BUF(SCRATCH_MAX);
 	l->errors = BUF(ERRORS_MAX);
-	if (fd < 0)
-		fd = open_socket(hs, true);
-	rc = fd < 0 || listen(fd, BACKLOG) != 0 ? uv_translate_sys_error(errno) :
-	    uv_poll_init(shard_loop(s), &l->poll, fd);
-	if (rc < 0) {
-		if (fd >= 0)
-			close(fd);
+	rc = http_listen_take(l, e);
+	if (rc != OK) {
 		free_listener(l);
-		return err_set(e, ERR_IO, "listen on port %u: %s", hs->port,
-		    uv_strerror(rc));
+		return rc;
 	}
-	l->fd = fd;
-	l->poll.data = l;
-	uv_poll_start(&l->poll, UV_READABLE, on_connection);
 	l->lender = files_lender_new(s, FILES_CLIENTS, yield_idle, l);
-	l->listening = true;
 	remember(hs, l);
-	return OK;
+	rc = open_doors(l, e);               /* a drain closes those that are open */
+	start_accepting(l);
+	return rc;
 }
 
 /* Draining. */
@@ -512,7 +434,7 @@ tell_drained(struct shard_job *job)
 static void
 check_drained(struct http_listener *l)
 {
-	if (l->told || l->listening || !list_empty(&l->conns) || l->requests > 0)
+	if (l->told || l->listening > 0 || !list_empty(&l->conns) || l->requests > 0)
 		return;
 	l->told = true;
 	files_lender_free(l->lender);
@@ -536,15 +458,27 @@ http_listener_conn_closed(struct http_listener *l, struct http_conn *c)
 		check_drained(l);
 }
 
+/* Of a door of l that is not polled. */
 static void
-on_listener_closed(uv_handle_t *h)
+shut_door(struct http_door *d)
 {
-	struct http_listener *l = h->data;
+	struct http_server *hs = d->l->hs;
 
-	check_listener(l);
-	l->listening = false;
-	close(l->fd);
-	check_drained(l);
+	pthread_mutex_lock(&hs->lock);
+	close(d->fd);
+	d->fd = -1;
+	pthread_mutex_unlock(&hs->lock);
+}
+
+static void
+on_door_closed(uv_handle_t *h)
+{
+	struct http_door *d = h->data;
+
+	check_listener(d->l);
+	d->l->listening--;
+	shut_door(d);
+	check_drained(d->l);
 }
 
 /* Ending one connection may end others, but frees none before this turn is
@@ -576,16 +510,27 @@ http_server_drain(struct http_server *hs, struct shard *s,
 {
 	struct http_listener *l = http_listener_find(hs, s);
 
-	assert(l != NULL && !l->draining);
+	if (l == NULL) {                     /* the start failed before */
+		done(ctx);
+		return;
+	}
+	assert(!l->draining);
+	http_listen_close(hs);
 	l->draining = true;
 	l->done = done;
 	l->done_ctx = ctx;
 	shard_timer_cancel(s, &l->retry);
-	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+	for (size_t i = 0; i < l->doors_n; i++)
+		if (i < l->listening)
+			uv_close((uv_handle_t *)&l->doors[i]->poll, on_door_closed);
+		else
+			shut_door(l->doors[i]);
 	for (struct list *i = l->conns.next; i != &l->conns; i = i->next)
 		http_conn_drain(conn_of(i));
 	l->drain_end.fire = on_drain_end;
 	shard_timer_set(s, &l->drain_end, hs->limits.drain);
+	if (l->listening == 0)
+		check_drained(l);
 }
 
 void
@@ -600,8 +545,7 @@ http_server_free(struct http_server *hs)
 		hs->listeners = l->next;
 		free_listener(l);
 	}
-	if (hs->fd >= 0)
-		close(hs->fd);
+	http_listen_close(hs);
 	pthread_mutex_destroy(&hs->lock);
 	CHECK_END(hs);
 	free(hs);

@@ -113,8 +113,9 @@ static const struct wire socket_wire = {
 };
 
 void
-http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
+http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer)
 {
+	struct http_listener *l = d->l;
 	struct http_conn *c = http_conn_new(l, &socket_wire);
 	int rc;
 

@@ -127,7 +127,7 @@ handle(void *ctx, struct http_req *r)
 {
 	struct serve *s = ctx;
 
-	CHECK(str_starts(r->peer, S("127.0.0.1:")));
+	CHECK(str_starts(r->peer, S("127.0.0.1:")) || str_eq(r->peer, S(HTTP_PEER_UNIX)));
 	atomic_fetch_add(&s->handled[shard_id(r->shard)], 1);
 	r->user = s;
 	if (str_starts(r->path, S("/query"))) {
@@ -150,7 +150,16 @@ handle(void *ctx, struct http_req *r)
 struct serve *
 serve_new(unsigned shards)
 {
+	const struct http_listen at = { .host = S("127.0.0.1") };
+
+	return serve_with(shards, &(struct http_options){ .at = &at, .at_n = 1, .shards = shards });
+}
+
+struct serve *
+serve_with(unsigned shards, const struct http_options *options)
+{
 	struct serve *s = mem_new(struct serve);
+	struct http_options o = *options;
 	const struct http_hooks hooks = {
 		.head = head, .handle = handle, .error_body = error_body,
 		.error_lines = S("x-refused: yes\r\n"),
@@ -160,7 +169,8 @@ serve_new(unsigned shards)
 
 	CHECK(pipe(s->events) == 0);
 	s->n = shards;
-	CHECK_RC(http_server_new(&s->hs, S("127.0.0.1"), 0, &hooks, &e), OK);
+	o.hooks = &hooks;
+	CHECK_RC(http_server_open(&s->hs, &o, &e), OK);
 	for (unsigned i = 0; i < shards; i++)
 		CHECK_RC(shard_new(&s->shards[i], i, &e), OK);
 	return s;

@@ -30,6 +30,7 @@ struct serve {
 };
 
 struct serve *serve_new(unsigned shards);    /* not yet attached: tune it */
+struct serve *serve_with(unsigned shards, const struct http_options *o); /* the same */
 void serve_run(struct serve *s);
 struct serve *serve_start(unsigned shards);  /* both */
 void serve_stop(struct serve *s);            /* drains; everything is freed */
