@@ -509,7 +509,8 @@ call_may_item(struct call *c, struct str ns, struct str key, struct str value_js
 
 /* ---- the audit log ------------------------------------------------------------------- */
 
-/* Changes of what other callers share, and deletions. */
+/* Changes of what other callers share, and deletions; and whatever operators do with what
+ * other owners have (c->other). */
 static bool
 is_audited(enum access a)
 {
@@ -527,16 +528,20 @@ is_audited(enum access a)
 static struct audit_line
 line_of(const struct call *c, const char *action, const char *phase, int status)
 {
+	struct str object = c->r->path;
+
+	if (c->other.n > 0)
+		object = arena_fmt(&c->r->arena, "%.*s?owner=%.*s", FMT(object), FMT(c->other));
 	return (struct audit_line){ .id = c->audited, .at = shard_wall(c->r->shard),
 	    .phase = phase, .who = &c->who, .action = action,
-	    .method = c->r->method, .object = c->r->path, .remote = c->r->peer,
+	    .method = c->r->method, .object = object, .remote = c->r->peer,
 	    .status = status };
 }
 
 int
 call_audit(struct call *c)
 {
-	return is_audited(c->route->access) ?
+	return is_audited(c->route->access) || c->other.n > 0 ?
 	    call_audit_as(c, access_name(c->route->access)) : OK;
 }
 

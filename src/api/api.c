@@ -216,6 +216,23 @@ owner_interned(struct call *c)
 	return call_begin(c);
 }
 
+/* An operator asks for what another owner has.  Nobody is made an owner by that. */
+static int
+other_owner(struct call *c)
+{
+	struct str subject = str_cut(param_str(c, "owner"), LIMIT_NAME_BYTES);
+	int rc;
+
+	c->other = subject;
+	if (auth_enabled(c->api->shared->o.auth) && !principal_has(&c->who, S(SCOPE_ADMIN)))
+		return err_set(&c->err, ERR_DENIED, "owner: what others have is for operators: "
+		    "it needs the scope admin");
+	rc = store_owner_find(c->api->reader, subject, &c->owner);
+	if (rc == ERR_NOTFOUND)
+		return err_set(&c->err, rc, "there is no owner \"%.*s\"", FMT(str_cut(subject, 100)));
+	return rc < 0 ? err_set(&c->err, rc, "owner look-up: %s", rc_text(rc)) : call_begin(c);
+}
+
 /* Finds the owner's number: in the cache, on disk, or by making one. */
 static int
 call_owner(struct call *c)
@@ -224,6 +241,8 @@ call_owner(struct call *c)
 	const struct owner *o;
 	int rc;
 
+	if ((c->route->flags & ROUTE_OWNER) != 0 && param_str(c, "owner").p != NULL)
+		return other_owner(c);
 	o = map_get(&c->api->owners, &subject);
 	if (o != NULL) {
 		c->owner = o->id;

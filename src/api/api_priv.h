@@ -103,6 +103,7 @@ struct call {
 	struct uuid audited;                 /* the id of its audit lines; zero: none */
 	const char *audited_as;
 	owner_t owner;
+	struct str other;                    /* of whom an operator asks; or empty */
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
 	/* Of a command (command.h): tells a failure its own way; or NULL. */
@@ -170,6 +171,7 @@ struct call {
 		struct store_interrupt_search interrupt_search;
 		struct store_run_list run_list;
 		struct store_run_active run_active;
+		struct store_run_search run_search;
 		struct store_usage_get usage_get;
 		struct store_node_list node_list;
 		struct store_transcript transcript;
@@ -504,7 +506,7 @@ handler api_interrupt_list, api_usage, api_cluster;
 handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */
-handler api_run_batch, api_run_cancel_many, api_thread_stream;
+handler api_run_batch, api_run_cancel_many, api_run_search, api_thread_stream;
 handler api_command, api_events, api_socket;          /* of the thread protocol */
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;

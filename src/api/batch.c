@@ -395,6 +395,51 @@ api_runs_end(struct call *c, const struct uuid *assistant, struct str why,
 	return next_page(x);
 }
 
+/* Runs of any threads, each with its thread: as a search has found them. */
+static struct store_run_name *
+read_runs(struct call *c, size_t *n)
+{
+	struct store_run_name *runs = NULL;
+	struct fields all, one;
+
+	*n = 0;
+	if (!fields_array(c->in, "runs", LIMIT_CANCEL_RUNS, &all))
+		return NULL;
+	runs = arena_alloc(&c->r->arena, LIMIT_CANCEL_RUNS * sizeof *runs);
+	if (runs == NULL)
+		fields_fail(c->in, "runs", ERR_TOOBIG, "the request is too large");
+	while (runs != NULL && fields_next(&all, &one)) {
+		struct str thread = STR_NONE, run = STR_NONE;
+
+		fields_need_str(&one, "thread_id", LIMIT_NAME_BYTES, "a UUID", &thread);
+		fields_need_str(&one, "run_id", LIMIT_NAME_BYTES, "a UUID", &run);
+		if (one.rc == OK && !uuid_parse(thread, &runs[*n].thread_id))
+			fields_fail(&one, "thread_id", ERR_INVALID, "expected a UUID");
+		if (one.rc == OK && !uuid_parse(run, &runs[*n].run_id))
+			fields_fail(&one, "run_id", ERR_INVALID, "expected a UUID");
+		++*n;
+	}
+	if (c->in->rc == OK && *n == 0)
+		fields_fail(c->in, "runs", ERR_INVALID, "expected at least one run");
+	if (c->in->rc == OK && (fields_any(c->in, "status") != NULL ||
+	    fields_any(c->in, "thread_id") != NULL || fields_any(c->in, "run_ids") != NULL))
+		fields_fail(c->in, "runs", ERR_INVALID, "not together with status, thread_id and "
+		    "run_ids");
+	return runs;
+}
+
+static int
+cancel_runs(struct cancels *x, const struct store_run_name *runs, size_t n)
+{
+	x->named = true;
+	x->c->in = NULL;
+	x->left = 1;
+	for (size_t i = 0; i < n; i++)
+		cancel_one(x, &runs[i].thread_id, &runs[i].run_id);
+	cancels_settled(x);
+	return OK;
+}
+
 /* thread_id and run_ids go together, and not with a status. */
 static bool
 read_whom(struct call *c, struct cancels *x, struct words *ids)
@@ -424,8 +469,10 @@ api_run_cancel_many(struct call *c)
 {
 	static const char *const actions[] = { "interrupt", "rollback", NULL };
 	struct cancels *x = arena_new(&c->r->arena, struct cancels);
+	struct store_run_name *these;
 	struct uuid *runs;
 	struct words ids;
+	size_t n;
 	int action = 0;
 
 	assert(x != NULL);
@@ -433,6 +480,9 @@ api_run_cancel_many(struct call *c)
 	x->why = S("api: cancelled by request");
 	param_word(c, "action", actions, &action);
 	x->rollback = action == 1;
+	these = read_runs(c, &n);
+	if (these != NULL)
+		return c->in->rc == OK ? cancel_runs(x, these, n) : c->in->rc;
 	if (!read_whom(c, x, &ids))
 		return c->in->rc;
 	if (!x->named)

@@ -38,6 +38,7 @@ enum route_flags {
 	ROUTE_KEEPS = 16384,                 /* with BODY: it is kept, however large: another node
 	                                        may turn out to be the one that takes it */
 	ROUTE_MODULE = 8192,                 /* reads a module of WebAssembly */
+	ROUTE_OWNER = 32768,                 /* `owner`: operators may name whose it is about */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */
 };

@@ -230,8 +230,8 @@ const struct route routes[] = {
 	  INPUT, api_run_start, "Start a run and stream its events", RUN_BODY,
 	  "server-sent events", 200, PLACE_RUN, WATCH_STREAM },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}", THREADS_READ,
-	  ROUTE_READS, NONE, api_run_get,
-	  "Get a run", NULL, "the run", 200 },
+	  ROUTE_READS | ROUTE_OWNER, NONE, api_run_get,
+	  "Get a run", "query: owner (scope admin)", "the run", 200 },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/agent", THREADS_READ,
 	  ROUTE_READS, NONE,
 	  api_run_agent, "Get the definition that a run goes by", NULL,
@@ -263,10 +263,17 @@ const struct route routes[] = {
 	  api_run_batch,
 	  "Start many runs without a thread, in the background, or none of them",
 	  "an array of: " STATELESS_BODY, "an array of runs, in the same order", 200 },
-	{ "POST", "/runs/cancel", THREADS_UPDATE, ROUTE_BODY, SMALL, api_run_cancel_many,
-	  "Cancel runs of a thread, or all that have a status", "thread_id and run_ids, or "
-	  "status (pending, running, all); query: action (interrupt, rollback)", "nothing; "
-	  "404 when one of them is not there, or none has the status", 204 },
+	{ "POST", "/runs/cancel", THREADS_UPDATE, ROUTE_BODY | ROUTE_OWNER, OBJECT,
+	  api_run_cancel_many, "Cancel runs of a thread, or all that have a status, or these",
+	  "thread_id and run_ids; or status (pending, running, all); or runs: an array of "
+	  "{thread_id, run_id}; query: action (interrupt, rollback), owner (scope admin)",
+	  "nothing; 404 when one of them is not there, or none has the status", 204 },
+	{ "POST", "/runs/search", THREADS_SEARCH,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER, SMALL, api_run_search,
+	  "Find runs of all threads, newest first", "status: an array (those under way without "
+	  "it), thread_id, assistant_id, older_than_s, limit, after; query: owner (scope admin)",
+	  "runs: run_id, thread_id, assistant_id, graph_id, status, created_at, updated_at; "
+	  "next: what `after` takes for the next page, or null", 200 },
 	{ "POST", "/runs/wait", THREADS_CREATE_RUN, ROUTE_BODY, INPUT, api_run_start,
 	  "Run without a thread and wait for the values", STATELESS_BODY,
 	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },

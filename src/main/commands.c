@@ -82,6 +82,10 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_workers_forget] = { .min = 1, .max = 1, .own = cmd_workers_flags,
 	    .detail = "Not while a worker serves it." },
 	[COMMAND_workers_log] = { .own = cmd_workers_log_flags },
+	[COMMAND_runs_list] = { .own = cmd_runs_flags },
+	[COMMAND_runs_show] = { .min = 2, .max = 2, .own = cmd_runs_show_flags },
+	[COMMAND_runs_cancel] = { .own = cmd_runs_cancel_flags, .detail = "Says how many they "
+	    "are and asks, unless --yes is given.  Runs that end meanwhile stay as they ended." },
 	[COMMAND_agent_check] = { .min = 1, .max = -1 },
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },
 	[COMMAND_agent_run] = { .min = 1, .max = 1, .own = cmd_agent_run_flags },

@@ -81,6 +81,12 @@
 	    "show who tried which task, and how it ended")                    \
 	X(workers_forget, "workers forget", "GRAPH",                          \
 	    "end a graph that workers served: its assistant goes, its name is free") \
+	X(runs_list,     "runs list",     "",                                 \
+	    "list runs of all threads, newest first")                         \
+	X(runs_show,     "runs show",     "THREAD RUN",                       \
+	    "show one of them")                                               \
+	X(runs_cancel,   "runs cancel",   "",                                 \
+	    "cancel runs under way: those that the flags name, or all")       \
 	X(agent_check,   "agent check",   "FILE...",                          \
 	    "check files of agents, and who calls whom")                      \
 	X(agent_show,    "agent show",    "FILE",                             \

@@ -132,3 +132,50 @@ run_active(struct store *st, struct store_cmd *c)
 	return run_names_read(&q, c->arena, &x->found, &x->found_n);
 }
 const struct op store_op_run_active = { .run = run_active, .lane = OP_READ_SHORT };
+
+static void
+found_read(struct query *q, struct store_run_found *f, struct arena *a)
+{
+	f->seq = query_i64(q, 0);
+	f->thread_id = query_uuid(q, 1);
+	f->run_id = query_uuid(q, 2);
+	f->assistant_id = query_uuid(q, 3);
+	f->status = (enum run_status)query_i64(q, 4);
+	f->created = query_i64(q, 5);
+	f->updated = query_i64(q, 6);
+	f->graph_id = query_str(q, 7, a);
+}
+
+/* What is under way has an index of its own, and so has a thread. */
+static int
+run_search(struct store *st, struct store_cmd *c)
+{
+	static const unsigned under_way = 1 << RUN_PENDING | 1 << RUN_RUNNING;
+	struct store_run_search *x = (struct store_run_search *)c;
+	enum sql text = x->thread_seq != 0 ? SQL_RUNS_FOUND_OF :
+	    (x->statuses & ~under_way) == 0 ? SQL_RUNS_FOUND_ACTIVE : SQL_RUNS_FOUND;
+	struct query q;
+	int rc;
+
+	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS);
+	x->found_n = 0;
+	x->more = false;
+	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
+	rc = arena_rc(c->arena);
+	q = query_of(&st->slow, text, db_i64(c->owner), db_i64(x->statuses),
+	    db_i64(x->thread_seq),
+	    uuid_is_zero(&x->assistant) ? db_null() : db_uuid(&x->assistant),
+	    db_i64(x->before > 0 ? x->before : INT64_MAX),
+	    db_i64(x->behind > 0 ? x->behind : INT64_MAX), db_i64(x->limit + 1));
+	while (rc == OK) {
+		rc = query_row(&q);
+		x->more = rc == OK && x->found_n == (size_t)x->limit;
+		if (x->more)
+			break;
+		if (rc == OK)
+			found_read(&q, &x->found[x->found_n++], c->arena);
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? arena_rc(c->arena) : rc;
+}
+const struct op store_op_run_search = { .run = run_search, .lane = OP_READ };

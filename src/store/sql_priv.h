@@ -82,6 +82,11 @@
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
 	" r.error, r.created, r.updated, r.agent, r.cancel_reason, r.held "
+#define RUN_FOUND "SELECT r.seq, t.uuid, r.uuid, r.assistant, r.status, r.created," \
+	" r.updated, r.graph FROM "
+#define RUN_WANTED "+t.owner = ?1 AND (CAST(?2 AS bigint) & (1 << CAST(r.status AS integer))) <> 0" \
+	" AND (r.assistant = ?4 OR ?4 IS NULL) AND r.created < ?5 AND r.seq < ?6" \
+	" ORDER BY r.seq DESC LIMIT ?7"
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
@@ -321,6 +326,13 @@
 	    " WHERE r.status < 2 AND t.owner = ?1 AND (?2 < 0 OR r.status = ?2)" \
 	    " AND r.seq > ?3 AND (r.assistant = ?5 OR ?5 IS NULL)"             \
 	    " ORDER BY r.seq LIMIT ?4")                                        \
+	/* ?3: of one thread, in RUNS_OF alone */                              \
+	X(RUNS_FOUND_ACTIVE, RUN_FOUND "run r INDEXED BY run_active CROSS JOIN thread t" \
+	    " ON t.seq = r.thread WHERE r.status < 2 AND ?3 = 0 AND " RUN_WANTED) \
+	X(RUNS_FOUND, RUN_FOUND "run r CROSS JOIN thread t ON t.seq = r.thread" \
+	    " WHERE ?3 = 0 AND " RUN_WANTED)                                   \
+	X(RUNS_FOUND_OF, RUN_FOUND "thread t CROSS JOIN run r ON r.thread = t.seq" \
+	    " WHERE t.seq = ?3 AND " RUN_WANTED)                               \
 	X(RUN_ACTIVE_OF, "SELECT 1 FROM run r INDEXED BY run_active CROSS JOIN" \
 	    " thread t ON t.seq = r.thread"                                    \
 	    " WHERE r.status < 2 AND r.assistant = ? AND t.owner = ? LIMIT 1") \

@@ -104,6 +104,7 @@ const rows = {
   "POST /runs/wait": [{ ...run, assistant_id: a }, 404],
   "POST /runs/batch": [[{ ...run, assistant_id: a }], 404],
   "POST /runs/cancel": [{ thread_id: t, run_ids: [r] }, 404],
+  "POST /runs/search": [{ status: ["pending", "running", "success", "error", "interrupted"] }, 200, (x) => x.json.runs.length === 0],
   "GET /threads/{thread_id}/stream": [, 404],
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
   "GET /runs/{run_id}/stream": [, 200, noRun],

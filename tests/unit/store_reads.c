@@ -205,6 +205,52 @@ CONTRACT(runs_under_way)
 	CHECK_INT(n, 0);
 }
 
+static struct str
+found(struct fix *f, owner_t owner, struct store_run_search x)
+{
+	struct str s = S("");
+
+	CHECK_RC(fix_do(f, &x, STORE_RUN_SEARCH, owner), OK);
+	for (size_t i = 0; i < x.found_n; i++)
+		s = arena_fmt(&f->a, "%.*s%s%u", FMT(s), i == 0 ? "" : ",",
+		    x.found[i].run_id.b[15]);
+	return arena_fmt(&f->a, "%.*s%s", FMT(s), x.more ? "+" : "");
+}
+
+/* Goal: an owner's runs of all threads, by status, age, thread and assistant, in pages that
+ * begin behind a run. */
+CONTRACT(run_search)
+{
+	struct store_run_create behind = run_new(1, 2), held = run_new(2, 3);
+	struct store_run first = start_run(f, 7, 1, 1), done = start_run(f, 7, 3, 4);
+	const unsigned way = 1 << RUN_PENDING | 1 << RUN_RUNNING, any = 63;
+	struct uuid other = id_of(ID_ASSISTANT, 2);
+
+	start_run(f, 8, 4, 5);
+	held.create_thread = true;
+	held.run.held = 9999;
+	held.run.assistant_id = other;
+	CHECK_RC(fix_do(f, &behind, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &held, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(finish_run(f, 7, &done, NULL, 0), OK);
+#define FOUND(owner, ...) found(f, owner, (struct store_run_search){ __VA_ARGS__ })
+	CHECK_STR(FOUND(7, .statuses = way, .limit = 10), "3,2,1");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 10), "3,2,4,1");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 2), "3,2+");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 10, .behind = done.seq), "1");
+	CHECK_STR(FOUND(7, .statuses = way, .limit = 10, .behind = first.seq), "");
+	CHECK_STR(FOUND(7, .statuses = 1 << RUN_PENDING, .limit = 10), "3,2");
+	CHECK_STR(FOUND(7, .statuses = 1 << RUN_SUCCESS, .limit = 10), "4");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 10, .assistant = other), "3");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 10, .thread_seq = first.thread_seq), "2,1");
+	CHECK_STR(FOUND(7, .statuses = 1 << RUN_RUNNING, .limit = 10,
+	    .thread_seq = first.thread_seq), "1");
+	CHECK_STR(FOUND(7, .statuses = any, .limit = 10, .before = 3003), "2,1");
+	CHECK_STR(FOUND(7, .statuses = 0, .limit = 10), "");
+	CHECK_STR(FOUND(8, .statuses = any, .limit = 10), "5");
+	CHECK_STR(FOUND(8, .statuses = any, .limit = 10, .thread_seq = first.thread_seq), "");
+}
+
 /* ---- search -------------------------------------------------------------- */
 
 static void
