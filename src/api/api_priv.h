@@ -26,6 +26,7 @@
 #include "run/update.h"
 #include "store/assistant.h"
 #include "store/cron.h"
+#include "store/find.h"
 #include "store/hook.h"
 #include "store/items.h"
 #include "store/mail.h"

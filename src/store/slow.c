@@ -15,6 +15,7 @@
  */
 #include <assert.h>
 
+#include "store/find.h"
 #include "store/store_priv.h"
 
 struct db *

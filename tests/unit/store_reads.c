@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "store/find.h"
+
 /* ---- history ------------------------------------------------------------- */
 
 static struct store_history
