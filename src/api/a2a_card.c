@@ -12,7 +12,7 @@
 static void
 add_url(struct call *c, struct buf *b, const struct store_assistant *a)
 {
-	bool https = str_eq_nocase(http_header(c->r, S("x-forwarded-proto")), S("https"));
+	bool https = c->r->secure || str_eq_nocase(http_header(c->r, S("x-forwarded-proto")), S("https"));
 	struct buf url = BUF(4 * KB);
 
 	buf_add_fmt(&url, "%s://%.*s%.*s/a2a/", https ? "https" : "http",

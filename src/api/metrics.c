@@ -19,6 +19,7 @@
 #include "mail/host/office.h"
 #include "net/client.h"
 #include "net/files.h"
+#include "net/tls.h"
 #include "run/hook.h"
 #include "wasm/agent/agents.h"
 #include "worker/desk.h"
@@ -106,6 +107,16 @@ agents_live(const struct office_stats *s)
 	X(cohort_http_output_bytes, gauge,                                    \
 	    "Bytes of answers and events that wait for their clients.",       \
 	    account_used(&account_output))                                    \
+	X(cohort_tls_connections, gauge, "Connections by TLS, handshakes under way among " \
+	    "them.", (double)atomic_load_explicit(&tls_open_now, memory_order_relaxed)) \
+	X(cohort_tls_bytes, gauge, "What they are counted as.", account_used(&account_tls)) \
+	X(cohort_tls_handshakes_total, counter, "Handshakes that were done.", load(&tls_handshakes)) \
+	X(cohort_tls_resumed_total, counter, "Those that resumed a session.", load(&tls_resumed)) \
+	X(cohort_tls_handshakes_failed_total, counter, "Handshakes that were not.", \
+	    load(&tls_handshakes_failed))                                     \
+	X(cohort_tls_certificate_end_seconds, gauge, "When the first of the certificates ends, in " \
+	    "Unix time; 0: there is none.",                                   \
+	    (double)atomic_load_explicit(&tls_ends_at, memory_order_relaxed)) \
 	X(cohort_relay_sent_total, counter,                                   \
 	    "Requests that another node was asked to serve.", f->relay.sent)  \
 	X(cohort_relay_served_total, counter,                                 \

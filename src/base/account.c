@@ -18,6 +18,7 @@
 struct account account_files = { .name = "files", .capacity = SIZE_MAX };
 struct account account_bodies = { .name = "bodies", .capacity = SIZE_MAX };
 struct account account_output = { .name = "output", .capacity = SIZE_MAX };
+struct account account_tls = { .name = "tls", .capacity = SIZE_MAX };
 struct account account_mail = { .name = "mail", .capacity = SIZE_MAX };
 struct account account_vectors = { .name = "vectors", .capacity = SIZE_MAX };
 

@@ -31,6 +31,7 @@ struct account {
 extern struct account account_files;         /* open descriptors */
 extern struct account account_bodies;        /* buffered request bodies, bytes */
 extern struct account account_output;        /* encoded, unsent output, bytes */
+extern struct account account_tls;           /* connections with TLS, bytes */
 extern struct account account_mail;          /* messages that wait for agents, bytes */
 extern struct account account_vectors;       /* embeddings kept for searches, bytes */
 

@@ -78,6 +78,13 @@
 	X(AGENTS_LIVE,         1000000,   "agents", "with a mailbox, of one server") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
+	X(TLS_CERTIFICATES,    64,        "certificates", "that one server has; the host that a client names chooses") \
+	X(TLS_HANDSHAKE_MS,    10000,     "ms",     "from connecting to the end of the handshake") \
+	X(TLS_HANDSHAKE_BYTES, 65536,     "bytes",  "that one handshake is counted as, of TLS_BYTES") \
+	X(TLS_CONN_BYTES,      16384,     "bytes",  "that a connection with TLS is counted as, of TLS_BYTES") \
+	X(TLS_BYTES,           536870912, "bytes",  "of connections with TLS, beside what they read and write; or a quarter of the memory, if that is less; past it the oldest handshake goes, or the new one") \
+	X(TLS_TICKET_MS,       3600000,   "ms",     "a key of session tickets seals so long, and opens for twice as long after") \
+	X(TLS_WARN_DAYS,       14,        "days",   "before its end a certificate is logged daily") \
 	X(LISTEN,              16,        "addresses", "that one server listens on") \
 	X(SHARDS,              64,        "event loops", "of one process") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "main/ways.h"
 
 #define DEFAULT_FILE "cohort.yaml"
 
@@ -442,6 +443,8 @@ check_together(const struct config *c, struct err *e)
 			    c->at[claims[i]].origin, config_settings[claims[i]].key);
 	}
 	rc = check_auth(c, e);
+	if (rc == OK)
+		rc = ways_check(c, e);
 	return rc == OK ? config_check_cluster(c, e) : rc;
 }
 

@@ -18,7 +18,7 @@
 #include "main/langgraph_json.h"
 
 #define SETTING_MAP(X)                                                        \
-	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(LISTEN) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
+	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(LISTEN) X(TLS_CERT) X(TLS_KEY) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
 	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS)                             \
 	X(AUTH_JWKS) X(AUTH_REMOTE_URL) X(AUTH_REMOTE_KEY) X(AUTH_CACHE_KEYS)  \
 	X(AUTH_CACHE_TTL_SECONDS) X(AUTH_CACHE_MAX_SIZE) X(AUTH_ORG_CLAIM)     \

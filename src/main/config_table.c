@@ -29,6 +29,11 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_LISTEN] = { "listen", TYPE_TEXT, "LIST", "", .check = config_check_listen,
 	    .help = "more addresses beside host and port, as in unix:/run/cohort.sock,"
 	    "http://127.0.0.1:8080,https://[::]:8443" },
+	[SETTING_TLS_CERT] = { "tls.cert", TYPE_TEXT, "LIST", "", .filled = true,
+	    .help = "speak TLS at host and port, and at https:// of listen, with the certificates in "
+	    "these PEM files; the host that a client names chooses, or the first is taken" },
+	[SETTING_TLS_KEY] = { "tls.key", TYPE_TEXT, "LIST", "", .filled = true,
+	    .help = "their private keys, in the same order" },
 	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
 	    .help = "database file" },
 	[SETTING_STORE] = { "store", TYPE_URL, "KIND|URL", "sqlite", .check = config_check_store,

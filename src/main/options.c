@@ -147,6 +147,7 @@ options_set_accounts(const struct config *c)
 		memory = account_memory_limit();
 	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
 	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
+	account_set_capacity(&account_tls, account_share(memory, LIMIT_TLS_BYTES));
 	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
 	account_set_capacity(&account_vectors, account_share(memory, LIMIT_VECTORS_BYTES));
 }

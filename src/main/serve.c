@@ -3,7 +3,7 @@
  *
  * SIGTERM and SIGINT finish requests and runs first; a second one exits at
  * once, which loses nothing that was acknowledged.  SIGHUP reads the keys file
- * again.  systemd (Type=notify) is told when the server is ready and stops.
+ * and certificates again.  systemd (Type=notify) is told when the server is ready and stops.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -63,7 +63,8 @@ print_status(void *ctx)
 	const struct config *c = s->config;
 	const struct node_status n = node_status(s->node);
 	struct buf db = BUF(8 * KB), urls = BUF(8 * KB);
-	const struct http_listen first = { .host = config_str(c, SETTING_HOST) };
+	const struct http_listen first = { .host = config_str(c, SETTING_HOST),
+	    .tls = config_str(c, SETTING_TLS_CERT).n > 0 };
 
 	add_database(&db, c);
 	ways_add_url(&urls, &first, (uint16_t)n.port);
@@ -95,7 +96,8 @@ print_status(void *ctx)
 void
 serve_add_url(struct buf *b, const struct config *c, const struct node *node)
 {
-	struct http_listen at = { .host = config_str(c, SETTING_HOST) };
+	struct http_listen at = { .host = config_str(c, SETTING_HOST),
+	    .tls = config_str(c, SETTING_TLS_CERT).n > 0 };
 
 	/* Where it listens on every address, this is one of them. */
 	if (host_is_any(at.host))

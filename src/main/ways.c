@@ -43,7 +43,9 @@ read_way(struct str text, struct http_listen *at)
 		at->path = str_sub(text, 5, text.n);
 		return at->path.n > 0;
 	}
-	return str_starts(text, S("http://")) && read_host(str_sub(text, 7, text.n), at);
+	at->tls = str_starts(text, S("https://"));
+	return (at->tls || str_starts(text, S("http://"))) &&
+	    read_host(str_sub(text, at->tls ? 8 : 7, text.n), at);
 }
 
 int
@@ -56,8 +58,8 @@ config_check_listen(struct str text, const char *origin, struct err *e)
 	while (rest.n > 0 && str_next(&rest, ',', &one)) {
 		one = str_trim(one);
 		if (!read_way(one, &at))
-			return err_set(e, ERR_INVALID, "%s: expected unix:PATH or http://ADDRESS:PORT "
-			    "(an IP address or localhost), got \"%.*s\"", origin, FMT(one));
+			return err_set(e, ERR_INVALID, "%s: expected unix:PATH, http://ADDRESS:PORT "
+			    "or https://ADDRESS:PORT (an IP address or localhost), got \"%.*s\"", origin, FMT(one));
 		if (++n > LIMIT_LISTEN)
 			return err_set(e, ERR_INVALID, "%s: expected at most %d addresses, host and "
 			    "port among them", origin, LIMIT_LISTEN);
@@ -73,13 +75,46 @@ ways_of(struct ways *w, const struct config *c)
 
 	*w = (struct ways){ .n = 1 };
 	w->at[0] = (struct http_listen){ .host = config_str(c, SETTING_HOST),
-	    .port = (uint16_t)config_int(c, SETTING_PORT) };
+	    .port = (uint16_t)config_int(c, SETTING_PORT),
+	    .tls = config_str(c, SETTING_TLS_CERT).n > 0 };
 	while (rest.n > 0 && str_next(&rest, ',', &one)) {
 		good = read_way(str_trim(one), &w->at[w->n]);
 		assert(good && w->n < LIMIT_LISTEN);     /* checked when it was set */
 		(void)good;
 		w->n++;
 	}
+}
+
+int
+ways_check(const struct config *c, struct err *e)
+{
+	bool cert = config_str(c, SETTING_TLS_CERT).n > 0, key = config_str(c, SETTING_TLS_KEY).n > 0;
+	struct ways w;
+
+	if (cert != key)
+		return err_set(e, ERR_INVALID, "%s: %s needs %s",
+		    c->at[cert ? SETTING_TLS_CERT : SETTING_TLS_KEY].origin,
+		    cert ? "tls.cert" : "tls.key", cert ? "tls.key" : "tls.cert");
+	ways_of(&w, c);
+	for (size_t i = 0; i < w.n; i++)
+		if (w.at[i].tls && !cert)
+			return err_set(e, ERR_INVALID, "%s: https:// needs tls.cert and tls.key",
+			    c->at[SETTING_LISTEN].origin);
+	return OK;
+}
+
+int
+ways_tls(struct tls **out, const struct config *c, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	*out = NULL;
+	if (config_str(c, SETTING_TLS_CERT).n == 0)
+		return OK;
+	rc = tls_new(out, &(struct tls_options){ .certs = config_str(c, SETTING_TLS_CERT),
+	    .keys = config_str(c, SETTING_TLS_KEY) }, &why);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", c->at[SETTING_TLS_CERT].origin, why.text);
 }
 
 bool
@@ -96,6 +131,6 @@ ways_add_url(struct buf *b, const struct http_listen *at, uint16_t port)
 	if (at->path.n > 0)
 		buf_add_fmt(b, "unix:%.*s", FMT(at->path));
 	else
-		buf_add_fmt(b, "http://%s%.*s%s:%u", v6 ? "[" : "", FMT(at->host), v6 ? "]" : "",
+		buf_add_fmt(b, "http%s://%s%.*s%s:%u", at->tls ? "s" : "", v6 ? "[" : "", FMT(at->host), v6 ? "]" : "",
 		    port);
 }

@@ -29,6 +29,8 @@
 
 extern char **environ;
 
+#define DAY_S 86400
+
 /* ---- phases -------------------------------------------------------------- */
 
 static void
@@ -362,9 +364,57 @@ folder_changed(void *ctx, struct agents *set, struct agents *before)
 	catalog_set_folder(n->catalog, set);
 }
 
+/* A certificate that is about to end is said at the start and then each day. */
+static void
+look_at_ends(struct node *n)
+{
+	struct buf when = BUF(64);
+	struct str file;
+	int64_t end, left;
+
+	if (n->tls == NULL)
+		return;
+	end = tls_first_end(n->tls, &file);
+	left = end - clock_wall_ms() / 1000;
+	clock_add_iso(&when, end * 1000);
+	if (left <= 0)
+		log_error("main", "certificate_ended", "file=%.*s end=%.*s", FMT(file),
+		    FMT(buf_str(&when)));
+	else if (left < LIMIT_TLS_WARN_DAYS * DAY_S)
+		log_warn("main", "certificate_ends", "file=%.*s end=%.*s days=%lld", FMT(file),
+		    FMT(buf_str(&when)), (long long)(left / DAY_S));
+	buf_release(&when);
+	shard_timer_set(n->workers[0].shard, &n->tls_look, DAY_S * 1000);
+}
+
+static void
+on_tls_look(struct wheel_timer *t)
+{
+	look_at_ends(CONTAINER_OF(t, struct node, tls_look));
+}
+
+static void
+reload_tls(struct node *n)
+{
+	struct err e;
+
+	if (n->tls == NULL)
+		return;
+	if (tls_reload(n->tls, &e) != OK) {
+		log_error("main", "reload_failed", "error=%s", e.text);
+		return;
+	}
+	log_info("main", "certificates_reloaded", "files=%s",
+	    n->config->at[SETTING_TLS_CERT].text);
+	if (n->tls_look.fire != NULL)        /* it serves */
+		look_at_ends(n);
+}
+
 static void
 serves(struct node *n)
 {
+	n->tls_look.fire = on_tls_look;
+	look_at_ends(n);
 	if (n->cluster != NULL)
 		cluster_serve(n->cluster);
 	wire_talk_serve(&n->talk);
@@ -423,6 +473,7 @@ node_reload(struct node *n)
 		    n->config->at[SETTING_AUTH_JWKS].text);
 	else
 		log_error("main", "reload_failed", "error=%s", e.text);
+	reload_tls(n);
 	oversight_reload(&n->oversight);
 	oversight_note(&n->oversight, "keys", &e);
 	if (n->reload != NULL)
@@ -439,6 +490,7 @@ node_drain(struct node *n)
 	n->draining = true;
 	reload_free(n->reload);
 	n->reload = NULL;
+	shard_timer_cancel(n->workers[0].shard, &n->tls_look);
 	/* Earlier phases check n->draining at their end. */
 	if (serving)
 		phase_begin(n, DRAIN_API);

@@ -58,7 +58,7 @@ static int
 open_http(struct node *n, struct err *e)
 {
 	return http_server_open(&n->http, &(struct http_options){ .at = n->ways.at,
-	    .at_n = n->ways.n, .shards = n->files.shards }, e);
+	    .at_n = n->ways.n, .shards = n->files.shards, .tls = n->tls }, e);
 }
 
 /* While a start waits nobody is to wait for it: the port is closed. */
@@ -448,6 +448,8 @@ node_open(struct node *n, struct err *e)
 		    &n->config->langgraph, n->models, buf_str(&n->model), e);
 	if (rc == OK)
 		rc = client_global_init(e);
+	if (rc == OK)
+		rc = ways_tls(&n->tls, n->config, e);
 	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
 		rc = open_http(n, e);
@@ -517,6 +519,7 @@ node_free(struct node *n)
 	script_free(n->script);
 	oversight_close(&n->oversight);
 	auth_free(n->auth);
+	tls_free(n->tls);
 	buf_release(&n->model);
 	buf_release(&n->fields);
 	buf_release(&n->hook_headers);

@@ -47,6 +47,8 @@ struct node {
 	const struct config *config;
 	const struct models *models;
 	struct ways ways;
+	struct tls *tls;                     /* or NULL */
+	struct wheel_timer tls_look;         /* at the ends of certificates, daily */
 	struct buf model, fields, hook_headers;      /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;

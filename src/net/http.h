@@ -34,6 +34,7 @@
 struct http_server;
 struct http_conn;
 struct http_req;
+struct tls;
 
 struct http_header { struct str name, value; };
 
@@ -53,6 +54,7 @@ struct http_req {
 	nsec started;
 	bool keep_alive, head_only;          /* head_only: HEAD, body is not sent */
 	bool http10;
+	bool secure;                         /* it came by TLS */
 	void *user;                          /* the handler's own */
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */
@@ -99,6 +101,7 @@ struct http_listen {
 	struct str host;                     /* an IP address or localhost */
 	uint16_t port;                       /* 0: any */
 	struct str path;                     /* of a Unix socket (mode 0600), instead */
+	bool tls;
 };
 
 struct http_options {
@@ -111,6 +114,7 @@ struct http_options {
 	const int *inherited;
 	size_t inherited_n;
 	unsigned shards;                     /* that will attach */
+	struct tls *tls;                     /* for addresses with TLS; outlives the server */
 	const struct http_hooks *hooks;      /* or NULL; see http_server_hook */
 };
 

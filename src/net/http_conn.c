@@ -15,6 +15,8 @@
  * The hook `head` may answer before the body has come: then a small one is
  * read over (skipping) and the connection is kept, any other ends in linger.
  *
+ * Where the wire has a handshake, opening comes before idle.
+ *
  * A state is a row: what bytes, an end of input and a deadline mean in it.
  * Requests are answered in order: while one is served, what else arrives is
  * kept, and past KEPT_MAX the socket is not read.
@@ -73,6 +75,7 @@ socket_open = { "socket", false, NO_LIMIT, socket_bytes, serving_eof, http_conn_
 tunnel = { "tunnel", false, NO_LIMIT, tunnel_bytes, tunnel_eof, http_conn_write_timeout },
 flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, http_conn_write_timeout },
 linger = { "linger", false, LIMIT(linger), drop_bytes, http_conn_drop, http_conn_drop },
+opening = { "opening", false, LIMIT(handshake), drop_bytes, http_conn_drop, http_tls_slow },
 closed = { "closed", false, NO_LIMIT, drop_bytes, note_eof, note_eof };
 
 static void
@@ -118,12 +121,20 @@ http_conn_limit(struct http_conn *c)
 }
 
 static void
+leave(struct http_conn *c)
+{
+	if (c->state == &idle)
+		http_listener_busy(c->l, c);
+	else if (c->state == &opening)
+		http_listener_opened(c->l, c);
+}
+
+static void
 become(struct http_conn *c, const struct conn_state *state)
 {
 	check_conn(c);
 	assert(c->state != &closed);
-	if (c->state == &idle)
-		http_listener_busy(c->l, c);
+	leave(c);
 	c->state = state;
 	http_conn_limit(c);
 	if (state == &idle)
@@ -154,8 +165,7 @@ conn_close(struct http_conn *c, bool reset)
 {
 	if (c->state == &closed)
 		return;
-	if (c->state == &idle)
-		http_listener_busy(c->l, c);
+	leave(c);
 	c->state = &closed;
 	c->deadline = NEVER;
 	shard_timer_cancel(c->l->shard, &c->timer);
@@ -254,7 +264,7 @@ http_conn_fail(struct http_conn *c)
 void
 http_conn_drain(struct http_conn *c)
 {
-	if (c->state == &idle && c->kept.n == 0)
+	if ((c->state == &idle && c->kept.n == 0) || c->state == &opening)
 		http_conn_drop(c);
 	else if (c->state == &head || c->state == &body || c->state == &skipping)
 		shorten(c, c->l->hs->limits.linger / 2);
@@ -367,6 +377,7 @@ start_request(struct http_conn *c)
 	q->r.started = shard_now(c->l->shard);
 	memcpy(q->peer, c->peer, sizeof q->peer);
 	q->r.peer = str_of(q->peer);
+	q->r.secure = c->wire->opens;
 	q->r.through = http_conn_is_port(c) ? c->port.ctx : NULL;
 	c->req = q;
 	http_parse_begin(&c->parse, q);
@@ -754,6 +765,13 @@ http_conn_schedule(struct http_conn *c)
 
 /* Begin. */
 
+void
+http_conn_opened(struct http_conn *c)
+{
+	assert(c->state == &opening);
+	become(c, &idle);
+}
+
 struct http_conn *
 http_conn_new(struct http_listener *l, const struct wire *wire)
 {
@@ -767,8 +785,11 @@ http_conn_new(struct http_listener *l, const struct wire *wire)
 	c->kept = BUF(KEPT_MAX + READ_SIZE);
 	c->out.waits = true;
 	list_append(&l->conns, &c->all);
-	c->state = &idle;
-	http_listener_idle(l, c);
+	c->state = wire->opens ? &opening : &idle;
+	if (wire->opens)
+		http_listener_opening(l, c);
+	else
+		http_listener_idle(l, c);
 	http_conn_limit(c);
 	return c;
 }

@@ -61,6 +61,7 @@ read_address(struct http_address *at, const struct http_listen *from, struct err
 	struct str host = from->host;
 	uint8_t bytes[16];
 
+	at->tls = from->tls;
 	if (from->path.n > 0)
 		return read_path(at, from->path, e);
 	at->port = from->port;
@@ -350,6 +351,7 @@ http_listen_open(struct http_server *hs, const struct http_options *o, struct er
 	assert(o->at_n > 0 && o->at_n <= LIMIT_LISTEN && o->shards > 0);
 	hs->shards = o->shards;
 	for (size_t i = 0; rc == OK && i < o->at_n; i++) {
+		assert(!o->at[i].tls || o->tls != NULL);
 		rc = read_address(&hs->at[i], &o->at[i], e);
 		hs->at_n += rc == OK;
 	}

@@ -7,6 +7,7 @@
  *   http_conn.c    one connection: its states, deadlines, order of requests
  *   http_send.c    its bytes to its wire
  *   http_socket.c  a wire that is a socket
+ *   http_tls.c     a wire that is a socket with TLS
  *   http_port.c    a wire that is functions
  *   http_tunnel.c  an answer that somebody else gives byte for byte
  *   http_room.c    what connections hold of the process's accounts, and who goes
@@ -43,6 +44,7 @@
 
 #define PEER_MAX    64                       /* "[v6 address]:65535" fits */
 #define READ_SIZE   (64 * KB)                /* one buffer a shard */
+#define RECORD_SIZE (16 * KB)                /* of TLS, at most */
 #define KEPT_MAX    (64 * KB)                /* read ahead of an open answer */
 #define PIECES_MAX  64                       /* of one write */
 #define CONN_MARK     0x636f6e6eu
@@ -54,6 +56,7 @@
 /* The limits a server runs with: those of limits.h, smaller in tests. */
 struct http_limits {
 	msec header, body, body_slow, body_still, out_still, idle, idle_min, drain, linger;
+	msec handshake;
 	size_t body_rate;                    /* bytes a second */
 	size_t conns, sse_queue;
 	msec heartbeat, ws_ping;
@@ -262,6 +265,21 @@ struct wire {
 	bool (*silent)(const struct http_conn *c);   /* nothing of the client waits */
 	void (*close)(struct http_conn *c, bool reset);      /* http_conn_closed follows */
 	bool descriptor;                     /* it is an open file */
+	bool opens;                          /* http_conn_opened follows: a handshake; and
+	                                        what goes through it nobody else reads */
+};
+
+struct http_tls {
+	uv_poll_t poll;
+	struct ssl_st *ssl;                  /* NULL until the client has said something */
+	int fd, armed;
+	bool open;                           /* the handshake is done */
+	bool reads;                          /* bytes are wanted */
+	bool writes;                         /* some wait for the socket */
+	bool read_writes;                    /* OpenSSL has to write before it reads on */
+	bool eof, broken, gone;              /* broken: no word of TLS may be sent */
+	size_t charged;                      /* of account_tls */
+	struct shard_job more;               /* OpenSSL has read more than was taken */
 };
 
 struct http_port {
@@ -276,11 +294,12 @@ struct http_conn {
 	const struct wire *wire;
 	union {
 		struct { uv_tcp_t tcp; uv_write_t write; };
+		struct http_tls tls;
 		struct http_port port;
 	};
 	struct http_listener *l;
 	struct list all;                     /* of the listener's */
-	struct list idle;                    /* while it is idle */
+	struct list idle;                    /* while it is idle, or opens */
 	const struct conn_state *state;
 	struct request *req;                 /* being read or answered */
 	struct http_parse parse;
@@ -323,6 +342,10 @@ void http_conn_closed(struct http_conn *c);
 void http_conn_written(struct http_conn *c, size_t n, int error);
 /* Takes fd, also when it fails. */
 void http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
+/* The same, with TLS. */
+void http_tls_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
+void http_tls_slow(struct http_conn *c);          /* its handshake took too long */
+void http_conn_opened(struct http_conn *c);       /* its handshake is done */
 void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
 void http_conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
 void http_conn_lost(struct http_conn *c);         /* lost, told now */
@@ -421,6 +444,7 @@ struct http_address {
 	uint16_t port;
 	/* All shards accept from one socket, the first of `ready`, by duplicates. */
 	bool shared;
+	bool tls;
 	int *ready;
 	size_t ready_n, ready_cap;
 	dev_t made_dev;                      /* of a Unix socket's name; ino 0: none */
@@ -463,7 +487,8 @@ struct http_listener {
 	atomic_bool wanted;                  /* an answer waits for room */
 	struct list conns;
 	struct list idle;                    /* the longest idle first */
-	size_t idle_n;
+	struct list opening;                 /* their handshakes; the oldest first */
+	size_t idle_n, opening_n;
 	struct files_lender *lender;         /* of the idle ones */
 	struct request *pool;
 	size_t pool_n, requests;             /* requests in use */
@@ -475,11 +500,13 @@ struct http_listener {
 	void *done_ctx;
 	struct shard_job told_job;
 	char read[READ_SIZE];
+	char record[RECORD_SIZE];            /* small pieces, for TLS */
 };
 
 struct http_server {
 	unsigned mark;
 	struct http_hooks hooks;
+	struct tls *tls;                     /* or NULL */
 	struct http_limits limits;
 	struct http_address at[LIMIT_LISTEN];
 	size_t at_n;
@@ -500,5 +527,10 @@ void http_listener_return(struct http_listener *l, struct request *q);
 void http_listener_conn_closed(struct http_listener *l, struct http_conn *c);
 void http_listener_idle(struct http_listener *l, struct http_conn *c);
 void http_listener_busy(struct http_listener *l, struct http_conn *c);
+/* The same for those whose handshake is under way. */
+void http_listener_opening(struct http_listener *l, struct http_conn *c);
+void http_listener_opened(struct http_listener *l, struct http_conn *c);
+/* The oldest but c goes. */
+void http_listener_shed_opening(struct http_listener *l, const struct http_conn *c);
 
 #endif

@@ -34,6 +34,7 @@ check_listener(const struct http_listener *l)
 {
 	CHECK_MARK(l, LISTENER_MARK);
 	assert((l->idle_n == 0) == list_empty(&l->idle));
+	assert((l->opening_n == 0) == list_empty(&l->opening));
 	assert(l->pool_n <= POOL_MAX && (l->pool_n == 0) == (l->pool == NULL));
 	assert(!l->told || l->draining);
 }
@@ -55,6 +56,7 @@ http_server_open(struct http_server **out, const struct http_options *o, struct 
 
 	*out = NULL;
 	hs->mark = SERVER_MARK;
+	hs->tls = o->tls;
 	if (o->hooks != NULL)
 		http_server_hook(hs, o->hooks);
 	hs->limits = (struct http_limits){
@@ -62,6 +64,7 @@ http_server_open(struct http_server **out, const struct http_options *o, struct 
 		.body_slow = LIMIT_HTTP_BODY_SLOW_MS, .body_rate = LIMIT_HTTP_BODY_RATE,
 		.body_still = LIMIT_HTTP_BODY_STILL_MS,
 		.out_still = LIMIT_HTTP_OUT_STILL_MS,
+		.handshake = LIMIT_TLS_HANDSHAKE_MS,
 		.idle = LIMIT_HTTP_IDLE_MS, .idle_min = LIMIT_HTTP_IDLE_MIN_MS,
 		.drain = LIMIT_HTTP_DRAIN_MS, .linger = LIMIT_HTTP_LINGER_MS,
 		.heartbeat = LIMIT_SSE_HEARTBEAT_MS,
@@ -263,7 +266,7 @@ accept_some(struct http_door *d)
 		fd = accept4(d->fd, (struct sockaddr *)&peer, &size,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			http_conn_accept(d, fd, &peer);
+			(d->at->tls ? http_tls_accept : http_conn_accept)(d, fd, &peer);
 			continue;
 		}
 		uncount_one(l);
@@ -312,12 +315,19 @@ on_retry(struct wheel_timer *t)
 
 /* Idle connections. */
 
+static void
+set_lent(struct http_listener *l)
+{
+	files_lender_set(l->lender, l->idle_n + l->opening_n);
+}
+
 void
 http_listener_idle(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
 	list_append(&l->idle, &c->idle);
-	files_lender_set(l->lender, ++l->idle_n);
+	l->idle_n++;
+	set_lent(l);
 }
 
 void
@@ -325,7 +335,39 @@ http_listener_busy(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
 	list_remove(&c->idle);
-	files_lender_set(l->lender, --l->idle_n);
+	l->idle_n--;
+	set_lent(l);
+}
+
+void
+http_listener_opening(struct http_listener *l, struct http_conn *c)
+{
+	check_listener(l);
+	list_append(&l->opening, &c->idle);
+	l->opening_n++;
+	set_lent(l);
+}
+
+void
+http_listener_opened(struct http_listener *l, struct http_conn *c)
+{
+	check_listener(l);
+	list_remove(&c->idle);
+	l->opening_n--;
+	set_lent(l);
+}
+
+void
+http_listener_shed_opening(struct http_listener *l, const struct http_conn *c)
+{
+	for (struct list *i = l->opening.next; i != &l->opening; i = i->next) {
+		struct http_conn *o = CONTAINER_OF(i, struct http_conn, idle);
+
+		if (o != c && o->tls.charged > 0) {
+			http_conn_reset(o);
+			return;
+		}
+	}
 }
 
 /* Was it idle for long enough, and has its client sent nothing? */
@@ -338,6 +380,24 @@ may_close(struct http_listener *l, const struct http_conn *c)
 	    c->kept.n == 0 && c->wire->silent(c);
 }
 
+/* Handshakes under way for long enough, the oldest first; how many of n are left. */
+static size_t
+yield_opening(struct http_listener *l, size_t n)
+{
+	const struct http_limits *at = &l->hs->limits;
+
+	while (n > 0 && !list_empty(&l->opening)) {
+		struct http_conn *c = CONTAINER_OF(l->opening.next, struct http_conn, idle);
+		nsec began = c->deadline - at->handshake * NS_PER_MS;
+
+		if (shard_now(l->shard) - began < at->idle_min * NS_PER_MS)
+			break;
+		http_conn_drop(c);
+		n--;
+	}
+	return n;
+}
+
 /* Oldest first: after one that stays, the others were idle for less. */
 static void
 yield_idle(void *ctx, size_t n)
@@ -345,6 +405,7 @@ yield_idle(void *ctx, size_t n)
 	struct http_listener *l = ctx;
 
 	check_listener(l);
+	n = yield_opening(l, n);
 	while (n-- > 0 && !list_empty(&l->idle)) {
 		struct http_conn *c = CONTAINER_OF(l->idle.next, struct http_conn, idle);
 
@@ -403,6 +464,7 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	l->mark = LISTENER_MARK;
 	list_init(&l->conns);
 	list_init(&l->idle);
+	list_init(&l->opening);
 	l->hs = hs;
 	l->shard = s;
 	l->retry.fire = on_retry;

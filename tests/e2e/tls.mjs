@@ -1,9 +1,14 @@
 // tls.mjs - the ways into a server: several addresses, Unix sockets, TLS, client certificates,
 // proxies.
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
+import net from "node:net";
 import path from "node:path";
-import { check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
+import tls from "node:tls";
+import { call, check, equal, finish, freePort, metric, scenario, scratch, startProgram, startServer, until } from "./lib.mjs";
+import { WebSocket } from "./socket-lib.mjs";
 
 // One request by any way: options of http.request; the status and body.
 function ask(options, body, module = http) {
@@ -45,7 +50,7 @@ await scenario("several addresses and a Unix socket", async () => {
 
 await scenario("addresses that are none are refused by name", async () => {
   for (const [text, words] of [
-    ["example.com:80", "expected unix:PATH or http://ADDRESS:PORT"],
+    ["example.com:80", "expected unix:PATH, http://ADDRESS:PORT or https://ADDRESS:PORT"],
     ["http://example.com:80", "expected unix:PATH"],
     ["http://127.0.0.1", "expected unix:PATH"],
     ["http://127.0.0.1:99999", "expected unix:PATH"],
@@ -65,4 +70,224 @@ await scenario("addresses that are none are refused by name", async () => {
   check(said.includes("it is no socket") && existsSync(file), "a file is not taken for a socket", said);
 });
 
+// ---- TLS --------------------------------------------------------------------------------
+
+const pems = scratch(), pem = (name) => path.join(pems, name);
+const openssl = (...args) => execFileSync("openssl", args, { cwd: pems, stdio: ["ignore", "pipe", "pipe"] }).toString();
+
+openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=A test's own authority");
+// A certificate of NAME, signed by that authority; ends: its last days, as openssl says it.
+function certificate(name, hosts, ends = ["-days", "30"], key = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], use = "serverAuth") {
+  openssl("req", "-newkey", ...key, "-nodes", "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
+  writeFileSync(pem("ext"), `subjectAltName=${hosts.join()}\nextendedKeyUsage=${use}\n`);
+  openssl("x509", "-req", "-in", `${name}.csr`, "-CA", "ca.pem", "-CAkey", "ca.key", "-out", `${name}.pem`, ...ends, "-extfile", "ext");
+  return ["--tls-cert", pem(`${name}.pem`), "--tls-key", pem(`${name}.key`)];
+}
+const localhost = certificate("localhost", ["DNS:localhost", "IP:127.0.0.1"]);
+certificate("wild", ["DNS:*.example.org"], ["-days", "30"], ["rsa:2048"]);
+const ca = readFileSync(pem("ca.pem"));
+
+// Speaks TLS at tlsPort, and without at port, where the health check goes.
+async function serveTls(args = localhost, more = []) {
+  const tlsPort = await freePort(), port = await freePort();
+  const s = await startProgram("serve", ["--port", String(tlsPort), "--store", "memory", "--listen", `http://127.0.0.1:${port}`, ...args, ...more], { cwd: scratch(), port, health: "/ok" });
+  return Object.assign(s, { tlsPort, ask: (options, body) => ask({ port: tlsPort, host: "localhost", ca, ...options }, body, https) });
+}
+const refused = (promise) => promise.then((r) => `answered ${r.status}`, (e) => e.code ?? e.message);
+const shake = (port, options = {}) => new Promise((resolve, reject) => {
+  const s = tls.connect({ port, host: "127.0.0.1", servername: "localhost", ca, ...options }, () => resolve(s));
+  s.on("error", reject);
+  s.on("session", (ticket) => { s.ticket = ticket; });
+});
+const cn = (s) => s.getPeerCertificate().subject.CN;
+const ended = (s) => new Promise((resolve) => s.on("close", resolve).on("error", () => {}).resume());
+
+// These take their time, beside the others.
+const main = await serveTls(["--tls-cert", `${pem("localhost.pem")},${pem("wild.pem")}`, "--tls-key", `${pem("localhost.key")}, ${pem("wild.key")}`]);
+const slow = scenario("a handshake byte by byte is cut", async () => {
+  const began = Date.now(), hello = Buffer.from("160301020001000001fc0303", "hex"), s = net.connect(main.tlsPort, "127.0.0.1");
+  let sent = 0;
+  const drip = setInterval(() => s.write(hello.subarray(sent, ++sent)), 1000);
+  await ended(s);
+  clearInterval(drip);
+  check(Date.now() - began > 9000, "not before ten seconds", Date.now() - began);
+});
+const silent = scenario("a silent client is cut", async () => {
+  await ended(net.connect(main.tlsPort, "127.0.0.1"));
+  await until(() => main.log.includes("handshake_slow"), "the log to say so");
+});
+
+await scenario("versions, protocols and names", async () => {
+  for (const version of ["TLSv1.2", "TLSv1.3"]) {
+    const s = await shake(main.tlsPort, { minVersion: version, maxVersion: version, ALPNProtocols: ["h2", "http/1.1"] });
+    equal(s.getProtocol(), version, version);
+    equal(s.alpnProtocol, "http/1.1", `${version}: ALPN`);
+    check(s.getEphemeralKeyInfo().type !== undefined || version === "TLSv1.3", `${version}: forward secrecy`, s.getCipher());
+    s.destroy();
+  }
+  const old = await refused(shake(main.tlsPort, { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT:@SECLEVEL=0" }));
+  check(/PROTOCOL|VERSION/.test(old), "TLS 1.1 is refused", old);
+  for (const weak of ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA", "AES128-GCM-SHA256"])
+    check(/HANDSHAKE_FAILURE/.test(await refused(shake(main.tlsPort, { maxVersion: "TLSv1.2", ciphers: `${weak}:@SECLEVEL=0` }))), `${weak} is refused`);
+  check(/NO_APPLICATION_PROTOCOL/.test(await refused(shake(main.tlsPort, { ALPNProtocols: ["h2"] }))), "who speaks HTTP/2 only is told so");
+  for (const [servername, name] of [["localhost", "localhost"], ["a.example.org", "wild"], ["A.EXAMPLE.ORG", "wild"], ["a.b.example.org", "localhost"], ["other.test", "localhost"], ["", "localhost"]]) {
+    const s = await shake(main.tlsPort, { servername, checkServerIdentity: () => undefined });
+    equal(cn(s), name, `the certificate for "${servername}"`);
+    s.destroy();
+  }
+  check(/ALTNAME|certificate/i.test(await refused(main.ask({ servername: "other.test" }))), "a client sees a wrong name");
+  check(/SELF_SIGNED|UNABLE|issuer/i.test(await refused(main.ask({ ca: undefined }))), "and an authority that it does not know");
+});
+
+await scenario("requests, streams and sockets", async () => {
+  equal((await main.ask({})).status, 200, "a request");
+  const plain = await ask({ port: main.tlsPort, host: "127.0.0.1" });
+  equal([plain.status, JSON.parse(plain.text).detail], [400, "this port speaks TLS: use https://"], "plain HTTP is told so");
+  // On one kept connection, bodies of all sizes both ways: the values of a store's item come back.
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca });
+  for (const size of [1, 100, 16300, 16384, 16385, 100000, 900000]) {
+    const text = "x".repeat(size - 1) + "y", headers = { "content-type": "application/json" };
+    const put = await main.ask({ agent, path: "/store/items", method: "PUT", headers }, JSON.stringify({ namespace: ["n"], key: "k", value: { text } }));
+    const got = await main.ask({ agent, path: "/store/items?namespace=n&key=k" });
+    check(put.status === 204 && JSON.parse(got.text).value.text === text, `a body of ${size} bytes`, `${put.status} ${got.status} ${got.text.length}`);
+  }
+  agent.destroy();
+  const headers = { "content-type": "application/json" };
+  const made = JSON.parse((await main.ask({ path: "/threads", method: "POST", headers }, "{}")).text);
+  const run = await main.ask({ path: `/threads/${made.thread_id}/runs/stream`, method: "POST", headers }, JSON.stringify({ assistant_id: "agent", input: { messages: [{ role: "user", content: "hello" }] }, stream_mode: ["values"] }));
+  check(run.status === 200 && /event: values/.test(run.text), "a stream", run.text.slice(0, 300));
+  const w = new WebSocket(`wss://localhost:${main.tlsPort}/threads/${made.thread_id}/stream/events`, { ca });
+  const answer = new Promise((resolve, reject) => { w.on("message", (d) => resolve(JSON.parse(String(d)))); w.on("error", reject); });
+  w.on("open", () => w.send(JSON.stringify({ id: 1, method: "subscription.subscribe", params: { channels: ["values"] } })));
+  equal((await answer).id, 1, "a WebSocket");
+  w.terminate();
+  // Several requests in one record, and one in many records.
+  const s = await shake(main.tlsPort), request = "GET /ok HTTP/1.1\r\nhost: localhost\r\n\r\n";
+  let text = "";
+  s.on("data", (d) => { text += d; });
+  s.write(request.repeat(20));
+  await until(() => text.split("HTTP/1.1 200").length === 21, "twenty answers");
+  text = "";
+  for (const c of request) s.write(c);
+  await until(() => text.includes("HTTP/1.1 200"), "an answer to a request in small pieces");
+  s.write("GET /ok HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+  await ended(s);
+  check(!s.destroyed || s.readableEnded, "it ends with a word of TLS");
+});
+
+await scenario("a reader that stops gets all of it later", async () => {
+  const headers = { "content-type": "application/json" }, value = { text: "z".repeat(1000000) };
+  await main.ask({ path: "/store/items", method: "PUT", headers }, JSON.stringify({ namespace: ["big"], key: "k", value }));
+  const s = await shake(main.tlsPort);
+  let n = 0;
+  s.pause();
+  s.write("GET /store/items?namespace=big&key=k HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20));
+  await until(async () => await metric(main, "cohort_http_output_bytes") > 0, "bytes to wait");
+  s.on("data", (d) => { n += d.length; });
+  s.resume();
+  await until(() => n > 20 * 1000000, "all of them");
+  s.destroy();
+});
+
+await scenario("sessions are resumed", async () => {
+  for (const version of ["TLSv1.2", "TLSv1.3"]) {
+    const one = await shake(main.tlsPort, { minVersion: version, maxVersion: version });
+    one.resume();
+    const session = await until(() => one.ticket, `${version}: a ticket`);
+    const two = await shake(main.tlsPort, { session, minVersion: version, maxVersion: version });
+    check(two.isSessionReused(), `${version}: resumed`);
+    const bad = Buffer.from(session);
+    for (let i = 200; i < 260; i++) bad[i] ^= 1;
+    const three = await shake(main.tlsPort, { session: bad, minVersion: version, maxVersion: version }).catch(() => undefined);
+    check(!three?.isSessionReused(), `${version}: not with a ticket of somebody's making`);
+    for (const s of [one, two, three]) s?.destroy();
+  }
+  check(await metric(main, "cohort_tls_resumed_total") === 2, "counted");
+});
+
+await scenario("certificates that are not good end the start", async () => {
+  copyFileSync(pem("localhost.key"), pem("open.key"));
+  chmodSync(pem("open.key"), 0o644);
+  copyFileSync(pem("localhost.key"), pem("group.key"));
+  chmodSync(pem("group.key"), 0o640);
+  writeFileSync(pem("empty.pem"), "");
+  openssl("pkey", "-in", "localhost.key", "-aes256", "-passout", "pass:x", "-out", "secret.key");
+  const cert = pem("localhost.pem");
+  for (const [args, words] of [
+    [["--tls-cert", cert, "--tls-key", pem("open.key")], "others than its owner can use it (mode 644)"],
+    [["--tls-cert", cert, "--tls-key", pem("group.key")], "others than its owner can use it (mode 640)"],
+    [["--tls-cert", cert, "--tls-key", pem("secret.key")], "the key is encrypted"],
+    [["--tls-cert", cert, "--tls-key", pem("wild.key")], "the key is not that of the certificate"],
+    [["--tls-cert", cert, "--tls-key", pem("none.key")], "none.key: No such file"],
+    [["--tls-cert", pem("none.pem"), "--tls-key", pem("wild.key")], "none.pem: No such file"],
+    [["--tls-cert", pem("empty.pem"), "--tls-key", pem("wild.key")], "expected a certificate in PEM"],
+    [["--tls-cert", `${cert},${cert}`, "--tls-key", pem("localhost.key")], "got 2 certificates and 1 keys"],
+    [["--tls-cert", cert], "--tls-cert: tls.cert needs tls.key"],
+    [["--tls-key", cert], "--tls-key: tls.key needs tls.cert"],
+    [["--listen", "https://127.0.0.1:0"], "--listen: https:// needs tls.cert and tls.key"],
+  ]) {
+    const said = await startServer({ args, memory: true }).then(() => "started", (e) => e.message);
+    check(said.includes(words), words, said);
+  }
+});
+
+await scenario("certificates are replaced while it runs", async () => {
+  certificate("first", ["DNS:localhost", "IP:127.0.0.1"]);
+  certificate("second", ["DNS:localhost", "IP:127.0.0.1"], ["-days", "3"]);
+  for (const kind of ["pem", "key"]) copyFileSync(pem(`first.${kind}`), pem(`live.${kind}`));
+  const s = await serveTls(["--tls-cert", pem("live.pem"), "--tls-key", pem("live.key")]);
+  const old = await shake(s.tlsPort);
+  equal(cn(old), "first", "the first");
+  writeFileSync(pem("live.pem"), "nonsense");
+  s.child.kill("SIGHUP");
+  await until(() => s.log.includes("reload_failed") && s.log.includes("live.pem: expected a certificate in PEM"), "a bad one to be logged");
+  const still = await shake(s.tlsPort);
+  equal(cn(still), "first", "the old one stays");
+  for (const kind of ["pem", "key"]) { copyFileSync(pem(`second.${kind}`), pem("next")); renameSync(pem("next"), pem(`live.${kind}`)); }
+  s.child.kill("SIGHUP");
+  await until(() => s.log.includes("certificates_reloaded"), "the second to be read");
+  const fresh = await shake(s.tlsPort);
+  equal(cn(fresh), "second", "new connections have the second");
+  let text = "";
+  old.on("data", (d) => { text += d; });
+  old.write("GET /ok HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  await until(() => text.includes("200 OK"), "the old connection to go on");
+  check(/certificate_ends .*days=[23]$/m.test(s.log), "it ends soon, says the log", s.log);
+  equal(await metric(s, "cohort_tls_certificate_end_seconds"), Math.floor(Date.parse(fresh.getPeerCertificate().valid_to) / 1000), "and a metric when");
+  for (const c of [old, still, fresh]) c.destroy();
+  await s.stop();
+});
+
+await scenario("a certificate that has ended", async () => {
+  const s = await serveTls(certificate("over", ["DNS:localhost"], ["-days", "-1"]));
+  check(/CERT_HAS_EXPIRED/.test(await refused(s.ask({}))), "a client refuses it");
+  await until(() => s.log.includes("certificate_ended"), "the log to say so");
+  equal((await s.ask({ rejectUnauthorized: false })).status, 200, "who does not look is served");
+  await s.stop();
+});
+
+await scenario("ten thousand half-open connections", async () => {
+  const s = await serveTls(), half = [], hello = Buffer.from("16030102000100", "hex");
+  const before = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${s.child.pid}/status`, "utf8"))[1]);
+  for (let i = 0; i < 10000; i++) {
+    const c = net.connect(s.tlsPort, "127.0.0.1");
+    c.on("error", () => {});
+    if (i % 2 === 0) c.write(hello);
+    half.push(c);
+    if (i % 500 === 499) await new Promise((resolve) => { c.connecting ? c.once("connect", resolve) : resolve(); });
+  }
+  await until(async () => await metric(s, "cohort_tls_connections") > 9000, "them to be there");
+  const answers = await Promise.all(Array.from({ length: 50 }, () => s.ask({})));
+  check(answers.every((r) => r.status === 200), "others are served meanwhile");
+  const after = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${s.child.pid}/status`, "utf8"))[1]);
+  check(await metric(s, "cohort_tls_bytes") <= 512 * 1024 * 1024 && after - before < 600 * 1024, "what they hold has a bound", `${after - before} KB`);
+  console.log(`     10,000 half-open: ${after - before} KB, of 5,000 of them with a part of a handshake`);
+  for (const c of half) c.destroy();
+  await until(async () => await metric(s, "cohort_tls_connections") === 0, "them to be gone");
+  equal(await metric(s, "cohort_tls_bytes"), 0, "and all that they held");
+  await s.stop();
+});
+
+await Promise.all([slow, silent]);
+await main.stop();
 finish();
