@@ -169,11 +169,25 @@ spawned(struct office_spawn *s, int rc, const struct err *e)
 	office_show(c->api->office, c->owner, (struct str){ id, UUID_TEXT }, agent_shown, c);
 }
 
+/* Those of all nodes that have a row; of those that have none each node knows its own
+ * (office_spawn). */
+static int
+agents_room(struct call *c, int64_t max)
+{
+	int64_t used = 0;
+	int rc = max == 0 ? OK : store_quota_agents(c->api->reader, c->owner, max, &used);
+
+	if (rc < 0)
+		return err_set(&c->err, rc, "quota look-up: %s", rc_text(rc));
+	return max == 0 || used < max ? OK : quota_refuse(QUOTA_AGENTS, max, used, &c->err);
+}
+
 int
 api_agent_spawn(struct call *c)
 {
 	struct spawn *x = arena_new(&c->r->arena, struct spawn);
 	struct office_spec *s;
+	int rc;
 
 	if (x == NULL)
 		return ERR_TOOBIG;
@@ -182,13 +196,15 @@ api_agent_spawn(struct call *c)
 	s = &x->s.spec;
 	s->owner = c->owner;
 	s->subject = c->who.subject;
+	s->agents_max = c->who.limits.stored.max[QUOTA_AGENTS];
 	read_kind(c, s);
 	office_spec_read(c->in, &c->r->arena, s);
 	read_input(c, s);
 	read_supervision(c, s);
 	fields_end(c->in);
-	if (c->in->rc != OK)
-		return c->in->rc;
+	rc = c->in->rc == OK ? agents_room(c, s->agents_max) : c->in->rc;
+	if (rc != OK)
+		return rc;
 	c->in = NULL;
 	office_spawn(c->api->office, &x->s);
 	return OK;

@@ -499,6 +499,7 @@ command_ready(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
 	c->op.cmd.once = c->with_key ? &c->once : NULL;
+	c->op.cmd.quota = call_quota(c);
 	call_guard(c);
 	c->then = then;
 	return true;

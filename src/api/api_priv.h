@@ -302,6 +302,9 @@ int  call_enter(struct call *c, void (*entered)(struct call *c, int rc));
  * of requests per second. */
 int  call_enter_again(struct call *c, bool counts);
 void call_leave(struct api_shared *sh, struct http_req *r);
+/* What the caller may have; NULL: as much as he likes.  As long as c lives. */
+const struct store_quota *call_quota(const struct call *c);
+int  api_quota(struct call *c);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 

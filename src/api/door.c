@@ -204,7 +204,8 @@ static struct run_request
 request_of(struct call *c, const struct door_ask *ask)
 {
 	return (struct run_request){ .owner = c->owner, .subject = c->who.subject,
-	    .payer = c->who.payer, .stamp_json = call_stamp(c),
+	    .payer = c->who.payer, .quota = c->who.limits.stored,
+	    .stamp_json = call_stamp(c),
 	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
 	    .create_thread = ask->create_thread, .assistant = ask->assistant,
 	    .input = ask->input, .command = ask->command, .config = ask->config, .context = ask->context,

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
+#include "mail/host/office.h"
 
 #define DAY_MS ((msec)24 * 3600 * 1000)
 
@@ -29,6 +30,43 @@ check_tokens(struct call *c)
 	c->retry_s = (DAY_MS - now % DAY_MS + 999) / 1000;
 	return err_set(&c->err, ERR_LIMIT, "tokens-per-day: these credentials have taken "
 	    "%lld of %lld tokens today (UTC)", (long long)taken, (long long)most);
+}
+
+const struct store_quota *
+call_quota(const struct call *c)
+{
+	for (size_t i = 0; i < QUOTAS; i++)
+		if (c->who.limits.stored.max[i] > 0)
+			return &c->who.limits.stored;
+	return NULL;
+}
+
+/* What an operator sees of another owner has no limits: these are of credentials. */
+int
+api_quota(struct call *c)
+{
+	const int64_t *max = c->who.limits.stored.max;
+	int64_t used[QUOTAS] = { 0 }, here;
+	struct buf *b;
+	int rc = store_quota_used(c->api->reader, c->owner, used);
+
+	if (rc < 0)
+		return err_set(&c->err, rc, "quota look-up: %s", rc_text(rc));
+	here = office_owned(c->api->office, c->owner);
+	if (used[QUOTA_AGENTS] < here)       /* of one node, but with those that have no row */
+		used[QUOTA_AGENTS] = here;
+	b = call_out(c);
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < QUOTAS; i++) {
+		json_add_key(b, quota_names[i]);
+		if (max[i] > 0 && c->other.n == 0)
+			json_add_fmt(b, "{'limit':%lld,'used':%lld}", (long long)max[i],
+			    (long long)used[i]);
+		else
+			json_add_fmt(b, "{'limit':null,'used':%lld}", (long long)used[i]);
+	}
+	buf_add_char(b, '}');
+	return call_json(c, STR_NONE);
 }
 
 struct entering {

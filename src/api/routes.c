@@ -184,6 +184,9 @@ const struct route routes[] = {
 	{ "GET", "/threads/{thread_id}/history", THREADS_READ,
 	  ROUTE_READS, NONE, api_history_get,
 	  "Past states, newest first", "limit, before, select", "an array of states", 200 },
+	{ "GET", "/quota", USAGE_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_quota,
+	  "What the caller may have, and has", "query: owner (scope admin)", "an object of runs, "
+	  "threads, store-items, store-bytes, agents and crons: limit (null: none), used", 200 },
 	{ "GET", "/usage", USAGE_READ, ROUTE_READS, NONE, api_usage,
 	  "What models took, of the caller", "thread_id, run_id, from, to (days), "
 	  "group_by (day, model, thread, run), limit, offset", "total, groups: calls, "

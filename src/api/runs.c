@@ -309,7 +309,8 @@ call_read_asked(struct call *c, struct run_ask *ask)
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .once = c->with_key ? &c->once : NULL,
 	    .subject = c->who.subject, .stamp_json = call_stamp(c),
-	    .payer = c->who.payer, .stateless = is_stateless(c),
+	    .payer = c->who.payer, .quota = c->who.limits.stored,
+	    .stateless = is_stateless(c),
 	    .thread_id = c->thread_id } };
 	q->keep = q->stateless && str_eq(S("keep"),
 	    json_str(json_get(c->in->node, S("on_completion"))));

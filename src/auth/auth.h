@@ -31,6 +31,7 @@
 #include "base/list.h"
 #include "base/rc.h"
 #include "net/shard.h"
+#include "store/quota.h"
 
 struct auth;
 struct client;
@@ -45,6 +46,7 @@ struct auth_limits {
 	int64_t concurrency;                 /* requests at once; a stream until it ends */
 	int64_t requests_per_second;         /* on average; a second's worth at once */
 	int64_t tokens_per_day;              /* of models, UTC; checked when a run begins */
+	struct store_quota stored;           /* what the owner may have */
 };
 
 struct auth_options {

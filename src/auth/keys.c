@@ -70,10 +70,14 @@ static const struct { const char *name; size_t at; } limit_words[] = {
 	{ "concurrency", offsetof(struct auth_limits, concurrency) },
 	{ "requests-per-second", offsetof(struct auth_limits, requests_per_second) },
 	{ "tokens-per-day", offsetof(struct auth_limits, tokens_per_day) },
+#define X(id, name) { name, offsetof(struct auth_limits, stored.max[QUOTA_##id]) },
+	QUOTA_MAP(X)
+#undef X
 };
 
 static const char bad_word[] = "after the owner: expected concurrency=N, "
-    "requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N from 1 on";
+    "requests-per-second=N, tokens-per-day=N, runs=N, threads=N, store-items=N, store-bytes=N, "
+    "agents=N, crons=N, scopes=A,B or graphs=A,B; N from 1 on";
 static const char bad_graphs[] = "graphs= is of a key with scopes=worker";
 static const char bad_worker[] = "scopes=worker stands alone: a worker's key opens nothing "
     "else";

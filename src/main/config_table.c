@@ -97,6 +97,15 @@ const struct setting config_settings[SETTINGS] = {
 	    0, LIMIT_KEY_NUMBER, "requests", .help = "the same, in a second" },
 	[SETTING_AUTH_LIMITS_TOKENS] = { "auth.limits.tokens-per-day", TYPE_INT, "N", "0", 0,
 	    LIMIT_KEY_NUMBER, "tokens", .help = "the same, of models in a day (UTC)" },
+#define QUOTA(id, name, unit, what) [SETTING_AUTH_LIMITS_##id] = { "auth.limits." name, TYPE_INT, \
+	    "N", "0", 0, LIMIT_KEY_NUMBER, unit, .help = what }
+	QUOTA(RUNS, "runs", "runs", "pending or running, that the caller's owner may have; 0: any"),
+	QUOTA(THREADS, "threads", "threads", "that he may have"),
+	QUOTA(STORE_ITEMS, "store-items", "items", "of the store that he may have"),
+	QUOTA(STORE_BYTES, "store-bytes", "bytes", "of their values, together"),
+	QUOTA(AGENTS, "agents", "agents", "that he may have"),
+	QUOTA(CRONS, "crons", "crons", "that he may have"),
+#undef QUOTA
 	[SETTING_AUTH_POLICY] = { "auth.policy", TYPE_TEXT, "FILE", "",
 	    .filled = true, .help = "rules of who may do what (docs/policy.md)" },
 	[SETTING_AUTH_OPENAPI] = { "auth.openapi", TYPE_TEXT, "JSON", "",

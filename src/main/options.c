@@ -82,6 +82,11 @@ options_auth(const struct config *c)
 			.concurrency = config_int(c, SETTING_AUTH_LIMITS_CONCURRENCY),
 			.requests_per_second = config_int(c, SETTING_AUTH_LIMITS_REQUESTS),
 			.tokens_per_day = config_int(c, SETTING_AUTH_LIMITS_TOKENS),
+			.stored.max = {
+#define X(id, name) [QUOTA_##id] = config_int(c, SETTING_AUTH_LIMITS_##id),
+				QUOTA_MAP(X)
+#undef X
+			},
 		},
 	};
 }

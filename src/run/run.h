@@ -32,6 +32,7 @@
 #include "base/json.h"
 #include "llm/llm.h"
 #include "net/sse.h"
+#include "store/quota.h"
 #include "store/store.h"
 #include "tools/tools.h"
 
@@ -185,6 +186,7 @@ struct run_request {
 	struct str subject;                  /* auth user id; empty without auth */
 	struct uuid payer;                   /* whose tokens it takes, for a limit on them
 	                                        (auth.h); zero: nobody's */
+	struct store_quota quota;            /* what its caller's owner may have */
 	bool stateless;
 	bool keep;                           /* stateless, on_completion: keep */
 	msec after;                          /* begins so long after it was made; 0: at

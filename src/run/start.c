@@ -21,6 +21,7 @@
 /* A run that is being made.  Owns every text of the row until it is told. */
 struct create {
 	struct store_run_create c;
+	struct store_quota quota;
 	struct parcel parcel;
 	struct arena arena;
 	struct run_texts texts;
@@ -408,6 +409,8 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.create_thread = q->create_thread;
 	c->c.temporary = q->temporary;
 	c->c.payer = q->payer;
+	c->quota = q->quota;
+	c->c.cmd.quota = &c->quota;
 	c->c.webhook = arena_str(&c->arena, q->webhook);
 	c->c.push_json = arena_str(&c->arena, q->push_json);
 	c->c.times_out = q->times_out;

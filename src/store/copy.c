@@ -230,6 +230,8 @@ thread_copy(struct store *st, struct store_cmd *c)
 	assert(!uuid_is_zero(&x->id));
 	k.from = x->t.seq;
 	if (rc == OK)
+		rc = quota_check(st, c, QUOTA_THREADS, 1);
+	if (rc == OK)
 		rc = find_until(&k);
 	if (rc == OK)
 		rc = thread_insert(&k);
@@ -245,7 +247,8 @@ thread_copy(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(x->t.checkpoint), db_i64(0),
 	    db_i64(x->t.seq), db_i64(c->owner));
 }
-OP_LOCK(thread_copy, lock_thread(l, &x->from), lock_thread_new(l, &x->id))
+OP_LOCK(thread_copy, lock_thread(l, &x->from), lock_thread_new(l, &x->id),
+    lock_quota(l, &x->cmd))
 const struct op store_op_thread_copy = { .run = thread_copy,
     .texts = OP_TEXTS(OP_TEXT(thread_copy, metadata_json)),
     .locks = thread_copy_locks, .numbers = true };

@@ -106,6 +106,8 @@ cron_create(struct store *st, struct store_cmd *cmd)
 	int64_t assistant, thread;
 	int rc = crons_room(st, cmd);
 
+	if (rc == OK)
+		rc = quota_check(st, cmd, QUOTA_CRONS, 1);
 	assert(!uuid_is_zero(&c->id));
 	if (rc == OK)
 		rc = cron_place(st, cmd->owner, c, &assistant, &thread);
@@ -163,6 +165,7 @@ cron_locks(const struct store_cmd *c, struct lock_set *l)
 	lock_uuid(l, LOCK_ASSISTANT, &x->assistant_id);
 	if (!uuid_is_zero(&x->thread_id))
 		lock_thread(l, &x->thread_id);
+	lock_quota(l, c);
 }
 const struct op store_op_cron_create = { .run = cron_create, .texts = cron_texts,
     .locks = cron_locks };

@@ -24,7 +24,7 @@
 
 /* ---- what hangs on an item ------------------------------------------------------ */
 
-struct totals { int64_t seq, items, vectors; };
+struct totals { int64_t seq, items, vectors, bytes; };     /* bytes: of values */
 
 static int
 totals_read(struct store *st, owner_t owner, struct totals *t)
@@ -34,7 +34,8 @@ totals_read(struct store *st, owner_t owner, struct totals *t)
 
 	*t = (struct totals){ 0 };
 	if (rc == OK)
-		*t = (struct totals){ query_i64(&q, 0), query_i64(&q, 1), query_i64(&q, 2) };
+		*t = (struct totals){ query_i64(&q, 0), query_i64(&q, 1), query_i64(&q, 2),
+		    query_i64(&q, 3) };
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
@@ -43,7 +44,7 @@ static int
 totals_write(struct store *st, owner_t owner, const struct totals *t)
 {
 	return db_run(&st->w, SQL_ITEM_TOTAL_SET, db_i64(owner), db_i64(t->seq),
-	    db_i64(t->items), db_i64(t->vectors));
+	    db_i64(t->items), db_i64(t->vectors), db_i64(t->bytes));
 }
 
 void
@@ -95,6 +96,7 @@ item_erase(struct store *st, const struct old_item *o, struct totals *t)
 	if (rc == OK)
 		rc = namespace_count(st, o->owner, o->ns, -1, o->mortal);
 	t->items--;
+	t->bytes -= (int64_t)o->value.n;
 	return rc;
 }
 
@@ -237,6 +239,11 @@ item_put(struct store *st, struct store_cmd *c)
 		rc = totals_read(st, c->owner, &t);
 	if (rc == OK && (t.seq + 1 >= ITEM_SEQS || c->owner >= ITEM_OWNERS))
 		return err_set(&c->err, ERR_LIMIT, "the numbers of items are used up");
+	if (rc == OK)
+		rc = quota_allows(c, QUOTA_STORE_ITEMS, t.items, had ? 0 : 1);
+	if (rc == OK)
+		rc = quota_allows(c, QUOTA_STORE_BYTES, t.bytes, (int64_t)x->item.value_json.n -
+		    (had ? (int64_t)o.value.n : 0));
 	if (rc == OK && had)
 		rc = item_erase(st, &o, &t);
 	if (rc == OK)
@@ -246,6 +253,7 @@ item_put(struct store *st, struct store_cmd *c)
 		return rc;
 	t.seq++;
 	t.items++;
+	t.bytes += (int64_t)x->item.value_json.n;
 	t.vectors += x->vectors.n > 0;
 	return totals_write(st, c->owner, &t);
 }

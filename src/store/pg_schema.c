@@ -330,9 +330,17 @@ static const char mail_2[] =
 "CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
 static const char *const steps_2[] = { mail_2, NULL };
 
+/* How large an owner's items are.  What a node of before puts meanwhile is not counted. */
+static const char items_3[] =
+"ALTER TABLE item_total ADD COLUMN bytes bigint NOT NULL DEFAULT 0;"
+"UPDATE item_total SET bytes = (SELECT coalesce(sum(octet_length(value)), 0)"
+"	FROM item WHERE item.owner = item_total.owner);";
+static const char *const steps_3[] = { items_3, NULL };
+
 /* breaks: nodes of the version before would write what is wrong, or fail.  Most steps only add,
  * and nodes of before go on beside it; one that breaks is not made while such a node lives. */
-static const struct pg_step known[] = { { .texts = steps_1 }, { .texts = steps_2 } };
+static const struct pg_step known[] = { { .texts = steps_1 }, { .texts = steps_2 },
+    { .texts = steps_3 } };
 
 int64_t
 store_server_format(void)

@@ -319,6 +319,10 @@ run_create(struct store *st, struct store_cmd *c)
 		rc = OK;
 	}
 	x->foreign = rc == OK ? node_foreign(st, x->thread.node) : 0;
+	if (rc == OK && fresh)
+		rc = quota_check(st, c, QUOTA_THREADS, 1);
+	if (rc == OK)
+		rc = quota_check(st, c, QUOTA_RUNS, 1);
 	if (rc == OK)
 		rc = run_admit(st, x);
 	if (rc == OK && !uuid_is_zero(&x->times_out))
@@ -352,6 +356,7 @@ run_create_locks(const struct store_cmd *c, struct lock_set *l)
 		lock_thread_new(l, &x->run.thread_id);
 	else
 		lock_thread(l, &x->run.thread_id);
+	lock_quota(l, c);
 }
 const struct op store_op_run_create = { .fenced = true, .run = run_create, .locks = run_create_locks,
     .numbers = true,

@@ -25,11 +25,12 @@
 	X(ITEM_EXPIRED, ITEM_OLD_COLUMNS                                       \
 	    " FROM item INDEXED BY item_expires WHERE expires <= ?"            \
 	    " ORDER BY expires LIMIT 1")                                       \
-	X(ITEM_TOTAL, "SELECT seq, items, vectors FROM item_total WHERE owner = ?") \
-	X(ITEM_TOTAL_SET, "INSERT INTO item_total(owner, seq, items, vectors)" \
-	    " VALUES(?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE SET"            \
+	X(ITEM_TOTAL, "SELECT seq, items, vectors, bytes FROM item_total"      \
+	    " WHERE owner = ?")                                               \
+	X(ITEM_TOTAL_SET, "INSERT INTO item_total(owner, seq, items, vectors," \
+	    " bytes) VALUES(?, ?, ?, ?, ?) ON CONFLICT (owner) DO UPDATE SET"  \
 	    " seq = excluded.seq, items = excluded.items,"                     \
-	    " vectors = excluded.vectors")                                     \
+	    " vectors = excluded.vectors, bytes = excluded.bytes")                                     \
 	X(ITEM_NEWEST, "SELECT ns, key, value, created, updated, seq, ttl, expires" \
 	    " FROM item WHERE owner = ?1 AND (expires IS NULL OR expires > ?3)" \
 	    " ORDER BY seq DESC LIMIT -1 OFFSET ?2")                           \

@@ -586,6 +586,16 @@
 	X(CRONS_OF, "SELECT c.seq, c.uuid, a.uuid, t.uuid, c.enabled, c.created," \
 	    " c.updated, c.next, c.ends, c.metadata " CRON_FROM                \
 	    "WHERE c.owner = ? AND " CRON_THERE)                               \
+	X(QUOTA_RUNS, "SELECT count(*) FROM (SELECT 1 FROM thread t"           \
+	    " INDEXED BY thread_status CROSS JOIN run r INDEXED BY run_active"  \
+	    " WHERE r.thread = t.seq AND t.owner = ? AND t.status = 1"         \
+	    " AND r.status < 2 LIMIT ?) AS one")                               \
+	X(QUOTA_THREADS, "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM thread_count" \
+	    " WHERE owner = ? AND what BETWEEN 1 AND 4")                       \
+	X(QUOTA_AGENTS, "SELECT count(*) FROM (SELECT 1 FROM mailer"          \
+	    " WHERE owner = ? LIMIT ?) AS one")                                \
+	X(QUOTA_ITEMS, "SELECT items FROM item_total WHERE owner = ?")         \
+	X(QUOTA_BYTES, "SELECT bytes FROM item_total WHERE owner = ?")         \
 	X(CRONS_COUNT, "SELECT count(*) FROM cron WHERE owner = ?")            \
 	X(CRON_INSERT, "INSERT INTO cron(seq, uuid, owner, assistant, thread," \
 	    " schedule, zone, enabled, keeps, ends, next, version, created,"   \

@@ -624,9 +624,15 @@ static const char version_12[] =
 "CREATE INDEX letter_receiver ON letter(receiver) WHERE state = 0 AND node <> 0;"
 "CREATE INDEX mailer_node ON mailer(node) WHERE node <> 0;";
 
+/* How large an owner's items are, for a quota. */
+static const char version_13[] =
+"ALTER TABLE item_total ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+"UPDATE item_total SET bytes = (SELECT coalesce(sum(length(CAST(value AS BLOB))), 0)"
+"	FROM item WHERE item.owner = item_total.owner);";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
     version_5, version_6, version_7, version_8, version_9, version_10, version_11,
-    version_12 };
+    version_12, version_13 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

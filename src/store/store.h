@@ -340,10 +340,10 @@ struct store_cmd {
 	                                        metadata this holds (guard.h) */
 	bool lazy;                           /* nobody waits: it may wait for others */
 	const struct store_once *once;       /* of a write; NULL: none */
+	const struct store_quota *quota;     /* the same (quota.h) */
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
-	int64_t node;                        /* the same: this process (node.h), when it was
-	                                        first submitted */
+	int64_t node;                        /* the same: this process, at first (node.h) */
 	bool long_read;                      /* set by the store: it is no short one */
 	bool undone;                         /* a guest's: it failed, and nothing it
 	                                        wrote is left */

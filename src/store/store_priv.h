@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "store/quota.h"
 #include "store/commit.h"
 #include "store/db.h"
 #include "store/assistant.h"
@@ -78,7 +79,8 @@ enum seq {
 enum lock {
 	LOCK_OP,                             /* of an operation that declares none */
 	LOCK_THREAD, LOCK_ASSISTANT, LOCK_ITEMS, LOCK_CRON, LOCK_AGENT, LOCK_ONCE,
-	LOCK_USAGE, LOCK_WASM, LOCK_ERASE, LOCK_HISTORY, LOCK_HOOK
+	LOCK_USAGE, LOCK_WASM, LOCK_ERASE, LOCK_HISTORY, LOCK_HOOK,
+	LOCK_QUOTA
 };
 struct lock_set;
 void lock_thread(struct lock_set *l, const struct uuid *id);
@@ -478,10 +480,17 @@ int  facets_change(struct store *st, const struct thread_key *k,
 /* The rows of a thread without them, for migrations. */
 int  facets_insert(struct db *db, const struct thread_key *k, struct str json);
 
+/* quota.c: may c make so many more?  With what this batch made.  For those whose number is at
+ * hand, quota_allows; neither asks where there is no quota. */
+int  quota_check(struct store *st, struct store_cmd *c, enum quota_kind q, int64_t more);
+void lock_quota(struct lock_set *l, const struct store_cmd *c);      /* for quota_check */
+int  quota_allows(struct store_cmd *c, enum quota_kind q, int64_t used, int64_t more);
+
 /* Of the batch under way; they fail only by the medium. */
 int  tally_add(struct store *st, owner_t owner, int64_t what, int64_t change);
 int  tally_move(struct store *st, owner_t owner, enum thread_status from,
     enum thread_status to);
+int64_t tally_pending(const struct store *st, owner_t owner, int64_t what);
 int  tally_write(struct store *st);          /* and what payers took */
 int  payers_write(struct store *st);
 void tally_clear(struct tally *t);

@@ -78,6 +78,20 @@ tally_add(struct store *st, owner_t owner, int64_t what, int64_t change)
 	return rc;
 }
 
+int64_t
+tally_pending(const struct store *st, owner_t owner, int64_t what)
+{
+	const struct tally *t = &st->tally;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct tally_slot *s = &t->slot[t->at[i]];
+
+		if (s->owner == owner && s->what == what)
+			return s->change;
+	}
+	return 0;
+}
+
 int
 tally_move(struct store *st, owner_t owner, enum thread_status from,
     enum thread_status to)

@@ -78,6 +78,9 @@ thread_create(struct store *st, struct store_cmd *c)
 		return rc;
 	if (db_changes(&st->w) == 0)
 		return thread_existing(st, x);
+	rc = quota_check(st, c, QUOTA_THREADS, 1);
+	if (rc != OK)
+		return rc;
 	x->t.seq = seq;
 	x->t.status = THREAD_IDLE;
 	x->t.checkpoint = 0;
@@ -94,7 +97,7 @@ thread_create_bytes(const struct store_cmd *c)
 
 	return x->changes != NULL ? changes_bytes(x->changes) : 0;
 }
-OP_LOCK(thread_create, lock_thread_new(l, &x->t.id))
+OP_LOCK(thread_create, lock_thread_new(l, &x->t.id), lock_quota(l, &x->cmd))
 const struct op store_op_thread_create = { .run = thread_create,
     .bytes = thread_create_bytes,
     .texts = OP_TEXTS(OP_TEXT(thread_create, t.metadata_json),

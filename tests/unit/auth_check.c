@@ -252,13 +252,16 @@ TEST(auth_keys_file_errors_name_the_line)
 		{ ANN " ann\n" ANN " bob\n", "keys:2: the same key a second time",
 		  ERR_SYNTAX },
 		{ ANN " ann concurrency=0\n", "keys:1: after the owner: expected "
-		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, runs=N, threads=N, "
+		  "store-items=N, store-bytes=N, agents=N, crons=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
 		{ ANN " ann b rps=5\n", "keys:1: after the owner: expected "
-		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, runs=N, threads=N, "
+		  "store-items=N, store-bytes=N, agents=N, crons=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
 		{ ANN " ann scopes=worker graphs=,\n", "keys:1: after the owner: expected "
-		  "concurrency=N, requests-per-second=N, tokens-per-day=N, scopes=A,B or graphs=A,B; N "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N, runs=N, threads=N, "
+		  "store-items=N, store-bytes=N, agents=N, crons=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
 		{ ANN " ann graphs=a\n", "keys:1: graphs= is of a key with scopes=worker",
 		  ERR_SYNTAX },

@@ -83,30 +83,30 @@ TEST(pg_a_step_that_breaks_waits_for_older_nodes)
 {
 	static const char *const before[] = { NULL }, *const adds[] = { "CREATE TABLE added (x"
 	    " bigint)", NULL }, *const breaks[] = { "DROP TABLE added", NULL };
-	static const struct pg_step steps[] = { { before }, { before }, { adds },
+	static const struct pg_step steps[] = { { before }, { before }, { before }, { adds },
 		{ breaks, true } };
 	char url[PG_URL_MAX];
 	struct db db;
 
 	pg_fresh(url);
 	migrated(&db, url);
-	CHECK_INT(store_server_format(), 2);
+	CHECK_INT(store_server_format(), 3);
 	pg_do(url, NODE("1", "lives", "{\"version\":\"0.8.0\",\"pid\":1}", LONG)
-	    NODE("2", "slept", "{\"format\":3}", "1")
-	    NODE("3", "newer", "{\"version\":\"1.0.0\",\"format\":4}", LONG));
-	CHECK_RC(pg_migrate_by(&db, steps, 3, &e), OK);
-	CHECK_RC(pg_migrate_by(&db, steps, 4, &e), ERR_BUSY);
-	CHECK(strstr(e.text, "to format 4") != NULL && strstr(e.text, ": lives (0.8.0); stop") != NULL);
-	CHECK_INT(pg_number_of(url, "SELECT max(version) FROM cohort_format"), 3);
+	    NODE("2", "slept", "{\"format\":4}", "1")
+	    NODE("3", "newer", "{\"version\":\"1.0.0\",\"format\":5}", LONG));
+	CHECK_RC(pg_migrate_by(&db, steps, 4, &e), OK);
+	CHECK_RC(pg_migrate_by(&db, steps, 5, &e), ERR_BUSY);
+	CHECK(strstr(e.text, "to format 5") != NULL && strstr(e.text, ": lives (0.8.0); stop") != NULL);
+	CHECK_INT(pg_number_of(url, "SELECT max(version) FROM cohort_format"), 4);
 	CHECK_INT(pg_number_of(url, "SELECT count(*) FROM added"), 0);
 	CHECK_INT(pg_number_of(url, "SELECT count(*) FROM node WHERE state = 0"), 3);
 	pg_do(url, "UPDATE node SET state = 1 WHERE seq = 1");
-	CHECK_RC(pg_migrate_by(&db, steps, 4, &e), OK);
+	CHECK_RC(pg_migrate_by(&db, steps, 5, &e), OK);
 	CHECK_INT(pg_number_of(url, "SELECT state FROM node WHERE seq = 2"), NODE_LOST);
 	CHECK_INT(pg_number_of(url, "SELECT state FROM node WHERE seq = 3"), NODE_LIVE);
 	CHECK_RC(db_exec(&db, "UPDATE node SET expires = 1 WHERE seq = 3", &e), OK);
 	check_barred(&db, "UPDATE node SET expires = 1 WHERE seq = 2");
-	check_barred(&db, NODE("4", "old", "{\"format\":3}", LONG));
+	check_barred(&db, NODE("4", "old", "{\"format\":4}", LONG));
 	check_barred(&db, NODE("5", "old", "{}", LONG));
 	CHECK_RC(db_exec(&db, NODE("6", "new", "{\"format\":10}", LONG), &e), OK);
 	db_close(&db);
@@ -149,7 +149,8 @@ TEST(pg_waits_for_tables_that_older_nodes_use)
 	migrated(&db, m.url);
 	db_close(&db);
 	pg_do(m.url, "ALTER TABLE letter DROP COLUMN node, DROP COLUMN come;"
-	    "ALTER TABLE mailer DROP COLUMN node; UPDATE cohort_format SET version = 1");
+	    "ALTER TABLE mailer DROP COLUMN node; ALTER TABLE item_total DROP COLUMN bytes;"
+	    " UPDATE cohort_format SET version = 1");
 	CHECK_RC(db_open(&older, m.url, NULL, &store_sql, DB_WRITE, &e), OK);
 	CHECK_RC(db_begin(&older, DB_WRITE), OK);
 	CHECK_RC(db_exec(&older, "SET LOCAL idle_in_transaction_session_timeout = 0;"
@@ -163,6 +164,6 @@ TEST(pg_waits_for_tables_that_older_nodes_use)
 	db_rollback(&older);
 	pthread_join(thread, NULL);
 	CHECK_RC(m.rc, OK);
-	CHECK_INT(pg_number_of(m.url, "SELECT version FROM cohort_format"), 2);
+	CHECK_INT(pg_number_of(m.url, "SELECT version FROM cohort_format"), 3);
 	db_close(&older);
 }

@@ -252,3 +252,21 @@ CONTRACT(crons_are_searched)
 	CHECK_RC(fix_do(f, &s, STORE_CRON_SEARCH, 8), OK);
 	CHECK_INT(s.total, 0);
 }
+
+/* Goal: a quota counts an owner's crons, and what goes makes room. */
+CONTRACT(quota_of_crons)
+{
+	const struct store_quota one = { .max[QUOTA_CRONS] = 1 };
+	struct store_cron_create a, b;
+	struct store_cron_delete d = { .id = id_of(ID_CRON, 1) };
+
+	assistant_make(f, 7, 1);
+	a = cron_new(1, 5000);
+	b = cron_new(2, 5000);
+	a.cmd.quota = b.cmd.quota = &one;
+	CHECK_RC(fix_do(f, &a, STORE_CRON_CREATE, 7), OK);
+	CHECK_RC(fix_do(f, &b, STORE_CRON_CREATE, 7), ERR_DENIED);
+	CHECK_STR(str_of(b.cmd.err.text), "crons: these credentials may have 1, and there are 1");
+	CHECK_RC(fix_do(f, &d, STORE_CRON_DELETE, 7), OK);
+	CHECK_RC(fix_do(f, &b, STORE_CRON_CREATE, 7), OK);
+}

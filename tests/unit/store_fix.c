@@ -422,6 +422,9 @@ static const char *const rules[] = {
 	" WHERE owner >= 0 GROUP BY owner, status UNION ALL SELECT owner, hash,"
 	" count(*) FROM facet GROUP BY owner, hash EXCEPT SELECT owner, what, n"
 	" FROM thread_count)",
+	"SELECT count(*) FROM (SELECT owner, items, bytes FROM item_total EXCEPT SELECT"
+	" t.owner, count(i.seq), coalesce(sum(length(CAST(i.value AS BLOB))), 0) FROM"
+	" item_total t LEFT JOIN item i ON i.owner = t.owner GROUP BY t.owner)",
 	"SELECT count(*) FROM facet f WHERE NOT EXISTS (SELECT 1 FROM thread t"
 	" WHERE t.seq = f.thread AND t.owner = f.owner AND t.created = f.created)",
 	"SELECT count(*) FROM thread t WHERE t.owner >= 0 AND EXISTS (SELECT 1"

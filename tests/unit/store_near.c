@@ -192,7 +192,8 @@ TEST(words_that_every_item_has)
 	    " value) SELECT 7, i, 'a', i, 1, 1, printf('{\"t\":\"all%%s\"}', CASE WHEN i ="
 	    " 100 OR i = %d THEN ' all' ELSE '' END) FROM n", N, N - 100);
 	change_file(&f, sql);
-	change_file(&f, "INSERT INTO item_total SELECT 7, max(seq), count(*), 0 FROM item");
+	change_file(&f, "INSERT INTO item_total SELECT 7, max(seq), count(*), 0,"
+	    " sum(length(CAST(value AS BLOB))) FROM item");
 	change_file(&f, "INSERT INTO word(rowid, text) SELECT 7 * (1 << 40) + seq,"
 	    " (value ->> 't') || ' ' FROM item");
 	s = find(&f, (struct store_item_search){ .query = S("all"), .limit = 1 });

@@ -46,7 +46,8 @@ fill(struct fix *f, int n, int spread)
 	    " 1, printf('{\"kind\":\"%%s\",\"n\":%%d}', CASE i WHEN 2 THEN"
 	    " 'rare' ELSE 'usual' END, i) FROM n", n, spread);
 	change_file(f, sql);
-	change_file(f, "INSERT INTO item_total SELECT 7, max(seq), count(*), 0 FROM item");
+	change_file(f, "INSERT INTO item_total SELECT 7, max(seq), count(*), 0,"
+	    " sum(length(CAST(value AS BLOB))) FROM item");
 	change_file(f, "INSERT INTO word(rowid, text) SELECT 7 * (1 << 40) + seq, value ->>"
 	    " 'kind' || ' ' || seq || ' ' FROM item");
 }

@@ -37,6 +37,7 @@ offices_new(struct store *st, struct agents *agents)
 	os->agents = agents_hold(agents);
 	os->batch_size = BATCH_SIZE;
 	pthread_mutex_init(&os->lock, NULL);
+	owned_init(os);
 	return os;
 }
 
@@ -50,6 +51,7 @@ offices_free(struct offices *os)
 	carrier_free(os->carrier);
 	agents_free(os->agents);
 	pthread_mutex_destroy(&os->lock);
+	owned_release(os);
 	free(os);
 }
 

@@ -98,6 +98,7 @@ struct office_spec {
 	const struct str *capabilities; size_t capabilities_n;
 	struct str input_json, config_json, metadata_json;       /* or empty */
 	bool durable;
+	int64_t agents_max;                  /* that the owner may have here; 0: any */
 	uint32_t mailbox_max;                /* 0: the usual */
 	enum supervise_restart restart;
 	uint32_t restarts_max; msec restarts_window, backoff;
@@ -121,6 +122,7 @@ struct office_spawn {
 	void *office_data;
 };
 void office_spawn(struct office *o, struct office_spawn *s);
+int64_t office_owned(const struct office *o, owner_t owner);     /* how many he has, of all shards */
 /* drain: after what waits is delivered, at the latest `deadline` ms from now.  ERR_NOTFOUND;
  * ERR_CONFLICT: it drains already. */
 void office_stop(struct office *o, owner_t owner, struct str id_or_name, bool drain, msec deadline,

@@ -43,6 +43,8 @@ struct offices {
 	struct conversations *conversations;
 	_Atomic uint64_t changes;            /* of the directory: who caches a ref looks */
 	_Atomic uint64_t agents_n;           /* of all shards */
+	pthread_mutex_t owned_lock;          /* of owned */
+	struct map owned;                    /* how many of them each owner has (owned.c) */
 	uint32_t batch_size;                 /* of external.c's readers that say nothing; set */
 	msec batch_timeout;                  /* before the shards run */
 	pthread_mutex_t lock;                /* of agents */
@@ -52,6 +54,12 @@ struct offices {
 	_Atomic int64_t stored;              /* the last letter that was there at the start */
 	struct carrier *carrier;             /* other nodes; NULL: alone */
 };
+
+/* owned.c, any thread.  max 0: any number; ERR_DENIED, with words. */
+void owned_init(struct offices *os);
+void owned_release(struct offices *os);
+int  owned_add(struct offices *os, owner_t owner, int64_t max, struct err *e);
+void owned_drop(struct offices *os, owner_t owner);
 
 /* ---- a shard --------------------------------------------------------------------- */
 

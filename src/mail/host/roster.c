@@ -178,6 +178,7 @@ forget(struct office_agent *a)
 	announce_gone(a);
 	atomic_fetch_add_explicit(&o->all->changes, 1, memory_order_release);
 	atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
+	owned_drop(o->all, a->spec.owner);
 	(void)map_take(&o->agents, &a->spec.id);
 	o->stats.agents[a->state]--;
 	office_stir(o);
@@ -466,6 +467,10 @@ roster_make(struct office *o, const struct office_spec *s, struct office_agent *
 	    LIMIT_AGENTS_LIVE) {
 		atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
 		rc = err_set(e, ERR_LIMIT, "%d agents live already", LIMIT_AGENTS_LIVE);
+	} else if (rc == OK) {
+		rc = owned_add(o->all, s->owner, s->agents_max, e);
+		if (rc != OK)
+			atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
 	}
 	if (rc != OK) {
 		agents_free(set);
@@ -475,6 +480,7 @@ roster_make(struct office *o, const struct office_spec *s, struct office_agent *
 	rc = enter(*out, e);
 	if (rc != OK) {
 		atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
+		owned_drop(o->all, s->owner);
 		(void)post_close(o->post, (*out)->ref);
 	}
 	return rc;
