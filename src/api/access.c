@@ -61,6 +61,9 @@ check_worker(struct call *c)
 	enum access a = c->route->access;
 	bool off = !auth_enabled(c->api->shared->o.auth);
 
+	if (a == WORKERS_SERVE && c->api->shared->o.worker_certs && c->r->cert == NULL)
+		return err_set(&c->err, ERR_DENIED, "this route is for workers with a client "
+		    "certificate that the server verifies (tls.client-auth: workers)");
 	if (a == WORKERS_SERVE && off)
 		return is_near(c->r) ? OK : err_set(&c->err, ERR_DENIED, "without "
 		    "authentication workers are served from this machine only; make a key: "

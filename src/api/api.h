@@ -51,6 +51,7 @@ struct api_options {
 	struct audit *audit;                 /* NULL: none */
 	struct offices *offices;
 	struct workers *workers;
+	bool worker_certs;                   /* they have to show a certificate (TLS) */
 	struct cluster *cluster;             /* NULL: this node is alone */
 	struct bus *bus;                     /* NULL: no NATS */
 	const struct bus_lag *lag;           /* of it; NULL likewise */

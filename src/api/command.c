@@ -82,7 +82,8 @@ static void
 keep_request(struct commander *by, const struct http_req *r)
 {
 	struct http_header *headers;
-	size_t size = r->method.n + r->path.n + r->peer.n;
+	size_t size = r->method.n + r->path.n + r->peer.n +
+	    (r->cert != NULL ? SHA256_SIZE : 0);
 	char *to;
 
 	for (size_t i = 0; i < r->headers_n; i++)
@@ -93,6 +94,10 @@ keep_request(struct commander *by, const struct http_req *r)
 	    .started = r->started, .headers = headers, .headers_n = r->headers_n };
 	by->r.path = str_put(&to, r->path);
 	by->r.peer = str_put(&to, r->peer);
+	by->r.secure = r->secure;
+	if (r->cert != NULL)
+		by->r.cert = (const uint8_t *)str_put(&to, (struct str){ (const char *)r->cert,
+		    SHA256_SIZE }).p;
 	for (size_t i = 0; i < r->headers_n; i++) {
 		headers[i].name = str_put(&to, r->headers[i].name);
 		headers[i].value = str_put(&to, r->headers[i].value);

@@ -223,10 +223,11 @@ set_payer(struct principal *p, const uint8_t digest[SHA256_SIZE])
 /* ---- keys ---------------------------------------------------------------------- */
 
 static int
-check_key(struct auth *a, struct str key, msec now, struct arena *arena,
-    struct principal *out, struct err *e)
+check_key(struct auth *a, const struct credentials *c, struct str key, msec now,
+    struct arena *arena, struct principal *out, struct err *e)
 {
 	const struct key *k;
+	bool bound = false;
 
 	if (key.n > LIMIT_NAME_BYTES)
 		return no_credentials(e);
@@ -234,6 +235,8 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 	pthread_rwlock_rdlock(&a->lock);
 	k = keys_find(&a->keys, out->mark);
 	if (k != NULL) {
+		bound = k->bound && (c->r == NULL || c->r->cert == NULL ||
+		    !hmac_equal(k->cert, c->r->cert, sizeof k->cert));
 		out->subject = arena_str(arena, k->owner);
 		principal_scopes(out, k->scopes, arena);
 		principal_graphs(out, k->graphs, arena);
@@ -245,6 +248,9 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 	pthread_rwlock_unlock(&a->lock);
 	if (k == NULL)
 		return no_credentials(e);
+	if (bound)
+		return err_set(e, ERR_UNAUTH, "this key is bound to a client certificate, and the "
+		    "connection shows %s", c->r != NULL && c->r->cert != NULL ? "another" : "none");
 	out->user = out->subject;
 	out->scheme = S("key");
 	set_payer(out, out->mark);
@@ -453,9 +459,9 @@ check_some(struct auth *a, const struct credentials *c, msec now, struct arena *
 	struct str token = bearer_token(c->authorization);
 
 	if (str_starts(token, S(KEY_PREFIX)))
-		return check_key(a, token, now, arena, out, e);
+		return check_key(a, c, token, now, arena, out, e);
 	if (c->authorization.n == 0 && c->api_key.n > 0 && a->o.keys_file.n > 0)
-		return check_key(a, c->api_key, now, arena, out, e);
+		return check_key(a, c, c->api_key, now, arena, out, e);
 	if (a->verifier != NULL)
 		return check_remote(a, c, now, arena, out, e);
 	if (token.n > 0 && (a->o.jwt_secret.n > 0 || a->issuer != NULL))

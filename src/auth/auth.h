@@ -68,7 +68,7 @@ struct auth_options {
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner> [name=value ...]`; #
  * comments.  The names are those of limits, with - for _, `scopes`, and of a worker's key
- * `graphs`.  Errors name file and line; a file that others can write is refused. */
+ * `graphs`; `cert` is the SHA-256 of the client certificate that the key works with.  Errors name file and line; a file that others can write is refused. */
 int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
 /* Reads the files again, and the issuer's keys: a key that is gone stops working with
  * the next request.  After an error the old keys stay.  Any thread. */

@@ -78,6 +78,8 @@ static const struct { const char *name; size_t at; } limit_words[] = {
 static const char bad_word[] = "after the owner: expected concurrency=N, "
     "requests-per-second=N, tokens-per-day=N, runs=N, threads=N, store-items=N, store-bytes=N, "
     "agents=N, crons=N, scopes=A,B or graphs=A,B; N from 1 on";
+static const char bad_cert[] = "cert=: expected the SHA-256 of a client certificate as 64 hex "
+    "digits: openssl x509 -in FILE -outform DER | sha256sum";
 static const char bad_graphs[] = "graphs= is of a key with scopes=worker";
 static const char bad_worker[] = "scopes=worker stands alone: a worker's key opens nothing "
     "else";
@@ -113,6 +115,11 @@ read_words(struct key *k, struct str rest)
 			k->scopes = word;
 		else if (str_eq(name, S("graphs")) && word.n > 0)
 			k->graphs = word;
+		else if (str_eq(name, S("cert"))) {
+			k->bound = hex_decode(word, k->cert, sizeof k->cert);
+			if (!k->bound)
+				return bad_cert;
+		}
 		else if (!set_limit(k, name, word))
 			return bad_word;
 	}

@@ -19,6 +19,8 @@ struct key {
 	struct str scopes;                   /* owned; words with commas between */
 	struct str graphs;                   /* owned, likewise: what a worker may serve */
 	struct auth_limits limits;
+	bool bound;                          /* to the client certificate of this hash: */
+	uint8_t cert[SHA256_SIZE];
 	bool limited;                        /* it names a limit: the settings' are not its */
 };
 

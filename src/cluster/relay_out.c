@@ -354,6 +354,7 @@ static struct passage *
 passage_new(struct relay *rl, const struct http_req *r, const struct relay_ask_for *q,
     struct link **l)
 {
+	char client[HTTP_PORT_CLIENT];
 	struct passage *s;
 
 	if (r->through != NULL || !relay_reaches(rl, q->node))
@@ -369,7 +370,7 @@ passage_new(struct relay *rl, const struct http_req *r, const struct relay_ask_f
 	s->error_type = q->error_type;
 	add_request(&s->out, r, q);
 	buf_add(&s->lines, q->error_lines);
-	s->peer = mem_cstr(r->peer);
+	s->peer = mem_cstr((struct str){ client, http_port_client(r, client) });
 	if (!account_take(&account_bodies, s->out.cap)) {
 		passage_discard(s);
 		return NULL;

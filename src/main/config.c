@@ -236,10 +236,11 @@ env_at(size_t i)
 	return name[i];
 }
 
-/* Variables of the tracker's commands (src/workcli, src/work), which may be set
+/* Variables of commands that ask a server, and of the tracker's, which may be set
  * in the shell that starts a server. */
-static const char *const tracker_env[] = {
-	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_PASSWORD", "COHORT_TIMEOUT",
+static const char *const command_env[] = {
+	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_CA", "COHORT_CERT", "COHORT_CERT_KEY",
+	"COHORT_NO_DAEMON", "COHORT_PASSWORD", "COHORT_TIMEOUT",
 	"COHORT_TOKEN", "COHORT_WORK_DB", "COHORT_WORK_GIT_TIMEOUT",
 	"COHORT_WORK_IDLE", "COHORT_WORK_PROJECT", "COHORT_WORK_SERVER",
 	"COHORT_WORK_SYNC",
@@ -251,8 +252,8 @@ is_known_env(struct str name)
 	for (size_t i = 0; i < SETTINGS; i++)
 		if (str_eq(str_of(env_at(i)), name))
 			return true;
-	for (size_t i = 0; i < COUNT(tracker_env); i++)
-		if (str_eq(str_of(tracker_env[i]), name))
+	for (size_t i = 0; i < COUNT(command_env); i++)
+		if (str_eq(str_of(command_env[i]), name))
 			return true;
 	return false;
 }

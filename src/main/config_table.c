@@ -14,6 +14,7 @@ static const char *const level_words[] = {
 static const char *const ttl_words[] = { "delete", "keep_latest", NULL };
 static const char *const scope_words[] = { "user", "org", NULL };
 static const char *const switch_words[] = { "on", "off", NULL };
+static const char *const client_words[] = { "off", "optional", "required", "workers", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
 
 const struct setting config_settings[SETTINGS] = {
@@ -34,6 +35,11 @@ const struct setting config_settings[SETTINGS] = {
 	    "these PEM files; the host that a client names chooses, or the first is taken" },
 	[SETTING_TLS_KEY] = { "tls.key", TYPE_TEXT, "LIST", "", .filled = true,
 	    .help = "their private keys, in the same order" },
+	[SETTING_TLS_CLIENT_CA] = { "tls.client-ca", TYPE_TEXT, "FILE", "", .filled = true,
+	    .help = "certificates that those of clients are checked with" },
+	[SETTING_TLS_CLIENT_AUTH] = { "tls.client-auth", TYPE_WORD, "WHO", "off",
+	    .words = client_words, .help = "who has to show a certificate: off, optional (nobody), "
+	    "required (every client of an address with TLS) or workers" },
 	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
 	    .help = "database file" },
 	[SETTING_STORE] = { "store", TYPE_URL, "KIND|URL", "sqlite", .check = config_check_store,

@@ -18,7 +18,10 @@ struct remote {
 	CURL *curl;
 	struct curl_slist *headers;
 	char *base;                          /* without a slash at its end */
+	char *path;                          /* of a Unix socket; or NULL */
 	struct buf answer;
+	bool bare;                           /* not Cohort's: it gets no certificate of ours */
+	char words[CURL_ERROR_SIZE];         /* of libcurl */
 };
 
 /* ---- making ------------------------------------------------------------------ */
@@ -28,13 +31,16 @@ url_check(struct str url, struct err *e)
 {
 	struct str rest;
 
+	if (str_starts(url, S("unix:")))
+		return url.n > 5 && url.n <= LIMIT_HTTP_URL_BYTES ? OK : err_set(e, ERR_INVALID,
+		    "server: expected unix:PATH, with the path of a socket");
 	if (str_starts(url, S("http://")))
 		rest = str_sub(url, 7, url.n);
 	else if (str_starts(url, S("https://")))
 		rest = str_sub(url, 8, url.n);
 	else
-		return err_set(e, ERR_INVALID, "server: expected http://HOST or "
-		    "https://HOST, got \"%.*s\"", FMT(str_sub(url, 0, SHOWN)));
+		return err_set(e, ERR_INVALID, "server: expected http://HOST, "
+		    "https://HOST or unix:PATH, got \"%.*s\"", FMT(str_sub(url, 0, SHOWN)));
 	if (rest.n == 0 || rest.p[0] == '/' || url.n > LIMIT_HTTP_URL_BYTES)
 		return err_set(e, ERR_INVALID, "server: \"%.*s\" names no host",
 		    FMT(str_sub(url, 0, SHOWN)));
@@ -132,9 +138,12 @@ transport_error(const struct remote *r, CURLcode code, nsec timeout, struct err 
 	case CURLE_WRITE_ERROR:
 		return err_set(e, ERR_TOOBIG, "%s: the answer is larger than %zu "
 		    "bytes", r->base, r->answer.max);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return err_set(e, ERR_CLOSED, "%s: its certificate is not good: %s; COHORT_CA names a "
+		    "file of those to trust", r->base, r->words);
 	default:
 		return err_set(e, ERR_CLOSED, "%s: %s", r->base,
-		    curl_easy_strerror(code));
+		    r->words[0] != '\0' ? r->words : curl_easy_strerror(code));
 	}
 }
 
@@ -169,6 +178,23 @@ remote_refused(const struct remote *r, long status, jnode root, const char *what
 	    detail.n > 0 ? ": " : "", FMT(str_sub(detail, 0, SHOWN)), words);
 }
 
+/* As the environment says: whose certificates are good, and our own. */
+static void
+set_tls(const struct remote *r)
+{
+	const char *ca = getenv("COHORT_CA"), *cert = getenv("COHORT_CERT");
+	const char *key = getenv("COHORT_CERT_KEY");
+
+	if (ca == NULL || ca[0] == '\0')
+		ca = getenv("SSL_CERT_FILE");
+	if (ca != NULL && ca[0] != '\0')
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, ca);
+	if (r->bare || cert == NULL || cert[0] == '\0')
+		return;
+	curl_easy_setopt(r->curl, CURLOPT_SSLCERT, cert);
+	curl_easy_setopt(r->curl, CURLOPT_SSLKEY, key != NULL && key[0] != '\0' ? key : cert);
+}
+
 static void
 curl_setup(struct remote *r, const char *method, const char *url, struct str body)
 {
@@ -187,6 +213,10 @@ curl_setup(struct remote *r, const char *method, const char *url, struct str bod
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->words);
+	if (r->path != NULL)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, r->path);
+	set_tls(r);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "cohort/" COHORT_VERSION);
 }
 
@@ -202,7 +232,7 @@ remote_ask(struct remote *r, const char *method, struct str path, struct str bod
 		return transport_error(r, CURLE_OPERATION_TIMEDOUT, timeout, e);
 	buf_clear(&r->answer);
 	r->answer.failed = false;
-	buf_add(&url, str_of(r->base));
+	buf_add(&url, r->path != NULL ? S("http://localhost") : str_of(r->base));
 	buf_add(&url, path);
 	curl_setup(r, method, url.p, body);
 	curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, ms);
@@ -256,6 +286,9 @@ remote_open_bare(struct remote **out, struct str url, size_t max, struct err *e)
 	while (str_ends(url, S("/")))
 		url.n--;
 	r->base = mem_cstr(url);
+	r->bare = true;
+	if (str_starts(url, S("unix:")))
+		r->path = mem_cstr(str_sub(url, str_starts(url, S("unix:///")) ? 7 : 5, url.n));
 	r->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	r->headers = curl_slist_append(r->headers, "Expect:");
 	*out = r;
@@ -271,8 +304,10 @@ remote_open(struct remote **out, struct str url, size_t max, struct err *e)
 {
 	int rc = remote_open_bare(out, url, max, e);
 
-	if (rc == OK)
+	if (rc == OK) {
+		(*out)->bare = false;
 		rc = header_env(*out, "COHORT_API_KEY", "x-api-key: ", e);
+	}
 	if (rc == OK)
 		rc = header_env(*out, "COHORT_TOKEN", "Authorization: Bearer ", e);
 	if (rc != OK) {
@@ -291,6 +326,7 @@ remote_close(struct remote *r)
 	curl_slist_free_all(r->headers);
 	buf_release(&r->answer);
 	free(r->base);
+	free(r->path);
 	free(r);
 	curl_global_cleanup();
 }

@@ -2,7 +2,10 @@
  * remote.h - a command asks a server: one request after another over a connection
  * that is kept.
  *
- * COHORT_API_KEY and COHORT_TOKEN, if set, authenticate the requests.
+ * COHORT_API_KEY and COHORT_TOKEN, if set, authenticate the requests.  With https:// a file
+ * COHORT_CA (or SSL_CERT_FILE) has the certificates that the server's is checked with, and
+ * COHORT_CERT and COHORT_CERT_KEY (or one file with both) are the client's own.  unix:PATH is a
+ * socket that the server listens on.
  *
  * SPDX-License-Identifier: MIT
  */

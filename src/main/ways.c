@@ -89,12 +89,22 @@ int
 ways_check(const struct config *c, struct err *e)
 {
 	bool cert = config_str(c, SETTING_TLS_CERT).n > 0, key = config_str(c, SETTING_TLS_KEY).n > 0;
+	bool ca = config_str(c, SETTING_TLS_CLIENT_CA).n > 0;
+	bool asks = !str_eq(config_str(c, SETTING_TLS_CLIENT_AUTH), S("off"));
 	struct ways w;
 
 	if (cert != key)
 		return err_set(e, ERR_INVALID, "%s: %s needs %s",
 		    c->at[cert ? SETTING_TLS_CERT : SETTING_TLS_KEY].origin,
 		    cert ? "tls.cert" : "tls.key", cert ? "tls.key" : "tls.cert");
+	if (asks && !cert)
+		return err_set(e, ERR_INVALID, "%s: client certificates need tls.cert and tls.key",
+		    c->at[SETTING_TLS_CLIENT_AUTH].origin);
+	if (asks != ca)
+		return err_set(e, ERR_INVALID, "%s: %s",
+		    c->at[ca ? SETTING_TLS_CLIENT_CA : SETTING_TLS_CLIENT_AUTH].origin, ca ?
+		    "tls.client-ca needs tls.client-auth: optional, required or workers" :
+		    "tls.client-auth needs tls.client-ca");
 	ways_of(&w, c);
 	for (size_t i = 0; i < w.n; i++)
 		if (w.at[i].tls && !cert)
@@ -106,6 +116,7 @@ ways_check(const struct config *c, struct err *e)
 int
 ways_tls(struct tls **out, const struct config *c, struct err *e)
 {
+	struct str ask = config_str(c, SETTING_TLS_CLIENT_AUTH);
 	struct err why;
 	int rc;
 
@@ -113,7 +124,10 @@ ways_tls(struct tls **out, const struct config *c, struct err *e)
 	if (config_str(c, SETTING_TLS_CERT).n == 0)
 		return OK;
 	rc = tls_new(out, &(struct tls_options){ .certs = config_str(c, SETTING_TLS_CERT),
-	    .keys = config_str(c, SETTING_TLS_KEY) }, &why);
+	    .keys = config_str(c, SETTING_TLS_KEY),
+	    .client_ca = config_str(c, SETTING_TLS_CLIENT_CA),
+	    .ask = str_eq(ask, S("off")) ? TLS_ASK_NOTHING : str_eq(ask, S("required")) ?
+	    TLS_ASK_REQUIRED : TLS_ASK_OPTIONAL }, &why);
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", c->at[SETTING_TLS_CERT].origin, why.text);
 }
 

@@ -282,6 +282,7 @@ make_api(struct node *n, struct err *e)
 		.offices = n->offices, .workers = n->desk, .graphs = n->catalog,
 		.forget_graph = catalog_forget, .see_graphs = catalog_see, .cluster = n->cluster, .bus = n->bus,
 		.lag = n->lag,
+		.worker_certs = str_eq(config_str(n->config, SETTING_TLS_CLIENT_AUTH), S("workers")),
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),

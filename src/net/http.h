@@ -55,6 +55,8 @@ struct http_req {
 	bool keep_alive, head_only;          /* head_only: HEAD, body is not sent */
 	bool http10;
 	bool secure;                         /* it came by TLS */
+	const uint8_t *cert;                 /* SHA-256 of the client's certificate, which was
+	                                        verified; NULL: it showed none */
 	void *user;                          /* the handler's own */
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */

@@ -377,7 +377,9 @@ start_request(struct http_conn *c)
 	q->r.started = shard_now(c->l->shard);
 	memcpy(q->peer, c->peer, sizeof q->peer);
 	q->r.peer = str_of(q->peer);
-	q->r.secure = c->wire->opens;
+	q->r.secure = c->secure;
+	if (c->certified)
+		q->r.cert = memcpy(q->cert, c->cert, sizeof q->cert);
 	q->r.through = http_conn_is_port(c) ? c->port.ctx : NULL;
 	c->req = q;
 	http_parse_begin(&c->parse, q);

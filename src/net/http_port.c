@@ -111,19 +111,49 @@ http_port_idle(struct http_conn *c, struct str beat, msec every)
 		c->port.ops->idle(c->port.ctx, beat, every);
 }
 
+/* "PEER", "PEER tls", "PEER tls 64-HEX-DIGITS". */
+size_t
+http_port_client(const struct http_req *r, char out[HTTP_PORT_CLIENT])
+{
+	struct buf b = BUF(HTTP_PORT_CLIENT);
+	size_t n;
+
+	buf_add_fmt(&b, "%.*s%s", FMT(str_sub(r->peer, 0, PEER_MAX - 1)), r->secure ? " tls" : "");
+	if (r->secure && r->cert != NULL) {
+		buf_add_char(&b, ' ');
+		hex_add(&b, r->cert, SHA256_SIZE);
+	}
+	n = b.n;
+	assert(!b.failed && n < HTTP_PORT_CLIENT);
+	if (n > 0)
+		memcpy(out, b.p, n);
+	buf_release(&b);
+	return n;
+}
+
+static void
+read_client(struct http_conn *c, struct str rest)
+{
+	struct str peer = STR_NONE, word;
+
+	str_next(&rest, ' ', &peer);
+	memcpy(c->peer, peer.p, peer.n < PEER_MAX ? peer.n : PEER_MAX - 1);
+	c->secure = str_next(&rest, ' ', &word) && str_eq(word, S("tls"));
+	c->certified = c->secure && hex_decode(rest, c->cert, sizeof c->cert);
+}
+
 struct http_port *
-http_port_open(struct http_server *hs, struct shard *s, struct str peer,
+http_port_open(struct http_server *hs, struct shard *s, struct str client,
     const struct http_port_ops *ops, void *ctx)
 {
 	struct http_listener *l = http_listener_find(hs, s);
 	struct http_conn *c;
-	size_t n = peer.n < PEER_MAX ? peer.n : PEER_MAX - 1;
 
 	assert(ctx != NULL && shard_is_current(s));
 	if (l == NULL || l->draining)
 		return NULL;
 	c = http_conn_new(l, &port_wire);
-	memcpy(c->peer, peer.p, n);
+	read_client(c, client);
 	c->port = (struct http_port){ .ops = ops, .ctx = ctx, .how = HTTP_PORT_RESET };
 	return &c->port;
 }

@@ -43,9 +43,14 @@ struct http_port_ops {
 #define HTTP_PORT_AHEAD (64 * KB)
 #define HTTP_PORT_BEAT  32
 
-/* peer: of the client, as in http_req.  r->through of its request is ctx, so that is
+/* What a port is told of r's client: its peer, and by which certificate and means it
+ * came.  The length. */
+#define HTTP_PORT_CLIENT 192
+size_t http_port_client(const struct http_req *r, char out[HTTP_PORT_CLIENT]);
+
+/* client: as http_port_client wrote it.  r->through of its request is ctx, so that is
  * not NULL.  NULL: the server is draining, or does not listen on this shard. */
-struct http_port *http_port_open(struct http_server *hs, struct shard *s, struct str peer,
+struct http_port *http_port_open(struct http_server *hs, struct shard *s, struct str client,
     const struct http_port_ops *ops, void *ctx);
 void http_port_bytes(struct http_port *p, struct str bytes);     /* from the client */
 void http_port_eof(struct http_port *p);     /* it sends no more */

@@ -31,6 +31,7 @@
 #include <sys/un.h>
 #include <uv.h>
 #include "base/check.h"
+#include "base/hmac.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -152,6 +153,7 @@ struct request {
 		struct ws ws;                /* of an upgraded one */
 		struct http_tunnel tunnel;
 	};
+	uint8_t cert[SHA256_SIZE];           /* r.cert, if it has one */
 	char peer[PEER_MAX];
 };
 
@@ -265,8 +267,7 @@ struct wire {
 	bool (*silent)(const struct http_conn *c);   /* nothing of the client waits */
 	void (*close)(struct http_conn *c, bool reset);      /* http_conn_closed follows */
 	bool descriptor;                     /* it is an open file */
-	bool opens;                          /* http_conn_opened follows: a handshake; and
-	                                        what goes through it nobody else reads */
+	bool opens;                          /* http_conn_opened follows, after a handshake */
 };
 
 struct http_tls {
@@ -323,6 +324,8 @@ struct http_conn {
 	bool feeding, eof, failed, closed, stopped;
 	bool skips;                          /* answered before its body came */
 	bool held;                           /* upgraded, and nothing is to be read */
+	bool secure, certified;              /* r.secure; it has a certificate: */
+	uint8_t cert[SHA256_SIZE];
 	char peer[PEER_MAX];
 };
 

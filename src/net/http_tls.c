@@ -176,7 +176,8 @@ shake(struct http_conn *c)
 		http_conn_drop(c);
 		return false;
 	}
-	t->open = t->reads = true;
+	t->open = t->reads = c->secure = true;
+	c->certified = tls_client(t->ssl, c->cert);
 	charge(c, LIMIT_TLS_CONN_BYTES);
 	atomic_fetch_add_explicit(&tls_handshakes, 1, memory_order_relaxed);
 	if (SSL_session_reused(t->ssl))

@@ -423,3 +423,14 @@ tls_accept(struct tls *t, int fd)
 	SSL_set_accept_state(ssl);
 	return ssl;
 }
+
+bool
+tls_client(struct ssl_st *ssl, uint8_t out[32])
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	unsigned n = 32;
+
+	return cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK &&
+	    X509_cmp_current_time(X509_get0_notAfter(cert)) > 0 &&
+	    X509_digest(cert, EVP_sha256(), out, &n) == 1;
+}

@@ -46,6 +46,10 @@ int64_t tls_first_end(struct tls *t, struct str *file);
 /* A server's side of a connection on fd; SSL_free it. */
 struct ssl_st *tls_accept(struct tls *t, int fd);
 
+/* SHA-256 of the certificate that the client showed and that was verified, now or when the
+ * session began, and has not ended since; false: there is none. */
+bool tls_client(struct ssl_st *ssl, uint8_t out[32]);
+
 /* Of the process, for metrics. */
 extern _Atomic uint64_t tls_handshakes, tls_handshakes_failed, tls_resumed;
 extern _Atomic int64_t tls_open_now;

@@ -1,13 +1,14 @@
 // tls.mjs - the ways into a server: several addresses, Unix sockets, TLS, client certificates,
 // proxies.
 import { execFileSync } from "node:child_process";
+import { X509Certificate, createHash } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import path from "node:path";
 import tls from "node:tls";
-import { call, check, equal, finish, freePort, metric, scenario, scratch, startProgram, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, freePort, metric, repo, scenario, scratch, startProgram, startServer, until } from "./lib.mjs";
 import { WebSocket } from "./socket-lib.mjs";
 
 // One request by any way: options of http.request; the status and body.
@@ -286,6 +287,111 @@ await scenario("ten thousand half-open connections", async () => {
   await until(async () => await metric(s, "cohort_tls_connections") === 0, "them to be gone");
   equal(await metric(s, "cohort_tls_bytes"), 0, "and all that they held");
   await s.stop();
+});
+
+// ---- client certificates -----------------------------------------------------------------
+
+certificate("client", ["DNS:client"], undefined, undefined, "clientAuth");
+certificate("client2", ["DNS:client2"], undefined, undefined, "clientAuth");
+certificate("late", ["DNS:late"], ["-days", "-1"], undefined, "clientAuth");
+openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "foreign.key", "-out", "foreign.pem", "-days", "30", "-subj", "/CN=client");
+const shows = (name) => ({ cert: readFileSync(pem(`${name}.pem`)), key: readFileSync(pem(`${name}.key`)) });
+const digest = (name) => createHash("sha256").update(new X509Certificate(readFileSync(pem(`${name}.pem`))).raw).digest("hex");
+const asks = (who) => [...localhost, "--tls-client-ca", pem("ca.pem"), "--tls-client-auth", who];
+const json = { "content-type": "application/json" };
+
+await scenario("client certificates: optional, required", async () => {
+  for (const who of ["optional", "required"]) {
+    const s = await serveTls(asks(who));
+    const none = await refused(s.ask({}));
+    check(who === "optional" ? none === "answered 200" : /CERTIFICATE_REQUIRED|ALERT|ECONNRESET/i.test(none), `${who}: without one`, none);
+    equal((await s.ask(shows("client"))).status, 200, `${who}: with one`);
+    for (const bad of ["foreign", "late", "localhost"]) {
+      const said = await refused(s.ask(shows(bad)));
+      check(!said.startsWith("answered"), `${who}: ${bad} is refused`, said);
+    }
+    await until(() => s.log.includes("handshake_failed"), "the log to say so");
+    await s.stop();
+  }
+});
+
+await scenario("client certificates: workers", async () => {
+  const s = await serveTls(asks("workers"));
+  equal((await s.ask({})).status, 200, "other routes need none");
+  const without = await s.ask({ path: "/workers", method: "POST", headers: json }, "{}");
+  check(without.status === 403 && without.text.includes("tls.client-auth: workers"), "a worker without one", without);
+  equal((await call(s, "POST", "/workers", {})).status, 403, "nor by an address without TLS");
+  check((await s.ask({ path: "/workers", method: "POST", headers: json, ...shows("client") }, "{}")).status !== 403, "a worker with one");
+  // The workers' own libraries, with what the environment has.
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, COHORT_CA: pem("ca.pem"), COHORT_CERT: pem("client.pem"), COHORT_CERT_KEY: pem("client.key"), PYTHONPATH: path.join(repo, "clients/python"), PYTHONDONTWRITEBYTECODE: "1" };
+  const url = `https://localhost:${s.tlsPort}`;
+  const js = `import { Wire } from ${JSON.stringify(path.join(repo, "clients/js/src/wire.js"))}; const w = new Wire({ url: "${url}" }); const r = await w.once("POST", "/workers", {}); console.log(r.status); w.close();`;
+  const py = `from cohort_worker.wire import Wire\nprint(Wire("${url}").once("POST", "/workers", b"{}")[0])`;
+  for (const [name, program, args] of [["JavaScript", process.execPath, ["--input-type=module", "-e", js]], ["Python", "python3", ["-c", py]]]) {
+    const run = (more) => { try { return execFileSync(program, args, { env: { ...env, ...more }, stdio: ["ignore", "pipe", "pipe"] }).toString().trim(); } catch (e) { return String(e.stderr); } };
+    equal(run({}), "422", `${name}: let in`);
+    equal(run({ COHORT_CERT: "" }), "403", `${name}: not without a certificate`);
+    check(/certificate/i.test(run({ COHORT_CA: "" })), `${name}: does not trust everybody`);
+  }
+  await s.stop();
+});
+
+await scenario("a key that is bound to a certificate", async () => {
+  const dir = scratch(), keys = path.join(dir, "keys"), bin = (args, env = {}) => {
+    try { return execFileSync(binary, args, { env: { PATH: process.env.PATH, HOME: dir, ...env }, stdio: ["ignore", "pipe", "pipe"] }).toString(); } catch (e) { return String(e.stderr); }
+  };
+  const [key, line] = ((text) => [/ck_\S+/.exec(text)[0], /^[0-9a-f]{64} .*$/m.exec(text)[0]])(bin(["token", "--api-key", "--sub", "ann", "--limits", `cert=${digest("client")} scopes=admin`]));
+  writeFileSync(keys, `${line}\n`, { mode: 0o600 });
+  const s = await serveTls(asks("optional"), ["--api-keys", keys]);
+  const search = { path: "/threads/search", method: "POST", headers: { ...json, "x-api-key": key } };
+  equal((await s.ask({ ...search, ...shows("client") }, "{}")).status, 200, "with its certificate");
+  for (const [name, options, words] of [["none", {}, "shows none"], ["another", shows("client2"), "shows another"]]) {
+    const r = await s.ask({ ...search, ...options }, "{}");
+    check(r.status === 401 && r.text.includes("bound to a client certificate") && r.text.includes(words), `with ${name}`, r);
+  }
+  equal((await call(s, "POST", "/threads/search", {}, { "x-api-key": key })).status, 401, "by an address without TLS");
+  // A session that is resumed is its maker's.
+  const one = await shake(s.tlsPort, shows("client"));
+  one.resume();
+  const session = await until(() => one.ticket, "a ticket"), two = await shake(s.tlsPort, { session });
+  let text = "";
+  two.on("data", (d) => { text += d; });
+  two.write(`POST /threads/search HTTP/1.1\r\nhost: localhost\r\nx-api-key: ${key}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`);
+  await until(() => text.includes("\r\n\r\n"), "an answer");
+  check(two.isSessionReused() && text.startsWith("HTTP/1.1 200"), "a resumed session shows it too", text.slice(0, 200));
+  // What is trusted may have changed: a reload ends resumption.
+  s.child.kill("SIGHUP");
+  await until(() => s.log.includes("certificates_reloaded"), "a reload");
+  const three = await shake(s.tlsPort, { session });
+  check(!three.isSessionReused(), "after a reload all of them show it again");
+  for (const c of [one, two, three]) c.destroy();
+  // The command.
+  const url = `https://localhost:${s.tlsPort}`, env = { COHORT_CA: pem("ca.pem"), COHORT_CERT: pem("client.pem"), COHORT_CERT_KEY: pem("client.key"), COHORT_API_KEY: key };
+  const list = ["runs", "list", "--json", "--url", url];
+  check(!/cohort/.test(bin(list, env)), "the command shows it", bin(list, env));
+  check(bin(list, { ...env, COHORT_CERT: "" }).includes("shows none"), "and says when it is missing", bin(list, { ...env, COHORT_CERT: "" }));
+  check(bin(list, { ...env, COHORT_CA: "" }).includes("COHORT_CA names a file"), "and when the server's is not good", bin(list, { ...env, COHORT_CA: "" }));
+  await s.stop();
+  writeFileSync(keys, `${line.replace(/cert=\S+/, "cert=12")}\n`, { mode: 0o600 });
+  const said = await startServer({ args: ["--api-keys", keys], memory: true }).then(() => "started", (e) => e.message);
+  check(said.includes("keys:1: cert=: expected the SHA-256"), "a word that is none", said);
+  // By a Unix socket of the server.
+  const socketPath = path.join(dir, "s"), u = await startServer({ args: ["--listen", `unix:${socketPath}`], memory: true });
+  check(!/cannot|expected/.test(bin(["runs", "list", "--url", `unix:${socketPath}`])), "the command speaks to a Unix socket", bin(["runs", "list", "--url", `unix:${socketPath}`]));
+  await u.stop();
+});
+
+await scenario("settings of client certificates that cannot be", async () => {
+  for (const [args, words] of [
+    [[...localhost, "--tls-client-auth", "required"], "tls.client-auth needs tls.client-ca"],
+    [[...localhost, "--tls-client-ca", pem("ca.pem")], "tls.client-ca needs tls.client-auth"],
+    [["--tls-client-ca", pem("ca.pem"), "--tls-client-auth", "required"], "client certificates need tls.cert"],
+    [[...localhost, "--tls-client-ca", pem("empty.pem"), "--tls-client-auth", "required"], "empty.pem: expected certificates in PEM"],
+    [[...localhost, "--tls-client-ca", pem("none.pem"), "--tls-client-auth", "required"], "none.pem: expected certificates in PEM: No such file"],
+  ]) {
+    const said = await startServer({ args, memory: true }).then(() => "started", (e) => e.message);
+    check(said.includes(words), words, said);
+  }
 });
 
 await Promise.all([slow, silent]);

@@ -263,6 +263,8 @@ TEST(auth_keys_file_errors_name_the_line)
 		  "concurrency=N, requests-per-second=N, tokens-per-day=N, runs=N, threads=N, "
 		  "store-items=N, store-bytes=N, agents=N, crons=N, scopes=A,B or graphs=A,B; N "
 		  "from 1 on", ERR_SYNTAX },
+		{ ANN " ann cert=00\n", "keys:1: cert=: expected the SHA-256 of a client certificate as "
+		  "64 hex digits: openssl x509 -in FILE -outform DER | sha256sum", ERR_SYNTAX },
 		{ ANN " ann graphs=a\n", "keys:1: graphs= is of a key with scopes=worker",
 		  ERR_SYNTAX },
 		{ ANN " ann scopes=threads:read,worker\n", "keys:1: scopes=worker stands alone: a "

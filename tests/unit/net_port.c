@@ -129,6 +129,46 @@ static const struct http_tunnel_ops tunnel_ops = {
 	.bytes = via_bytes, .eof = via_eof, .empty = via_empty, .gone = via_gone,
 };
 
+/* What the handler sees of a client that a port was told of. */
+static void
+check_client(struct serve *s)
+{
+	static const struct { const char *told, *peer; bool secure, cert; } rows[] = {
+		{ "127.0.0.1:9", "127.0.0.1:9", false, false },
+		{ "127.0.0.1:9 tls", "127.0.0.1:9", true, false },
+		{ "127.0.0.1:9 tls 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		  "127.0.0.1:9", true, true },
+		/* By nobody's writing. */
+		{ "127.0.0.1:9 tls 00010203", "127.0.0.1:9", true, false },
+		{ "127.0.0.1:9 xyz 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		  "127.0.0.1:9", false, false },
+		{ "", "", false, false },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct http_port *p = http_port_open(s->hs, s->shards[0], str_of(rows[i].told),
+		    &port_ops, (void *)(uintptr_t)&rows[i]);
+		struct http_conn *c = CONTAINER_OF(p, struct http_conn, port);
+		char out[HTTP_PORT_CLIENT];
+		struct http_req r = { .peer = str_of(c->peer), .secure = c->secure,
+		    .cert = c->certified ? c->cert : NULL };
+
+		CHECK_STR(str_of(c->peer), rows[i].peer);
+		CHECK(c->secure == rows[i].secure && c->certified == rows[i].cert);
+		if (rows[i].cert)
+			CHECK_STR(((struct str){ out, http_port_client(&r, out) }), rows[i].told);
+		http_port_drop(p);
+	}
+}
+
+TEST(port_is_told_of_its_client)
+{
+	struct serve *s = serve_start(1);
+
+	serve_on(s, 0, check_client);
+	serve_stop(s);
+}
+
 static void
 begin_via(struct serve *s, struct http_req *r)
 {

@@ -1,5 +1,6 @@
 // wire.js - the way to the server: JSON over HTTP/1.1 on kept connections (TCP, TLS or
 // a unix socket), tried again while the server, or a proxy before it, is away or busy.
+import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import { stringify } from "./plain.js";
@@ -42,6 +43,13 @@ export function sleep(ms, signal) {
   });
 }
 
+// COHORT_CA: certificates that the server's is checked with, in place of Node's; COHORT_CERT and
+// COHORT_CERT_KEY: this worker's own (the key may stand in the same file).
+function tlsOptions({ COHORT_CA, SSL_CERT_FILE, COHORT_CERT, COHORT_CERT_KEY } = process.env) {
+  const ca = COHORT_CA || SSL_CERT_FILE;
+  return { ...(ca ? { ca: readFileSync(ca) } : {}), ...(COHORT_CERT ? { cert: readFileSync(COHORT_CERT), key: readFileSync(COHORT_CERT_KEY || COHORT_CERT) } : {}) };
+}
+
 function readUrl(text) {
   if (/^unix:/i.test(text)) return { http, base: "", options: { socketPath: text.replace(/^unix:(\/\/)?/i, "") } };
   let url;
@@ -50,7 +58,7 @@ function readUrl(text) {
     throw new TypeError(`COHORT_URL is "${text}": only http:, https: and unix: are spoken`);
   const tls = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { http: tls ? https : http, base: url.pathname.replace(/\/+$/, ""), options: { host, port: url.port || (tls ? 443 : 80) } };
+  return { http: tls ? https : http, base: url.pathname.replace(/\/+$/, ""), options: { host, port: url.port || (tls ? 443 : 80), ...(tls ? tlsOptions() : {}) } };
 }
 
 export class Wire {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import random
 import socket
 import ssl
@@ -53,6 +54,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def _tls_of_environment() -> ssl.SSLContext:
+    """COHORT_CA: certificates that the server's is checked with, in place of the system's;
+    COHORT_CERT and COHORT_CERT_KEY: this worker's own (the key may stand in the same file)."""
+    context = ssl.create_default_context(cafile=os.environ.get("COHORT_CA") or None)
+    if cert := os.environ.get("COHORT_CERT"):
+        context.load_cert_chain(cert, os.environ.get("COHORT_CERT_KEY") or None)
+    return context
+
+
 class Wire:
     """One server.  Thread safe; `url` is http://, https:// or unix:///path/of.sock"""
 
@@ -69,7 +79,7 @@ class Wire:
         self._busy: set[http.client.HTTPConnection] = set()
         self._closed = False
         self._lock = threading.Lock()
-        self._tls = ssl.create_default_context() if at.scheme == "https" else None
+        self._tls = _tls_of_environment() if at.scheme == "https" else None
 
     def _open(self) -> http.client.HTTPConnection:
         at = self._at
