@@ -23,6 +23,7 @@
 #include "api/once.h"
 #include "api/peer.h"
 #include "api/session.h"
+#include "api/trace.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/hosted_update.h"
@@ -601,6 +602,7 @@ answered(void *ctx, struct http_req *r, int status, size_t bytes_out)
 	if (r->through != NULL)
 		return;              /* the node of its client counts and logs it */
 	metrics_count(&a->metrics, route, status, took, bytes_out);
+	request_trace(a, r, status, took);
 	log_request(sh, r, status, took, bytes_out);
 	api_trim(a);
 }

@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "api/follow.h"
 #include "api/hear.h"
+#include "api/trace.h"
 #include "base/mem.h"
 #include "run/view.h"
 
@@ -209,7 +210,7 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
 	    .create_thread = ask->create_thread, .assistant = ask->assistant,
 	    .input = ask->input, .command = ask->command, .config = ask->config, .context = ask->context,
-	    .metadata = ask->metadata, .headers_json = headers_json(c),
+	    .metadata = ask->metadata, .trace = call_trace(c), .headers_json = headers_json(c),
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = modes_of(ask), .modes_json = modes_json(c, modes_of(ask)),
 	    .webhook = ask->webhook, .push_json = ask->push_json,

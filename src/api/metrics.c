@@ -21,6 +21,7 @@
 #include "net/files.h"
 #include "net/tls.h"
 #include "run/hook.h"
+#include "trace/trace.h"
 #include "wasm/agent/agents.h"
 #include "worker/desk.h"
 
@@ -70,6 +71,7 @@ load(const _Atomic uint64_t *counter)
 struct reading {
 	struct runs_stats runs;
 	struct hooks_stats hooks;
+	struct trace_stats traces;
 	struct office_stats mail;
 	struct client_pool pool;
 	struct store_stats store;
@@ -155,6 +157,19 @@ agents_live(const struct office_stats *s)
 	    f->hooks.failed)                                                  \
 	X(cohort_webhooks_dropped_total, counter,                             \
 	    "Messages given up after their last try.", f->hooks.dropped)      \
+	X(cohort_trace_spans_exported_total, counter,                         \
+	    "Spans that the collector of traces has taken.", f->traces.exported) \
+	X(cohort_trace_spans_dropped_total, counter,                          \
+	    "Spans for which there was no room, or no time when the server stopped.", \
+	    f->traces.dropped)                                                \
+	X(cohort_trace_spans_rejected_total, counter,                         \
+	    "Spans that the collector has refused one by one.",               \
+	    f->traces.rejected)                                               \
+	X(cohort_trace_spans_failed_total, counter,                           \
+	    "Spans that were given up: the collector refused their request, or could " \
+	    "not be reached.", f->traces.failed)                              \
+	X(cohort_trace_spans_waiting, gauge, "Spans that are to be sent.",    \
+	    f->traces.waiting)                                                \
 	/* A letter between two shards is pending: so the books balance. */       \
 	X(cohort_mail_sent_total, counter, "Letters: messages, once for each " \
 	    "receiver. Is delivered + dead + expired + pending.",             \
@@ -222,20 +237,6 @@ agents_live(const struct office_stats *s)
 	X(cohort_store_lost, gauge,                                           \
 	    "1 while the database was deleted, moved or replaced.",           \
 	    f->store.lost)                                                    \
-	X(cohort_backup_last_timestamp_seconds, gauge,                        \
-	    "When the newest backup in backup.to was made; 0: there is none.", \
-	    (double)f->store.backup.last / 1e3)                               \
-	X(cohort_backup_log_timestamp_seconds, gauge,                         \
-	    "What was committed until then is in the shipped log; 0: none is.", \
-	    (double)f->store.backup.logged / 1e3)                             \
-	X(cohort_backup_made_total, counter, "Backups made by this process.", \
-	    f->store.backup.made)                                             \
-	X(cohort_backup_failures_total, counter,                              \
-	    "Backups, or appends to the shipped log, that failed.",           \
-	    f->store.backup.failures)                                         \
-	X(cohort_backup_gaps_total, counter,                                  \
-	    "Gaps in the shipped log: the folder was slower than the commits.", \
-	    f->store.backup.gaps)                                             \
 	X(cohort_workers_live, gauge, "Workers that are registered.",         \
 	    f->workers.live)                                                  \
 	X(cohort_worker_polls, gauge, "Polls of workers that wait.",          \
@@ -515,6 +516,7 @@ api_system_metrics(struct call *c)
 		bus_stats(sh->o.bus, &f.bus);
 	f.bus_lag = sh->o.lag != NULL ? bus_lag(sh->o.lag) : -1;
 	client_pool(&f.pool);
+	trace_stats(&f.traces);
 	add_traps(b, &f);
 	add_series(b, &f);
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,

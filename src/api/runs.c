@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
+#include "api/trace.h"
 
 #include <stdio.h>
 
@@ -197,6 +198,7 @@ read_headers(struct call *c, struct run_request *q)
 	buf_clear(b);
 	header_add_json(b, c->r, &c->api->shared->o.configurable);
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
+	q->trace = call_trace(c);
 }
 
 void

@@ -178,13 +178,6 @@
 	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
 	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
 	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \
-	X(BACKUP_RECORD_BYTES, 1048576,   "bytes",  "a record of a backup's file; they are made of 256 KB of pages, or of one of 64 KB") \
-	X(BACKUP_FILES,        100000,    "files",  "of one folder of backups") \
-	X(BACKUP_LOG_BYTES,    67108864,  "bytes",  "a shipped log; past it the next file of it begins") \
-	X(BACKUP_LAG_FRAMES,   16384,     "pages",  "of the database's log that wait for a slow backup folder: 64 MB; past it the log is moved, and a new increment takes up") \
-	X(BACKUP_STAMPS,       65536,     "commits", "whose times wait for that; later ones share a time") \
-	X(BACKUP_SHIP_MS,      1000,      "ms",     "between two looks at what is to be shipped: what a lost disk may cost") \
-	X(BACKUP_RETRY_MS,     10000,     "ms",     "after a backup that failed") \
 	X(PG_DOUBT_MS,         10000,     "ms",     "that commands wait for PostgreSQL to come back when it went away during their commit; then 503, and nobody knows") \
 	X(PG_IDLE_MS,          2000,      "ms",     "that a transaction is open there and nothing comes; then PostgreSQL ends it, so that a node that stopped holds no locks") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \
@@ -566,6 +559,18 @@
 	X(WASM_QUARANTINE_MS,  600000,    "ms",     "that a module of an owner stays in the quarantine after its last stop") \
 	X(WASM_TURN_FRAMES,    1024,      "frames", "of one host process that are read in one turn of the loop") \
 	X(WASM_TURN_BYTES,     4194304,   "bytes",  "of them") \
+	X(TRACE_SPANS,         4096,      "spans",  "of a shard that wait for the collector; what comes then is dropped") \
+	X(TRACE_BATCH,         256,       "spans",  "of one request to it: a millisecond of writing") \
+	X(TRACE_BATCH_BYTES,   1048576,   "bytes",  "of one, past which no span is added") \
+	X(TRACE_DELAY_MS,      1000,      "ms",     "that a span waits for others") \
+	X(TRACE_CONTENT_BYTES, 65536,     "bytes",  "of what a model or a tool was told, or said, in a span") \
+	X(TRACE_CONTENTS_BYTES, 16777216, "bytes",  "of these in all spans of a shard that wait") \
+	X(TRACE_SEND_MS,       10000,     "ms",     "that the collector may be silent: the default of OTLP exporters") \
+	X(TRACE_TRIES,         6,         "requests", "with the same spans; then they are given up") \
+	X(TRACE_PAUSE_MS,      1000,      "ms",     "before the second of them; doubles") \
+	X(TRACE_PAUSE_MAX_MS,  60000,     "ms",     "that a collector's Retry-After may ask for") \
+	X(TRACE_ANSWER_BYTES,  65536,     "bytes",  "of its answer") \
+	X(TRACE_DRAIN_MS,      5000,      "ms",     "that a server that stops waits for it") \
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 
 enum {

@@ -495,6 +495,8 @@ attempt_start(struct llm_call *c)
 	    S("Accept: text/event-stream\r\nAccept-Encoding: identity\r\n") :
 	    S("Accept: application/json\r\n"));
 	c->target.provider->wire->add_headers(&headers, &c->target);
+	if (c->traceparent[0] != '\0')
+		buf_add_fmt(&headers, "traceparent: %s\r\n", c->traceparent);
 	rq.headers = buf_str(&headers);
 	o->http = client_start(c->llm->client, &rq, &hooks);
 	buf_release(&headers);

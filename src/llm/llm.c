@@ -395,6 +395,8 @@ llm_start(struct llm *l, const struct llm_request *req,
 		call_free(c);
 		return NULL;
 	}
+	if (req->traceparent.n > 0 && req->traceparent.n < sizeof c->traceparent)
+		memcpy(c->traceparent, req->traceparent.p, req->traceparent.n);
 	c->estimate = tokens_of(req);
 	if (c->target.provider->prepare(c, req, &c->target, e) != OK) {
 		call_free(c);

@@ -65,6 +65,7 @@ struct llm_request {
 	                                        empty: any text */
 	bool stream;                         /* somebody reads deltas now */
 	struct str key;                      /* the caller's: its place in a task */
+	struct str traceparent;              /* sent as this header; empty: none */
 };
 
 /* One piece of a streamed answer.  Spans named *_raw are insides of JSON

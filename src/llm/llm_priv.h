@@ -264,6 +264,7 @@ struct llm_call {
 	bool has_turn;                       /* by the lane's limits a minute */
 	msec turn_ms;                        /* that it waits for it */
 	nsec waits_since;
+	char traceparent[56];                /* NUL-ended; "": none */
 	struct llm_hooks hooks;
 	enum llm_state state;
 	bool stream;

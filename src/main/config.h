@@ -54,7 +54,7 @@
 	X(THREADS_TTL_SWEEP_INTERVAL) X(THREADS_TTL_SWEEP_LIMIT) X(TEST_SWEEP_MS) X(MAIL_SOCKET) X(MAIL_BATCH_SIZE) X(MAIL_BATCH_TIMEOUT) \
 	X(CLUSTER_NATS) X(CLUSTER_NATS_CREDS) X(CLUSTER_NATS_CA) X(CLUSTER_NATS_CERT) X(CLUSTER_NATS_KEY) \
 	X(CLUSTER_PREFIX) X(CLUSTER_NAME) X(CLUSTER_LEASE) X(CLUSTER_WAIT) X(WORK_PATH) \
-	X(BACKUP_TO) X(BACKUP_EVERY) X(BACKUP_FULL_EVERY) X(BACKUP_KEEP) X(BACKUP_LOG) \
+	X(OTEL_ENDPOINT) X(OTEL_HEADERS) X(OTEL_SERVICE_NAME) X(OTEL_SAMPLE) X(OTEL_CONTENT)      \
 	X(WORKERS_LEASE) X(WASM_ENABLED) X(WASM_CACHE) X(WASM_HOSTS) X(WASM_MEMORY)
 
 enum setting_id {
@@ -131,9 +131,12 @@ int  config_check_store(struct str text, const char *origin, struct err *e);
 int  config_check_nats(struct str text, const char *origin, struct err *e);
 int  config_check_prefix(struct str text, const char *origin, struct err *e);
 int  config_check_listen(struct str text, const char *origin, struct err *e);
+/* main/tracing.h */
+int  config_check_otel_endpoint(struct str text, const char *origin, struct err *e);
+int  config_check_otel_headers(struct str text, const char *origin, struct err *e);
+int  config_check_otel_sample(struct str text, const char *origin, struct err *e);
 int  config_check_name(struct str text, const char *origin, struct err *e);
 int  config_check_cluster(const struct config *c, struct err *e);
-int  config_check_backup(const struct config *c, struct err *e);
 /* `store` from the variables of other programs that name a PostgreSQL, if it is not set.
  * prefix: of the origin; rank: RANK_ALIAS, or that of a langgraph.json. */
 int  config_take_database(struct config *c, char **env, const char *prefix, int rank,

@@ -76,6 +76,10 @@ worker_open(struct worker *w, struct err *e)
 		rc = llm_new(&w->llm, w->shard, w->client, &o, e);
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
+	if (rc == OK && n->tracing != NULL) {
+		w->tracer = tracer_new(n->tracing, w->shard, w->client);
+		runs_trace(w->runs, w->tracer);
+	}
 	if (rc == OK)
 		rc = items_open(w->runs, e);
 	if (rc == OK)
@@ -269,6 +273,12 @@ worker_drain_guests(struct worker *w)
 	sandbox_shard_drain(&w->guests, worker_drained, w);
 }
 
+static void
+worker_drain_trace(struct worker *w)
+{
+	tracer_drain(w->tracer, worker_drained, w);
+}
+
 /* Nothing of runs is written any more: other nodes may have them. */
 static void
 worker_leave(struct worker *w)
@@ -298,6 +308,7 @@ worker_close(struct worker *w)
 	office_free(w->office);
 	work_agent_free(w->work);
 	runs_free(w->runs);
+	tracer_free(w->tracer);
 	sandbox_shard_free(&w->guests);
 	worker_desk_free(w->desk);
 	mcp_free(w->mcp);
@@ -310,7 +321,7 @@ worker_close(struct worker *w)
 }
 
 enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_WORK,
-	DRAIN_OFFICE, DRAIN_GUESTS, LEAVE, SETTLE, CLOSE, PHASES };
+	DRAIN_OFFICE, DRAIN_GUESTS, DRAIN_TRACE, LEAVE, SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
 static const struct {
@@ -327,6 +338,7 @@ static const struct {
 	[DRAIN_WORK] = { "drain work", worker_drain_work },
 	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
 	[DRAIN_GUESTS] = { "drain guests", worker_drain_guests },
+	[DRAIN_TRACE] = { "drain trace", worker_drain_trace },
 	[LEAVE] = { "leave", worker_leave },
 	[SETTLE] = { "settle", worker_settle },
 	[CLOSE] = { "close", worker_close },

@@ -117,6 +117,8 @@ node_changed(void *ctx, int64_t node)
 		workers_set_node(n->desk, node > 0 ? node : 0);
 	if (n->relay != NULL)
 		relay_net_set_node(n->relay, node);
+	if (n->tracing != NULL)
+		tracing_set_node(n->tracing, node > 0 ? node : 0);
 }
 
 static void
@@ -399,6 +401,8 @@ open_shared(struct node *n, struct err *e)
 	n->offices = offices_new(n->store, catalog_agents(n->catalog));
 	open_relay(n);
 	set_runs(n);
+	if (n->tracing != NULL && n->cluster != NULL)
+		tracing_set_node(n->tracing, cluster_node(n->cluster));
 	if (!config_bool(n->config, SETTING_HTTP_DISABLE_WEBHOOKS))
 		runs_shared_set_hooks(n->shared, &n->hooks, api_add_hook_run);
 	if (n->cluster != NULL)
@@ -444,6 +448,8 @@ node_open(struct node *n, struct err *e)
 		rc = read_script(n, e);
 	if (rc == OK)
 		rc = options_hooks(n->config, &n->hooks, &n->hook_headers, e);
+	if (rc == OK)
+		rc = tracing_open(&n->tracing, n->config, e);
 	if (rc == OK)
 		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
 		    &n->config->langgraph, n->models, buf_str(&n->model), e);
@@ -517,6 +523,7 @@ node_free(struct node *n)
 	workers_free(n->desk);
 	folder_free(n->folder);
 	tools_free(n->tools);
+	tracing_free(n->tracing);
 	script_free(n->script);
 	oversight_close(&n->oversight);
 	auth_free(n->auth);

@@ -11,6 +11,7 @@
 
 #include "main/oversight.h"
 #include "main/sandbox.h"
+#include "main/tracing.h"
 #include "main/ways.h"
 #include "main/wire.h"
 #include "main/wire_talk.h"
@@ -31,6 +32,7 @@ struct worker {
 	bool started;                        /* a thread of its own runs */
 	struct store_reader *reader;
 	struct client *client;
+	struct tracer *tracer;               /* NULL: no traces */
 	struct mcp *mcp;
 	struct llm *llm;
 	struct runs *runs;
@@ -61,6 +63,7 @@ struct node {
 	struct store *guest_house;           /* the tracker's, where `store` is PostgreSQL */
 	struct auth *auth;
 	struct oversight oversight;
+	struct tracing *tracing;             /* NULL: none */
 	struct tools *tools;
 	struct llm_script *script;
 	struct hook_rules hooks;

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
+#include "trace/at.h"
 
 /* Members a client cannot set.  `user_id` is not among them: clients name
  * their users with it, and without one it is who asked. */
@@ -235,6 +236,17 @@ write_jump(struct buf *b, const struct run_request *q)
 		add_uuid(b, "checkpoint_id", &q->checkpoint);
 }
 
+/* Kept with the run, so that its spans are in this trace after a restart, and at another
+ * node. */
+static void
+write_trace(struct buf *b, const struct trace_at *at)
+{
+	json_add_key(b, "traceparent");
+	buf_add_char(b, '"');
+	trace_at_add(b, at);
+	buf_add_char(b, '"');
+}
+
 static void
 write_kwargs(struct run_texts *x, const struct run_request *q,
     const struct sources *s, const struct uuid *run_id)
@@ -267,6 +279,8 @@ write_kwargs(struct run_texts *x, const struct run_request *q,
 	add_text(b, "durability", str_of(durability_names[q->durability]));
 	if (q->webhook.n > 0)
 		add_text(b, "webhook", q->webhook);
+	if (q->trace != NULL)
+		write_trace(b, q->trace);
 	write_jump(b, q);
 	buf_add_char(b, '}');
 }

@@ -207,6 +207,7 @@ start(struct sending *s, const struct store_hook *row, struct str body)
 	    .refuse = hook_refused(r), .body_max = LIMIT_HOOK_ANSWER_BYTES };
 
 	hook_headers_write(&lines, r, row, body, shard_wall(rs->shard));
+	hook_add_trace(&lines, rs, row);
 	q.headers = buf_str(&lines);
 	s->timer.fire = on_late;
 	shard_timer_set(rs->shard, &s->timer, LIMIT_HOOK_MS);

@@ -5,7 +5,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/hmac.h"
+#include "base/scan.h"
 #include "run/hook_priv.h"
+#include "trace/trace.h"
 
 const char *const hook_fields[] = { "run_id", "thread_id", "assistant_id", "metadata",
 	"status", "kwargs", "multitask_strategy", "created_at", "updated_at",
@@ -168,4 +170,22 @@ hook_headers_write(struct buf *b, const struct hook_rules *r, const struct store
 	buf_add(b, h->headers);
 	add_push_lines(b, h->push_json);
 	buf_release(&stamp);
+}
+
+/* The receiver's spans are below the run's. */
+void
+hook_add_trace(struct buf *b, const struct runs *rs, const struct store_hook *h)
+{
+	struct str given;
+	struct trace_at at;
+
+	if (rs->tracer == NULL || !h->of_run)
+		return;
+	given = scan_find(h->run.kwargs_json, S("traceparent"));
+	tracer_begin(rs->tracer, &at, given.n > 2 ? str_sub(given, 1, given.n - 2) : STR_NONE,
+	    &h->run.id);
+	at.span = trace_span_of(&h->run.id, S("run"), 0);
+	buf_lit(b, "traceparent: ");
+	trace_at_add(b, &at);
+	buf_lit(b, "\r\n");
 }

@@ -31,6 +31,8 @@ int  hook_body_write(struct buf *b, struct runs *rs, const struct store_hook *h)
 /* Lines of a request, "Name: value\r\n". */
 void hook_headers_write(struct buf *b, const struct hook_rules *r,
     const struct store_hook *h, struct str body, msec now);
+/* And the place in a trace, of a webhook of a run. */
+void hook_add_trace(struct buf *b, const struct runs *rs, const struct store_hook *h);
 
 /* ---- hook.c -------------------------------------------------------------------------- */
 

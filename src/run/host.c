@@ -87,6 +87,7 @@ on_done(void *ctx, struct val result)
 		host_tell_messages(t, w, n);
 		inject_leave(t);
 		job_note_node(t, TRANSCRIPT_EXITED);
+		task_trace_end(t, STR_NONE, STR_NONE);
 		core->host = NULL;
 		job_task_close(t);
 		core_task_done(core, w, n, result);
@@ -109,6 +110,7 @@ on_failed(void *ctx, const struct task_error *e)
 
 		note_error(&note, e->event, e->name, e->message);
 		inject_leave(t);
+		task_trace_end(t, e->event, e->message);
 		core->host = NULL;
 		job_task_close(t);
 		if (partial.kind != VAL_UNDEFINED)
@@ -139,6 +141,7 @@ on_waits(void *ctx)
 			changes_record(&j->changes, &core->id, r[k].key, r[k].name,
 			    r[k].result_json);
 		i = task_interrupts(t->task, &n);
+		task_trace_end(t, STR_NONE, STR_NONE);
 		core->host = NULL;
 		job_task_close(t);
 		core_task_waits(core, i, n);
@@ -172,6 +175,7 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 	struct run_event ev;
 
 	note_tool(&note, what, call_id, name, payload);
+	tool_trace(t, what, call_id, name, payload);
 	if (!job_tells(t->job, MODE_TOOLS | MODE_EVENTS))
 		return;
 	ev = job_event(t, EVENT_TOOL);
@@ -191,6 +195,7 @@ struct answer {
 	char *model;                         /* its texts */
 	char *answered;                      /* who did; NULL: not known yet */
 	struct buf text;                     /* said so far: inside of a JSON string */
+	struct model_trace trace;
 	bool begun;
 	bool asked;                          /* MODEL_START was told */
 };
@@ -198,6 +203,7 @@ struct answer {
 static void
 answer_free(struct answer *a)
 {
+	model_trace_cut(a->task, &a->trace);
 	buf_release(&a->text);
 	val_drop(a->shown.messages);
 	free(a->id);
@@ -408,6 +414,7 @@ on_answer_delta(void *ctx, const struct llm_delta *d)
 {
 	struct answer *a = ctx;
 
+	model_trace_first(&a->trace);
 	a->hooks.delta(a->hooks.ctx, d);
 }
 
@@ -425,6 +432,7 @@ on_answer_done(void *ctx, int rc, const struct llm_answer *x, const char *error_
 		note_no_answer(&note, a->shown.stream, error_event != NULL ?
 		    str_of(error_event) : S("error.llm.backend"), str_of(e->text));
 	}
+	model_trace_end(a->task, &a->trace, rc, x, error_event, e);
 	if (rc == OK && a->task->job->transcript.on)
 		a->answered = mem_cstr(x->model);
 	hooks.done(hooks.ctx, rc, x, error_event, e);
@@ -445,22 +453,24 @@ on_llm(void *ctx, const struct llm_request *q, const struct llm_hooks *h, struct
 	struct job_task *t = ctx;
 	struct answer *a = t->asks;
 	const struct llm_hooks hooks = { on_answer_delta, on_answer_done, a };
+	struct llm_request own = *q;
 
 	if (a == NULL)
-		return llm_start(t->job->run->rs->llm, q, h, e);
+		return model_trace_alone(t, q, h, e);
 	a->hooks = *h;
 	if (t->job->transcript.on)
 		note_asked(t, q, a);
 	if ((t->job->plan->modes & MODE_EVENTS) != 0)
 		a->shown.messages = asked(q);
 	tell_asked(t, a);
-	return llm_start(t->job->run->rs->llm, q, &hooks, e);
+	model_trace_begin(t, &a->trace, &own);
+	return llm_start(t->job->run->rs->llm, &own, &hooks, e);
 }
 
 static void
 on_llm_stop(void *ctx, struct llm_call *c)
 {
-	(void)ctx;
+	model_trace_stop(ctx, c);
 	llm_cancel(c);
 }
 

@@ -22,9 +22,11 @@ ask(struct job_task *t, struct task_mcp *m, bool call)
 {
 	struct run *run = t->job->run;
 	struct runs *rs = run->rs;
+	char trace[TRACE_PARENT_SIZE + 1];
 
 	mcp_ask(&(struct mcp_asker){ .mcp = rs->mcp, .hosts = rs->mcp_hosts,
-	    .private = rs->http_private, .over = over, .owner = run_hold(run) }, m, call);
+	    .private = rs->http_private, .traceparent = call ? task_trace_parent(t, m->tool,
+	    trace) : STR_NONE, .over = over, .owner = run_hold(run) }, m, call);
 }
 
 void

@@ -15,6 +15,7 @@
 
 struct errand {
 	struct worker_offer offer;
+	struct buf members;                  /* of its task, with the place in a trace */
 	struct task_worker *w;
 	struct job_task *task;
 	struct run *run;
@@ -31,6 +32,7 @@ errand_free(struct errand *x)
 	if (x->gone != NULL)
 		*x->gone = true;
 	x->w->host_data = NULL;
+	buf_release(&x->members);
 	run_drop(x->run);
 	free(x);
 }
@@ -295,6 +297,22 @@ static const struct worker_hooks errand_hooks = {
 
 /* ---- the door --------------------------------------------------------------------- */
 
+/* What the worker does is below the task, or below the call of the tool. */
+static struct str
+members_of(struct errand *x)
+{
+	char trace[TRACE_PARENT_SIZE + 1];
+	struct str parent = task_trace_parent(x->task, x->w->tool ? x->w->name : STR_NONE,
+	    trace);
+
+	if (parent.n == 0)
+		return x->w->members;
+	x->members = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
+	buf_add(&x->members, x->w->members);
+	json_add_fmt(&x->members, ",'traceparent':%.*s", FMT(parent));
+	return x->members.failed ? x->w->members : buf_str(&x->members);
+}
+
 void
 host_worker(void *ctx, struct task_worker *w)
 {
@@ -319,7 +337,7 @@ host_worker(void *ctx, struct task_worker *w)
 	x->offer.run_id = run->place.run_id;
 	x->offer.thread_id = run->place.thread_id;
 	x->offer.attempt = w->attempt;
-	x->offer.members = w->members;
+	x->offer.members = members_of(x);
 	x->offer.hooks = &errand_hooks;
 	if (workers_offer(run->rs->desk, &x->offer, &e) != OK)
 		errand_ends(x, TASK_WORKER_REFUSED, VAL_UNDEF, &(struct task_worker_error){

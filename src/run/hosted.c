@@ -558,6 +558,17 @@ recall(struct hosted *h)
 	arena_release(&a);
 }
 
+/* What its worker does is below the run. */
+static void
+add_trace(struct job *j)
+{
+	char trace[TRACE_PARENT_SIZE + 1];
+	struct str parent = job_trace_parent(j, trace);
+
+	if (parent.n > 0)
+		json_add_fmt(&j->plan->task, ",'traceparent':%.*s", FMT(parent));
+}
+
 void
 hosted_start(struct job *j, const struct store_run *row)
 {
@@ -584,6 +595,7 @@ hosted_start(struct job *j, const struct store_run *row)
 			h->given = val_json_trusted(scan_find(row->kwargs_json, S("input")));
 	}
 	replace(&h->prefer, sticky_get(run->rs, &run->place.thread_id));
+	add_trace(j);
 	h->offer = (struct worker_offer){ .kind = WORKER_RUN,
 	    .name = j->definition.agent->id, .owner = run->place.owner,
 	    .run_id = run->place.run_id, .thread_id = run->place.thread_id,

@@ -230,6 +230,7 @@ on_checkpoint(void *ctx, const struct core_checkpoint *x)
 {
 	struct job *j = ctx;
 
+	job_trace_checkpoint(j, x);
 	if (j->run->stateless)
 		return;
 	changes_checkpoint(&j->changes, x, shard_wall(j->run->rs->shard));
@@ -323,6 +324,7 @@ on_stop(void *ctx, struct core_task *t)
 		task_stop(x->task);
 	if (!x->job->over && !x->job->broken)
 		inject_leave(x);
+	task_trace_end(x, S("cancelled"), STR_NONE);
 	job_task_close(x);
 }
 
@@ -410,6 +412,7 @@ job_task_free(struct job_task *t)
 {
 	task_free(t->task);
 	job_answer_free(t);
+	task_trace_release(t);
 	event_task_release(&t->shown);
 	val_drop(t->inbox);
 	for (size_t i = 0; i < t->streamed_n; i++)
@@ -441,6 +444,7 @@ start_task(struct job_task *t)
 	t->task = task_new(&s, j->run->stateless ?
 	    &j->run->rs->sh->host_stateless : &j->run->rs->sh->host, t);
 	inject_give(t);
+	task_trace_begin(t);
 	task_start(t->task);
 }
 
@@ -657,6 +661,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 		plan->q.woken = run->woken;
 		plan->q.hears = mail_is_possible(run);
 	}
+	job_trace_begin(j, row->kwargs_json);
 	job_note_begin(j, row);
 	wire_begin(j, row);
 	subscribe_begins(run);
@@ -707,6 +712,7 @@ job_stop(struct run *run)
 	struct job *j = run->job;
 
 	j->over = true;
+	j->trace.leaves = true;
 	stop_steps(j);
 	if (!j->pumping)
 		free_dead(j);
@@ -717,6 +723,7 @@ job_free(struct job *j)
 {
 	if (j == NULL)
 		return;
+	j->trace.leaves = true;
 	stop_steps(j);
 	shard_timer_cancel(j->run->rs->shard, &j->flush);
 	shard_timer_cancel(j->run->rs->shard, &j->due);
@@ -733,6 +740,7 @@ job_free(struct job *j)
 	hosted_release(j);
 	classic_release(&j->wire);
 	tape_past_free(j->past);
+	job_trace_release(j);
 	buf_release(&j->told);
 	inject_release(j);
 	mail_committed(j->run, &j->changes, false);

@@ -5,6 +5,7 @@
  *   job.c     the core's effects; beginning, pumping, ending
  *   job_tell.c  what it tells
  *   job_note.c  what its transcript keeps; job_told.c: what readers have seen
+ *   job_trace.c  what a collector of traces is told
  *   host.c    what a task may reach (struct task_host); host_work.c: the
  *             tracker; host_store.c: items; host_http.c: pages of the web;
  *             host_peer.c: other agents;
@@ -25,6 +26,7 @@
 #include "run/saved_priv.h"
 #include "run/run_priv.h"
 #include "run/tape_priv.h"
+#include "run/trace_priv.h"
 
 /* Messages of clients that wait for the next task of their namespace. */
 struct left {
@@ -68,6 +70,7 @@ struct job {
 	struct wheel_timer park;             /* looks whether the run may leave memory */
 	bool parking;                        /* that is being written */
 	bool asleep;                         /* something of it waits for long */
+	struct job_trace trace;
 };
 
 struct answer;
@@ -84,6 +87,10 @@ struct job_task {
 	size_t streamed_n;
 	struct val inbox;                    /* from a task before it; or UNDEF */
 	struct answer *answer;               /* the newest that is not whole; or NULL */
+	uint64_t span, step;                 /* of a trace; 0: none */
+	nsec began;
+	struct trace_tool *tools;
+	struct trace_alone *alone;
 	struct job_task *next;
 };
 

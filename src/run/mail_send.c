@@ -73,12 +73,15 @@ prepare(struct job *j, struct changes *to, const struct run_event *at,
 	struct runs *rs = j->run->rs;
 	struct buf content = BUF(LIMIT_ACL_BYTES);
 	struct store_mail mail = { 0 };
+	char trace[TRACE_PARENT_SIZE + 1];
 	struct acl_room room;
 	struct acl acl;
 	int rc = mail_compose(&acl, m->to, m->act, m->fields, shard_wall(rs->shard), &room,
 	    &content, e);
 
 	acl.delivery.durable = true;         /* as all that a run writes */
+	if (rc == OK && acl.trace.n == 0)
+		acl.trace = job_trace_parent(j, trace);
 	if (rc == OK)
 		rc = office_prepare(rs->office, mailer_agent(from), &acl, &to->arena, &mail, e);
 	buf_release(&content);

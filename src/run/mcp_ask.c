@@ -82,8 +82,8 @@ mcp_ask(const struct mcp_asker *by, struct task_mcp *m, bool call)
 	else if (rc != OK)
 		on_listed(a, rc, NULL, &e);
 	else if (call)
-		wait = mcp_call(by->mcp, &spec, m->tool, m->args_json, m->timeout, on_called,
-		    a);
+		wait = mcp_call(by->mcp, &spec, m->tool, m->args_json, m->timeout,
+		    by->traceparent, on_called, a);
 	else
 		wait = mcp_list(by->mcp, &spec, on_listed, a);
 	arena_release(&texts);

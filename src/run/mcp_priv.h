@@ -23,6 +23,7 @@ struct mcp_asker {
 	struct mcp *mcp;                     /* NULL: there are no servers here */
 	struct str hosts;                    /* as mcp_spec_make */
 	bool private;
+	struct str traceparent;              /* of a call; or empty */
 	/* The request is over, answered or stopped; after the task was told.  later: not
 	 * from inside of mcp_ask or mcp_ask_stop. */
 	void (*over)(void *owner, bool later);

@@ -658,6 +658,8 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		admit_taken(rs, run->place.owner, next, placed, false);
 		placed = false;
 	}
+	if (rc == OK)
+		job_trace_end(run, status, error_json);
 	leave(run);
 	if (rc == OK)
 		hooks_look(rs);

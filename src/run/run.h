@@ -39,6 +39,7 @@
 struct runs;                                 /* one a shard */
 struct agent;                                /* agent/agent.h */
 struct agents;
+struct trace_at;
 struct runs_shared;                          /* one a process: directory, agents */
 
 /* Holds agents; the others must outlive it.  keep_partial: what a model had said
@@ -75,6 +76,10 @@ void runs_allow_workers(struct runs *rs, struct worker_desk *d);
 /* Nodes may be guests in a sandbox, of this desk's modules; it outlives rs. */
 struct wasm_desk;
 void runs_allow_wasm(struct runs *rs, struct wasm_desk *d);
+/* Runs on this shard are traced; t outlives rs, and NULL is none. */
+struct tracer;
+void runs_trace(struct runs *rs, struct tracer *t);
+struct tracer *runs_tracer(const struct runs *rs);
 /* Runs on this shard may be agents, which send and receive messages; o outlives rs. */
 struct office;
 void runs_allow_mail(struct runs *rs, struct office *o);
@@ -198,6 +203,8 @@ struct run_request {
 	jnode config, context, metadata;     /* of the request; NULL: none */
 	struct str stamp_json;               /* over the metadata of a thread made for it;
 	                                        or empty */
+	struct trace_at *trace;              /* the span of the request, if it is traced (trace/at.h);
+	                                        one without a trace gets that of the run */
 	struct str headers_json;             /* {"x-...":..,"user-agent":..} for
 	                                        configurable; "{}" */
 	bool passing;                        /* the thread keeps neither its config nor

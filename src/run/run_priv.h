@@ -96,6 +96,7 @@ struct runs {
 	struct llm *llm;
 	struct embedder *embedder;           /* NULL: items have no vectors */
 	struct client *client;               /* of tasks; NULL: they may ask nobody */
+	struct tracer *tracer;               /* NULL: no traces */
 	struct str http_hosts;               /* whom they may */
 	bool http_private;                   /* names with private addresses, too */
 	struct mcp *mcp;                     /* NULL: no MCP servers */

@@ -17,6 +17,7 @@
 #include "run/hosted_priv.h"
 #include "run/mcp_priv.h"
 #include "store/node.h"
+#include "trace/trace.h"
 
 /* A run that is being made.  Owns every text of the row until it is told. */
 struct create {
@@ -471,6 +472,16 @@ needs_thread(const struct runs *rs, const struct run_request *q)
 	return a != NULL && a->hosted != NULL;
 }
 
+/* A request that is in nobody's trace begins one, which is called as its run. */
+static void
+begin_trace(const struct runs *rs, struct trace_at *at, const struct uuid *run_id)
+{
+	uint64_t span = at->span;
+
+	tracer_begin(rs->tracer, at, STR_NONE, run_id);
+	at->span = span;
+}
+
 int
 run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
     void (*created)(void *ctx, int rc, const struct store_run *run,
@@ -484,6 +495,8 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 	assert(w != NULL || created != NULL);
 	if (rs->draining)
 		return err_set(e, ERR_BUSY, "the server is stopping");
+	if (q->trace != NULL && uuid_is_zero(&q->trace->trace))
+		begin_trace(rs, q->trace, &run_id);
 	if (q->stateless) {
 		/* What is acknowledged before its end, or leaves a message, is stored, on
 		 * a thread of its own. */

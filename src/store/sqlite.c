@@ -92,12 +92,8 @@ on_progress(void *conn)
 static int
 on_commit(void *conn, sqlite3 *h, const char *name, int frames)
 {
-	struct db_conn *c = conn;
-
 	(void)h, (void)name;
-	c->log_frames = frames;
-	if (c->committed != NULL)
-		c->committed(c->committed_ctx, frames);
+	((struct db_conn *)conn)->log_frames = frames;
 	return SQLITE_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "tools/mcp_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define SPEC_BYTES (256 * KB)
 
@@ -225,7 +226,7 @@ mcp_list(struct mcp *m, const struct mcp_spec *spec, mcp_listed *done, void *ctx
 
 struct mcp_wait *
 mcp_call(struct mcp *m, const struct mcp_spec *spec, struct str tool, struct str args_json,
-    msec timeout, mcp_called *done, void *ctx)
+    msec timeout, struct str traceparent, mcp_called *done, void *ctx)
 {
 	const struct mcp_result none = { 0 };
 	struct json_doc args = { 0 };
@@ -242,6 +243,8 @@ mcp_call(struct mcp *m, const struct mcp_spec *spec, struct str tool, struct str
 	}
 	w = wait_new(s, MCP_CALL, ctx);
 	w->called = done;
+	if (traceparent.n > 0 && traceparent.n < sizeof w->traceparent)
+		memcpy(w->traceparent, traceparent.p, traceparent.n);
 	if (timeout > 0)
 		w->timeout = w->timeout_max = timeout;
 	buf_lit(&w->params, "{\"name\":");

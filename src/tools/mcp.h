@@ -52,12 +52,12 @@ void mcp_free(struct mcp *m);                /* ends its servers; no waits may b
 typedef void mcp_listed(void *ctx, int rc, const struct mcp_list *list, const struct err *e);
 struct mcp_wait *mcp_list(struct mcp *m, const struct mcp_spec *spec, mcp_listed *done, void *ctx);
 
-/* Calls a tool.  done, once, later or at once: rc OK: the tool answered; failed: it says that it failed; text:
+/* Calls a tool.  traceparent: told in its _meta; or empty.  done, once, later or at once: rc OK: the tool answered; failed: it says that it failed; text:
  * for the model, cut at LIMIT_TOOL_RESULT_BYTES.  Else e; sent: the server may have done it. */
 struct mcp_result { bool failed, sent; struct str text; };
 typedef void mcp_called(void *ctx, int rc, const struct mcp_result *r, const struct err *e);
 struct mcp_wait *mcp_call(struct mcp *m, const struct mcp_spec *spec, struct str tool,
-    struct str args_json, msec timeout, mcp_called *done, void *ctx);
+    struct str args_json, msec timeout, struct str traceparent, mcp_called *done, void *ctx);
 /* No callback follows; a call under way is told to the server as cancelled.  Both functions above return NULL
  * when they have called back already. */
 void mcp_forget(struct mcp_wait *w);

@@ -47,6 +47,7 @@ struct mcp_wait {
 	mcp_called *called;
 	void *ctx;
 	struct buf params;                   /* CALL: {"name":..,"arguments":..} */
+	char traceparent[56];                /* NUL-ended; "": none */
 	msec timeout, timeout_max;
 	nsec since;                          /* when it was sent */
 	struct wheel_timer timer;

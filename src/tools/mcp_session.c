@@ -9,6 +9,7 @@
 #include "tools/mcp_priv.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/log.h"
 
@@ -224,6 +225,18 @@ answer_list(struct mcp_session *s, int rc, const struct err *e)
 	}
 }
 
+/* With the place in a trace that its server's spans are below. */
+static bool
+send_call(struct mcp_session *s, struct mcp_wait *w)
+{
+	char more[128] = ",\"_meta\":{\"progressToken\":0}}";
+
+	if (w->traceparent[0] != '\0')
+		snprintf(more, sizeof more, ",\"_meta\":{\"progressToken\":0,\"traceparent\":"
+		    "\"%s\"}}", w->traceparent);
+	return send_request(s, w, "tools/call", &w->params, more);
+}
+
 /* Everything that waits and was not sent. */
 static void
 send_waiting(struct mcp_session *s)
@@ -244,8 +257,7 @@ send_waiting(struct mcp_session *s)
 			if (w->id != 0 || w->ask != MCP_CALL)
 				continue;
 			again = true;
-			if (!send_request(s, w, "tools/call", &w->params,
-			    ",\"_meta\":{\"progressToken\":0}}"))
+			if (!send_call(s, w))
 				fail(w, ERR_BUSY, "too much waits to be sent");
 		}
 	}

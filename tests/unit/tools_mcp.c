@@ -127,7 +127,7 @@ call(const char *tool, msec timeout)
 {
 	struct came c = { 0 };
 
-	(void)mcp_call(mcp, &spec, str_of(tool), S("{\n \"a\": 1}"), timeout, on_call, &c);
+	(void)mcp_call(mcp, &spec, str_of(tool), S("{\n \"a\": 1}"), timeout, STR_NONE, on_call, &c);
 	await(&c);
 	return c;
 }
@@ -262,7 +262,7 @@ TEST(mcp_who_forgets_hears_nothing)
 	(void)mcp_list(mcp, &spec, on_list, &other);
 	mcp_forget(w);
 	await(&other);
-	w = mcp_call(mcp, &spec, S("hang"), S("{}"), 0, on_call, &gone);
+	w = mcp_call(mcp, &spec, S("hang"), S("{}"), 0, STR_NONE, on_call, &gone);
 	CHECK_INT(call("tool1", 0).rc, OK);
 	mcp_forget(w);
 	CHECK_INT(call("tool1", 0).rc, OK);
@@ -275,7 +275,7 @@ TEST(mcp_arguments_are_json)
 	struct came c = { 0 };
 
 	open_all(server);
-	CHECK(mcp_call(mcp, &spec, S("tool1"), S("{\"a\":"), 0, on_call, &c) == NULL);
+	CHECK(mcp_call(mcp, &spec, S("tool1"), S("{\"a\":"), 0, STR_NONE, on_call, &c) == NULL);
 	CHECK(c.times == 1 && c.rc == ERR_SYNTAX && !c.sent);
 	close_all();
 }
