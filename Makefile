@@ -7,6 +7,7 @@ B      ?= build
 CC     ?= gcc
 ARGS   ?=
 PREFIX ?= /usr/local
+ARCH   ?=
 # A newer compiler or library may warn of something: that fails CI, not a user.
 MESON  = meson setup --buildtype=debugoptimized $(if $(WERROR),--werror)
 NINJA  = ninja -C $(B)
@@ -61,7 +62,11 @@ ifdef BD
 	@ln -sf cohort $(DESTDIR)$(PREFIX)/bin/bd
 endif
 
+deb: ## a Debian package in $(B)/deb; ARCH=arm64: for another machine
+	@tools/deps --package $(ARCH)
+	@tools/package $(B)/deb $(ARCH)
+
 clean: ## remove what was built
 	rm -rf $(B) build-*
 
-.PHONY: help build serve test test-all san fuzz bench check deps install clean
+.PHONY: help build serve test test-all san fuzz bench check deps install deb clean

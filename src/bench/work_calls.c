@@ -377,18 +377,18 @@ struct sides {
 static int
 sides_open(struct trial *t, struct sides *s, const char *way, struct err *e)
 {
-	char bd[WB_PATH];
+	char *bd = realpath(t->o->bd, NULL);
 	static char kept[WB_PATH];
 	struct tool tools[SIDES] = { t->tool, { kept, NULL } };
 	int rc = OK;
 
-	if (realpath(t->o->bd, bd) == NULL || strlen(bd) >= sizeof kept)
+	if (bd == NULL || strlen(bd) >= sizeof kept) {
+		free(bd);
 		return err_set(e, ERR_NOTFOUND, "--bd: there is no %s", t->o->bd);
+	}
 	/* As given: a program may depend on its name. */
-	if (t->o->bd[0] == '/')
-		snprintf(kept, sizeof kept, "%s", t->o->bd);
-	else
-		snprintf(kept, sizeof kept, "%s", bd);
+	snprintf(kept, sizeof kept, "%s", t->o->bd[0] == '/' ? t->o->bd : bd);
+	free(bd);
 	for (size_t i = 0; i < SIDES && rc == OK; i++) {
 		nsec began;
 
