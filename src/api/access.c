@@ -74,7 +74,8 @@ check_worker(struct call *c)
 	if (principal_is_worker(&c->who))
 		return err_set(&c->err, ERR_DENIED, "a worker's key opens the routes of "
 		    "workers only");
-	if ((a == WORKERS_READ || a == WORKERS_UPDATE || a == CLUSTER_READ) && !off &&
+	if ((a == WORKERS_READ || a == WORKERS_UPDATE || a == CLUSTER_READ ||
+	    a == OWNERS_ERASE) && !off &&
 	    !principal_has(&c->who, S(SCOPE_ADMIN)))
 		return err_set(&c->err, ERR_DENIED, "this route is for operators: it needs the "
 		    "scope admin");
@@ -531,10 +532,13 @@ is_audited(enum access a)
 static struct audit_line
 line_of(const struct call *c, const char *action, const char *phase, int status)
 {
-	struct str object = c->r->path;
+	struct str object = c->r->path, other = STR_NONE;
+	size_t at = 0;
 
-	if (c->other.n > 0)
-		object = arena_fmt(&c->r->arena, "%.*s?owner=%.*s", FMT(object), FMT(c->other));
+	if ((c->route->flags & ROUTE_OWNER) != 0 && http_query(c->r, S("owner"), at, &other) &&
+	    other.n > 0)
+		object = arena_fmt(&c->r->arena, "%.*s?owner=%.*s", FMT(object),
+		    FMT(str_cut(other, LIMIT_NAME_BYTES)));
 	return (struct audit_line){ .id = c->audited, .at = shard_wall(c->r->shard),
 	    .phase = phase, .who = &c->who, .action = action,
 	    .method = c->r->method, .object = object, .remote = c->r->peer,

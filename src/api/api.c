@@ -91,6 +91,12 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 	map_put(&a->owners, o);
 }
 
+void
+api_owner_forget(struct api *a, struct str subject)
+{
+	free(map_take(&a->owners, &subject));
+}
+
 /* ---- handling ------------------------------------------------------------ */
 
 /* Replaces \u0000 by \ufffd. */
@@ -229,6 +235,8 @@ other_owner(struct call *c)
 		return err_set(&c->err, ERR_DENIED, "owner: what others have is for operators: "
 		    "it needs the scope admin");
 	rc = store_owner_find(c->api->reader, subject, &c->owner);
+	if (rc == ERR_NOTFOUND && c->route->access == OWNERS_ERASE)
+		rc = store_owner_leaving(c->api->reader, subject, &c->owner);
 	if (rc == ERR_NOTFOUND)
 		return err_set(&c->err, rc, "there is no owner \"%.*s\"", FMT(str_cut(subject, 100)));
 	return rc < 0 ? err_set(&c->err, rc, "owner look-up: %s", rc_text(rc)) : call_begin(c);
@@ -520,10 +528,17 @@ command_sent(struct call *c, int rc)
 }
 
 int
+call_submit_to(struct call *c, struct store *st, enum store_op op,
+    int (*then)(struct call *c))
+{
+	return command_ready(c, op, then) ? command_sent(c, store_submit(st, c->api->shard,
+	    &c->op.cmd, false)) : c->in->rc;
+}
+
+int
 call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 {
-	return command_ready(c, op, then) ? command_sent(c, store_submit(
-	    c->api->shared->o.store, c->api->shard, &c->op.cmd, false)) : c->in->rc;
+	return call_submit_to(c, c->api->shared->o.store, op, then);
 }
 
 int

@@ -31,6 +31,7 @@
 #include "store/items.h"
 #include "store/mail.h"
 #include "store/node.h"
+#include "store/owner.h"
 #include "work/host/guest.h"
 
 struct a2a_call;
@@ -40,6 +41,7 @@ struct client;
 struct commander;
 struct door_kept;
 struct door_name;
+struct erasing;
 struct extracts;
 struct feed;
 struct mailbox;
@@ -113,6 +115,7 @@ struct call {
 	struct client *client;               /* of an answer that lasts (client.h) */
 	struct a2a_call *a2a;                /* a request of A2A */
 	struct injecting *injecting;         /* a message for a run */
+	struct erasing *erasing;             /* an owner */
 	struct export *exporting;            /* a transcript */
 	struct door_name *named;             /* an assistant that was looked for by name */
 	struct door_kept *kept;              /* the body, while a door asks the store */
@@ -152,6 +155,7 @@ struct call {
 		struct store_thread_delete thread_delete;
 		struct store_thread_prune thread_prune;
 		struct store_truncate truncate;
+		struct store_owner_erase owner_erase;
 		struct store_run_delete run_delete;
 		struct store_run_push run_push;
 		struct store_cron_create cron_create;
@@ -305,6 +309,9 @@ void call_leave(struct api_shared *sh, struct http_req *r);
 /* What the caller may have; NULL: as much as he likes.  As long as c lives. */
 const struct store_quota *call_quota(const struct call *c);
 int  api_quota(struct call *c);
+/* The owner's number is not his any more (api.c). */
+void api_owner_forget(struct api *a, struct str subject);
+int  api_owner_erase(struct call *c);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 
@@ -312,6 +319,9 @@ int  api_quota(struct call *c);
  * when it is back and has not failed; NULL: the answer is 204.  ERR_BUSY: the
  * queue is full. */
 int  call_submit(struct call *c, enum store_op op, int (*then)(struct call *c));
+/* The same to a store that is not the server's main one, or is. */
+int  call_submit_to(struct call *c, struct store *st, enum store_op op,
+    int (*then)(struct call *c));
 /* The same by items_submit, for STORE_ITEM_PUT and STORE_ITEM_SEARCH. */
 int  call_submit_item(struct call *c, enum store_op op, int (*then)(struct call *c));
 

@@ -62,6 +62,9 @@ const struct route routes[] = {
 	  "Remove what the caller has; only with --test-hooks",
 	  "threads, assistants, store, runs, checkpointer (true: they go)",
 	  "{\"ok\":true}", 200 },
+	{ "POST", "/owner/erase", OWNERS_ERASE, ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_OWNER,
+	  SMALL, api_owner_erase, "Remove an owner with all that there is of him",
+	  "query: owner*", "owner, threads, agents, scrubbed (the file was written anew)", 200 },
 	{ "GET", "/openapi.json", ACCESS_NONE, ROUTE_OPEN, NONE, api_system_openapi,
 	  "This interface as OpenAPI", NULL, "an OpenAPI 3.1 document", 200 },
 

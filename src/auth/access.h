@@ -55,6 +55,7 @@
 	X(SESSIONS_CREATE,       "sessions:create")                            \
 	X(SESSIONS_READ,         "sessions:read")                              \
 	X(SESSIONS_DELETE,       "sessions:delete")                            \
+	X(OWNERS_ERASE,          "owners:erase")     /* with scope admin */    \
 	X(ADMIN_TRUNCATE,        "admin:truncate")
 
 enum access {

@@ -688,6 +688,19 @@ auth_session_end_wait(struct auth *a, struct auth_wait *w)
 }
 
 void
+auth_owner_leaves(struct auth *a, struct str subject)
+{
+	struct buf owner = BUF(2 * KB);
+	uint8_t mark[SHA256_SIZE];
+
+	buf_add_fmt(&owner, "%.*s%c%.*s", FMT(subject), '\n', FMT(subject));
+	sha256(buf_str(&owner), mark);
+	buf_release(&owner);
+	passes_end_of(a->sessions, mark);
+	passes_end_of(a->tickets, mark);
+}
+
+void
 auth_set_peers(struct auth *a, const struct auth_peers *p)
 {
 	assert(a->peers == NULL);

@@ -219,6 +219,9 @@ void auth_set_peers(struct auth *a, const struct auth_peers *p);     /* before t
 void auth_peers_heard(struct auth *a, uint64_t from, struct str word, msec now);
 void auth_peers_changed(struct auth *a, bool up);
 
+/* Sessions and tickets of the user of this name, who owns what he makes, end here. */
+void auth_owner_leaves(struct auth *a, struct str subject);
+
 /* ---- limits of callers ------------------------------------------------------- */
 
 /* A place among the caller's requests, until auth_leave; *place NULL when it has no such

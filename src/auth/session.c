@@ -298,6 +298,20 @@ passes_end(struct passes *ps, const uint8_t mark[SHA256_SIZE])
 }
 
 void
+passes_end_of(struct passes *ps, const uint8_t owner[SHA256_SIZE])
+{
+	struct holder *h;
+
+	pthread_mutex_lock(&ps->lock);
+	h = map_get(&ps->holders, owner);
+	/* The last one frees h. */
+	for (size_t n = h == NULL ? 0 : h->n; n > 0; n--)
+		drop(ps, CONTAINER_OF(h->passes.next, struct kept, of_holder));
+	check(ps);
+	pthread_mutex_unlock(&ps->lock);
+}
+
+void
 passes_doubt(struct passes *ps)
 {
 	pthread_mutex_lock(&ps->lock);

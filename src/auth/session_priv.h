@@ -48,6 +48,8 @@ bool passes_take(struct passes *ps, const uint8_t mark[SHA256_SIZE], msec now,
 bool passes_has(struct passes *ps, const uint8_t mark[SHA256_SIZE], msec now);
 bool passes_end(struct passes *ps, const uint8_t mark[SHA256_SIZE]);
 
+void passes_end_of(struct passes *ps, const uint8_t owner[SHA256_SIZE]);     /* all of his */
+
 /* All copies are stale from now on. */
 void passes_doubt(struct passes *ps);
 

@@ -21,6 +21,7 @@
 #include "store/sql_mail_priv.h"
 #include "store/sql_saver_priv.h"
 #include "store/sql_node_priv.h"
+#include "store/sql_owner_priv.h"
 #include "store/sql_size_priv.h"
 #include "store/sql_wasm_priv.h"
 
@@ -787,7 +788,7 @@
 /* Those of items, of messages between agents, of savers, of sizes and of modules stand in
  * headers of their own. */
 #define SQL_MAP(X) SQL_CORE_MAP(X) SQL_ITEM_MAP(X) SQL_MAIL_MAP(X) SQL_SAVER_MAP(X)    \
-	SQL_NODE_MAP(X) SQL_SIZE_MAP(X) SQL_WASM_MAP(X)
+	SQL_NODE_MAP(X) SQL_OWNER_MAP(X) SQL_SIZE_MAP(X) SQL_WASM_MAP(X)
 
 enum sql {
 #define X(name, text) SQL_##name,

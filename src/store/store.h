@@ -60,6 +60,7 @@ struct store_guest {
 	 * each time. */
 	int (*run)(void *state, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
+	int (*erase)(void *state, owner_t owner);    /* all of his, in a write; or NULL */
 };
 
 /* A thread ends so long after it was made or its ttl was set.  One that keeps its latest
@@ -286,7 +287,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(ITEM_SWEEP, item_sweep) X(ITEM_REFRESH, item_refresh)                \
 	X(VECTOR_INDEX, vector_index) X(ONCE_SWEEP, once_sweep)                \
-	X(TRUNCATE, truncate) X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune) \
+	X(TRUNCATE, truncate) X(OWNER_ERASE, owner_erase) X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune) \
 	X(HOSTED_PUT, hosted_put) X(HOSTED_DELETE, hosted_delete)              \
 	X(NODE_JOIN, node_join) X(NODE_LEAVE, node_leave)                      \
 	X(NODE_TAKE, node_take) X(HOOK_TAKE, hook_take)                        \
@@ -345,8 +346,7 @@ struct store_cmd {
 	size_t bytes;                        /* set by submit: for the queue's cap */
 	int64_t node;                        /* the same: this process, at first (node.h) */
 	bool long_read;                      /* set by the store: it is no short one */
-	bool undone;                         /* a guest's: it failed, and nothing it
-	                                        wrote is left */
+	bool undone;                         /* a guest's: it failed and left nothing */
 	int rc;
 	struct err err;                      /* words for people when rc != OK */
 	void (*done)(struct store_cmd *c);   /* called on the shard; may be NULL */

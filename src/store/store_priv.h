@@ -162,6 +162,9 @@ struct store {
 	unsigned histories;          /* how often letters became history: mail.c */
 	bool dead;                   /* something buried is left to remove */
 	bool shrinks;                /* the file may have pages to give back */
+	bool scrub_due;              /* owners.c: after this batch */
+	int scrub_rc;                /* of the last one */
+	struct err scrub_err;
 	int64_t fail_at, write_no;   /* test hook */
 	struct commit commit;
 	nsec last_look, last_full;
@@ -717,6 +720,7 @@ struct thread_lists {
 };
 int thread_lists_read(struct db *db, int64_t thread, int64_t max,
     struct thread_lists *l, struct arena *a);
+void owner_scrub(struct store *st);          /* the writer, between batches */
 int erase_buried(struct store *st, int64_t budget);  /* at last clears st->dead */
 int erase_find(struct store *st);                    /* sets st->dead */
 

@@ -467,6 +467,8 @@ writer_main(void *arg)
 			b = batch_new(st);
 		else if (b->n == 0 && !closing)
 			idle_work(st);
+		if (st->scrub_due)
+			owner_scrub(st);
 		if (commit_log_is_due(&st->commit, false))
 			log_move(st);
 	}

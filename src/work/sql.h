@@ -37,6 +37,19 @@
 	X(TRACKER_COUNT, "SELECT count(*) FROM work_tracker WHERE owner = ?")  \
 	X(TRACKER_MAKE, "INSERT INTO work_tracker(owner, project, prefix,"     \
 	    " created, edges, lead_ms) VALUES (?, ?, ?, ?, 0, 0)")             \
+	X(ERASE_ONCE, "DELETE FROM work_once WHERE tracker = ?")               \
+	X(ERASE_CONFIG, "DELETE FROM work_config WHERE tracker = ?")           \
+	X(ERASE_BASE, "DELETE FROM work_base WHERE tracker = ?")               \
+	X(ERASE_COUNT, "DELETE FROM work_count WHERE tracker = ?")             \
+	X(ERASE_LOOSE, "DELETE FROM work_loose WHERE tracker = ?")             \
+	X(ERASE_LABEL, "DELETE FROM work_label WHERE tracker = ?")             \
+	X(ERASE_EVENT, "DELETE FROM work_event WHERE tracker = ?")             \
+	X(ERASE_COMMENT, "DELETE FROM work_comment WHERE item IN"              \
+	    " (SELECT seq FROM work_item WHERE tracker = ?)")                  \
+	X(ERASE_EDGE, "DELETE FROM work_edge WHERE item IN"                    \
+	    " (SELECT seq FROM work_item WHERE tracker = ?)")                  \
+	X(ERASE_ITEM, "DELETE FROM work_item WHERE tracker = ?")               \
+	X(TRACKER_ANY, "SELECT seq FROM work_tracker WHERE owner = ? LIMIT 1") \
 	X(TRACKER_DROP, "DELETE FROM work_tracker WHERE seq = ?")              \
 	X(TRACKER_GET, "SELECT prefix, edges, lead_ms FROM work_tracker"       \
 	    " WHERE seq = ?")                                                  \

@@ -131,6 +131,25 @@ work_tracker_drop(struct work *w, int64_t tracker)
 	db_run(&w->db, SQL_TRACKER_DROP, db_i64(tracker));
 }
 
+int
+work_owner_erase(struct work *w, int64_t owner)
+{
+	/* What names an item goes before it. */
+	static const enum sql texts[] = { SQL_ERASE_ONCE, SQL_ERASE_CONFIG, SQL_ERASE_BASE,
+		SQL_ERASE_COUNT, SQL_ERASE_LOOSE, SQL_ERASE_LABEL, SQL_ERASE_EVENT,
+		SQL_ERASE_COMMENT, SQL_ERASE_EDGE, SQL_ERASE_ITEM, SQL_TRACKER_DROP };
+	int64_t tracker;
+	int rc;
+
+	check_work(w);
+	do {
+		rc = query_one_i64(query_of(&w->db, SQL_TRACKER_ANY, db_i64(owner)), &tracker);
+		for (size_t i = 0; rc == OK && i < COUNT(texts); i++)
+			rc = db_run(&w->db, texts[i], db_i64(tracker));
+	} while (rc == OK);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 tracker_load(struct work *w, int64_t tracker)
 {

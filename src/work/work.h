@@ -45,6 +45,8 @@ int work_tracker_make(struct work *w, int64_t owner, struct str project,
     struct str prefix, msec now, int64_t *tracker, struct err *e);
 /* Takes back one that was made in this transaction and is empty. */
 void work_tracker_drop(struct work *w, int64_t tracker);
+/* All trackers of an owner, with all that is in them.  ERR_IO. */
+int work_owner_erase(struct work *w, int64_t owner);
 
 /* ---- operations ------------------------------------------------------------ */
 

@@ -135,6 +135,27 @@ ticket_of(struct auth *a, const struct credentials *c, const struct uuid *thread
 	return s;
 }
 
+/* Goal: when an owner is erased his sessions end, all of them, and nobody else's. */
+TEST(sessions_end_with_their_owner)
+{
+	struct auth *a = open_auth();
+	struct credentials ann = token_of("ann", 0), bob = token_of("bob", 0);
+	struct str first, second, other;
+	struct principal who;
+	msec until;
+
+	first = sign_in(a, &ann, NOW_MS, &until);
+	second = sign_in(a, &ann, NOW_MS, &until);
+	other = sign_in(a, &bob, NOW_MS, &until);
+	auth_owner_leaves(a, S("carol"));
+	CHECK_RC(whose(a, first, NOW_MS, &who), OK);
+	auth_owner_leaves(a, S("ann"));
+	CHECK_RC(whose(a, first, NOW_MS, &who), ERR_UNAUTH);
+	CHECK_RC(whose(a, second, NOW_MS, &who), ERR_UNAUTH);
+	CHECK_RC(whose(a, other, NOW_MS, &who), OK);
+	auth_free(a);
+}
+
 TEST(ticket_is_taken_once_for_its_thread_in_time)
 {
 	struct auth *a = open_auth();

@@ -176,6 +176,12 @@ seat_run(void *state, struct store_cmd *cmd)
 	return rc;
 }
 
+static int
+seat_erase(void *state, owner_t owner)
+{
+	return work_owner_erase(((struct seat *)state)->work, owner);
+}
+
 static size_t
 seat_bytes(const struct store_cmd *cmd)
 {
@@ -265,7 +271,7 @@ work_board_new(void)
 
 	b->guest = (struct store_guest){ .name = NAME,
 	    .format = &work_format, .open = seat_open, .close = seat_close, .run = seat_run,
-	    .bytes = seat_bytes };
+	    .bytes = seat_bytes, .erase = seat_erase };
 	pthread_mutex_init(&b->lock, NULL);
 	return b;
 }
