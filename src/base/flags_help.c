@@ -164,6 +164,8 @@ flags_add_man_text(struct buf *b, const char *text)
 			buf_lit(b, "\\-");
 		else if ((p == text || p[-1] == '\n') && (*p == '.' || *p == '\''))
 			buf_add_fmt(b, "\\&%c", *p);
+		else if ((*p == ',' || *p == '/') && p[1] != ' ' && p[1] != '\n' && p[1] != '\0')
+			buf_add_fmt(b, "%c\\:", *p);       /* a long one may break here */
 		else
 			buf_add_char(b, *p);
 	}

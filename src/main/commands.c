@@ -24,6 +24,7 @@
 #include "bench/work.h"
 #include "main/cmd.h"
 #include "main/config.h"
+#include "main/explain.h"
 #include "workcli/cli.h"
 
 #define SETTINGS_DETAIL "Each setting is also COHORT_A_B in the environment and a.b " \
@@ -31,10 +32,13 @@
 	"langgraph.json sets what its keys stand for here, over cohort.yaml; a key that "\
 	"cannot be honoured is an error."
 
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
+
 static const struct flag help_flags[] = {
-	{ "man", .help = "print the manual page of all commands" },
+	{ "man", .help = "print the manual page of all commands; --man settings: of cohort.yaml" },
 	{ "completion", .kind = FLAG_TEXT, .value = "SHELL",
-	    .help = "print what bash completes" },
+	    .words = shells,
+	    .help = "print what bash, zsh or fish completes" },
 	{ NULL }
 };
 
@@ -256,31 +260,43 @@ cmd_version(const struct flag_command *cmd, int argc, char **argv)
 
 /* ---- help -------------------------------------------------------------------- */
 
-static void
-add_man(struct buf *b)
+static int
+add_man(struct buf *b, struct str of, struct err *e)
 {
+	if (str_eq(of, S("settings"))) {
+		explain_add_settings_man(b);
+		return OK;
+	}
+	if (of.n > 0)
+		return err_set(e, ERR_INVALID, "--man is of all commands, or of settings; not of \"%.*s\"",
+		    FMT(of));
 	buf_lit(b, ".TH COHORT 1 \"\" \"cohort " COHORT_VERSION "\" \"User Commands\"\n"
-	    ".SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
+	    ".nh\n.ad l\n.SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
 	    ".I command\n[flags]\n.SH COMMANDS\n");
 	flags_add_man(b, &command_table);
 	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. 2: a wrong "
-	    "command line.\n.SH SEE ALSO\ncohort\\-work(1)\n");
+	    "command line.\n.SH SEE ALSO\n.BR cohort\\-work (1),\n.BR cohort.yaml (5)\n");
+	return OK;
 }
 
 /* Of `cohort` and of bd. */
-static int
-add_completion(struct buf *b, struct str shell, struct err *e)
+static void
+add_completion(struct buf *b, struct str shell)
 {
-	if (!str_eq(shell, S("bash")))
-		return err_set(e, ERR_INVALID, "--completion is for bash, not \"%.*s\"",
-		    FMT(shell));
+	if (str_eq(shell, S("zsh"))) {
+		explain_add_zsh(b);
+		return;
+	}
+	if (str_eq(shell, S("fish"))) {
+		explain_add_fish(b);
+		return;
+	}
 	cli_completion(b);
 	flags_add_completion(b, "_cohort_commands", &command_table, NULL);
 	buf_lit(b, "_cohort()\n{\n"
 	    "\tif [ $COMP_CWORD -gt 1 ] && [ \"${COMP_WORDS[1]}\" = work ]; then\n"
 	    "\t\t_cohort_work\n\telse\n\t\t_cohort_commands 1\n\tfi\n}\n"
 	    "complete -o default -F _cohort cohort\n");
-	return OK;
 }
 
 static int
@@ -316,10 +332,12 @@ cmd_help(const struct flag_command *cmd, int argc, char **argv)
 	struct err e = { 0 };
 	int rc = line_parse(&l, cmd, argc, argv, &a, &e);
 
+	if (rc == OK)
+		rc = line_check_values(&l, &e);
 	if (rc == OK && line_has(&l, "man"))
-		add_man(&b);
+		rc = add_man(&b, argc > 1 ? str_of(argv[1]) : S(""), &e);
 	else if (rc == OK && line_has(&l, "completion"))
-		rc = add_completion(&b, line_text(&l, "completion"), &e);
+		add_completion(&b, line_text(&l, "completion"));
 	else if (rc == OK)
 		rc = add_about(&b, argc, argv, &e);
 	if (b.n > 0)

@@ -32,9 +32,8 @@ flag_name(const struct setting *s, char out[64])
 	}
 }
 
-/* "COHORT_JWT_SECRET" of "jwt.secret". */
-static void
-env_name(const struct setting *s, char out[64])
+void
+config_env_name(const struct setting *s, char out[64])
 {
 	snprintf(out, 64, "COHORT_%s", s->key);
 	for (char *p = out; *p != '\0'; p++) {
@@ -143,7 +142,7 @@ warn_visible(struct config *c, enum setting_id id)
 {
 	char name[64];
 
-	env_name(&config_settings[id], name);
+	config_env_name(&config_settings[id], name);
 	buf_add_fmt(&c->warnings, "--%s: everyone on this machine can read a "
 	    "command line; better $%s or " DEFAULT_FILE "\n", config_rows()[id].name,
 	    name);
@@ -219,7 +218,7 @@ read_env(struct config *c, const struct env_source *from, struct err *e)
 				rc = read_env_name(c, (enum setting_id)i, from,
 				    s->aliases[a], from->alias_rank, e);
 		}
-		env_name(s, name);
+		config_env_name(s, name);
 		if (rc == OK)
 			rc = read_env_name(c, (enum setting_id)i, from, name,
 			    from->rank, e);
@@ -232,7 +231,7 @@ env_at(size_t i)
 {
 	static char name[SETTINGS][64];
 
-	env_name(&config_settings[i], name[i]);
+	config_env_name(&config_settings[i], name[i]);
 	return name[i];
 }
 
@@ -560,7 +559,7 @@ config_add_markdown(struct buf *b)
 		char flag[64], env[64];
 
 		flag_name(s, flag);
-		env_name(s, env);
+		config_env_name(s, env);
 		buf_add_fmt(b, "| `%s` | `--%s` | `%s`", s->key, flag, env);
 		for (size_t a = 0; a < COUNT(s->aliases); a++) {
 			if (s->aliases[a] != NULL)

@@ -114,6 +114,9 @@ int  config_read(struct config *c, int argc, char **argv, char **env,
     struct err *e);
 void config_release(struct config *c);
 
+/* "COHORT_JWT_SECRET" of "jwt.secret". */
+void config_env_name(const struct setting *s, char out[64]);
+
 /* config_secret.c.  Secrets and addresses that are names of secrets get what they stand for;
  * config_load does this for all.  The error begins with the setting and its origin. */
 int  config_take_secret(struct config *c, enum setting_id id, char **env, struct err *e);
