@@ -536,7 +536,7 @@ struct office_shown;
 /* Appends it as it is shown, behind a comma where one is due. */
 void agent_add(struct buf *b, const struct office_shown *x);
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
-    api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
+    api_mailbox_read, api_mailbox_ack, api_message_send, api_message_list, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
 handler api_agui, api_a2a, api_a2a_card, api_a2a_well_known, api_mcp;
 /* MCP-Protocol-Version, if it is there.  ERR_SYNTAX. */

@@ -73,11 +73,11 @@ mail_listed(struct call *c)
 {
 	const struct store_mail_list *op = &c->op.mail_list;
 	size_t n = op->found_n, limit = (size_t)op->limit - 1;
-	bool dead = op->conversation.n == 0;
+	bool dead = op->conversation.n == 0 && !op->all;
 	struct str lines = STR_NONE;
 	struct buf *b;
 
-	if (n == 0 && !dead && op->offset == 0)
+	if (n == 0 && op->conversation.n > 0 && op->offset == 0)
 		return err_set(&c->err, ERR_NOTFOUND, "no conversation '%.*s', or none of its "
 		    "messages is durable", FMT(param_shown(op->conversation)));
 	if (!call_has_room(c))
@@ -101,28 +101,34 @@ mail_listed(struct call *c)
 
 /* One more than the page, to know whether there is a next one. */
 static int
-mail_list(struct call *c, struct str conversation)
+mail_list(struct call *c, struct str conversation, bool all)
 {
 	struct store_mail_list *op = &c->op.mail_list;
 	int64_t limit = PAGE_DEFAULT, offset = 0;
 
 	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &limit);
 	param_int(c, "offset", 0, INT32_MAX, &offset);
-	*op = (struct store_mail_list){ .conversation = conversation, .limit = limit + 1,
-	    .offset = offset };
+	*op = (struct store_mail_list){ .conversation = conversation, .all = all,
+	    .limit = limit + 1, .offset = offset };
 	return call_submit(c, STORE_MAIL_LIST, mail_listed);
 }
 
 int
 api_conversation(struct call *c)
 {
-	return mail_list(c, c->param[0]);
+	return mail_list(c, c->param[0], false);
+}
+
+int
+api_message_list(struct call *c)
+{
+	return mail_list(c, STR_NONE, true);
 }
 
 int
 api_message_dead_list(struct call *c)
 {
-	return mail_list(c, STR_NONE);
+	return mail_list(c, STR_NONE, false);
 }
 
 /* ---- dead letters -------------------------------------------------------------------- */

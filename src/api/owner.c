@@ -154,14 +154,26 @@ still(struct erasing *x)
 	return step(x, OWNER_STILLS, stilled);
 }
 
+/* Asked by another node: what only this one has is a tracker in a file of its own. */
+static int
+own_file(struct erasing *x)
+{
+	struct store *main = x->c->api->shared->o.store, *home = store_guest_home(main, "work");
+
+	if (home == main || x->step == OWNER_SCRUBBED) {
+		call_empty(x->c, 204);
+		return OK;
+	}
+	x->store = home;
+	if (x->step == OWNER_RESTS && !x->c->op.owner_erase.more)
+		return step(x, OWNER_SCRUB, own_file);
+	return step(x, x->step == OWNER_SCRUB ? OWNER_SCRUBBED : OWNER_RESTS, own_file);
+}
+
 static void
 agents_ended(struct erasing *x)
 {
-	if (!peer_asks(x->c)) {
-		call_finish(x->c, runs_end(x));
-		return;
-	}
-	call_empty(x->c, 204);
+	call_finish(x->c, peer_asks(x->c) ? own_file(x) : runs_end(x));
 }
 
 static void

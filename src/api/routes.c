@@ -86,7 +86,7 @@ const struct route routes[] = {
 	  "graph_id*, assistant_id, name, description, config, context, "
 	  "metadata, if_exists (raise, do_nothing)", "the assistant", 200 },
 	{ "POST", "/assistants/search", ASSISTANTS_SEARCH,
-	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER,
 	  SMALL, api_assistant_search, "Find assistants, newest first", "metadata, graph_id, "
 	  "name (a part of it), limit, offset, sort_by (created_at, updated_at, "
 	  "assistant_id, name, graph_id), sort_order, select",
@@ -107,7 +107,7 @@ const struct route routes[] = {
 	  0, NONE, api_assistant_delete,
 	  "Delete an assistant", "delete_threads", "[\"<id>\"]", 200 },
 	{ "POST", "/assistants/{assistant_id}/versions", ASSISTANTS_READ, ROUTE_BODY |
-	  ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_assistant_versions,
+	  ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER, SMALL, api_assistant_versions,
 	  "The versions of an assistant, newest first", "metadata, limit, offset",
 	  "an array of versions; X-Pagination-Next", 200 },
 	{ "POST", "/assistants/{assistant_id}/latest", ASSISTANTS_UPDATE, ROUTE_BODY, SMALL,
@@ -134,7 +134,7 @@ const struct route routes[] = {
 	  "{ttl, strategy: delete or keep_latest})",
 	  "the thread", 200 },
 	{ "POST", "/threads/search", THREADS_SEARCH,
-	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER,
 	  SMALL, api_thread_search, "Find threads, newest first", "metadata, values (of the "
 	  "state), status, ids, limit, offset, sort_by (created_at, updated_at, "
 	  "state_updated_at, status, thread_id), sort_order, select, extract ({alias: path})",
@@ -181,7 +181,7 @@ const struct route routes[] = {
 	  OBJECT, api_state_at, "Get the state of a checkpoint, a sub-agent's too",
 	  "checkpoint* (checkpoint_id, checkpoint_ns), subgraphs", STATE, 200 },
 	{ "POST", "/threads/{thread_id}/history", THREADS_READ,
-	  ROUTE_BODY | ROUTE_READS, SMALL, api_history,
+	  ROUTE_BODY | ROUTE_READS | ROUTE_OWNER, SMALL, api_history,
 	  "Past states, newest first", "limit, before, metadata, checkpoint "
 	  "(checkpoint_ns), select", "an array of states", 200 },
 	{ "GET", "/threads/{thread_id}/history", THREADS_READ,
@@ -190,12 +190,12 @@ const struct route routes[] = {
 	{ "GET", "/quota", USAGE_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_quota,
 	  "What the caller may have, and has", "query: owner (scope admin)", "an object of runs, "
 	  "threads, store-items, store-bytes, agents and crons: limit (null: none), used", 200 },
-	{ "GET", "/usage", USAGE_READ, ROUTE_READS, NONE, api_usage,
+	{ "GET", "/usage", USAGE_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_usage,
 	  "What models took, of the caller", "thread_id, run_id, from, to (days), "
 	  "group_by (day, model, thread, run), limit, offset", "total, groups: calls, "
 	  "input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost", 200 },
 	{ "GET", "/threads/{thread_id}/transcript", THREADS_READ,
-	  ROUTE_READS, NONE, api_transcript,
+	  ROUTE_READS | ROUTE_OWNER, NONE, api_transcript,
 	  "What the thread's runs did, oldest first", "run_id, after (RUN_ID:SEQ), limit, "
 	  "format (json, jsonl)", "an array of entries, empty at the end; as lines all of "
 	  "it", 200 },
@@ -225,7 +225,7 @@ const struct route routes[] = {
 	{ "POST", "/threads/{thread_id}/runs", THREADS_CREATE_RUN,
 	  ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },
-	{ "GET", "/threads/{thread_id}/runs", THREADS_READ, ROUTE_READS, NONE, api_run_list,
+	{ "GET", "/threads/{thread_id}/runs", THREADS_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_run_list,
 	  "List a thread's runs, newest first", "limit, offset, status, select",
 	  "an array of runs; X-Pagination-Next", 200 },
 	{ "POST", "/threads/{thread_id}/runs/wait", THREADS_CREATE_RUN, ROUTE_BODY, INPUT,
@@ -301,7 +301,7 @@ const struct route routes[] = {
 	  api_cron_create, "Begin runs on a thread at given times", CRON_BODY, "the cron", 200,
 	  PLACE_RUN },
 	{ "POST", "/runs/crons/search", CRONS_SEARCH,
-	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_cron_search,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER, SMALL, api_cron_search,
 	  "Find crons, newest first", "assistant_id, thread_id, enabled, metadata, limit, "
 	  "offset, sort_by (created_at, updated_at, cron_id, assistant_id, thread_id, "
 	  "next_run_date, end_time), sort_order, select",
@@ -323,7 +323,7 @@ const struct route routes[] = {
 	  "config, metadata, durable, mailbox_max, supervision (restart, max_restarts, "
 	  "window, backoff)", AGENT, 200 },
 	{ "POST", "/agents/search", AGENTS_SEARCH,
-	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS | ROUTE_OWNER, SMALL,
 	  api_agent_search, "Find agents, newest first", "name (a part of it), capability, "
 	  "state, kind, limit, offset", "an array of agents; X-Pagination-Total, "
 	  "X-Pagination-Next", 200 },
@@ -348,6 +348,9 @@ const struct route routes[] = {
 	{ "POST", "/messages", MESSAGES_SEND,
 	  ROUTE_BODY | ROUTE_ACL, INPUT, api_message_send,
 	  "Send messages to agents", MESSAGE, "message_id, receivers; of many: results", 200 },
+	{ "GET", "/messages", MESSAGES_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_message_list,
+	  "List durable messages of all conversations that are stored, oldest first",
+	  "limit, offset; query: owner (scope admin)", "an array, as of a conversation", 200 },
 	{ "GET", "/messages/dead", MESSAGES_READ, ROUTE_READS, NONE, api_message_dead_list,
 	  "List dead letters, newest first", "limit, offset", "an array: message_id, "
 	  "receiver, reason, tries, age, created_at, dead_at, message; X-Pagination-Next", 200 },
@@ -415,7 +418,7 @@ const struct route routes[] = {
 	  "with commas), tools, memory, fuel, cpu, depth, message, rate, strategy (graceful, "
 	  "immediate, parallel, split), drain, percent, calls, wait, error_percent, p99_factor",
 	  "name, folder, current, reload, outcome, " WASM_VERSION, 200 },
-	{ "GET", "/wasm/modules", WASM_SEARCH, ROUTE_READS, NONE, api_wasm_list,
+	{ "GET", "/wasm/modules", WASM_SEARCH, ROUTE_READS | ROUTE_OWNER, NONE, api_wasm_list,
 	  "The modules that the caller's agents can be made of", NULL,
 	  "an array: name, folder, current, reload, outcome, versions (" WASM_VERSION ")", 200 },
 	{ "GET", "/wasm/modules/{name}", WASM_READ, ROUTE_READS, NONE, api_wasm_get,
@@ -426,14 +429,14 @@ const struct route routes[] = {
 	{ "DELETE", "/wasm/modules/{name}", WASM_DELETE, 0, NONE, api_wasm_delete,
 	  "Delete a module with its versions; not while an agent uses it", NULL, "nothing", 204 },
 
-	{ "GET", "/work/items", WORK_READ, ROUTE_READS, NONE, api_work_operation,
+	{ "GET", "/work/items", WORK_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_work_operation,
 	  "List work items, most urgent first", "project (label may be repeated)",
 	  "an array of items", 200,
 	  .operation = "list" },
 	{ "POST", "/work/items", WORK_UPDATE, ROUTE_BODY, OBJECT, api_work_operation,
 	  "Create a work item", "actor", "the item", 200,
 	  .operation = "create" },
-	{ "GET", "/work/items/{id}", WORK_READ, ROUTE_READS, NONE, api_work_operation,
+	{ "GET", "/work/items/{id}", WORK_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_work_operation,
 	  "Get a work item with its comments", "project", "the item", 200,
 	  .operation = "show" },
 	{ "PATCH", "/work/items/{id}", WORK_UPDATE, ROUTE_BODY, OBJECT, api_work_operation,
@@ -521,7 +524,7 @@ const struct route routes[] = {
 	  ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, api_item_delete,
 	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
 	{ "POST", "/store/items/search", STORE_SEARCH,
-	  ROUTE_BODY | ROUTE_READS, SMALL, api_item_search,
+	  ROUTE_BODY | ROUTE_READS | ROUTE_OWNER, SMALL, api_item_search,
 	  "Search items",
 	  "namespace_prefix* (or namespace), filter, query, limit, offset, refresh_ttl",
 	  "{\"items\":[...]}, the best first, without a query the newest change; "

@@ -107,7 +107,8 @@ check_query(struct call *c, const char *const *known)
 		size_t i = 0;
 
 		(void)str_next(&part, '=', &name);
-		if (name.n == 0)
+		if (name.n == 0 || ((c->route->flags & ROUTE_OWNER) != 0 &&
+		    str_eq(name, S("owner"))))
 			continue;
 		near.word = name;
 		while (known[i] != NULL && !str_eq(name, str_of(known[i])))

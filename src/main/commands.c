@@ -90,6 +90,9 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_runs_show] = { .min = 2, .max = 2, .own = cmd_runs_show_flags },
 	[COMMAND_runs_cancel] = { .own = cmd_runs_cancel_flags, .detail = "Says how many they "
 	    "are and asks, unless --yes is given.  Runs that end meanwhile stay as they ended." },
+	[COMMAND_owner_export] = { .max = 1, .own = cmd_owner_export_flags, .detail = "Without "
+	    "OWNER what the credentials' own owner has; with it the scope admin is needed.  Each "
+	    "line is {\"kind\": \"thread\", \"value\": {...}}." },
 	[COMMAND_owner_erase] = { .min = 1, .max = 1, .own = cmd_owner_erase_flags, .detail = "It "
 	    "needs the scope admin, and asks, unless --yes is given.  Done again it goes on where "
 	    "it was cut off.  Backups of before have him still." },

@@ -87,6 +87,8 @@
 	    "show one of them")                                               \
 	X(runs_cancel,   "runs cancel",   "",                                 \
 	    "cancel runs under way: those that the flags name, or all")       \
+	X(owner_export,  "owner export",  "[OWNER]",                          \
+	    "write all that a server has of an owner to a file of JSON lines") \
 	X(owner_erase,   "owner erase",   "OWNER",                            \
 	    "remove an owner with all that a server has of him")              \
 	X(agent_check,   "agent check",   "FILE...",                          \

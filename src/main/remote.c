@@ -18,6 +18,7 @@ struct remote {
 	CURL *curl;
 	struct curl_slist *headers;
 	char *base;                          /* without a slash at its end */
+	char *query;                         /* of every request; NULL: nothing */
 	char *path;                          /* of a Unix socket; or NULL */
 	struct buf answer;
 	bool bare;                           /* not Cohort's: it gets no certificate of ours */
@@ -234,6 +235,8 @@ remote_ask(struct remote *r, const char *method, struct str path, struct str bod
 	r->answer.failed = false;
 	buf_add(&url, r->path != NULL ? S("http://localhost") : str_of(r->base));
 	buf_add(&url, path);
+	if (r->query != NULL)
+		buf_add_fmt(&url, "%c%s", str_index(path, '?') < 0 ? '?' : '&', r->query);
 	curl_setup(r, method, url.p, body);
 	curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, ms);
 	curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT_MS, ms);
@@ -259,6 +262,13 @@ remote_set_token(struct remote *r, struct str token)
 	if (token.n > 0 && !b.failed)
 		r->headers = curl_slist_append(r->headers, b.p);
 	buf_release(&b);
+}
+
+void
+remote_set_query(struct remote *r, struct str query)
+{
+	free(r->query);
+	r->query = mem_cstr(query);
 }
 
 void
@@ -326,6 +336,7 @@ remote_close(struct remote *r)
 	curl_slist_free_all(r->headers);
 	buf_release(&r->answer);
 	free(r->base);
+	free(r->query);
 	free(r->path);
 	free(r);
 	curl_global_cleanup();

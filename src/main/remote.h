@@ -24,6 +24,8 @@ struct remote;
 int  remote_open(struct remote **out, struct str url, size_t max, struct err *e);
 /* The same without what the environment has: for a server that is not Cohort's. */
 int  remote_open_bare(struct remote **out, struct str url, size_t max, struct err *e);
+/* Appended to the query of every request from now on: "owner=ann", escaped. */
+void remote_set_query(struct remote *r, struct str query);
 int  remote_add_header(struct remote *r, const char *name, struct str value,
     struct err *e);                          /* ERR_INVALID: control characters */
 void remote_close(struct remote *r);         /* NULL: nothing */

@@ -324,7 +324,7 @@ mail_list(struct store *st, struct store_cmd *c)
 	struct db *db = slow_db(st, c);
 	struct query q = x->conversation.n > 0 ? query_of(db, SQL_MAIL_OF_CONVERSATION,
 	    db_i64(c->owner), db_str(x->conversation), db_i64(limit), db_i64(x->offset)) :
-	    query_of(db, SQL_MAIL_ALL_DEAD, db_i64(c->owner), db_i64(limit),
+	    query_of(db, x->all ? SQL_MAIL_ALL : SQL_MAIL_ALL_DEAD, db_i64(c->owner), db_i64(limit),
 	    db_i64(x->offset));
 	int rc;
 

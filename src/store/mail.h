@@ -154,11 +154,12 @@ struct store_mail_come {
 	size_t letters_n;                    /* out: limit: there may be more */
 };
 
-/* A conversation's messages, oldest first, or (conversation empty) the letters of an
- * owner that are dead, newest first. */
+/* A conversation's messages, oldest first, or (conversation empty) all of an owner's, or
+ * those letters that are dead, newest first. */
 struct store_mail_list {
 	struct store_cmd cmd;
 	struct str conversation;
+	bool all;
 	int64_t limit, offset;
 	struct store_mail_found {
 		struct store_letter letter;  /* of a message: to its first receiver */

@@ -81,6 +81,9 @@
 	    " INDEXED BY mail_conversation LEFT JOIN letter l ON l.key = m.key" \
 	    " WHERE m.owner = ? AND m.conversation = ?"                        \
 	    " ORDER BY m.key LIMIT ? OFFSET ?")                                \
+	X(MAIL_ALL, LETTER_COLUMNS LETTER_COUNTS "FROM mail m"                 \
+	    " LEFT JOIN letter l ON l.key = m.key WHERE m.owner = ?"           \
+	    " ORDER BY m.key LIMIT ? OFFSET ?")                                \
 	X(MAIL_ALL_DEAD, LETTER_COLUMNS LETTER_COUNTS "FROM letter l"          \
 	    " INDEXED BY letter_dead CROSS JOIN mail m ON m.key = l.mail"      \
 	    " WHERE l.owner = ? AND l.state = 1"                               \

@@ -16,8 +16,8 @@ const [gone, stays] = ["zqann", "zqbob"];
 const tokens = { [gone]: token("--sub", gone), [stays]: token("--sub", stays), ops: token("--sub", "ops", "--scope", "admin") };
 const ask = (who, method, target, body, to = target.startsWith("/work") ? work : server) => call(to, method, target, body, { authorization: `Bearer ${tokens[who]}` });
 const ok = async (what, promise, status = 200) => { const r = await promise; check(r.status === status, what, r); return r.json; };
-const cli = (who, args) => new Promise((resolve) => {
-  const child = spawn(binary, [...args, "--url", server.url], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: dir, COHORT_TOKEN: tokens[who] } });
+const cli = (who, args, at = server) => new Promise((resolve) => {
+  const child = spawn(binary, [...args, "--url", at.url], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: dir, COHORT_TOKEN: tokens[who] } });
   const out = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].on("data", (d) => out[name] += d);
   const timer = setTimeout(() => child.kill("SIGKILL"), 60000);
@@ -79,6 +79,30 @@ await scenario("two owners have something of every kind", async () => {
   if (onPostgres) return;
   const there = bytes(gone);
   equal(kinds.filter((k) => !there[word(gone, k)]), [], "every word is in the files");
+});
+
+const exported = (file) => readFileSync(file, "utf8").trim().split("\n").map((x) => JSON.parse(x));
+await scenario("an export has all that is his, and nothing else", async () => {
+  const to = path.join(scratch(), "ann.jsonl"), own = path.join(scratch(), "own.jsonl");
+  const r = await cli("ops", ["owner", "export", gone, "--to", to, "--projects", `default,${word(gone, "project")}`], work);
+  equal(r.status, 0, `the command (${r.stderr})`);
+  const text = readFileSync(to, "utf8"), lines = exported(to), count = {};
+  for (const { kind } of lines) count[kind] = (count[kind] ?? 0) + 1;
+  equal(`${lines.length} lines in ${to}\n`, r.stdout, "it says how many lines");
+  // A label stands in its item, a capability in its agent, the name of a project is in no row.
+  equal(kinds.filter((k) => !text.includes(word(gone, k)) && !["project", "hook", "config"].includes(k)), [], "every word");
+  check(!text.includes(stays), "nothing of another owner");
+  equal([count.item, count.cron, count.agent, count.message, count.work, count.usage, count.modules], [19, 1, 1, 2, 2, 1, 1], "of each kind as many as there are");
+  check(count.thread >= 4 && count.run >= 4 && count.state > 4 && count.transcript > 4 && count.assistant_version >= 2, "threads with all that is in them", count);
+  equal(statSync(to).mode & 0o777, 0o600, "for nobody else to read");
+  equal((await cli(gone, ["owner", "export", "--to", own, "--projects", `default,${word(gone, "project")}`], work)).status, 0, "he exports it himself");
+  equal(exported(own).length, lines.length, "as much");
+  const before = readFileSync(to);
+  for (const [who, args, words] of [[stays, [gone, "--to", `${to}.2`], /403.*scope admin/], ["ops", ["nobody", "--to", `${to}.2`], /there is no owner "nobody"/], ["ops", [gone], /--to FILE/], ["ops", [gone, "--to", to], /is there already/], ["ops", [gone, "--to", path.join(to, "x")], /Not a directory/]]) {
+    const x = await cli(who, ["owner", "export", ...args]);
+    check(x.status !== 0 && words.test(x.stderr), `refused: ${args.slice(1)}`, x);
+  }
+  check(!existsSync(`${to}.2`) && !existsSync(`${to}.2.part`) && readFileSync(to).equals(before), "what is refused leaves no file");
 });
 
 await scenario("who may not, does not", async () => {

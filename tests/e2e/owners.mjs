@@ -120,6 +120,7 @@ const rows = {
   "GET /threads/{thread_id}/runs/{run_id}/agent": [, 404],
   "POST /threads/{thread_id}/runs/{run_id}/inject": [{ message: { role: "user", content: "bob's" } }, 404],
   "POST /owner/erase": [{}, 403],
+  "GET /messages": [, 200, (x) => x.json.length === 0],
   "GET /quota": [, 200, (x) => x.json.threads.used === 0 && x.json["store-items"].used === 0],
   "GET /usage": [, 200, (x) => !x.text.includes(t), "?group_by=thread"],
   "GET /interrupts": [, 200, (x) => x.json.length === 0],
