@@ -462,7 +462,7 @@ handle(void *ctx, struct http_req *r)
 {
 	struct call *c = r->user;
 
-	(void)ctx;
+	request_read(ctx, r);
 	call_checked(c, c->unknown ? ERR_AGAIN : OK);
 }
 
@@ -482,6 +482,7 @@ command_done(struct store_cmd *cmd)
 
 	api_call_check(c);
 	assert(!cmd->under_way && c->in == NULL);
+	request_stores(c->api->shared, c->r, false);
 	update_free(c->update);
 	c->update = NULL;
 	if (cmd->rc < 0)
@@ -517,8 +518,10 @@ command_ready(struct call *c, enum store_op op, int (*then)(struct call *c))
 static int
 command_sent(struct call *c, int rc)
 {
-	if (rc == OK)
+	if (rc == OK) {
+		request_stores(c->api->shared, c->r, true);
 		return OK;
+	}
 	update_free(c->update);
 	c->update = NULL;
 	if (c->op.cmd.err.text[0] == '\0')
@@ -618,6 +621,7 @@ answered(void *ctx, struct http_req *r, int status, size_t bytes_out)
 		return;              /* the node of its client counts and logs it */
 	metrics_count(&a->metrics, route, status, took, bytes_out);
 	request_trace(a, r, status, took);
+	request_tell_slow(sh, r, status, took, bytes_out);
 	log_request(sh, r, status, took, bytes_out);
 	api_trim(a);
 }

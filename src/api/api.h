@@ -76,6 +76,7 @@ struct api_options {
 	                                        empty */
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
+	msec slow_ms;                        /* a longer one is logged; 0: none is */
 	bool test_hooks;                     /* POST /internal/truncate is there */
 	bool end_event;                      /* a run's stream ends with `end` */
 	unsigned shards;

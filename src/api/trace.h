@@ -13,4 +13,11 @@ struct trace_at *call_trace(struct call *c);
 /* It is answered. */
 void request_trace(struct api *a, const struct http_req *r, int status, nsec took);
 
+/* For log.slow-request: it is whole; a command of the store begins, or is back; it is
+ * answered. */
+void request_read(const struct api_shared *sh, struct http_req *r);
+void request_stores(const struct api_shared *sh, struct http_req *r, bool begins);
+void request_tell_slow(const struct api_shared *sh, const struct http_req *r, int status,
+    nsec took, size_t bytes_out);
+
 #endif

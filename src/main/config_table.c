@@ -266,6 +266,12 @@ const struct setting config_settings[SETTINGS] = {
 	    .words = format_words, .help = "lines of text, or JSON objects" },
 	[SETTING_LOG_ACCESS] = { "log.access", TYPE_BOOL, NULL, "false",
 	    .help = "log each request with its status and time" },
+	[SETTING_LOG_SLOW_REQUEST] = { "log.slow-request", TYPE_INT, "N", "0", 0, INT32_MAX, "ms",
+	    .help = "log a request that took so long, and what it waited for; 0: none" },
+	[SETTING_LOG_SLOW_RUN] = { "log.slow-run", TYPE_INT, "N", "0", 0, INT32_MAX, "ms",
+	    .help = "the same of a run, from when it was made to its end" },
+	[SETTING_LOG_SLOW_COMMIT] = { "log.slow-commit", TYPE_INT, "N", "0", 0, INT32_MAX, "ms",
+	    .help = "the same of a transaction of the store" },
 	[SETTING_OTEL_ENDPOINT] = { "otel.endpoint", TYPE_URL, "URL", "",
 	    .aliases = { "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" },
 	    .check = config_check_otel_endpoint, .help = "an OTLP collector (HTTP, JSON) that gets "

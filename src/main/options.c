@@ -46,6 +46,7 @@ options_store(const struct config *c, struct store_options *o, struct err *e)
 		.path = config_str(c, server ? SETTING_STORE : SETTING_DB),
 		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
 		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
+		.slow_ms = config_int(c, SETTING_LOG_SLOW_COMMIT),
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
 		.thread_ttl = { config_int(c, SETTING_THREADS_TTL_DEFAULT_TTL) * 60 * 1000,
 		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?

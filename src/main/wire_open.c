@@ -287,6 +287,7 @@ make_api(struct node *n, struct err *e)
 		.worker_certs = str_eq(config_str(n->config, SETTING_TLS_CLIENT_AUTH), S("workers")),
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
+		.slow_ms = config_int(n->config, SETTING_LOG_SLOW_REQUEST),
 		.test_hooks = config_bool(n->config, SETTING_TEST_HOOKS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
 		.shards = n->workers_n, .model = buf_str(&n->model),
@@ -409,6 +410,7 @@ open_shared(struct node *n, struct err *e)
 		n->carrier = mail_carrier_new(n->offices, n->bus, n->cluster);
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
+	runs_shared_set_slow(n->shared, config_int(n->config, SETTING_LOG_SLOW_RUN));
 	rc = node_items(n, e);
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));

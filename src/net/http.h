@@ -60,7 +60,7 @@ struct http_req {
 	void *user;                          /* the handler's own */
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */
-	uint64_t note[5];                    /* the handler's own, which outlives the arena too */
+	uint64_t note[8];                    /* the handler's own, which outlives the arena too */
 	void *held;                          /* the same: what `ends` or `done` gives back */
 	void *through;                       /* the port it came by (http_port.h), which may
 	                                        be gone; NULL: a socket */

@@ -176,6 +176,7 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 
 	note_tool(&note, what, call_id, name, payload);
 	tool_trace(t, what, call_id, name, payload);
+	(what == TOOL_START ? busy_enter : busy_leave)(t->job, &t->job->tools);
 	if (!job_tells(t->job, MODE_TOOLS | MODE_EVENTS))
 		return;
 	ev = job_event(t, EVENT_TOOL);
@@ -196,14 +197,24 @@ struct answer {
 	char *answered;                      /* who did; NULL: not known yet */
 	struct buf text;                     /* said so far: inside of a JSON string */
 	struct model_trace trace;
+	bool busy;                           /* it is asked now */
 	bool begun;
 	bool asked;                          /* MODEL_START was told */
 };
 
 static void
+answered(struct answer *a)
+{
+	if (a->busy)
+		busy_leave(a->task->job, &a->task->job->models);
+	a->busy = false;
+}
+
+static void
 answer_free(struct answer *a)
 {
 	model_trace_cut(a->task, &a->trace);
+	answered(a);
 	buf_release(&a->text);
 	val_drop(a->shown.messages);
 	free(a->id);
@@ -433,6 +444,7 @@ on_answer_done(void *ctx, int rc, const struct llm_answer *x, const char *error_
 		    str_of(error_event) : S("error.llm.backend"), str_of(e->text));
 	}
 	model_trace_end(a->task, &a->trace, rc, x, error_event, e);
+	answered(a);
 	if (rc == OK && a->task->job->transcript.on)
 		a->answered = mem_cstr(x->model);
 	hooks.done(hooks.ctx, rc, x, error_event, e);
@@ -464,6 +476,9 @@ on_llm(void *ctx, const struct llm_request *q, const struct llm_hooks *h, struct
 		a->shown.messages = asked(q);
 	tell_asked(t, a);
 	model_trace_begin(t, &a->trace, &own);
+	if (!a->busy)
+		busy_enter(t->job, &t->job->models);
+	a->busy = true;
 	return llm_start(t->job->run->rs->llm, &own, &hooks, e);
 }
 

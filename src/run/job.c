@@ -454,6 +454,7 @@ on_committed(struct run *run)
 	struct job *j = run->job;
 
 	j->holding = false;
+	busy_leave(j, &j->commits);
 	if (!j->broken)
 		stream_open(&run->stream);
 	job_pump(j);
@@ -469,6 +470,8 @@ hand_over(struct job *j)
 	    changes_empty(&j->changes))
 		return;
 	j->holding = sync;
+	if (sync)
+		busy_enter(j, &j->commits);
 	record_changes(j->run, sync ? on_committed : NULL);
 }
 

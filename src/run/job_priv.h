@@ -35,6 +35,9 @@ struct left {
 	struct val list;
 };
 
+/* n: under way; since: the first of them began. */
+struct job_busy { unsigned n; nsec since, total; };
+
 struct job {
 	struct run *run;
 	struct definition definition;
@@ -71,10 +74,17 @@ struct job {
 	bool parking;                        /* that is being written */
 	bool asleep;                         /* something of it waits for long */
 	struct job_trace trace;
+	struct job_busy models, tools, commits;      /* what it waits for (job_slow.c) */
 };
 
 struct answer;
 struct hosted;
+
+/* job_slow.c: how long at least one of a kind was under way. */
+void busy_enter(const struct job *j, struct job_busy *b);
+void busy_leave(const struct job *j, struct job_busy *b);
+/* It is stored that it has ended: for the log, and a collector of traces. */
+void job_ended(struct run *run, enum run_status status, struct str error_json);
 
 /* A task under way. */
 struct job_task {

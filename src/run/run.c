@@ -659,7 +659,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 		placed = false;
 	}
 	if (rc == OK)
-		job_trace_end(run, status, error_json);
+		job_ended(run, status, error_json);
 	leave(run);
 	if (rc == OK)
 		hooks_look(rs);

@@ -49,6 +49,9 @@ struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
 void runs_shared_free(struct runs_shared *sh);
 /* Do runs keep a transcript?  They do at first.  Before the shards run. */
 void runs_shared_set_transcript(struct runs_shared *sh, bool on);
+/* A run that takes so long is logged with what it waited for; 0: none is.  Before the shards
+ * run. */
+void runs_shared_set_slow(struct runs_shared *sh, msec ms);
 /* Any thread: runs that begin from now on go by these, which are held.  Each shard
  * takes them in a turn of its own. */
 void runs_shared_set_agents(struct runs_shared *sh, struct agents *agents);

@@ -42,6 +42,7 @@ struct runs_shared {
 	struct task_host host, host_stateless;
 	bool keep_partial;                   /* what a model had said stays */
 	bool transcript;                     /* runs keep one */
+	msec slow_ms;                        /* a longer one is logged; 0: none is */
 	struct sweep_rule {                  /* 0: as the sweep's row says */
 		msec every;
 		int64_t limit;

@@ -170,6 +170,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	queue_init(&st->reads);
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
+	st->slow_ms = o->slow_ms;
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
 	st->once_keys = o->once_keys > 0 ? o->once_keys : LIMIT_ONCE_KEYS;
 	st->scan_cpu = o->scan_cpu;

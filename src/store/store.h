@@ -86,8 +86,8 @@ struct store_options {
 	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
 	int64_t once_keys;                   /* in place of LIMIT_ONCE_KEYS */
 	bool scan_cpu;                       /* of the thread's CPU: others may be busy */
-	/* Of threads that are made without one. */
-	struct store_ttl thread_ttl;
+	msec slow_ms;                        /* a longer transaction is logged; 0: none */
+	struct store_ttl thread_ttl;         /* of threads that are made without one */
 };
 
 /* Opens, locks, migrates (after a backup beside the file) and starts the writer and reader

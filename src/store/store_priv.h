@@ -181,7 +181,7 @@ struct store {
 
 	struct db slow, quick;       /* the reader thread's */
 	struct matrix *matrices;             /* the same; the last asked for first */
-	msec scan_ms;
+	msec scan_ms, slow_ms;
 	int64_t once_keys;                   /* that may be kept */
 	bool scan_cpu;
 	struct store_ttl thread_ttl;         /* of new threads */

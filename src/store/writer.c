@@ -87,15 +87,31 @@ full_over(struct store *st)
 	log_info("store", "disk_has_room", "file=%s", db_path(&st->w));
 }
 
+/* What it waited for: its commands, or the disk (a server: its answer to COMMIT). */
+static void
+tell_slow(const struct store *st, const struct commit_group *g, nsec took, nsec in_commit,
+    uint64_t again)
+{
+	if (took < st->slow_ms * NS_PER_MS)
+		return;
+	log_warn("store", "slow_commit", "ms=%.1f commands_ms=%.1f commit_ms=%.1f commands=%zu "
+	    "again=%llu", (double)took / NS_PER_MS, (double)(took - in_commit) / NS_PER_MS,
+	    (double)in_commit / NS_PER_MS, g->n, (unsigned long long)again);
+}
+
 /* The engine's counts belong to this thread; others read these. */
 static int
 group_run(struct store *st, const struct commit_group *g)
 {
-	uint64_t commits = st->commit.commits;
+	uint64_t commits = st->commit.commits, again = st->commit.again;
+	nsec since = st->slow_ms > 0 ? clock_mono() : 0, in_commit = st->commit.commit_ns;
 	int rc = commit_run(&st->commit, g);
 
 	if (st->commit.commits != commits)
 		full_over(st);
+	if (since > 0 && st->commit.commits != commits)
+		tell_slow(st, g, clock_mono() - since, st->commit.commit_ns - in_commit,
+		    st->commit.again - again);
 	atomic_store_explicit(&st->counts.commits, st->commit.commits,
 	    memory_order_relaxed);
 	atomic_store_explicit(&st->counts.commit_ns, (uint64_t)st->commit.commit_ns,
