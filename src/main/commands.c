@@ -80,6 +80,7 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_fork] = { .min = 1, .max = 1, .own = cmd_fork_flags },
 	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = cmd_chart_run_flags },
 	[COMMAND_cluster_status] = { .own = cmd_cluster_flags },
+	[COMMAND_top] = { .own = cmd_top_flags },
 	[COMMAND_workers_list] = { .own = cmd_workers_flags },
 	[COMMAND_workers_show] = { .min = 1, .max = 1, .own = cmd_workers_flags },
 	[COMMAND_workers_drain] = { .min = 1, .max = 1, .own = cmd_workers_flags },

@@ -71,6 +71,8 @@
 	    "run an SCXML chart to its end")                                  \
 	X(cluster_status, "cluster status", "",                               \
 	    "show the nodes that share a PostgreSQL, and their leases")       \
+	X(top,           "top",           "",                                 \
+	    "show what a server does now: runs, tokens, queues")              \
 	X(workers_list,  "workers list",  "",                                 \
 	    "list the worker processes of a server")                          \
 	X(workers_show,  "workers show",  "WORKER",                           \
