@@ -148,7 +148,7 @@ const struct route routes[] = {
 	  ROUTE_BODY, OBJECT, api_thread_update,
 	  "Change a thread's metadata or ttl", "metadata (merged), ttl; "
 	  "Prefer: return=minimal", "the thread; 204 and nothing when minimal", 200 },
-	{ "POST", "/threads/prune", THREADS_DELETE, ROUTE_BODY, SMALL, api_thread_prune,
+	{ "POST", "/threads/prune", THREADS_DELETE, ROUTE_BODY | ROUTE_OWNER, SMALL, api_thread_prune,
 	  "Delete threads, or only what came before their newest state; not those with a run "
 	  "under way", "thread_ids*, strategy (delete, keep_latest)", "pruned_count", 200 },
 	{ "DELETE", "/threads/{thread_id}", THREADS_DELETE, 0, NONE, api_thread_delete,

@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "main/bulk.h"
 #include "main/cmd.h"
 #include "main/confirm.h"
 #include "main/mail_remote.h"
@@ -30,24 +31,6 @@ const struct flag cmd_owner_export_flags[] = {
 	REMOTE_FLAGS,
 	{ NULL }
 };
-
-/* Every request is about this owner. */
-static int
-about(struct remote *r, struct str owner, struct err *e)
-{
-	struct buf b = BUF(LIMIT_HTTP_URL_BYTES);
-	char *text;
-
-	if (owner.n == 0 || owner.n > LIMIT_NAME_BYTES)
-		return err_set(e, ERR_INVALID, "expected an owner's name, of %d bytes at most",
-		    LIMIT_NAME_BYTES);
-	text = remote_escape(r, owner);
-	buf_add_fmt(&b, "owner=%s", text);
-	remote_set_query(r, buf_str(&b));
-	free(text);
-	buf_release(&b);
-	return OK;
-}
 
 /* ---- export ------------------------------------------------------------------------- */
 
@@ -280,7 +263,7 @@ export(struct remote *r, const struct flag_line *l, struct err *e)
 	if (access(to.p, F_OK) == 0)
 		return err_set(e, ERR_INVALID, "%s is there already", to.p);
 	if (l->operands_n > 0)
-		rc = about(r, l->operand[0], e);
+		rc = bulk_about(r, l->operand[0], e);
 	buf_add_fmt(&part, "%s.part", to.p);
 	if (rc == OK)
 		fd = open(part.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -310,7 +293,7 @@ erase(struct remote *r, const struct flag_line *l, struct err *e)
 	struct buf question = BUF(2 * LIMIT_NAME_BYTES + LIMIT_HTTP_URL_BYTES);
 	struct str owner = l->operand[0];
 	struct val got = VAL_UNDEF;
-	int rc = about(r, owner, e);
+	int rc = bulk_about(r, owner, e);
 
 	buf_add_fmt(&question, "Remove \"%.*s\" at %.*s, with all threads, runs, items, agents, messages "
 	    "and work?", FMT(owner), FMT(remote_url(r)));

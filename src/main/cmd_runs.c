@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "main/bulk.h"
 #include "main/cmd.h"
 #include "main/confirm.h"
 #include "main/mail_remote.h"
@@ -29,21 +30,18 @@
 	{ "thread", .kind = FLAG_TEXT, .value = "THREAD", .help = "only of this thread" }, \
 	{ "assistant", .kind = FLAG_TEXT, .value = "ASSISTANT",                   \
 	  .help = "only of this assistant, or agent" }
-#define OWNER_FLAG                                                                \
-	{ "owner", .kind = FLAG_TEXT, .value = "NAME",                            \
-	  .help = "of this owner; needs the scope admin" }
 
 const struct flag cmd_runs_flags[] = {
-	FILTER_FLAGS, OWNER_FLAG,
+	FILTER_FLAGS, BULK_OWNER_FLAG,
 	{ "limit", .kind = FLAG_INT, .value = "N", .min = 1, .max = INT32_MAX,
 	  .fallback = "100", .help = "at most so many" },
 	{ "json", .help = "each as a line of JSON" },
 	REMOTE_FLAGS,
 	{ NULL }
 };
-const struct flag cmd_runs_show_flags[] = { OWNER_FLAG, REMOTE_FLAGS, { NULL } };
+const struct flag cmd_runs_show_flags[] = { BULK_OWNER_FLAG, REMOTE_FLAGS, { NULL } };
 const struct flag cmd_runs_cancel_flags[] = {
-	FILTER_FLAGS, OWNER_FLAG,
+	FILTER_FLAGS, BULK_OWNER_FLAG,
 	{ "rollback", .help = "remove them, with all that they did" },
 	CONFIRM_FLAG,
 	REMOTE_FLAGS,
@@ -51,36 +49,6 @@ const struct flag cmd_runs_cancel_flags[] = {
 };
 
 /* ---- asking ---------------------------------------------------------------------- */
-
-/* "1h" as seconds. */
-static int
-read_age(struct str s, int64_t *out, struct err *e)
-{
-	static const struct { char unit; int64_t s; } units[] = { { 's', 1 }, { 'm', 60 },
-		{ 'h', 3600 }, { 'd', 86400 } };
-
-	for (size_t i = 0; i < COUNT(units); i++)
-		if (s.n > 1 && s.p[s.n - 1] == units[i].unit &&
-		    str_to_i64(str_sub(s, 0, s.n - 1), out) && *out >= 0 &&
-		    *out <= INT64_C(3155760000) / units[i].s) {
-			*out *= units[i].s;
-			return OK;
-		}
-	return err_set(e, ERR_INVALID, "--older: expected an age as in 90s, 30m, 1h or 2d, got "
-	    "\"%.*s\"", FMT(str_cut(s, 40)));
-}
-
-/* `path`, and whose it is about. */
-static struct str
-path_of(struct buf *b, const struct remote *r, const struct flag_line *l, const char *path)
-{
-	struct str owner = line_text(l, "owner");
-	char *text = remote_escape(r, owner);
-
-	buf_add_fmt(b, "%s%s%s", path, owner.p != NULL ? "owner=" : "", text);
-	free(text);
-	return buf_str(b);
-}
 
 static void
 add_text(struct buf *b, const char *key, struct str value)
@@ -97,7 +65,7 @@ add_question(struct buf *b, const struct flag_line *l, int64_t limit, int64_t af
 {
 	struct str rest = line_text(l, "status"), one, older = line_text(l, "older");
 	int64_t age;
-	int rc = older.n > 0 ? read_age(older, &age, e) : OK;
+	int rc = older.n > 0 ? bulk_age(older, &age, e) : OK;
 
 	json_add_fmt(b, "{'limit':%lld", (long long)limit);
 	if (after > 0)
@@ -124,10 +92,9 @@ static int
 each_run(struct remote *r, const struct flag_line *l, int64_t max,
     void (*each)(void *ctx, struct val run), void *ctx, struct err *e)
 {
-	struct buf path = BUF(LIMIT_HTTP_URL_BYTES), body = BUF(64 * KB);
-	struct str target = path_of(&path, r, l, "/runs/search?");
+	struct buf body = BUF(64 * KB);
 	int64_t after = 0;
-	int rc = OK;
+	int rc = bulk_about_flag(r, l, e);
 
 	while (rc == OK && max > 0 && after >= 0) {
 		struct val page = VAL_UNDEF, runs, next;
@@ -136,7 +103,8 @@ each_run(struct remote *r, const struct flag_line *l, int64_t max,
 		rc = add_question(&body, l, max < LIMIT_PAGE_ROWS ? max : LIMIT_PAGE_ROWS,
 		    after, e);
 		if (rc == OK)
-			rc = remote_value(r, "POST", target, buf_str(&body), &page, e);
+			rc = remote_value(r, "POST", S("/runs/search"), buf_str(&body), &page,
+			    e);
 		runs = val_get(page, S("runs"));
 		next = val_get(page, S("next"));
 		for (size_t i = 0; rc == OK && i < val_count(runs); i++)
@@ -145,7 +113,6 @@ each_run(struct remote *r, const struct flag_line *l, int64_t max,
 		after = val_is_number(next) ? (int64_t)val_number(next) : -1;
 		val_drop(page);
 	}
-	buf_release(&path);
 	buf_release(&body);
 	return rc;
 }
@@ -178,20 +145,20 @@ list(struct remote *r, const struct flag_line *l, struct err *e)
 static int
 show(struct remote *r, const struct flag_line *l, struct err *e)
 {
-	struct buf b = BUF(LIMIT_HTTP_URL_BYTES), path = BUF(LIMIT_HTTP_URL_BYTES);
+	struct buf b = BUF(LIMIT_HTTP_URL_BYTES);
 	char *thread = remote_escape(r, l->operand[0]), *run = remote_escape(r, l->operand[1]);
 	struct val one = VAL_UNDEF;
-	int rc;
+	int rc = bulk_about_flag(r, l, e);
 
-	buf_add_fmt(&b, "/threads/%s/runs/%s?", thread, run);
-	rc = remote_value(r, "GET", path_of(&path, r, l, b.p), STR_NONE, &one, e);
+	buf_add_fmt(&b, "/threads/%s/runs/%s", thread, run);
+	if (rc == OK)
+		rc = remote_value(r, "GET", buf_str(&b), STR_NONE, &one, e);
 	if (rc == OK)
 		print_value(one);
 	val_drop(one);
 	free(thread);
 	free(run);
 	buf_release(&b);
-	buf_release(&path);
 	return rc;
 }
 
@@ -239,9 +206,8 @@ static int
 cancel_all(struct remote *r, const struct flag_line *l, const struct all_found *f,
     struct err *e)
 {
-	struct buf path = BUF(LIMIT_HTTP_URL_BYTES);
-	struct str target = path_of(&path, r, l, line_has(l, "rollback") ?
-	    "/runs/cancel?action=rollback&" : "/runs/cancel?");
+	struct str target = line_has(l, "rollback") ? S("/runs/cancel?action=rollback") :
+	    S("/runs/cancel");
 	int rc = OK;
 
 	/* The oldest first: what waits behind them does not begin meanwhile. */
@@ -254,7 +220,6 @@ cancel_all(struct remote *r, const struct flag_line *l, const struct all_found *
 			printf("%zu of %zu cancelled\n", f->n - left, f->n);
 		fflush(stdout);
 	}
-	buf_release(&path);
 	return rc;
 }
 

@@ -91,6 +91,10 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_runs_show] = { .min = 2, .max = 2, .own = cmd_runs_show_flags },
 	[COMMAND_runs_cancel] = { .own = cmd_runs_cancel_flags, .detail = "Says how many they "
 	    "are and asks, unless --yes is given.  Runs that end meanwhile stay as they ended." },
+	[COMMAND_threads_list] = { .own = cmd_threads_flags },
+	[COMMAND_threads_delete] = { .min = 1, .max = -1, .own = cmd_threads_delete_flags },
+	[COMMAND_threads_prune] = { .own = cmd_threads_prune_flags, .detail = "Says how many they "
+	    "are and asks, unless --yes is given.  Those with a run under way stay." },
 	[COMMAND_owner_export] = { .max = 1, .own = cmd_owner_export_flags, .detail = "Without "
 	    "OWNER what the credentials' own owner has; with it the scope admin is needed.  Each "
 	    "line is {\"kind\": \"thread\", \"value\": {...}}." },

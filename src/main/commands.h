@@ -89,6 +89,12 @@
 	    "show one of them")                                               \
 	X(runs_cancel,   "runs cancel",   "",                                 \
 	    "cancel runs under way: those that the flags name, or all")       \
+	X(threads_list,  "threads list",  "",                                 \
+	    "list threads, those that changed last first")                    \
+	X(threads_delete, "threads delete", "THREAD...",                      \
+	    "delete threads with all that is in them")                        \
+	X(threads_prune, "threads prune", "",                                 \
+	    "delete threads of an age or a status, or only their past")       \
 	X(owner_export,  "owner export",  "[OWNER]",                          \
 	    "write all that a server has of an owner to a file of JSON lines") \
 	X(owner_erase,   "owner erase",   "OWNER",                            \

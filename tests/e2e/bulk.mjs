@@ -11,13 +11,14 @@ const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--
 const token = (...args) => execFileSync(binary, ["token", ...args], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim();
 const tokens = { ann: token("--sub", "ann"), bob: token("--sub", "bob"), ops: token("--sub", "ops", "--scope", "admin"), eve: token("--sub", "eve", "--scope", "administrator") };
 const ask = (who, method, target, body) => call(server, method, target, body, { authorization: `Bearer ${tokens[who]}` });
-const cli = (who, ...args) => new Promise((resolve) => {
-  const child = spawn(binary, ["runs", ...args, "--url", server.url], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: dir, COHORT_TOKEN: tokens[who] } });
+const command = (who, ...args) => new Promise((resolve) => {
+  const child = spawn(binary, [...args, "--url", server.url], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: dir, COHORT_TOKEN: tokens[who] } });
   const out = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].on("data", (d) => out[name] += d);
   const timer = setTimeout(() => child.kill("SIGKILL"), 60000);
   child.on("close", (status) => { clearTimeout(timer); resolve({ ...out, status }); });
 });
+const cli = (who, ...args) => command(who, "runs", ...args);
 const slow = { assistant_id: "agent", input: { messages: [{ role: "user", content: "mock:slow-start" }] } };
 const quick = { assistant_id: "agent", input: { messages: [{ role: "user", content: "hi" }] } };
 const thread = async (who) => (await ask(who, "POST", "/threads", {})).json.thread_id;
@@ -105,6 +106,31 @@ await scenario("what operators did is in the audit log", async () => {
   equal(lines.filter((x) => x.phase === "denied" && x.user !== "ops").length > 0 && lines.every((x) => x.user === "ops" || x.phase === "denied"), true, "who was let in, and who was not");
   for (const [action, object] of [["threads:search", "/runs/search?owner=bob"], ["threads:update", "/runs/cancel?owner=bob"], ["threads:read", `/threads/${b1}/runs/${bobs}?owner=bob`]])
     equal(lines.filter((x) => x.user === "ops" && x.action === action && x.object === object).slice(-2).map((x) => x.phase), ["begins", "ends"], `${action}, and whose it was`);
+});
+
+await scenario("`cohort threads`", async () => {
+  const threads = (who, ...args) => command(who, "threads", ...args), id = (line) => /thread=(\S+)/.exec(line)?.[1];
+  const there = async (who, t) => (await ask(who, "GET", `/threads/${t}`)).status === 200;
+  const list = await threads("ann", "list");
+  equal(list.stdout.trim().split("\n").map(id).sort(), [t1, t2, t3].sort(), "list");
+  equal(Object.keys(JSON.parse((await threads("ann", "list", "--json", "--limit", "1")).stdout)), ["thread_id", "created_at", "updated_at", "status"], "as JSON, one");
+  equal([(await threads("ann", "list", "--older", "1h")).stdout, (await threads("ann", "list", "--older", "0s")).stdout.split("\n").length], ["", 4], "by age");
+  equal(id((await threads("ops", "list", "--owner", "bob")).stdout), b1, "an operator's look");
+  const busy = await thread("ann"), run = await begin("ann", busy);
+  equal(id((await threads("ann", "list", "--status", "busy")).stdout), busy, "by status");
+  const states = async () => (await ask("ann", "POST", `/threads/${t3}/history`, { limit: 100 })).json.length;
+  check(await states() > 1, "a thread has a past");
+  for (const [who, args, words] of [["ann", ["prune", "--yes"], /expected --older or --status/], ["ann", ["prune", "--older", "x", "--yes"], /--older: expected an age/], ["ann", ["prune", "--older", "0s"], /Delete 4 threads\? There is no terminal/], ["ann", ["delete", "x", "--yes"], /a UUID, got "x"/], ["ann", ["list", "--status", "odd"], /422.*status/], ["ann", ["list", "--owner", "bob"], /403.*scope admin/], ["bob", ["prune", "--older", "0s", "--owner", "ann", "--yes"], /403.*scope admin/]]) {
+    const r = await threads(who, ...args);
+    check(r.status !== 0 && words.test(r.stderr), `${who}: ${args.join(" ")}`, r);
+  }
+  equal((await threads("ann", "prune", "--older", "1h", "--yes")).stdout, "there are none\n", "none is so old");
+  const past = await threads("ann", "prune", "--older", "0s", "--keep-latest", "--yes");
+  equal([past.stdout, past.stderr, await states()], ["3 of 4 pruned\n", "the others have a run under way, or are gone\n", 1], "only the newest state stays");
+  equal([(await threads("ann", "delete", t1, t2, b1, "--yes")).stdout, await there("ann", t1), await there("ann", t3), await there("bob", b1)], ["2 of 3 deleted\n", false, true, true], "these, and nobody else's");
+  equal([(await threads("ops", "prune", "--owner", "ann", "--older", "0s", "--yes")).stdout, await there("ann", t3), await there("ann", busy)], ["1 of 2 deleted\n", false, true], "an operator prunes ann's");
+  equal(await status("ann", busy, run), "running", "what runs goes on");
+  equal((await threads("bob", "prune", "--status", "idle", "--yes")).stdout, "1 of 1 deleted\n", "by status");
 });
 
 await scenario("many at a time", async () => {
