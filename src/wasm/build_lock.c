@@ -65,9 +65,10 @@ calls_add(scmp_filter_ctx f, bool forks)
 	    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 0) != 0)
 		return false;
 	/* A linker makes its output executable, and mold fails if it cannot: it is told that it
-	 * did.  Landlock would let it change the mode of any file. */
+	 * did (by fchmodat where there is no chmod, as on arm64).  Landlock would let it change the mode of any file. */
 	if (seccomp_rule_add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(chmod), 0) != 0 ||
-	    seccomp_rule_add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(fchmod), 0) != 0)
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(fchmod), 0) != 0 ||
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(fchmodat), 0) != 0)
 		return false;
 	if (!forks)
 		return true;
