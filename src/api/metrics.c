@@ -237,6 +237,20 @@ agents_live(const struct office_stats *s)
 	X(cohort_store_lost, gauge,                                           \
 	    "1 while the database was deleted, moved or replaced.",           \
 	    f->store.lost)                                                    \
+	X(cohort_backup_last_timestamp_seconds, gauge,                        \
+	    "When the newest backup in backup.to was made; 0: there is none.", \
+	    (double)f->store.backup.last / 1e3)                               \
+	X(cohort_backup_log_timestamp_seconds, gauge,                         \
+	    "What was committed until then is in the shipped log; 0: none is.", \
+	    (double)f->store.backup.logged / 1e3)                             \
+	X(cohort_backup_made_total, counter, "Backups made by this process.", \
+	    f->store.backup.made)                                             \
+	X(cohort_backup_failures_total, counter,                              \
+	    "Backups, or appends to the shipped log, that failed.",           \
+	    f->store.backup.failures)                                         \
+	X(cohort_backup_gaps_total, counter,                                  \
+	    "Gaps in the shipped log: the folder was slower than the commits.", \
+	    f->store.backup.gaps)                                             \
 	X(cohort_workers_live, gauge, "Workers that are registered.",         \
 	    f->workers.live)                                                  \
 	X(cohort_worker_polls, gauge, "Polls of workers that wait.",          \

@@ -178,6 +178,13 @@
 	X(PG_RETRY_MS,         250,       "ms",     "between two tries to reach it") \
 	X(PG_STATEMENT_MS,     1500,      "ms",     "of one statement in PostgreSQL, but of a search, which has SCAN_MS; below PG_WAIT_MS, so that the server ends it and not the connection") \
 	X(PG_LOCK_MS,          1000,      "ms",     "that a statement waits there for a lock; then its transaction runs again") \
+	X(BACKUP_RECORD_BYTES, 1048576,   "bytes",  "a record of a backup's file; they are made of 256 KB of pages, or of one of 64 KB") \
+	X(BACKUP_FILES,        100000,    "files",  "of one folder of backups") \
+	X(BACKUP_LOG_BYTES,    67108864,  "bytes",  "a shipped log; past it the next file of it begins") \
+	X(BACKUP_LAG_FRAMES,   16384,     "pages",  "of the database's log that wait for a slow backup folder: 64 MB; past it the log is moved, and a new increment takes up") \
+	X(BACKUP_STAMPS,       65536,     "commits", "whose times wait for that; later ones share a time") \
+	X(BACKUP_SHIP_MS,      1000,      "ms",     "between two looks at what is to be shipped: what a lost disk may cost") \
+	X(BACKUP_RETRY_MS,     10000,     "ms",     "after a backup that failed") \
 	X(PG_DOUBT_MS,         10000,     "ms",     "that commands wait for PostgreSQL to come back when it went away during their commit; then 503, and nobody knows") \
 	X(PG_IDLE_MS,          2000,      "ms",     "that a transaction is open there and nothing comes; then PostgreSQL ends it, so that a node that stopped holds no locks") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \

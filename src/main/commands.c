@@ -180,6 +180,12 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_wasm_show] = { .min = 1, .max = 1, .own = cmd_wasm_flags },
 	[COMMAND_wasm_rollback] = { .min = 1, .max = 1, .own = cmd_wasm_rollback_flags },
 	[COMMAND_wasm_delete] = { .min = 1, .max = 1, .own = cmd_wasm_flags },
+	[COMMAND_backup] = { .own = cmd_backup_flags, .detail = "The first one in a folder is "
+	    "full; those after it have what changed since." },
+	[COMMAND_backup_list] = { .min = 1, .max = 1 },
+	[COMMAND_backup_verify] = { .min = 1, .max = 1, .own = cmd_backup_verify_flags },
+	[COMMAND_restore] = { .own = cmd_restore_flags, .detail = "A file that is there is kept "
+	    "as FILE.replaced." },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
 	[COMMAND_help] = { .max = 2, .own = help_flags },
 };

@@ -157,6 +157,14 @@
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \
 	    "the work tracker: a to-do list with dependencies, also as bd")   \
+	X(backup_list,   "backup list",   "DIR",                              \
+	    "list the backups of a folder, and what is wrong with them")      \
+	X(backup_verify, "backup verify", "DIR",                              \
+	    "read all backups of a folder, and restore them for a test")      \
+	X(backup,        "backup",        "",                                 \
+	    "back up a database file, beside the server that has it")         \
+	X(restore,       "restore",       "",                                 \
+	    "make a database file again of its backups, as of any moment")    \
 	X(config,        "config",        "",                                 \
 	    "show the settings in effect and where each comes from")          \
 	X(version,       "version",       "",                                 \

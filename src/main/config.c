@@ -445,6 +445,8 @@ check_together(const struct config *c, struct err *e)
 	rc = check_auth(c, e);
 	if (rc == OK)
 		rc = ways_check(c, e);
+	if (rc == OK)
+		rc = config_check_backup(c, e);
 	return rc == OK ? config_check_cluster(c, e) : rc;
 }
 

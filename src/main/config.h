@@ -56,6 +56,7 @@
 	X(CLUSTER_PREFIX) X(CLUSTER_NAME) X(CLUSTER_LEASE) X(CLUSTER_WAIT) X(WORK_PATH) \
 	X(LOG_SLOW_REQUEST) X(LOG_SLOW_RUN) X(LOG_SLOW_COMMIT)                                   \
 	X(OTEL_ENDPOINT) X(OTEL_HEADERS) X(OTEL_SERVICE_NAME) X(OTEL_SAMPLE) X(OTEL_CONTENT)      \
+	X(BACKUP_TO) X(BACKUP_EVERY) X(BACKUP_FULL_EVERY) X(BACKUP_KEEP) X(BACKUP_LOG) \
 	X(WORKERS_LEASE) X(WASM_ENABLED) X(WASM_CACHE) X(WASM_HOSTS) X(WASM_MEMORY)
 
 enum setting_id {
@@ -141,6 +142,7 @@ int  config_check_otel_headers(struct str text, const char *origin, struct err *
 int  config_check_otel_sample(struct str text, const char *origin, struct err *e);
 int  config_check_name(struct str text, const char *origin, struct err *e);
 int  config_check_cluster(const struct config *c, struct err *e);
+int  config_check_backup(const struct config *c, struct err *e);
 /* `store` from the variables of other programs that name a PostgreSQL, if it is not set.
  * prefix: of the origin; rank: RANK_ALIAS, or that of a langgraph.json. */
 int  config_take_database(struct config *c, char **env, const char *prefix, int rank,

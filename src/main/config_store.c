@@ -145,6 +145,28 @@ config_take_database(struct config *c, char **env, const char *prefix, int rank,
 /* ---- together ------------------------------------------------------------------ */
 
 int
+config_check_backup(const struct config *c, struct err *e)
+{
+	static const enum setting_id more[] = { SETTING_BACKUP_EVERY, SETTING_BACKUP_FULL_EVERY,
+		SETTING_BACKUP_KEEP, SETTING_BACKUP_LOG };
+	struct str store = config_str(c, SETTING_STORE);
+	bool on = config_str(c, SETTING_BACKUP_TO).n > 0;
+
+	for (size_t i = 0; i < COUNT(more) && !on; i++)
+		if (!config_is_default(c, more[i]))
+			return err_set(e, ERR_INVALID, "%s: %s needs backup.to, the folder of the "
+			    "backups", c->at[more[i]].origin, config_settings[more[i]].key);
+	if (on && config_store_is_server(c))
+		return err_set(e, ERR_INVALID, "%s: backup.to is for a database file; back "
+		    "PostgreSQL up with its own tools: pg_basebackup and WAL archiving (the "
+		    "tracker's file: cohort backup --db)", c->at[SETTING_BACKUP_TO].origin);
+	if (on && str_eq(store, S("memory")))
+		return err_set(e, ERR_INVALID, "%s: backup.to is for a database file: with store "
+		    "memory there is none", c->at[SETTING_BACKUP_TO].origin);
+	return OK;
+}
+
+int
 config_check_cluster(const struct config *c, struct err *e)
 {
 	static const enum setting_id many[] = { SETTING_CLUSTER_NATS, SETTING_CLUSTER_PREFIX,

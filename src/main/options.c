@@ -51,6 +51,11 @@ options_store(const struct config *c, struct store_options *o, struct err *e)
 		.thread_ttl = { config_int(c, SETTING_THREADS_TTL_DEFAULT_TTL) * 60 * 1000,
 		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?
 		    TTL_KEEP_LATEST : TTL_DELETE },
+		.backup = { .to = config_str(c, SETTING_BACKUP_TO),
+		    .every = config_int(c, SETTING_BACKUP_EVERY) * 60 * 1000,
+		    .full_every = config_int(c, SETTING_BACKUP_FULL_EVERY) * 3600 * 1000,
+		    .keep_days = config_int(c, SETTING_BACKUP_KEEP),
+		    .log = config_bool(c, SETTING_BACKUP_LOG) },
 	};
 	return str_eq(o->driver, S("sqlite")) ? check_folder(c, SETTING_DB, e) : OK;
 }

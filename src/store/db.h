@@ -61,6 +61,8 @@ struct db_conn {
 	struct err err;              /* words of the last failure */
 	struct err cause;            /* why there is no connection to a server: for the log */
 	int log_frames;              /* in the log, after the last commit */
+	void (*committed)(void *ctx, int log_frames);        /* behind each commit; or NULL */
+	void *committed_ctx;
 	int64_t log_bytes;           /* its file is at least that long */
 	msec patience;               /* with a server that says nothing; 0: LIMIT_PG_WAIT_MS */
 	/* DB_SLOW: */

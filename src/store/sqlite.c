@@ -92,8 +92,12 @@ on_progress(void *conn)
 static int
 on_commit(void *conn, sqlite3 *h, const char *name, int frames)
 {
+	struct db_conn *c = conn;
+
 	(void)h, (void)name;
-	((struct db_conn *)conn)->log_frames = frames;
+	c->log_frames = frames;
+	if (c->committed != NULL)
+		c->committed(c->committed_ctx, frames);
 	return SQLITE_OK;
 }
 

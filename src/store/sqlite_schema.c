@@ -630,9 +630,14 @@ static const char version_13[] =
 "UPDATE item_total SET bytes = (SELECT coalesce(sum(length(CAST(value AS BLOB))), 0)"
 "	FROM item WHERE item.owner = item_total.owner);";
 
+/* Which database it is, for its backups (backup_priv.h). */
+static const char version_14[] =
+"CREATE TABLE identity (id BLOB NOT NULL) STRICT;"
+"INSERT INTO identity VALUES (randomblob(16));";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
     version_5, version_6, version_7, version_8, version_9, version_10, version_11,
-    version_12, version_13 };
+    version_12, version_13, version_14 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/node.h"
+#include "store/ship_priv.h"
 #include "store/store_priv.h"
 
 #define LOOSEN_BYTES ((int64_t)64 * 1024 * 1024)
@@ -146,6 +147,22 @@ database_open(struct store *st, struct err *e)
 	return rc == OK ? medium_look(&st->medium, e) : rc;
 }
 
+/* Before the writer begins: its connection is told of. */
+static int
+backups_start(struct store *st, const struct store_backup *o, struct err *e)
+{
+	int rc;
+
+	if (o->to.n == 0 || !st->durable || st->pg)
+		return OK;
+	rc = ship_open(&st->ship, o, st->medium.path, st->vfs, e);
+	if (rc == OK) {
+		st->w.on->committed = ship_committed;
+		st->w.on->committed_ctx = st->ship;
+	}
+	return rc;
+}
+
 static int
 threads_start(struct store *st, struct err *e)
 {
@@ -189,6 +206,8 @@ store_open_with(struct store **out, const struct store_options *o,
 	if (rc == OK)
 		rc = guests_open(st, o->guests, e);
 	if (rc == OK)
+		rc = backups_start(st, &o->backup, e);
+	if (rc == OK)
 		rc = threads_start(st, e);
 	if (rc != OK) {
 		store_close(st);
@@ -223,6 +242,9 @@ store_close(struct store *st)
 		queue_close(&st->writes);
 		pthread_join(st->writer, NULL);
 	}
+	if (st->ship != NULL)
+		st->w.on->committed = NULL;
+	ship_close(st->ship);
 	guests_close(st);
 	vectors_close(st);
 	group_begin_close(st);
@@ -378,6 +400,8 @@ store_stats(struct store *st, struct store_stats *out)
 		.file_bytes = file_bytes(st),
 		.full = atomic_load(&st->full), .lost = atomic_load(&st->lost),
 	};
+	if (st->ship != NULL)
+		ship_stats(st->ship, &out->backup);
 	pthread_mutex_lock(&st->writes.lock);
 	out->queue_ops = st->writes.ops;
 	out->queue_bytes = st->writes.bytes;

@@ -31,6 +31,7 @@
 #include "base/id.h"
 #include "base/rc.h"
 #include "net/shard.h"
+#include "store/backup.h"
 #include "store/state.h"
 
 struct db;
@@ -78,8 +79,7 @@ struct store_options {
 	struct str path;                     /* of the file, for sqlite; a URL for postgres */
 	/* NULL-ended, or NULL.  The guests outlive the store. */
 	const struct store_guest *const *guests;
-	/* Guests that are not here are there; it outlives this one.  Or NULL. */
-	struct store *guest_house;
+	struct store *guest_house;           /* has the other guests; outlives this; or NULL */
 	/* Test hooks (all 0 in production). */
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
@@ -88,6 +88,7 @@ struct store_options {
 	bool scan_cpu;                       /* of the thread's CPU: others may be busy */
 	msec slow_ms;                        /* a longer transaction is logged; 0: none */
 	struct store_ttl thread_ttl;         /* of threads that are made without one */
+	struct store_backup backup;          /* of "sqlite" */
 };
 
 /* Opens, locks, migrates (after a backup beside the file) and starts the writer and reader
@@ -791,9 +792,9 @@ int store_recover(struct store *st, struct shard *s, msec now,
 
 /* For /metrics; any thread. */
 struct store_stats {
-	uint64_t commits, commands, failed, queue_ops, queue_bytes, file_bytes;
-	uint64_t commit_ns_sum;
+	uint64_t commits, commands, failed, queue_ops, queue_bytes, file_bytes, commit_ns_sum;
 	bool full, lost;                     /* writes are refused: why */
+	struct store_backup_stats backup;
 };
 void store_stats(struct store *st, struct store_stats *out);
 

@@ -167,6 +167,8 @@ struct store {
 	struct err scrub_err;
 	int64_t fail_at, write_no;   /* test hook */
 	struct commit commit;
+	struct ship *ship;           /* ship_priv.h; NULL: no backups */
+	nsec move_after;             /* the log may not be moved before */
 	nsec last_look, last_full;
 	struct arena scratch;        /* of one command */
 	struct buf pack, map;

@@ -21,9 +21,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/node.h"
+#include "store/ship_priv.h"
 #include "store/store_priv.h"
 
 #define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
+#define MOVE_AGAIN       (50 * NS_PER_MS)    /* a log that is being shipped */
 #define AWAY_LOOK        (20 * NS_PER_MS)    /* at a server that is away */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
@@ -344,11 +346,17 @@ batch_run(struct batch *b)
 
 /* ---- between batches ----------------------------------------------------- */
 
-static void
+/* False: not yet, for it is being shipped. */
+static bool
 log_move(struct store *st)
 {
+	if (st->ship != NULL && !ship_lets_move(st->ship, st->w.on->log_frames)) {
+		st->move_after = clock_mono() + MOVE_AGAIN;
+		return false;
+	}
 	if (commit_log_move(&st->commit) != OK)
 		log_warn("store", "checkpoint", "error=%s", st->w.on->err.text);
+	return true;
 }
 
 static int
@@ -428,6 +436,7 @@ idle_until(const struct store *st)
 	nsec look = st->durable && !st->pg ? st->last_look + IDLE_LOOK : NEVER;
 	nsec log = commit_log_due(&st->commit);
 
+	log = log < st->move_after ? st->move_after : log;
 	if (group_server_is_away(st))
 		return clock_mono() + AWAY_LOOK;
 	if ((st->dead || st->shrinks) && !atomic_load(&st->lost))
@@ -450,9 +459,8 @@ idle_work(struct store *st)
 		idle_erase(st);
 	} else if (st->shrinks && !atomic_load(&st->lost)) {
 		file_shrink(st);
-	} else if (commit_log_is_due(&st->commit, true)) {
-		log_move(st);
-		st->shrinks = true;
+	} else if (commit_log_is_due(&st->commit, true) && clock_mono() >= st->move_after) {
+		st->shrinks |= log_move(st);
 	}
 }
 

@@ -446,7 +446,7 @@ TEST(migration)
 	    "ALTER TABLE item ADD COLUMN later INTEGER",
 	    "CREATE TABLE x(a); UPDATE item SET later = 5;",
 	    "CREATE TABLE y(a); INSERT INTO nowhere VALUES (1)" };
-	const char *steps[16];
+	const char *steps[64];
 	const int now = store_format.sqlite.n;
 	const struct db_format good = { STORE_APP, { steps, now + 2 } };
 	const struct db_format broken = { STORE_APP, { steps, now + 3 } };
@@ -456,6 +456,7 @@ TEST(migration)
 	int version;
 	struct fix f;
 
+	CHECK((size_t)now + COUNT(more) <= COUNT(steps));
 	memcpy(steps, store_format.sqlite.text, (size_t)now * sizeof *steps);
 	memcpy(steps + now, more, sizeof more);
 	snprintf(copy, sizeof copy, "db.bak-v%d", now);

@@ -540,7 +540,7 @@ copy_out(struct fix *f)
 	c.to = sqlite_of(&to);
 	sqlite3_exec(c.to, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN", NULL, NULL, NULL);
 	CHECK(sqlite3_prepare_v2(c.to, "SELECT name FROM sqlite_schema WHERE type = 'table'"
-	    " AND name NOT LIKE 'word%' AND name NOT LIKE 'sqlite%'", -1, &s, NULL) == SQLITE_OK);
+	    " AND name NOT LIKE 'word%' AND name NOT LIKE 'sqlite%' AND name <> 'identity'", -1, &s, NULL) == SQLITE_OK);
 	while (sqlite3_step(s) == SQLITE_ROW)
 		copy_describe(&c, (const char *)sqlite3_column_text(s, 0));
 	sqlite3_finalize(s);

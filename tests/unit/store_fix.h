@@ -39,8 +39,9 @@ void fix_reopen(struct fix *f);
 /* A store of an earlier version; the statements that make one of version 3, of 6. */
 struct db_format fix_format(int version);
 extern const char store_v3[], store_v6[];
-/* Takes one of version 11 back to 10. */
-#define STORE_BACK_TO_10 "ALTER TABLE item_total DROP COLUMN bytes; " "DROP INDEX thread_node; ALTER TABLE thread DROP COLUMN node;"     \
+/* Takes one of the newest version back to 10. */
+#define STORE_BACK_TO_10 "DROP TABLE identity; ALTER TABLE item_total DROP COLUMN bytes; "     \
+	"DROP INDEX thread_node; ALTER TABLE thread DROP COLUMN node;"     \
 	"DROP TABLE node; DROP TABLE run_wanted; DROP INDEX letter_new; DROP INDEX mailer_node;"     \
 	"DROP INDEX letter_receiver;"                                                                \
 	"ALTER TABLE letter DROP COLUMN node; ALTER TABLE letter DROP COLUMN come;"                  \
