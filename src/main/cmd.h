@@ -40,7 +40,8 @@ extern const struct flag cmd_token_flags[], cmd_models_check_flags[], cmd_config
 	cmd_cluster_flags[], cmd_top_flags[], cmd_workers_flags[], cmd_workers_log_flags[], cmd_wasm_check_flags[],
 	cmd_wasm_build_flags[], cmd_wasm_run_flags[], cmd_wasm_deploy_flags[],
 	cmd_wasm_flags[], cmd_wasm_rollback_flags[], cmd_backup_flags[],
-	cmd_backup_verify_flags[], cmd_restore_flags[];
+	cmd_backup_verify_flags[], cmd_restore_flags[],
+	cmd_migrate_flags[];
 void cmd_mock_llm_add_more(struct buf *b);
 void cmd_bench_scenario_add_more(struct buf *b);
 void cmd_bench_sessions_add_more(struct buf *b);

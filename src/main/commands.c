@@ -184,6 +184,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    "full; those after it have what changed since." },
 	[COMMAND_backup_list] = { .min = 1, .max = 1 },
 	[COMMAND_backup_verify] = { .min = 1, .max = 1, .own = cmd_backup_verify_flags },
+	[COMMAND_migrate] = { .own = cmd_migrate_flags, .detail = "A server does the same when it "
+	    "starts.  Each part is one transaction, after a copy of the file." },
 	[COMMAND_restore] = { .own = cmd_restore_flags, .detail = "A file that is there is kept "
 	    "as FILE.replaced." },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },

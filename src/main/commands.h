@@ -165,6 +165,8 @@
 	    "back up a database file, beside the server that has it")         \
 	X(restore,       "restore",       "",                                 \
 	    "make a database file again of its backups, as of any moment")    \
+	X(migrate,       "migrate",       "",                                 \
+	    "bring a database file to this version, or say what that takes")  \
 	X(config,        "config",        "",                                 \
 	    "show the settings in effect and where each comes from")          \
 	X(version,       "version",       "",                                 \

@@ -57,10 +57,21 @@ db_version(struct db *db, const struct db_format *f, int *version, struct err *e
 	return OK;
 }
 
+/* Its file layer: the copy is written through the same. */
+static const char *
+layer_of(const struct db *db)
+{
+	sqlite3_vfs *vfs = NULL;
+
+	sqlite3_file_control(sqlite_of(db), "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+	return vfs == NULL ? NULL : vfs->zName;
+}
+
 /* By a connection of its own, for SQLite copies nothing out of one that writes. */
 static int
 copy_to(struct db *db, const char *to, struct err *e)
 {
+	const char *layer = layer_of(db);
 	sqlite3 *from = NULL, *copy = NULL;
 	sqlite3_backup *b = NULL;
 	int rc = OK, fd;
@@ -71,8 +82,8 @@ copy_to(struct db *db, const char *to, struct err *e)
 	if (fd < 0)
 		return err_set(e, ERR_IO, "backup %s: %s", to, strerror(errno));
 	close(fd);
-	if (sqlite3_open_v2(db_path(db), &from, SQLITE_OPEN_READWRITE, NULL) ==
-	    SQLITE_OK && sqlite3_open(to, &copy) == SQLITE_OK)
+	if (sqlite3_open_v2(db_path(db), &from, SQLITE_OPEN_READWRITE, layer) == SQLITE_OK &&
+	    sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE, layer) == SQLITE_OK)
 		b = sqlite3_backup_init(copy, "main", from, "main");
 	if (b == NULL || sqlite3_backup_step(b, -1) != SQLITE_DONE)
 		rc = err_set(e, ERR_IO, "backup %s: %s", to, sqlite3_errmsg(copy));

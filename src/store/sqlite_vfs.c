@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -60,7 +61,12 @@ static int
 file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
 	struct shim_tail *t = tail_of(f);
+	int64_t kill_at = atomic_load(&t->faults->kill_write);
 
+	if (kill_at > 0 && atomic_load(&t->faults->writes) + 1 == kill_at) {
+		t->real->xWrite(f, p, n / 2, at);
+		raise(SIGKILL);
+	}
 	if (fails(&t->faults->writes, &t->faults->fail_write))
 		return SQLITE_IOERR_WRITE;
 	if (atomic_load(&t->faults->full))

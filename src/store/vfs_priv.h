@@ -19,6 +19,7 @@ struct vfs_faults {
 	_Atomic int64_t sync_delay_ms;
 	_Atomic int64_t writes, syncs, reads;        /* calls so far */
 	_Atomic int64_t fail_write, fail_sync, fail_read;    /* at this call */
+	_Atomic int64_t kill_write;                  /* the process dies halfway in it */
 	_Atomic bool full;                           /* every write: disk full */
 };
 
