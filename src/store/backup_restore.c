@@ -96,10 +96,68 @@ check_gap(const struct restoring *r, const struct backup_item *base, struct err 
 	return OK;
 }
 
+/* The time of the last commit in a log that is not past the one that is wanted; 0: none. */
+static int
+log_reaches(const struct restoring *r, const struct backup_item *x, msec *out, struct err *e)
+{
+	struct backup_record record;
+	struct backup_reader in;
+	int rc = backup_reader_open(&in, r->dir, x->name, e);
+
+	*out = 0;
+	while (rc == OK && (rc = backup_read(&in, &record, e)) == OK)
+		if (record.kind == RECORD_COMMIT && record.value <= r->at)
+			*out = record.value;
+	backup_reader_close(&in);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* A backup may be made by hand while a server ships the log behind an older one, which
+ * then knows more than the younger backup: *x becomes that one. */
+static int
+prefer_log(const struct restoring *r, const struct backup_item **x, struct err *e)
+{
+	const struct backup_item *log = NULL;
+	msec until;
+	int rc;
+
+	for (size_t i = r->set.n; i > 0 && log == NULL; i--)
+		if (r->set.at[i - 1].head.kind == BACKUP_LOG && r->set.at[i - 1].head.time <= r->at)
+			log = &r->set.at[i - 1];
+	if (log == NULL)
+		return OK;
+	rc = log_reaches(r, log, &until, e);
+	if (rc != OK || until <= (*x)->head.time)
+		return rc;
+	for (size_t steps = 0; log->head.kind == BACKUP_LOG; steps++) {
+		const struct backup_item *parent = backup_set_find(&r->set, &log->head.parent);
+
+		if (parent == NULL || steps > r->set.n)
+			return missing(r, log, e);
+		log = parent;
+	}
+	*x = log;
+	return OK;
+}
+
+static int
+choose_from(struct restoring *r, const struct backup_item *x, struct err *e)
+{
+	int rc = prefer_log(r, &x, e);
+
+	if (rc == OK)
+		rc = choose_chain(r, x, e);
+	if (rc == OK)
+		rc = check_gap(r, x, e);
+	for (x = log_after(r, x); rc == OK && x != NULL && r->n <= r->set.n &&
+	    x->head.time <= r->at; x = log_after(r, x))
+		r->files[r->n++] = x;
+	return rc;
+}
+
 static int
 choose(struct restoring *r, struct err *e)
 {
-	const struct backup_item *x;
 	char iso[CLOCK_ISO_SIZE];
 	int rc = backup_set_read(&r->set, r->dir, e);
 
@@ -109,16 +167,10 @@ choose(struct restoring *r, struct err *e)
 		return err_set(e, ERR_NOTFOUND, "%s has no backups", r->dir);
 	r->files = mem_zero((r->set.n + 1) * sizeof *r->files);
 	for (size_t i = r->set.n; i > 0; i--) {      /* not _newest: a gap is to be told */
-		x = &r->set.at[i - 1];
-		if (x->head.kind == BACKUP_LOG || x->head.time > r->at)
-			continue;
-		rc = choose_chain(r, x, e);
-		if (rc == OK)
-			rc = check_gap(r, x, e);
-		for (x = log_after(r, x); rc == OK && x != NULL && r->n <= r->set.n &&
-		    x->head.time <= r->at; x = log_after(r, x))
-			r->files[r->n++] = x;
-		return rc;
+		const struct backup_item *x = &r->set.at[i - 1];
+
+		if (x->head.kind != BACKUP_LOG && x->head.time <= r->at)
+			return choose_from(r, x, e);
 	}
 	clock_write_iso(iso, r->set.at[0].head.time);
 	return err_set(e, ERR_NOTFOUND, "%s: the oldest backup is of %.*s; nothing is there of "

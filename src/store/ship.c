@@ -272,6 +272,7 @@ static int
 log_ship(struct ship *s, const struct log_place *until, struct err *e)
 {
 	size_t stamped = stamps_count(s);
+	msec now = clock_wall_ms();          /* what is committed later may not be read */
 	uint32_t frames;
 	int rc = OK;
 
@@ -289,7 +290,7 @@ log_ship(struct ship *s, const struct log_place *until, struct err *e)
 	if (rc == OK)
 		stamps_drop(s, s->place.frames, stamped);
 	if (rc == OK)
-		atomic_store(&s->logged, clock_wall_ms());
+		atomic_store(&s->logged, now);
 	return rc;
 }
 

@@ -719,7 +719,7 @@ static const struct {
 };
 
 int
-store_migrate(struct db *db, struct err *e)
+store_functions_add(struct db *db, struct err *e)
 {
 	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
 
@@ -728,5 +728,13 @@ store_migrate(struct db *db, struct err *e)
 		    functions[i].n, flags, db, functions[i].run, NULL, NULL) != SQLITE_OK)
 			return err_set(e, ERR_IO, "%s: %s", db_path(db),
 			    sqlite3_errmsg(sqlite_of(db)));
-	return db_migrate(db, &store_format, e);
+	return OK;
+}
+
+int
+store_migrate(struct db *db, struct err *e)
+{
+	int rc = store_functions_add(db, e);
+
+	return rc == OK ? db_migrate(db, &store_format, e) : rc;
 }

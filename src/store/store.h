@@ -80,8 +80,7 @@ struct store_options {
 	/* NULL-ended, or NULL.  The guests outlive the store. */
 	const struct store_guest *const *guests;
 	struct store *guest_house;           /* has the other guests; outlives this; or NULL */
-	/* Test hooks (all 0 in production). */
-	msec fsync_delay_ms;                 /* added to every commit */
+	msec fsync_delay_ms;                 /* test hooks, 0 in production: at each commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
 	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
 	int64_t once_keys;                   /* in place of LIMIT_ONCE_KEYS */

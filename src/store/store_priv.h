@@ -64,6 +64,7 @@ extern const char *const store_sql_pg[SQL_COUNT];    /* pg_sql.c; NULL: translat
 /* sqlite_schema.c */
 extern const struct db_format store_format;
 int store_migrate(struct db *db, struct err *e);
+int store_functions_add(struct db *db, struct err *e);       /* that its steps use */
 
 /* ---- store --------------------------------------------------------------- */
 

@@ -121,4 +121,25 @@ await scenario("settings that cannot be", async () => {
   }
 });
 
+await scenario("migrate", async () => {
+  const db = at("old.db");
+  equal(cohort("restore", "--from", at("a"), "--db", db).code, 0, "a file");
+  const fine = cohort("migrate", "--check", "--db", db);
+  check(fine.code === 0 && /store +format (\d+), this command's \1: nothing to do/.test(fine.out), "nothing to do", fine);
+  const bytes = readFileSync(db), version = bytes.readUInt32BE(60);
+  bytes.writeUInt32BE(version - 1, 60);
+  writeFileSync(db, bytes);
+  const due = cohort("migrate", "--check", "--db", db);
+  check(due.code === 3 && due.out.includes(`steps ${version} to ${version}`) && due.out.includes("bytes each time"), "a step is to come", due);
+  check(readFileSync(db).equals(bytes) && !existsSync(`${db}-wal`), "nothing is changed");
+  // It has been done before, so it fails: in a transaction.
+  const failed = cohort("migrate", "--db", db);
+  check(failed.code === 1 && failed.err.includes("already exists"), "a step that fails", failed);
+  equal(cohort("migrate", "--check", "--db", db).code, 3, "leaves the old version");
+  bytes.writeUInt32BE(99, 60);
+  writeFileSync(at("newer.db"), bytes);
+  check(cohort("migrate", "--check", "--db", at("newer.db")).err.includes("newer Cohort"), "newer");
+  equal([cohort("migrate", "--db", at("none.db")).code, cohort("migrate", "--db", "postgres://h/d").code, cohort("migrate", "--chek").code], [1, 1, 2], "what cannot be");
+});
+
 finish();
