@@ -12,10 +12,9 @@
 static void
 add_url(struct call *c, struct buf *b, const struct store_assistant *a)
 {
-	bool https = c->r->secure || str_eq_nocase(http_header(c->r, S("x-forwarded-proto")), S("https"));
 	struct buf url = BUF(4 * KB);
 
-	buf_add_fmt(&url, "%s://%.*s%.*s/a2a/", https ? "https" : "http",
+	buf_add_fmt(&url, "%s://%.*s%.*s/a2a/", c->r->secure ? "https" : "http",
 	    FMT(http_header(c->r, S("host"))), FMT(c->api->shared->o.prefix));
 	uuid_add(&url, &a->id);
 	json_add_str(b, buf_str(&url));

@@ -85,6 +85,9 @@
 	X(TLS_BYTES,           536870912, "bytes",  "of connections with TLS, beside what they read and write; or a quarter of the memory, if that is less; past it the oldest handshake goes, or the new one") \
 	X(TLS_TICKET_MS,       3600000,   "ms",     "a key of session tickets seals so long, and opens for twice as long after") \
 	X(TLS_WARN_DAYS,       14,        "days",   "before its end a certificate is logged daily") \
+	X(PROXY_NETS,          64,        "networks", "of proxies that are trusted") \
+	X(PROXY_HOPS,          32,        "entries", "of X-Forwarded-For and Forwarded that are looked at, the last ones") \
+	X(PROXY_BYTES,         2048,      "bytes",  "header of the PROXY protocol, with what it has beside addresses") \
 	X(LISTEN,              16,        "addresses", "that one server listens on") \
 	X(SHARDS,              64,        "event loops", "of one process") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \

@@ -18,7 +18,7 @@
 #include "main/langgraph_json.h"
 
 #define SETTING_MAP(X)                                                        \
-	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(LISTEN) X(TLS_CERT) X(TLS_KEY) X(TLS_CLIENT_CA) X(TLS_CLIENT_AUTH) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
+	X(CONFIG) X(LANGGRAPH) X(HOST) X(PORT) X(LISTEN) X(TLS_CERT) X(TLS_KEY) X(TLS_CLIENT_CA) X(TLS_CLIENT_AUTH) X(PROXY_TRUSTED) X(PROXY_PROTOCOL) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
 	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS)                             \
 	X(AUTH_JWKS) X(AUTH_REMOTE_URL) X(AUTH_REMOTE_KEY) X(AUTH_CACHE_KEYS)  \
 	X(AUTH_CACHE_TTL_SECONDS) X(AUTH_CACHE_MAX_SIZE) X(AUTH_ORG_CLAIM)     \
@@ -136,6 +136,7 @@ int  config_check_store(struct str text, const char *origin, struct err *e);
 int  config_check_nats(struct str text, const char *origin, struct err *e);
 int  config_check_prefix(struct str text, const char *origin, struct err *e);
 int  config_check_listen(struct str text, const char *origin, struct err *e);
+int  config_check_proxies(struct str text, const char *origin, struct err *e);
 /* main/tracing.h */
 int  config_check_otel_endpoint(struct str text, const char *origin, struct err *e);
 int  config_check_otel_headers(struct str text, const char *origin, struct err *e);

@@ -40,6 +40,11 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_TLS_CLIENT_AUTH] = { "tls.client-auth", TYPE_WORD, "WHO", "off",
 	    .words = client_words, .help = "who has to show a certificate: off, optional (nobody), "
 	    "required (every client of an address with TLS) or workers" },
+	[SETTING_PROXY_TRUSTED] = { "proxy.trusted", TYPE_TEXT, "LIST", "",
+	    .check = config_check_proxies, .help = "proxies before the server that are believed who their "
+	    "client is: addresses, networks as 10.0.0.0/8, and unix" },
+	[SETTING_PROXY_PROTOCOL] = { "proxy.protocol", TYPE_BOOL, NULL, "false",
+	    .help = "their connections begin with a header of the PROXY protocol, version 1 or 2" },
 	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
 	    .help = "database file" },
 	[SETTING_STORE] = { "store", TYPE_URL, "KIND|URL", "sqlite", .check = config_check_store,

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "net/host.h"
+#include "net/proxy.h"
 
 /* "127.0.0.1:80", "[::1]:80", "localhost:80". */
 static bool
@@ -86,6 +87,17 @@ ways_of(struct ways *w, const struct config *c)
 }
 
 int
+config_check_proxies(struct str text, const char *origin, struct err *e)
+{
+	struct proxy_trust *t;
+	struct err why;
+	int rc = proxy_trust_new(&t, text, &why);
+
+	proxy_trust_free(t);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", origin, why.text);
+}
+
+int
 ways_check(const struct config *c, struct err *e)
 {
 	bool cert = config_str(c, SETTING_TLS_CERT).n > 0, key = config_str(c, SETTING_TLS_KEY).n > 0;
@@ -105,6 +117,9 @@ ways_check(const struct config *c, struct err *e)
 		    c->at[ca ? SETTING_TLS_CLIENT_CA : SETTING_TLS_CLIENT_AUTH].origin, ca ?
 		    "tls.client-ca needs tls.client-auth: optional, required or workers" :
 		    "tls.client-auth needs tls.client-ca");
+	if (config_bool(c, SETTING_PROXY_PROTOCOL) && config_str(c, SETTING_PROXY_TRUSTED).n == 0)
+		return err_set(e, ERR_INVALID, "%s: proxy.protocol needs proxy.trusted",
+		    c->at[SETTING_PROXY_PROTOCOL].origin);
 	ways_of(&w, c);
 	for (size_t i = 0; i < w.n; i++)
 		if (w.at[i].tls && !cert)

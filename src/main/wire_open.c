@@ -29,6 +29,7 @@
 #include "main/wire_cluster.h"
 #include "main/work_tools.h"
 #include "net/host.h"
+#include "net/proxy.h"
 #include "run/sweep.h"
 #include "store/db.h"
 #include "work/host/guest.h"
@@ -58,7 +59,8 @@ static int
 open_http(struct node *n, struct err *e)
 {
 	return http_server_open(&n->http, &(struct http_options){ .at = n->ways.at,
-	    .at_n = n->ways.n, .shards = n->files.shards, .tls = n->tls }, e);
+	    .at_n = n->ways.n, .shards = n->files.shards, .tls = n->tls, .trust = n->trust,
+	    .proxy_protocol = config_bool(n->config, SETTING_PROXY_PROTOCOL) }, e);
 }
 
 /* While a start waits nobody is to wait for it: the port is closed. */
@@ -459,6 +461,8 @@ node_open(struct node *n, struct err *e)
 		rc = client_global_init(e);
 	if (rc == OK)
 		rc = ways_tls(&n->tls, n->config, e);
+	if (rc == OK)
+		rc = proxy_trust_new(&n->trust, config_str(n->config, SETTING_PROXY_TRUSTED), e);
 	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
 		rc = open_http(n, e);
@@ -530,6 +534,7 @@ node_free(struct node *n)
 	oversight_close(&n->oversight);
 	auth_free(n->auth);
 	tls_free(n->tls);
+	proxy_trust_free(n->trust);
 	buf_release(&n->model);
 	buf_release(&n->fields);
 	buf_release(&n->hook_headers);

@@ -50,6 +50,7 @@ struct node {
 	const struct models *models;
 	struct ways ways;
 	struct tls *tls;                     /* or NULL */
+	struct proxy_trust *trust;           /* or NULL */
 	struct wheel_timer tls_look;         /* at the ends of certificates, daily */
 	struct buf model, fields, hook_headers;      /* the default; paths of store items */
 	struct work_board *board;            /* the tracker, the store's guest */

@@ -84,8 +84,8 @@ static const struct { uint8_t net[12]; unsigned bits, at; } inside[] = {
 	{ { 0x20, 0x02 }, 16, 2 },                   /* 6to4 */
 };
 
-static bool
-is_in(const uint8_t *address, const uint8_t *net, unsigned bits)
+bool
+host_is_in(const uint8_t *address, const uint8_t *net, unsigned bits)
 {
 	unsigned whole = bits / 8, rest = bits % 8;
 
@@ -97,12 +97,12 @@ enum host_kind
 host_kind_bytes(const uint8_t *address, size_t n)
 {
 	for (size_t i = 0; i < COUNT(nets); i++)
-		if (nets[i].n == n && is_in(address, nets[i].net, nets[i].bits))
+		if (nets[i].n == n && host_is_in(address, nets[i].net, nets[i].bits))
 			return nets[i].kind;
 	if (n == 4)
 		return HOST_PUBLIC;
 	for (size_t i = 0; i < COUNT(inside); i++)
-		if (is_in(address, inside[i].net, inside[i].bits))
+		if (host_is_in(address, inside[i].net, inside[i].bits))
 			return host_kind_bytes(address + inside[i].at, 4);
 	return (address[0] & 0xe0) == 0x20 ? HOST_PUBLIC : HOST_RESERVED;
 }

@@ -37,6 +37,9 @@ enum host_kind host_kind(struct str address);
 /* Of 4 or 16 bytes in network order. */
 enum host_kind host_kind_bytes(const uint8_t *address, size_t n);
 
+/* Are the first `bits` bits of address those of net?  Both in network order. */
+bool host_is_in(const uint8_t *address, const uint8_t *net, unsigned bits);
+
 /* Not public, and no name. */
 bool host_is_private(struct str address);
 

@@ -35,6 +35,7 @@ struct http_server;
 struct http_conn;
 struct http_req;
 struct tls;
+struct proxy_trust;
 
 struct http_header { struct str name, value; };
 
@@ -48,7 +49,8 @@ struct http_req {
 	struct http_header *headers;
 	size_t headers_n;
 	struct str body;
-	struct str peer;                     /* "127.0.0.1:4242"; HTTP_PEER_UNIX */
+	struct str peer;                     /* "127.0.0.1:4242"; HTTP_PEER_UNIX; the client that
+	                                        a trusted proxy names, with port 0 if not told */
 	struct arena arena;                  /* of this request */
 	struct shard *shard;
 	nsec started;
@@ -118,6 +120,8 @@ struct http_options {
 	size_t inherited_n;
 	unsigned shards;                     /* that will attach */
 	struct tls *tls;                     /* for addresses with TLS; outlives the server */
+	const struct proxy_trust *trust;     /* proxies (proxy.h); NULL: none; outlives it too */
+	bool proxy_protocol;                 /* their connections begin with its header */
 	const struct http_hooks *hooks;      /* or NULL; see http_server_hook */
 };
 

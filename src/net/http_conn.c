@@ -401,6 +401,7 @@ ask_head(struct http_conn *c, bool coming, size_t *body_max)
 	struct request *q = c->req;
 	bool keeps = q->r.keep_alive;
 
+	http_forwarded(c);
 	become(c, &serving);
 	c->skips = coming && http_parse_can_skip(&c->parse);
 	if (coming && !c->skips) {

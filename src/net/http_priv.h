@@ -8,6 +8,7 @@
  *   http_send.c    its bytes to its wire
  *   http_socket.c  a wire that is a socket
  *   http_tls.c     a wire that is a socket with TLS
+ *   http_proxied.c clients that come through proxies
  *   http_port.c    a wire that is functions
  *   http_tunnel.c  an answer that somebody else gives byte for byte
  *   http_room.c    what connections hold of the process's accounts, and who goes
@@ -270,6 +271,15 @@ struct wire {
 	bool opens;                          /* http_conn_opened follows, after a handshake */
 };
 
+/* Of a client whose proxy says first who it is; see http_proxied.c. */
+struct http_proxied {
+	uv_poll_t poll;
+	char *head;
+	size_t n;
+	int fd;
+	bool tls, ends;                      /* the next wire; the poll is closing */
+};
+
 struct http_tls {
 	uv_poll_t poll;
 	struct ssl_st *ssl;                  /* NULL until the client has said something */
@@ -296,6 +306,7 @@ struct http_conn {
 	union {
 		struct { uv_tcp_t tcp; uv_write_t write; };
 		struct http_tls tls;
+		struct http_proxied proxied;
 		struct http_port port;
 	};
 	struct http_listener *l;
@@ -324,6 +335,7 @@ struct http_conn {
 	bool feeding, eof, failed, closed, stopped;
 	bool skips;                          /* answered before its body came */
 	bool held;                           /* upgraded, and nothing is to be read */
+	bool trusted;                        /* the peer is a proxy that is believed */
 	bool secure, certified;              /* r.secure; it has a certificate: */
 	uint8_t cert[SHA256_SIZE];
 	char peer[PEER_MAX];
@@ -347,6 +359,15 @@ void http_conn_written(struct http_conn *c, size_t n, int error);
 void http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
 /* The same, with TLS. */
 void http_tls_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
+/* The same, of a proxy with a header of the PROXY protocol; false: it is none, fd is the
+ * caller's. */
+bool http_proxied_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer);
+/* The parts of them that come after it. */
+void http_socket_begin(struct http_conn *c, int fd);
+void http_tls_begin(struct http_conn *c, int fd);
+/* Of c->req, whose headers are there: its client as proxies tell. */
+void http_forwarded(struct http_conn *c);
+bool http_tls_shakes(const struct http_conn *c);  /* its handshake holds memory */
 void http_tls_slow(struct http_conn *c);          /* its handshake took too long */
 void http_conn_opened(struct http_conn *c);       /* its handshake is done */
 void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
@@ -510,6 +531,8 @@ struct http_server {
 	unsigned mark;
 	struct http_hooks hooks;
 	struct tls *tls;                     /* or NULL */
+	const struct proxy_trust *trust;     /* or NULL */
+	bool proxy_protocol;
 	struct http_limits limits;
 	struct http_address at[LIMIT_LISTEN];
 	size_t at_n;

@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -57,6 +56,8 @@ http_server_open(struct http_server **out, const struct http_options *o, struct 
 	*out = NULL;
 	hs->mark = SERVER_MARK;
 	hs->tls = o->tls;
+	hs->trust = o->trust;
+	hs->proxy_protocol = o->proxy_protocol;
 	if (o->hooks != NULL)
 		http_server_hook(hs, o->hooks);
 	hs->limits = (struct http_limits){
@@ -117,24 +118,6 @@ struct http_limits *
 http_server_limits(struct http_server *hs)
 {
 	return &hs->limits;
-}
-
-void
-http_conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-
-	if (a->ss_family == AF_UNIX) {
-		snprintf(c->peer, sizeof c->peer, "%s", HTTP_PEER_UNIX);
-		return;
-	}
-	uv_ip_name((const struct sockaddr *)a, host, sizeof host);
-	if (a->ss_family == AF_INET6)
-		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
-		    ntohs(((const struct sockaddr_in6 *)a)->sin6_port));
-	else
-		snprintf(c->peer, sizeof c->peer, "%s:%u", host,
-		    ntohs(((const struct sockaddr_in *)a)->sin_port));
 }
 
 /* The pool of requests. */
@@ -266,7 +249,8 @@ accept_some(struct http_door *d)
 		fd = accept4(d->fd, (struct sockaddr *)&peer, &size,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			(d->at->tls ? http_tls_accept : http_conn_accept)(d, fd, &peer);
+			if (!http_proxied_accept(d, fd, &peer))
+				(d->at->tls ? http_tls_accept : http_conn_accept)(d, fd, &peer);
 			continue;
 		}
 		uncount_one(l);
@@ -363,7 +347,7 @@ http_listener_shed_opening(struct http_listener *l, const struct http_conn *c)
 	for (struct list *i = l->opening.next; i != &l->opening; i = i->next) {
 		struct http_conn *o = CONTAINER_OF(i, struct http_conn, idle);
 
-		if (o != c && o->tls.charged > 0) {
+		if (o != c && http_tls_shakes(o)) {
 			http_conn_reset(o);
 			return;
 		}

@@ -115,13 +115,20 @@ static const struct wire socket_wire = {
 void
 http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer)
 {
-	struct http_listener *l = d->l;
-	struct http_conn *c = http_conn_new(l, &socket_wire);
+	struct http_conn *c = http_conn_new(d->l, &socket_wire);
+
+	http_conn_name_peer(c, peer);
+	http_socket_begin(c, fd);
+}
+
+void
+http_socket_begin(struct http_conn *c, int fd)
+{
 	int rc;
 
-	uv_tcp_init(shard_loop(l->shard), &c->tcp);
+	c->wire = &socket_wire;
+	uv_tcp_init(shard_loop(c->l->shard), &c->tcp);
 	c->tcp.data = c;
-	http_conn_name_peer(c, peer);
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc != 0)
 		close(fd);

@@ -147,6 +147,12 @@ count_failed(struct http_conn *c)
 	    words == NULL ? "the client left" : words);
 }
 
+bool
+http_tls_shakes(const struct http_conn *c)
+{
+	return c->wire == &tls_wire && !c->tls.open && c->tls.charged > 0;
+}
+
 void
 http_tls_slow(struct http_conn *c)
 {
@@ -445,15 +451,21 @@ static const struct wire tls_wire = {
 void
 http_tls_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer)
 {
-	struct http_listener *l = d->l;
-	struct http_conn *c = http_conn_new(l, &tls_wire);
+	struct http_conn *c = http_conn_new(d->l, &tls_wire);
+
+	http_conn_name_peer(c, peer);
+	http_tls_begin(c, fd);
+}
+
+void
+http_tls_begin(struct http_conn *c, int fd)
+{
 	int rc;
 
-	c->tls.fd = fd;
-	c->tls.more.run = read_more;
-	http_conn_name_peer(c, peer);
+	c->wire = &tls_wire;
+	c->tls = (struct http_tls){ .fd = fd, .more.run = read_more };
 	atomic_fetch_add_explicit(&tls_open_now, 1, memory_order_relaxed);
-	rc = uv_poll_init(shard_loop(l->shard), &c->tls.poll, fd);
+	rc = uv_poll_init(shard_loop(c->l->shard), &c->tls.poll, fd);
 	assert(rc == 0);                     /* a new socket can be polled */
 	(void)rc;
 	watch(c);

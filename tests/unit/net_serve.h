@@ -27,6 +27,7 @@ struct serve {
 	/* Paths the server itself does not know; may be NULL. */
 	void (*handle)(struct serve *s, struct http_req *r);
 	void *user;
+	bool any_peer;                       /* not this machine's only */
 };
 
 struct serve *serve_new(unsigned shards);    /* not yet attached: tune it */
