@@ -80,6 +80,9 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_fork] = { .min = 1, .max = 1, .own = cmd_fork_flags },
 	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = cmd_chart_run_flags },
 	[COMMAND_cluster_status] = { .own = cmd_cluster_flags },
+	[COMMAND_doctor] = { .max = 1, .own = cmd_doctor_flags, .detail = "Give it the flags and the "
+	    "environment of the server.  The exit code is 0 if all is well, 1 with warnings, 2 with "
+	    "errors.  " SETTINGS_DETAIL },
 	[COMMAND_top] = { .own = cmd_top_flags },
 	[COMMAND_workers_list] = { .own = cmd_workers_flags },
 	[COMMAND_workers_show] = { .min = 1, .max = 1, .own = cmd_workers_flags },
@@ -200,7 +203,8 @@ command_at(size_t i)
 	c.name = rows[i].name;
 	c.operands = rows[i].operands;
 	c.summary = rows[i].summary;
-	if (i == COMMAND_serve || i == COMMAND_dev || i == COMMAND_config)
+	if (i == COMMAND_serve || i == COMMAND_dev || i == COMMAND_config ||
+	    i == COMMAND_doctor)
 		c.common = config_rows();
 	return c;
 }

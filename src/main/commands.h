@@ -71,6 +71,8 @@
 	    "run an SCXML chart to its end")                                  \
 	X(cluster_status, "cluster status", "",                               \
 	    "show the nodes that share a PostgreSQL, and their leases")       \
+	X(doctor,        "doctor",        "",                                 \
+	    "look for what is known to go wrong: settings, files, machine")   \
 	X(top,           "top",           "",                                 \
 	    "show what a server does now: runs, tokens, queues")              \
 	X(workers_list,  "workers list",  "",                                 \

@@ -50,8 +50,8 @@ next_pair(struct str *rest, struct str *name, struct buf *value, struct err *e)
 }
 
 /* As lines of a request. */
-static int
-read_headers(struct str list, struct buf *out, struct err *e)
+int
+tracing_add_headers(struct str list, struct buf *out, struct err *e)
 {
 	struct buf value = BUF(LIMIT_HTTP_HEADER_BYTES);
 	struct str name;
@@ -71,7 +71,7 @@ int
 tracing_check_headers(struct str list, struct err *e)
 {
 	struct buf b = BUF(LIMIT_HTTP_HEADER_BYTES);
-	int rc = read_headers(list, &b, e);
+	int rc = tracing_add_headers(list, &b, e);
 
 	buf_release(&b);
 	return rc;
@@ -115,7 +115,7 @@ tracing_new(struct tracing **out, const struct tracing_options *o, struct err *e
 	t->content = o->content;
 	rc = tracing_check_url(o->url, e);
 	if (rc == OK)
-		rc = read_headers(o->headers, &t->headers, e);
+		rc = tracing_add_headers(o->headers, &t->headers, e);
 	if (rc != OK) {
 		tracing_free(t);
 		t = NULL;

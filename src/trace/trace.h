@@ -46,6 +46,8 @@ int  tracing_new(struct tracing **out, const struct tracing_options *o, struct e
 void tracing_free(struct tracing *t);
 /* The number of this node among others; any thread; 0: none. */
 void tracing_set_node(struct tracing *t, int64_t node);
+/* The headers as lines "name: value\r\n".  ERR_INVALID. */
+int  tracing_add_headers(struct str list, struct buf *out, struct err *e);
 /* The checks of settings. */
 int  tracing_check_headers(struct str list, struct err *e);
 int  tracing_check_url(struct str url, struct err *e);
