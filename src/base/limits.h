@@ -27,6 +27,9 @@
 	X(HTTP_IDLE_MS,        75000,     "ms",     "a kept connection without a request") \
 	X(HTTP_IDLE_MIN_MS,    1000,      "ms",     "idle before a connection may be closed for another that needs its descriptor") \
 	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
+	X(UPGRADE_ASK_MS,      30000,     "ms",     "that a new program may take to say whether it would start") \
+	X(UPGRADE_DRAIN_MS,    200,       "ms",     "an upgrade waits so long for replies under way") \
+	X(UPGRADE_SOCKETS,     1024,      "sockets", "that a process gets from the one before, or from systemd") \
 	X(HTTP_LINGER_MS,      2000,      "ms",     "a refused client that still sends is read so long, to let it read why") \
 	X(HTTP_OUTPUT_BYTES,   268435456, "bytes",  "answers and events that wait, of all connections; or a quarter of the memory, if that is less; past it the largest queue goes") \
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent on one connection whose client reads nothing; one answer, or the events of one turn, may be larger") \

@@ -366,7 +366,8 @@ int
 cmd_dev(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct dev d = { 0 };
-	const struct serve_with with = { on_listening, on_stopping, on_cut, &d };
+	const struct serve_with with = { .listening = on_listening, .stopping = on_stopping,
+		.cut = on_cut, .ctx = &d };
 	struct arena a = ARENA(LINE_BYTES);
 	struct flag_line l;
 	struct err e = { 0 };

@@ -64,7 +64,7 @@ static const struct flag_command rows[] = {
 
 /* What a row has beyond its words. */
 static const struct flag_command extras[COMMANDS] = {
-	[COMMAND_serve] = { .max = 1, .detail = SETTINGS_DETAIL },
+	[COMMAND_serve] = { .max = 1, .own = cmd_serve_flags, .detail = SETTINGS_DETAIL },
 	[COMMAND_dev] = { .max = 1, .own = cmd_dev_flags, .detail = "Graphs that are code are "
 	    "served by workers, and so is what a PROGRAM (.py, .js, .ts) serves by itself: child processes, started again when a file of the project "
 	    "changes; what runs ends in the old ones.  TypeScript needs tsx in the project.  The "

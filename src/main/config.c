@@ -421,7 +421,7 @@ check_together(const struct config *c, struct err *e)
 		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_SCAN_MS, SETTING_TEST_SWEEP_MS,
 		SETTING_TEST_FAIL_STORE_AT, SETTING_TEST_ID_SEED,
 		SETTING_TEST_CLOCK_MS,
-		SETTING_TEST_MEMORY_BYTES
+		SETTING_TEST_MEMORY_BYTES, SETTING_TEST_FAIL_START
 	};
 	static const enum setting_id claims[] = {
 		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE
@@ -429,7 +429,9 @@ check_together(const struct config *c, struct err *e)
 	int rc;
 
 	for (size_t i = 0; i < COUNT(hooks); i++) {
-		if (config_int(c, hooks[i]) != 0 &&
+		bool text = config_settings[hooks[i]].type == TYPE_TEXT;
+
+		if ((text ? config_str(c, hooks[i]).n > 0 : config_int(c, hooks[i]) != 0) &&
 		    !config_bool(c, SETTING_TEST_HOOKS))
 			return err_set(e, ERR_INVALID, "%s needs --test-hooks",
 			    c->at[hooks[i]].origin);

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "main/cmd.h"
+#include "main/upgrade.h"
 #include "workcli/cli.h"
+
+extern char **environ;
 
 static bool
 is_help(const char *arg)
@@ -38,6 +41,7 @@ main(int argc, char **argv)
 	size_t i;
 	int words;
 
+	upgrade_note(argv, environ);
 	if (argc > 0 && cli_is_bd(argv[0]))
 		return cmd_work_bd(argc - 1, argv + 1);
 	if (argc < 2) {

@@ -23,6 +23,7 @@
 #include "main/models.h"
 #include "main/notify.h"
 #include "main/serve.h"
+#include "main/upgrade.h"
 #include "main/ways.h"
 #include "main/wire.h"
 #include "net/host.h"
@@ -32,8 +33,11 @@ struct serving {
 	struct config *config;
 	const struct serve_with *with;
 	struct models *models;
-	uv_signal_t term, intr, hup;
+	uv_signal_t term, intr, hup, usr2;
 	bool asked;
+	bool upgrades;                       /* it becomes another program at its end */
+	int sockets[LIMIT_UPGRADE_SOCKETS];  /* inherited, then those to hand over */
+	size_t sockets_n;
 };
 
 extern char **environ;
@@ -88,6 +92,7 @@ print_status(void *ctx)
 	if (n.recovered > 0)
 		printf("  recovered    %zu threads with runs to finish\n", n.recovered);
 	fflush(stdout);
+	upgrade_arrived();
 	notify_service("READY=1");
 	if (s->with->listening != NULL)
 		s->with->listening(s->with->ctx, s->node);
@@ -119,6 +124,7 @@ on_stop(uv_signal_t *handle, int number)
 		_exit(0);
 	}
 	s->asked = true;
+	s->upgrades = false;
 	log_info("main", "draining", "signal=%d at_most_ms=%d", number,
 	    LIMIT_HTTP_DRAIN_MS);
 	notify_service("STOPPING=1");
@@ -133,6 +139,44 @@ on_hangup(uv_signal_t *handle, int number)
 
 	(void)number;
 	node_reload(s->node);
+}
+
+/* The program on disk would start: now nothing but the store and the sockets is in its way. */
+static void
+on_asked(void *ctx, const struct err *e)
+{
+	struct serving *s = ctx;
+
+	if (s->asked)
+		return;
+	if (e != NULL) {
+		log_error("main", "upgrade_refused", "error=%s", e->text);
+		return;
+	}
+	s->upgrades = true;
+	notify_service("RELOADING=1");
+	s->sockets_n = node_hand_over(s->node, s->sockets, COUNT(s->sockets));
+	log_info("main", "upgrading", "from=%s sockets=%zu at_most_ms=%d", COHORT_VERSION,
+	    s->sockets_n, LIMIT_UPGRADE_DRAIN_MS);
+}
+
+static void
+on_upgrade(uv_signal_t *handle, int number)
+{
+	struct serving *s = handle->data;
+	struct err e = { 0 };
+	int rc = OK;
+
+	(void)number;
+	if (!s->with->upgrades)
+		rc = err_set(&e, ERR_METHOD, "this command serves a folder of files that change, "
+		    "and does not become another one");
+	else if (s->asked || s->upgrades)
+		rc = err_set(&e, ERR_BUSY, "it ends already");
+	else
+		rc = upgrade_ask(node_shard(s->node), on_asked, s, &e);
+	if (rc < 0)
+		log_error("main", "upgrade_refused", "error=%s", e.text);
 }
 
 /* ---- before there is a loop -------------------------------------------------- */
@@ -177,7 +221,7 @@ open_node(struct serving *s, struct err *e)
 	rc = pthread_create(&thread, NULL, start_main, NULL);
 	if (rc != 0)
 		return err_set(e, ERR_IO, "thread: %s", strerror(rc));
-	rc = node_new(&s->node, s->config, s->models, e);
+	rc = node_new(&s->node, s->config, s->models, s->sockets, s->sockets_n, e);
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
 	return rc;
@@ -193,7 +237,8 @@ let_signals(void)
 
 /* The handles of `s` and their callbacks. */
 #define SIGNALS(s) { { &(s)->term, SIGTERM, on_stop },                       \
-	{ &(s)->intr, SIGINT, on_stop }, { &(s)->hup, SIGHUP, on_hangup } }
+	{ &(s)->intr, SIGINT, on_stop }, { &(s)->hup, SIGHUP, on_hangup },     \
+	{ &(s)->usr2, SIGUSR2, on_upgrade } }
 
 struct watched {
 	uv_signal_t *handle;
@@ -236,18 +281,25 @@ print_warnings(const char *command, const struct config *c)
 	}
 }
 
+static void
+set_log(const struct config *c)
+{
+	log_level_parse(config_str(c, SETTING_LOG_LEVEL), &log_threshold);
+	log_as_json = str_eq(config_str(c, SETTING_LOG_FORMAT), S("json"));
+}
+
 int
 serve_run(const struct flag_command *cmd, struct config *c, const struct serve_with *with)
 {
 	struct serving s = { .config = c, .with = with };
 	struct err e = { 0 };
-	int rc;
+	int rc = upgrade_take(s.sockets, COUNT(s.sockets), &s.sockets_n, &e);
 
 	langgraph_export(&c->langgraph);
-	rc = models_of_config(&s.models, c, environ, &e);
+	if (rc == OK)
+		rc = models_of_config(&s.models, c, environ, &e);
 	print_warnings(cmd->name, c);
-	log_level_parse(config_str(c, SETTING_LOG_LEVEL), &log_threshold);
-	log_as_json = str_eq(config_str(c, SETTING_LOG_FORMAT), S("json"));
+	set_log(c);
 	if (rc == OK)
 		rc = open_node(&s, &e);
 	if (rc == OK)
@@ -256,33 +308,91 @@ serve_run(const struct flag_command *cmd, struct config *c, const struct serve_w
 	if (rc == OK) {
 		rc = node_run(s.node, print_status, &s, &e);
 		forget_signals(&s);
+		upgrade_forget();
+		if (s.upgrades)
+			s.sockets_n += node_connections(s.node, s.sockets + s.sockets_n,
+			    COUNT(s.sockets) - s.sockets_n);
 		node_free(s.node);
 		log_info("main", "stopped", "rc=%s", rc_name(rc));
 	}
+	if (rc == OK && s.upgrades)
+		rc = upgrade_go(s.sockets, s.sockets_n, &e);
 	if (rc < 0) {
 		config_add_origin(c, &e);
 		fprintf(stderr, "cohort %s: %s\n", cmd->name, e.text);
+		upgrade_back(&e);
 	}
 	models_free(s.models);
 	return rc < 0 ? 1 : 0;
 }
 
+/* ---- --check ------------------------------------------------------------------- */
+
+const struct flag cmd_serve_flags[] = {
+	{ "check", .help = "say whether it would start: read all that the settings name, but open "
+	    "no database and no port" },
+	{ NULL }
+};
+
+/* Takes the flag out of the words. */
+static bool
+is_check(int *argc, char **argv)
+{
+	int n = 0;
+	bool found = false;
+
+	for (int i = 0; i < *argc; i++) {
+		if (!found && strcmp(argv[i], "--check") == 0)
+			found = true;
+		else
+			argv[n++] = argv[i];
+	}
+	*argc = n;
+	return found;
+}
+
+static int
+serve_check(const struct flag_command *cmd, struct config *c)
+{
+	struct models *models = NULL;
+	struct err e = { 0 };
+	int rc;
+
+	langgraph_export(&c->langgraph);
+	rc = models_of_config(&models, c, environ, &e);
+	print_warnings(cmd->name, c);
+	set_log(c);
+	if (rc == OK)
+		rc = node_check(c, models, &e);
+	models_free(models);
+	if (rc == OK) {
+		printf("ok\n");
+		return 0;
+	}
+	config_add_origin(c, &e);
+	fprintf(stderr, "cohort %s: %s\n", cmd->name, e.text);
+	return 1;
+}
+
 int
 cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 {
-	static const struct serve_with alone;
+	static const struct serve_with alone = { .upgrades = true };
 	struct config c = { 0 };
 	struct err e = { 0 };
+	bool check = is_check(&argc, argv);
 	int code;
 
 	/* Before libuv's pool wakes up: two threads do for files and names. */
 	setenv("UV_THREADPOOL_SIZE", "2", 0);
+	/* Until it can follow it. */
+	signal(SIGUSR2, SIG_IGN);
 	if (config_load(&c, argc, argv, environ, &e) < 0) {
 		config_release(&c);
 		return command_usage_error(cmd->name, &e);
 	}
 	langgraph_add_code(&c.warnings, &c.langgraph);
-	code = serve_run(cmd, &c, &alone);
+	code = check ? serve_check(cmd, &c) : serve_run(cmd, &c, &alone);
 	config_release(&c);
 	return code;
 }

@@ -17,6 +17,7 @@ struct serve_with {
 	/* A signal ends it.  True: node_drain is called later by who says so. */
 	bool (*stopping)(void *ctx);
 	void (*cut)(void *ctx);              /* a second one: the process exits now */
+	bool upgrades;                       /* SIGUSR2 makes it the version on disk */
 	void *ctx;
 };
 

@@ -508,6 +508,22 @@ node_drain(struct node *n)
 		phase_begin(n, DRAIN_API);
 }
 
+size_t
+node_hand_over(struct node *n, int *fds, size_t max)
+{
+	size_t got = http_server_sockets(n->http, fds, max);
+
+	http_server_hand_over(n->http, LIMIT_UPGRADE_DRAIN_MS);
+	node_drain(n);
+	return got;
+}
+
+size_t
+node_connections(struct node *n, int *fds, size_t max)
+{
+	return http_server_connections(n->http, fds, max);
+}
+
 void
 node_outdated(struct node *n)
 {

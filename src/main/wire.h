@@ -24,9 +24,13 @@ struct models;
 struct node;
 
 /* Opens the store, recovers, makes shards and assistants.  The config
- * outlives the node.  ERR_*, with a message for the user. */
+ * outlives the node.  inherited: sockets that listen already (http.h); the node's.  ERR_*,
+ * with a message for the user. */
 int  node_new(struct node **out, const struct config *c, const struct models *m,
-    struct err *e);
+    const int *inherited, size_t inherited_n, struct err *e);
+/* All of that which neither listens nor opens the store: settings, keys, policies, agents,
+ * certificates. */
+int  node_check(const struct config *c, const struct models *m, struct err *e);
 void node_free(struct node *n);
 
 /* Serves until node_drain has done its work.  listening runs once on this
@@ -37,6 +41,12 @@ int  node_run(struct node *n, void (*listening)(void *ctx), void *ctx,
 /* This thread, from inside the loop: finishes requests and runs, then
  * node_run returns.  A second call does nothing. */
 void node_drain(struct node *n);
+/* The same within a fraction of a second: answers that last are cut, for their clients can go
+ * on in the process after this one.  Gets it the sockets that listen, which stay open: duplicates;
+ * how many. */
+size_t node_hand_over(struct node *n, int *fds, size_t max);
+/* When node_run has returned then: connections of clients that wait for nothing; the caller's. */
+size_t node_connections(struct node *n, int *fds, size_t max);
 /* Reads the keys file again; logs the result. */
 void node_reload(struct node *n);
 

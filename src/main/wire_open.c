@@ -58,9 +58,13 @@ read_script(struct node *n, struct err *e)
 static int
 open_http(struct node *n, struct err *e)
 {
-	return http_server_open(&n->http, &(struct http_options){ .at = n->ways.at,
-	    .at_n = n->ways.n, .shards = n->files.shards, .tls = n->tls, .trust = n->trust,
-	    .proxy_protocol = config_bool(n->config, SETTING_PROXY_PROTOCOL) }, e);
+	struct http_options o = { .at = n->ways.at, .at_n = n->ways.n,
+		.shards = n->files.shards, .tls = n->tls, .trust = n->trust,
+		.proxy_protocol = config_bool(n->config, SETTING_PROXY_PROTOCOL),
+		.inherited = n->inherited, .inherited_n = n->inherited_n };
+
+	n->inherited_n = 0;
+	return http_server_open(&n->http, &o, e);
 }
 
 /* While a start waits nobody is to wait for it: the port is closed. */
@@ -428,8 +432,9 @@ open_shared(struct node *n, struct err *e)
 	return rc;
 }
 
+/* What the settings name, without a socket or the store. */
 static int
-node_open(struct node *n, struct err *e)
+node_prepare(struct node *n, struct err *e)
 {
 	int64_t seed = config_int(n->config, SETTING_TEST_ID_SEED);
 	int rc;
@@ -463,6 +468,26 @@ node_open(struct node *n, struct err *e)
 		rc = ways_tls(&n->tls, n->config, e);
 	if (rc == OK)
 		rc = proxy_trust_new(&n->trust, config_str(n->config, SETTING_PROXY_TRUSTED), e);
+	return rc;
+}
+
+static int
+test_start(const struct node *n, struct err *e)
+{
+	const char *file = n->config->at[SETTING_TEST_FAIL_START].text;
+
+	return file[0] != '\0' && unlink(file) == 0 ?
+	    err_set(e, ERR_IO, "test.fail-start: %s was there", file) : OK;
+}
+
+static int
+node_open(struct node *n, struct err *e)
+{
+	int rc = node_prepare(n, e);
+
+	if (rc == OK)
+		rc = test_start(n, e);
+
 	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
 		rc = open_http(n, e);
@@ -480,17 +505,37 @@ node_open(struct node *n, struct err *e)
 	return rc == OK ? open_shared(n, e) : rc;
 }
 
-int
-node_new(struct node **out, const struct config *c, const struct models *m,
-    struct err *e)
+static struct node *
+node_make(const struct config *c, const struct models *m)
 {
 	struct node *n = mem_new(struct node);
-	int rc;
 
-	*out = NULL;
 	n->config = c;
 	n->models = m;
 	pthread_mutex_init(&n->lock, NULL);
+	return n;
+}
+
+int
+node_check(const struct config *c, const struct models *m, struct err *e)
+{
+	struct node *n = node_make(c, m);
+	int rc = node_prepare(n, e);
+
+	node_free(n);
+	return rc;
+}
+
+int
+node_new(struct node **out, const struct config *c, const struct models *m,
+    const int *inherited, size_t inherited_n, struct err *e)
+{
+	struct node *n = node_make(c, m);
+	int rc;
+
+	*out = NULL;
+	n->inherited = inherited;
+	n->inherited_n = inherited_n;
 	rc = node_open(n, e);
 	if (rc < 0) {
 		node_free(n);

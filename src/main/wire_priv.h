@@ -78,6 +78,8 @@ struct node {
 	struct mail_socket *socket;          /* NULL: off */
 	struct api_shared *api;
 	struct http_server *http;
+	const int *inherited;                /* sockets for it, until it has them */
+	size_t inherited_n;
 	struct worker *workers;
 	struct shard **shards;               /* theirs */
 	unsigned workers_n, shards_asked;

@@ -115,7 +115,8 @@ struct http_options {
 	/* Sockets that listen already: those of the process before this one, or of systemd.
 	 * The server owns them from the call on.  Each is matched to an address by its own name, a
 	 * port 0 to any port, and those of one address are dealt to the shards in turn; a
-	 * shard without one opens its own.  One of no address is closed. */
+	 * shard without one opens its own.  One of no address is closed.  A connection is served
+	 * as if it had been accepted. */
 	const int *inherited;
 	size_t inherited_n;
 	unsigned shards;                     /* that will attach */
@@ -143,9 +144,17 @@ uint16_t http_server_port_at(const struct http_server *hs, size_t nth);
 /* On the shard's thread (post it). */
 int  http_server_attach(struct http_server *hs, struct shard *s, struct err *e);
 /* Stops accepting, closes idle connections, lets open answers end for up to
- * LIMIT_HTTP_DRAIN_MS, then closes.  done runs on each shard when it is empty. */
+ * LIMIT_HTTP_DRAIN_MS, or what http_server_hurry says, then closes.  done runs on each
+ * shard when it is empty. */
 void http_server_drain(struct http_server *hs, struct shard *s,
     void (*done)(void *ctx), void *ctx);
+/* Before the first drains: another process goes on.  Connections that are kept and idle, or
+ * become so within at_most, stay open, if they are sockets without TLS; the others are cut
+ * then. */
+void http_server_hand_over(struct http_server *hs, msec at_most);
+/* After all drained: those connections (close-on-exec), the caller's; how many.  More than max
+ * are closed. */
+size_t http_server_connections(struct http_server *hs, int *fds, size_t max);
 void http_server_free(struct http_server *hs);           /* after all drained */
 size_t http_server_conns(const struct http_server *hs);
 

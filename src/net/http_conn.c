@@ -99,14 +99,6 @@ http_conn_deadline(struct http_conn *c, msec ms)
 	shard_timer_set(c->l->shard, &c->timer, ms);
 }
 
-/* A deadline that is further away comes as close as this. */
-static void
-shorten(struct http_conn *c, msec ms)
-{
-	if (c->deadline > shard_now(c->l->shard) + ms * NS_PER_MS)
-		http_conn_deadline(c, ms);
-}
-
 void
 http_conn_limit(struct http_conn *c)
 {
@@ -261,13 +253,22 @@ http_conn_fail(struct http_conn *c)
 	http_conn_schedule(c);
 }
 
+bool
+http_conn_is_idle(const struct http_conn *c)
+{
+	return c->state == &idle && c->kept.n == 0;
+}
+
 void
 http_conn_drain(struct http_conn *c)
 {
-	if ((c->state == &idle && c->kept.n == 0) || c->state == &opening)
+	msec ms = c->l->hs->limits.linger / 2;
+
+	if ((http_conn_is_idle(c) && !http_listener_hands_over(c->l, c)) || c->state == &opening)
 		http_conn_drop(c);
-	else if (c->state == &head || c->state == &body || c->state == &skipping)
-		shorten(c, c->l->hs->limits.linger / 2);
+	else if ((c->state == &head || c->state == &body || c->state == &skipping) &&
+	    c->deadline > shard_now(c->l->shard) + ms * NS_PER_MS)
+		http_conn_deadline(c, ms);
 }
 
 /* Ends our sending side and reads on, so that the client can read the answer:
@@ -293,7 +294,7 @@ http_conn_sent(struct http_conn *c)
 
 	if (q == NULL || !q->answered || c->out.bytes > 0 || c->failed)
 		return;
-	ends = q->close || c->l->draining;
+	ends = q->close || (c->l->draining && !http_listener_hands_over(c->l, c));
 	unread = q->close && (q->refused || q->r.status == 101 || c->skips ||
 	    c->kept.n > 0 || c->stopped);
 	c->req = NULL;

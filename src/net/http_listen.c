@@ -324,6 +324,15 @@ adopt(struct http_address *at, int fd, const struct http_address *name)
 	return true;
 }
 
+static bool
+is_connection(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
 static void
 inherit(struct http_server *hs, int fd)
 {
@@ -331,6 +340,11 @@ inherit(struct http_server *hs, int fd)
 	bool known = listens(fd) && getsockname(fd, &name.name.any, &name.size) == 0;
 	char shown[160] = "";
 
+	if (!known && is_connection(fd)) {
+		mem_grow(hs->given, hs->given_n, hs->given_cap);
+		hs->given[hs->given_n++] = fd;
+		return;
+	}
 	name.port = known ? port_of(&name) : 0;
 	for (size_t i = 0; known && i < hs->at_n; i++)
 		if (is_same(&hs->at[i], &name) && adopt(&hs->at[i], fd, &name))
@@ -357,6 +371,7 @@ http_listen_open(struct http_server *hs, const struct http_options *o, struct er
 	}
 	for (size_t i = 0; i < o->inherited_n; i++)
 		inherit(hs, o->inherited[i]);
+	hs->given_part = (hs->given_n + hs->shards - 1) / hs->shards;
 	for (size_t i = 0; rc == OK && i < hs->at_n; i++) {
 		struct http_address *at = &hs->at[i];
 

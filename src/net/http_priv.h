@@ -268,6 +268,7 @@ struct wire {
 	bool (*silent)(const struct http_conn *c);   /* nothing of the client waits */
 	void (*close)(struct http_conn *c, bool reset);      /* http_conn_closed follows */
 	bool descriptor;                     /* it is an open file */
+	bool passes;                         /* and another process can go on with it */
 	bool opens;                          /* http_conn_opened follows, after a handshake */
 };
 
@@ -377,6 +378,8 @@ void http_conn_drop(struct http_conn *c);         /* closes; nobody is told */
 void http_conn_reset(struct http_conn *c);        /* as http_conn_drop; not in good order */
 /* Closes when nothing is under way; a request that is half sent has to move. */
 void http_conn_drain(struct http_conn *c);
+bool http_conn_is_idle(const struct http_conn *c);       /* nothing of a request is read */
+int  http_conn_socket(const struct http_conn *c);        /* of one that passes */
 void http_conn_answering(struct http_conn *c);    /* the answer is queued whole */
 void http_conn_upgrade(struct http_conn *c);      /* from here on bytes are ws.c's */
 void http_conn_tunnel(struct http_conn *c);       /* http_tunnel.c's */
@@ -539,6 +542,10 @@ struct http_server {
 	unsigned shards;                     /* that will attach */
 	unsigned attached;
 	bool handed_over;                    /* names of Unix sockets stay */
+	bool hands_over;                     /* so do idle connections */
+	int *given;                          /* connections: of the process before, until */
+	size_t given_n, given_cap;           /* shards attach; at the end, for the next one */
+	size_t given_part;                   /* of them, that one shard takes */
 	pthread_mutex_t lock;                /* of sockets and listeners */
 	struct http_listener *listeners;
 	atomic_size_t conns;
@@ -551,6 +558,8 @@ void http_conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a);
 struct request *http_listener_request(struct http_listener *l);
 void http_listener_return(struct http_listener *l, struct request *q);
 void http_listener_conn_closed(struct http_listener *l, struct http_conn *c);
+/* It may be idle while l drains: another process goes on with it. */
+bool http_listener_hands_over(const struct http_listener *l, const struct http_conn *c);
 void http_listener_idle(struct http_listener *l, struct http_conn *c);
 void http_listener_busy(struct http_listener *l, struct http_conn *c);
 /* The same for those whose handshake is under way. */

@@ -146,7 +146,8 @@ begin_head(struct request *q, int status, struct str content_type, struct str ex
 	assert(extra.n == 0 || str_ends(extra, S("\r\n")));
 	assert(str_index(content_type, '\n') < 0);
 	q->r.status = status;
-	q->close = !q->r.keep_alive || q->l->draining;
+	q->close = !q->r.keep_alive || (q->l->draining &&
+	    !(q->r.conn != NULL && http_listener_hands_over(q->l, q->r.conn)));
 	buf_clear(b);
 	buf_lit(b, "HTTP/1.1 ");
 	buf_add_u64(b, (uint64_t)status);

@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -274,6 +275,50 @@ on_connection(uv_poll_t *poll, int status, int events)
 	accept_some(d);
 }
 
+/* The door that it may have come by. */
+static struct http_door *
+door_for(struct http_listener *l, sa_family_t family)
+{
+	for (size_t i = 0; i < l->doors_n; i++) {
+		const struct http_address *at = l->doors[i]->at;
+
+		if (!at->tls && (at->name.any.sa_family == AF_UNIX) == (family == AF_UNIX))
+			return l->doors[i];
+	}
+	return NULL;
+}
+
+static void
+take_given(struct http_listener *l, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t size = sizeof peer;
+	enum files_rank lacks;
+	struct http_door *d = getpeername(fd, (struct sockaddr *)&peer, &size) == 0 ?
+	    door_for(l, peer.ss_family) : NULL;
+
+	if (d == NULL || !count_one(l, &lacks))
+		close(fd);                   /* it has left */
+	else
+		http_conn_accept(d, fd, &peer);
+}
+
+/* Each shard its part; the lock is not held while one is served. */
+static void
+take_all_given(struct http_listener *l)
+{
+	struct http_server *hs = l->hs;
+	int fd = 0;
+
+	for (size_t part = hs->given_part; part > 0 && fd >= 0; part--) {
+		pthread_mutex_lock(&hs->lock);
+		fd = hs->given_n > 0 ? hs->given[--hs->given_n] : -1;
+		pthread_mutex_unlock(&hs->lock);
+		if (fd >= 0)
+			take_given(l, fd);
+	}
+}
+
 static void
 start_accepting(struct http_listener *l)
 {
@@ -464,6 +509,8 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	remember(hs, l);
 	rc = open_doors(l, e);               /* a drain closes those that are open */
 	start_accepting(l);
+	if (rc == OK)
+		take_all_given(l);
 	return rc;
 }
 
@@ -527,6 +574,27 @@ on_door_closed(uv_handle_t *h)
 	check_drained(d->l);
 }
 
+/* Its connection stays open by a duplicate when it is closed here. */
+static void
+give(struct http_listener *l, int fd)
+{
+	struct http_server *hs = l->hs;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return;
+	pthread_mutex_lock(&hs->lock);
+	mem_grow(hs->given, hs->given_n, hs->given_cap);
+	hs->given[hs->given_n++] = copy;
+	pthread_mutex_unlock(&hs->lock);
+}
+
+bool
+http_listener_hands_over(const struct http_listener *l, const struct http_conn *c)
+{
+	return l->hs->hands_over && c->wire->passes && !l->hs->proxy_protocol;
+}
+
 /* Ending one connection may end others, but frees none before this turn is
  * over: the list stays good. */
 static void
@@ -534,8 +602,13 @@ on_drain_end(struct wheel_timer *t)
 {
 	struct http_listener *l = CONTAINER_OF(t, struct http_listener, drain_end);
 
-	for (struct list *i = l->conns.next; i != &l->conns; i = i->next)
-		http_conn_lost(conn_of(i));
+	for (struct list *i = l->conns.next; i != &l->conns; i = i->next) {
+		struct http_conn *c = conn_of(i);
+
+		if (http_listener_hands_over(l, c) && http_conn_is_idle(c))
+			give(l, http_conn_socket(c));
+		http_conn_lost(c);
+	}
 }
 
 struct http_listener *
@@ -580,6 +653,25 @@ http_server_drain(struct http_server *hs, struct shard *s,
 }
 
 void
+http_server_hand_over(struct http_server *hs, msec at_most)
+{
+	hs->hands_over = true;
+	hs->limits.drain = at_most;
+}
+
+size_t
+http_server_connections(struct http_server *hs, int *fds, size_t max)
+{
+	size_t n = hs->given_n < max ? hs->given_n : max;
+
+	memcpy(fds, hs->given, n * sizeof *fds);
+	for (size_t i = n; i < hs->given_n; i++)
+		close(hs->given[i]);
+	hs->given_n = 0;
+	return n;
+}
+
+void
 http_server_free(struct http_server *hs)
 {
 	if (hs == NULL)
@@ -592,6 +684,9 @@ http_server_free(struct http_server *hs)
 		free_listener(l);
 	}
 	http_listen_close(hs);
+	for (size_t i = 0; i < hs->given_n; i++)
+		close(hs->given[i]);
+	free(hs->given);
 	pthread_mutex_destroy(&hs->lock);
 	CHECK_END(hs);
 	free(hs);

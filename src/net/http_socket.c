@@ -109,8 +109,16 @@ socket_close(struct http_conn *c, bool reset)
 static const struct wire socket_wire = {
 	.send = socket_send, .wait = socket_wait, .waiting = socket_waiting,
 	.read = socket_read, .shut = socket_shut, .silent = socket_silent,
-	.close = socket_close, .descriptor = true,
+	.close = socket_close, .descriptor = true, .passes = true,
 };
+
+int
+http_conn_socket(const struct http_conn *c)
+{
+	uv_os_fd_t fd;
+
+	return uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 ? fd : -1;
+}
 
 void
 http_conn_accept(struct http_door *d, int fd, const struct sockaddr_storage *peer)

@@ -82,7 +82,7 @@ export async function freePort() {
 }
 
 // Only what the test names reaches the child.
-function cleanEnv(extra) {
+export function cleanEnv(extra) {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...extra };
   for (const k of ["ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "TMPDIR"])
     if (process.env[k]) env[k] = process.env[k];
