@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "store/owner.h"
+#include "store/ship_priv.h"
 #include "store/store_priv.h"
 
 #define LEFT "\nerased"                      /* no name from outside has a newline */
@@ -110,16 +111,25 @@ rests(struct store *st, struct store_owner_erase *x)
 
 /* ---- the file ------------------------------------------------------------------------ */
 
-/* A reader's snapshot keeps the log; none lasts longer than a search may. */
+static int
+log_try(struct store *st)
+{
+	if (st->ship != NULL && !ship_lets_move(st->ship, st->w.on->log_frames))
+		return err_set(&st->w.on->err, ERR_AGAIN, "it is not shipped yet");
+	return db_log_move(&st->w, true);
+}
+
+/* A reader's snapshot keeps the log, and so does who ships it; no search lasts longer than
+ * this. */
 static int
 log_empty(struct store *st)
 {
 	static const struct timespec pause = { 0, 10 * NS_PER_MS };
-	int rc = db_log_move(&st->w, true);
+	int rc = log_try(st);
 
 	for (int i = 0; rc != OK && i < LOG_TRIES; i++) {
 		nanosleep(&pause, NULL);
-		rc = db_log_move(&st->w, true);
+		rc = log_try(st);
 	}
 	st->w.on->log_bytes = 0;
 	return rc;
