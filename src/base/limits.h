@@ -586,14 +586,12 @@
 	X(TRACE_DRAIN_MS,      5000,      "ms",     "that a server that stops waits for it") \
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 
-enum {
-	/* One below 0: gcc 13 and later give each of them the type that all fit in, and an
-	 * unsigned one would make `n < LIMIT_X` true of no negative n. */
-	LIMIT_SIGNED = -1,
-#define X(name, value, unit, why) LIMIT_##name = value,
-	LIMIT_MAP(X)
+/* Each in an enum of its own: gcc 13 and later give all constants of one the type that the
+ * largest needs.  With one below 0 beside it, so that a large one is signed: else
+ * `n < LIMIT_X` would be true of no negative n. */
+#define X(name, value, unit, why) enum { LIMIT_##name = value, LIMIT_##name##_SIGNED = -1 };
+LIMIT_MAP(X)
 #undef X
-};
 
 struct limit {
 	const char *name;
