@@ -26,6 +26,10 @@ int command_run(size_t i, int argc, char **argv);
 /* Prints `cohort COMMAND: text` and the hint to help; returns EXIT_USAGE. */
 int command_usage_error(const char *command, const struct err *e);
 
+/* The file layer (store/crypt.h) of the key that a variable of the environment has, or names;
+ * *layer NULL: it is not set. */
+int cmd_key_layer(const char *variable, const char **layer, struct err *e);
+
 /* cmd_work, called by a link named bd. */
 int cmd_work_bd(int argc, char **argv);
 
@@ -41,7 +45,7 @@ extern const struct flag cmd_serve_flags[], cmd_token_flags[], cmd_models_check_
 	cmd_wasm_build_flags[], cmd_wasm_run_flags[], cmd_wasm_deploy_flags[],
 	cmd_wasm_flags[], cmd_wasm_rollback_flags[], cmd_backup_flags[],
 	cmd_backup_verify_flags[], cmd_restore_flags[],
-	cmd_migrate_flags[];
+	cmd_migrate_flags[], cmd_encrypt_flags[];
 void cmd_mock_llm_add_more(struct buf *b);
 void cmd_bench_scenario_add_more(struct buf *b);
 void cmd_bench_sessions_add_more(struct buf *b);

@@ -102,6 +102,7 @@ int
 cmd_backup(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct backup_watch watch = { 0 };
+	const char *layer = NULL;
 	struct backup_made m;
 	bool quiet;
 	struct job j;
@@ -112,8 +113,10 @@ cmd_backup(const struct flag_command *cmd, int argc, char **argv)
 	quiet = line_has(&j.line, "quiet");
 	if (!quiet && isatty(STDERR_FILENO))
 		watch.progress = on_progress;
-	rc = backup_make(text_or(&j, "db", "cohort.db"), line_text(&j.line, "to").p,
-	    line_has(&j.line, "full"), &watch, &m, &j.e);
+	rc = cmd_key_layer("COHORT_ENCRYPTION_KEY", &layer, &j.e);
+	if (rc == OK)
+		rc = backup_make(text_or(&j, "db", "cohort.db"), layer, line_text(&j.line, "to").p,
+		    line_has(&j.line, "full"), &watch, &m, &j.e);
 	if (watch.progress != NULL)
 		fprintf(stderr, "\r     \r");
 	if (rc == OK && !quiet)
@@ -153,6 +156,7 @@ int
 cmd_backup_verify(const struct flag_command *cmd, int argc, char **argv)
 {
 	const char *tmp = getenv("TMPDIR");
+	const char *layer = NULL;
 	char folder[BACKUP_PATH_MAX], path[BACKUP_PATH_MAX + 8];
 	struct job j;
 	int rc;
@@ -165,7 +169,9 @@ cmd_backup_verify(const struct flag_command *cmd, int argc, char **argv)
 		return job_end(&j, err_set(&j.e, ERR_IO, "%s: no folder can be made there",
 		    folder));
 	snprintf(path, sizeof path, "%s/db", folder);
-	rc = backup_verify(j.line.operand[0].p, path, print_item, NULL, &j.e);
+	rc = cmd_key_layer("COHORT_ENCRYPTION_KEY", &layer, &j.e);
+	if (rc == OK)
+		rc = backup_verify(j.line.operand[0].p, path, layer, print_item, NULL, &j.e);
 	rmdir(folder);
 	if (rc == OK)
 		printf("all of them are good, and the database they make is whole\n");

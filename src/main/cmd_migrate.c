@@ -42,9 +42,10 @@ print_plan(const struct migration *m, struct str db)
 }
 
 static int
-migrate(struct str db, const struct store_guest *const *guests, struct err *e)
+migrate(struct str db, const char *layer, const struct store_guest *const *guests, struct err *e)
 {
-	const struct store_options o = { .driver = S("sqlite"), .path = db, .guests = guests };
+	const struct store_options o = { .driver = S("sqlite"), .path = db,
+	    .layer = layer, .guests = guests };
 	struct store *st;
 	int rc = store_open(&st, &o, e);
 
@@ -59,8 +60,11 @@ run(struct str db, bool check, struct err *e, int *code)
 	struct work_board *board = work_board_new();
 	const struct store_guest *const guests[] = { work_board_guest(board), NULL };
 	struct migration m;
-	int rc = store_migration_look(&m, db.p, guests, e);
+	const char *layer = NULL;
+	int rc = cmd_key_layer("COHORT_ENCRYPTION_KEY", &layer, e);
 
+	if (rc == OK)
+		rc = store_migration_look(&m, db.p, layer, guests, e);
 	if (rc == OK)
 		print_plan(&m, db);
 	*code = rc == OK && check && m.due ? EXIT_DUE : 0;
@@ -68,7 +72,7 @@ run(struct str db, bool check, struct err *e, int *code)
 		rc = err_set(e, ERR_LIMIT, "there is no room for the copy that is made first");
 	if (rc == OK && !check && m.due) {
 		fflush(stdout);
-		rc = migrate(db, guests, e);
+		rc = migrate(db, layer, guests, e);
 		if (rc == OK)
 			printf("  done\n");
 	}

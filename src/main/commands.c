@@ -187,6 +187,9 @@ static const struct flag_command extras[COMMANDS] = {
 	    "full; those after it have what changed since." },
 	[COMMAND_backup_list] = { .min = 1, .max = 1 },
 	[COMMAND_backup_verify] = { .min = 1, .max = 1, .own = cmd_backup_verify_flags },
+	[COMMAND_encrypt] = { .own = cmd_encrypt_flags, .detail = "The server is stopped. The key "
+	    "is $COHORT_ENCRYPTION_KEY, or what that names (env:, file:, credential:); to change "
+	    "it, the one of before is $COHORT_ENCRYPTION_OLD_KEY." },
 	[COMMAND_migrate] = { .own = cmd_migrate_flags, .detail = "A server does the same when it "
 	    "starts.  Each part is one transaction, after a copy of the file." },
 	[COMMAND_restore] = { .own = cmd_restore_flags, .detail = "A file that is there is kept "

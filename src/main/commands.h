@@ -167,6 +167,8 @@
 	    "back up a database file, beside the server that has it")         \
 	X(restore,       "restore",       "",                                 \
 	    "make a database file again of its backups, as of any moment")    \
+	X(encrypt,       "encrypt",       "",                                 \
+	    "encrypt a database file, change its key, or decrypt it")         \
 	X(migrate,       "migrate",       "",                                 \
 	    "bring a database file to this version, or say what that takes")  \
 	X(config,        "config",        "",                                 \

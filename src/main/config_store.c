@@ -156,6 +156,10 @@ config_check_backup(const struct config *c, struct err *e)
 		if (!config_is_default(c, more[i]))
 			return err_set(e, ERR_INVALID, "%s: %s needs backup.to, the folder of the "
 			    "backups", c->at[more[i]].origin, config_settings[more[i]].key);
+	if (config_str(c, SETTING_ENCRYPTION_KEY).n > 0 && !str_eq(store, S("sqlite")))
+		return err_set(e, ERR_INVALID, "%s: encryption.key is for a database file: encrypt "
+		    "PostgreSQL's disk; store memory is on none",
+		    c->at[SETTING_ENCRYPTION_KEY].origin);
 	if (on && config_store_is_server(c))
 		return err_set(e, ERR_INVALID, "%s: backup.to is for a database file; back "
 		    "PostgreSQL up with its own tools: pg_basebackup and WAL archiving (the "

@@ -85,6 +85,9 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "so far back any backup can be restored; older ones go" },
 	[SETTING_BACKUP_LOG] = { "backup.log", TYPE_BOOL, NULL, "false",
 	    .help = "ship each commit as well, within a second: any moment can be restored" },
+	[SETTING_ENCRYPTION_KEY] = { "encryption.key", TYPE_SECRET, "KEY", "", .filled = true,
+	    .help = "32 bytes, as hex or base64: the database file, its log and backups are "
+	    "encrypted with it (docs/operate.md)" },
 	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, LIMIT_SHARDS,
 	    .help = "event loops; 0: one a core, at most 4" },
 	[SETTING_JWT_SECRET] = { "jwt.secret", TYPE_SECRET, "SECRET", "",

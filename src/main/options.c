@@ -13,6 +13,7 @@
 #include "base/account.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "store/crypt.h"
 
 /* The folder of the database must exist: a misspelt path would put the data
  * somewhere else. */
@@ -40,6 +41,8 @@ int
 options_store(const struct config *c, struct store_options *o, struct err *e)
 {
 	bool server = config_store_is_server(c);
+	uint8_t key[CRYPT_KEY];
+	int rc;
 
 	*o = (struct store_options){
 		.driver = server ? S("postgres") : config_str(c, SETTING_STORE),
@@ -57,7 +60,13 @@ options_store(const struct config *c, struct store_options *o, struct err *e)
 		    .keep_days = config_int(c, SETTING_BACKUP_KEEP),
 		    .log = config_bool(c, SETTING_BACKUP_LOG) },
 	};
-	return str_eq(o->driver, S("sqlite")) ? check_folder(c, SETTING_DB, e) : OK;
+	rc = str_eq(o->driver, S("sqlite")) ? check_folder(c, SETTING_DB, e) : OK;
+	if (rc == OK && config_str(c, SETTING_ENCRYPTION_KEY).n > 0) {
+		rc = crypt_key_parse(config_str(c, SETTING_ENCRYPTION_KEY), key, e);
+		o->layer = rc == OK ? crypt_layer(key) : NULL;
+		explicit_bzero(key, sizeof key);
+	}
+	return rc;
 }
 
 int

@@ -86,6 +86,7 @@ static int
 copy(struct making *m, struct err *e)
 {
 	struct pages *p = m->pages;
+	const struct crypt_keys *keys = crypt_keys_of(p->layer);
 	char *page = mem_alloc(p->page_size);
 	uint8_t full[SHA256_SIZE];
 	int rc = OK;
@@ -95,7 +96,10 @@ copy(struct making *m, struct err *e)
 		rc = pages_read(p, i + 1, page, e);
 		if (rc != OK)
 			break;
-		sha256((struct str){ page, p->page_size }, full);
+		if (keys != NULL)
+			crypt_sum(keys, (struct str){ page, p->page_size }, full);
+		else
+			sha256((struct str){ page, p->page_size }, full);
 		memcpy(m->sums[i].b, full, sizeof m->sums[i].b);
 		if (i >= m->old_n || memcmp(&m->sums[i], &m->old[i], sizeof *m->sums) != 0)
 			rc = backup_put_page(&m->w, i + 1, page, e);
@@ -112,6 +116,7 @@ make(struct making *m, const char *dir, const struct backup_head *h, struct err 
 	struct pages *p = m->pages;
 	int rc = backup_writer_open(&m->w, dir, h, e);
 
+	m->w.keys = crypt_keys_of(p->layer);
 	if (rc == OK)
 		rc = copy(m, e);
 	if (rc == OK)
@@ -129,7 +134,7 @@ backup_of_pages(struct pages *p, const char *dir, bool full, const struct backup
 {
 	struct making m = { .pages = p, .watch = watch, .w.fd = -1 };
 	struct backup_head h = { .kind = full ? BACKUP_FULL : BACKUP_INCREMENT,
-	    .page_size = p->page_size, .db = p->id, .id = uuid_v4(),
+	    .page_size = p->page_size, .sealed = crypt_is_layer(p->layer), .db = p->id, .id = uuid_v4(),
 	    .time = clock_wall_ms(), .path = str_of(db_path(&p->db)) };
 	int fd = backup_dir_lock(dir, e), rc = fd < 0 ? fd : OK;
 	size_t none;
@@ -159,7 +164,7 @@ backup_of_pages(struct pages *p, const char *dir, bool full, const struct backup
 }
 
 int
-backup_make(const char *db, const char *dir, bool full, const struct backup_watch *watch,
+backup_make(const char *db, const char *layer, const char *dir, bool full, const struct backup_watch *watch,
     struct backup_made *out, struct err *e)
 {
 	struct backup_item item;
@@ -170,7 +175,10 @@ backup_make(const char *db, const char *dir, bool full, const struct backup_watc
 	if (pg_is_url(db))
 		return err_set(e, ERR_INVALID, "a PostgreSQL is backed up with its own tools: "
 		    "pg_basebackup and WAL archiving; --db takes the tracker's file (work.path)");
-	rc = pages_open(&p, db, NULL, e);
+	p = (struct pages){ .n = 0 };
+	rc = crypt_check(db, layer, e);
+	if (rc == OK)
+		rc = pages_open(&p, db, layer, e);
 	if (rc == OK)
 		rc = backup_of_pages(&p, dir, full, watch, out, &item, &sum, e);
 	pages_close(&p);

@@ -39,9 +39,10 @@ struct backup_watch {
 	void *ctx;
 };
 
-/* ERR_NOTFOUND: there is no such file or folder; ERR_BUSY: another backup goes into the
+/* layer: of crypt.h, or NULL: the pages are as encrypted as the file.
+ * ERR_NOTFOUND: there is no such file or folder; ERR_BUSY: another backup goes into the
  * folder; ERR_INVALID: the folder has those of another database. */
-int  backup_make(const char *db, const char *dir, bool full, const struct backup_watch *watch,
+int  backup_make(const char *db, const char *layer, const char *dir, bool full, const struct backup_watch *watch,
     struct backup_made *out, struct err *e);
 
 struct backup_restored {
@@ -86,7 +87,7 @@ int  backup_list(const char *dir, void (*each)(void *ctx, const struct backup_li
 /* Reads all of it, and restores the newest state and looks at it with SQLite's
  * integrity_check, in a file in `scratch`.  The same as list, and ERR_INVALID if anything is
  * wrong. */
-int  backup_verify(const char *dir, const char *scratch,
+int  backup_verify(const char *dir, const char *scratch, const char *layer,
     void (*each)(void *ctx, const struct backup_listed *b), void *ctx, struct err *e);
 
 #endif

@@ -119,7 +119,7 @@ backup_head_parse(const struct backup_record *r, struct backup_head *out, struct
 		return err_set(e, ERR_INVALID, "no backup of this program's");
 	*out = (struct backup_head){ .kind = (enum backup_kind)get_le(p + 8, 4),
 	    .page_size = (uint32_t)get_le(p + 12, 4), .number = (uint32_t)get_le(p + 16, 4),
-	    .time = r->value, .path = { p + HEAD_BYTES, r->body.n - HEAD_BYTES } };
+	    .sealed = get_le(p + 20, 4) != 0, .time = r->value, .path = { p + HEAD_BYTES, r->body.n - HEAD_BYTES } };
 	memcpy(out->db.b, p + 24, 16);
 	memcpy(out->id.b, p + 40, 16);
 	memcpy(out->chain.b, p + 56, 16);
@@ -202,7 +202,7 @@ head_write(struct backup_writer *w, struct err *e)
 	add_le(b, h->kind, 4);
 	add_le(b, h->page_size, 4);
 	add_le(b, h->number, 4);
-	add_le(b, 0, 4);
+	add_le(b, h->sealed, 4);
 	add_uuid(b, &h->db);
 	add_uuid(b, &h->id);
 	add_uuid(b, &h->chain);
@@ -271,7 +271,13 @@ pages_flush(struct backup_writer *w, struct err *e)
 int
 backup_put_page(struct backup_writer *w, uint32_t number, const void *page, struct err *e)
 {
-	assert(number > 0);
+	uint8_t sealed[CRYPT_PAGE];
+
+	assert(number > 0 && w->head.sealed == (w->keys != NULL));
+	if (w->keys != NULL) {
+		crypt_seal_page(w->keys, number, page, sealed);
+		page = sealed;
+	}
 	add_le(&w->numbers, number, 4);
 	buf_add(&w->pages, (struct str){ page, w->head.page_size });
 	w->copied++;

@@ -15,7 +15,8 @@
  *   H  the head (struct backup_head), first
  *   P  n page numbers of 32 bits each, then n pages
  *   C  a transaction: all P since the last C are one commit, made at `value`
- *   S  16 bytes of SHA-256 of each page, from page `value` on; full and increment only
+ *   S  16 bytes of SHA-256 of each page, from page `value` on, or of HMAC-SHA256 with a key
+ *      (crypt.h); full and increment only
  *   E  the end; a log that a server still writes to, or that it left when it was killed,
  *      has none
  *
@@ -31,6 +32,7 @@
 
 #include "base/buf.h"
 #include "store/backup.h"
+#include "store/crypt.h"
 
 #define BACKUP_SUM        16
 #define BACKUP_RECORD     40                 /* bytes before the body */
@@ -43,6 +45,7 @@ struct backup_sum { uint8_t b[BACKUP_SUM]; };
 struct backup_head {
 	enum backup_kind kind;
 	uint32_t page_size, number;          /* number: in its chain; a full one is 0 */
+	bool sealed;                         /* pages are encrypted, as in the file (crypt.h) */
 	struct uuid db, id, chain, parent;   /* chain: the id of its full one */
 	struct backup_sum parent_sum;
 	msec time;
@@ -75,6 +78,7 @@ struct backup_writer {
 	int fd;                              /* -1: closed */
 	char dir[BACKUP_PATH_MAX], name[BACKUP_NAME_MAX];
 	struct backup_head head;
+	const struct crypt_keys *keys;       /* pages are sealed with them; or NULL */
 	struct backup_sum sum;               /* of the last record */
 	struct buf numbers, pages;           /* of the P that is not written yet */
 	struct buf record;

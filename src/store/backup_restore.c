@@ -473,14 +473,16 @@ backup_list(const char *dir, void (*each)(void *ctx, const struct backup_listed 
 /* ---- are they good ------------------------------------------------------------------------ */
 
 static int
-integrity(const char *path, struct err *e)
+integrity(const char *path, const char *layer, struct err *e)
 {
 	static const struct db_sql none = { .n = 0 };
 	sqlite3_stmt *s = NULL;
 	struct db db;
 	const char *words = "no answer";
-	int rc = db_open(&db, path, NULL, &none, DB_WRITE, e);
+	int rc = crypt_check(path, layer, e);
 
+	if (rc == OK)
+		rc = db_open(&db, path, layer, &none, DB_WRITE, e);
 	if (rc != OK)
 		return rc;
 	sqlite3_prepare_v2(sqlite_of(&db), "PRAGMA integrity_check(1)", -1, &s, NULL);
@@ -508,7 +510,7 @@ scratch_remove(const char *path)
 }
 
 int
-backup_verify(const char *dir, const char *scratch,
+backup_verify(const char *dir, const char *scratch, const char *layer,
     void (*each)(void *ctx, const struct backup_listed *b), void *ctx, struct err *e)
 {
 	struct backup_restored made;
@@ -522,7 +524,7 @@ backup_verify(const char *dir, const char *scratch,
 	if (rc == OK)
 		rc = backup_restore(dir, scratch, NEVER, false, &made, e);
 	if (rc == OK) {
-		rc = integrity(scratch, e);
+		rc = integrity(scratch, layer, e);
 		scratch_remove(scratch);
 	}
 	return rc;

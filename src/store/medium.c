@@ -31,6 +31,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/crypt.h"
 #include "store/store_priv.h"
 
 #define FOLDER "cohort-memory-"
@@ -264,12 +265,21 @@ folder_open(struct medium *m, struct err *e)
 	return OK;
 }
 
+/* A wrong key is told before anything of the file is touched. */
+static int
+sqlite_file_open(struct medium *m, const struct store_options *o, struct err *e)
+{
+	int rc = file_open(m, o->path, e);
+
+	return rc == OK ? crypt_check_fd(m->file_fd, m->path, o->layer, e) : rc;
+}
+
 int
 medium_open(struct medium *m, const struct store_options *o, struct err *e)
 {
 	*m = (struct medium){ .lock_fd = -1, .file_fd = -1 };
 	if (str_eq(o->driver, S("sqlite")))
-		return file_open(m, o->path, e);
+		return sqlite_file_open(m, o, e);
 	if (str_eq(o->driver, S("memory")))
 		return folder_open(m, e);
 	if (!str_eq(o->driver, S("postgres")))

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "store/crypt.h"
 #include "store/store_priv.h"
 
 static int64_t
@@ -25,13 +26,15 @@ bytes_of(const char *path)
 /* Without a log the file is all there is, and is opened without a trace.  With one, it is
  * read along, and stays. */
 static int
-file_open(struct db *db, const char *path, struct err *e)
+file_open(struct db *db, const char *path, const char *layer, struct err *e)
 {
 	char log[DB_PATH_MAX + 8];
-	int rc;
+	int rc = crypt_check(path, layer, e);
 
+	if (rc != OK)
+		return rc;
 	snprintf(log, sizeof log, "%s-wal", path);
-	rc = db_open(db, path, NULL, &store_sql, bytes_of(log) > 0 ? DB_READ : DB_FROZEN, e);
+	rc = db_open(db, path, layer, &store_sql, bytes_of(log) > 0 ? DB_READ : DB_FROZEN, e);
 	if (rc == OK)
 		db_log_keep(db, true);
 	return rc;
@@ -81,7 +84,7 @@ parts_look(struct migration *m, struct db *db, const struct store_guest *const *
 }
 
 int
-store_migration_look(struct migration *m, const char *path,
+store_migration_look(struct migration *m, const char *path, const char *layer,
     const struct store_guest *const *guests, struct err *e)
 {
 	char log[DB_PATH_MAX + 8];
@@ -94,7 +97,7 @@ store_migration_look(struct migration *m, const char *path,
 	if (strlen(path) >= DB_PATH_MAX || stat(path, &s) != 0)
 		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", path,
 		    strerror(errno));
-	rc = file_open(&db, path, e);
+	rc = file_open(&db, path, layer, e);
 	if (rc != OK)
 		return rc;
 	rc = parts_look(m, &db, guests, e);

@@ -31,7 +31,7 @@ struct migration {
 
 /* Changes nothing.  ERR_NOTFOUND: there is no file; ERR_INVALID: another program's, or newer;
  * ERR_IO.  guests: NULL-ended, or NULL. */
-int  store_migration_look(struct migration *m, const char *path,
+int  store_migration_look(struct migration *m, const char *path, const char *layer,
     const struct store_guest *const *guests, struct err *e);
 
 #endif

@@ -41,6 +41,7 @@ const void *log_reader_page(const struct log_reader *r);
 
 struct pages {
 	struct db db;                        /* in a transaction that reads */
+	const char *layer;                   /* that it was opened with */
 	struct uuid id;                      /* of the database; zero: it has none */
 	uint32_t page_size, n;
 	uint32_t *frame;                     /* by number - 1: where it is in the log, or 0 */

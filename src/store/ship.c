@@ -159,7 +159,9 @@ log_begin(struct ship *s, msec time, struct err *e)
 	h.number = s->base.head.number + 1;
 	h.time = time;
 	h.path = str_of(s->path);
+	h.sealed = crypt_is_layer(s->layer);
 	rc = backup_writer_open(&s->log, s->dir, &h, e);
+	s->log.keys = crypt_keys_of(s->layer);
 	if (rc == OK)
 		rc = backup_writer_show(&s->log, e);
 	s->log_open = rc == OK;

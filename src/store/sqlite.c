@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/crypt.h"
 #include "store/sqlite_priv.h"
 
 #define BUSY_MS        5000
@@ -123,6 +124,7 @@ conn_open(struct db_conn *c, const char *path, const char *layer, enum db_use us
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	char name[3 * DB_PATH_MAX];
+	int spare = CRYPT_SPARE;
 	sqlite3 *h;
 	int rc;
 
@@ -138,6 +140,8 @@ conn_open(struct db_conn *c, const char *path, const char *layer, enum db_use us
 	if (rc != SQLITE_OK)
 		return err_set(&c->err, ERR_IO, "open %s: %s", path, h == NULL ?
 		    sqlite3_errstr(rc) : sqlite3_errmsg(h));
+	if (crypt_is_layer(layer))           /* of a new file */
+		sqlite3_file_control(h, "main", SQLITE_FCNTL_RESERVE_BYTES, &spare);
 	sqlite3_extended_result_codes(h, 1);
 	sqlite3_busy_timeout(h, BUSY_MS);
 	trust_nothing(h);

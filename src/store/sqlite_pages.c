@@ -251,7 +251,7 @@ pages_open(struct pages *p, const char *path, const char *layer, struct err *e)
 	int64_t size = 0, n = 0;
 	int rc;
 
-	*p = (struct pages){ .n = 0 };
+	*p = (struct pages){ .layer = layer };
 	if (access(path, F_OK) != 0)
 		return err_set(e, ERR_NOTFOUND, "%s: there is no such file", path);
 	rc = db_open(&p->db, path, layer, &no_sql, DB_READ, e);

@@ -196,7 +196,8 @@ store_open_with(struct store **out, const struct store_options *o,
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	st->map = BUF(LIMIT_CHANNELS * (8 * LIMIT_NAME_BYTES + 64));
-	if (faults != NULL)
+	st->vfs = o->layer;
+	if (faults != NULL && o->layer == NULL)
 		st->shim = vfs_shim_new(faults, &st->vfs);
 	rc = medium_open(&st->medium, o, e);
 	st->durable = st->medium.dir[0] == '\0';

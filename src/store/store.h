@@ -77,8 +77,8 @@ struct store_ttl {
 struct store_options {
 	struct str driver;                   /* "sqlite", "memory" or "postgres" */
 	struct str path;                     /* of the file, for sqlite; a URL for postgres */
-	/* NULL-ended, or NULL.  The guests outlive the store. */
-	const struct store_guest *const *guests;
+	const char *layer;                   /* of crypt.h; NULL: the file is plain */
+	const struct store_guest *const *guests;     /* NULL-ended, or NULL; they outlive it */
 	struct store *guest_house;           /* has the other guests; outlives this; or NULL */
 	msec fsync_delay_ms;                 /* test hooks, 0 in production: at each commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */

@@ -121,6 +121,42 @@ await scenario("settings that cannot be", async () => {
   }
 });
 
+await scenario("encrypted", async () => {
+  const key = "ab".repeat(32), other = "cd".repeat(32), word = "a-word-of-nobody-else", db = at("secret.db"), to = folder("e");
+  const open = (file, env, args = []) => startServer({ dir, env, args: [...sqlite, "--db", file, ...args] });
+  const run = (env, ...args) => { const r = spawnSync(binary, args, { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, ...env } }); return { code: r.status, out: r.stdout, err: r.stderr }; };
+  const readable = (name) => readFileSync(name).includes(word);
+  let s = await open(db, { COHORT_ENCRYPTION_KEY: key }, ["--backup-to", to, "--backup-log"]);
+  await call(s, "POST", "/threads", { metadata: { word } });
+  const rows = await all(s), now = Date.now();
+  await until(async () => 1000 * await metric(s, "cohort_backup_log_timestamp_seconds") > now, "the log to be shipped");
+  check(readdirSync(dir).filter((n) => n.startsWith("secret.db") && readable(at(n))).length === 0, "nothing can be read in file and log");
+  await s.stop("SIGKILL");
+  for (const [env, words] of [[{}, "is encrypted: set encryption.key"], [{ COHORT_ENCRYPTION_KEY: other }, "another key"], [{ COHORT_ENCRYPTION_KEY: "abc" }, "64 hex digits"]]) {
+    const r = run(env, "serve", "--port", "0", "--db", db);
+    check(r.code !== 0 && r.err.includes(words) && !r.err.includes(env.COHORT_ENCRYPTION_KEY ?? "?"), words, r);
+  }
+  check(run({ COHORT_ENCRYPTION_KEY: key }, "serve", "--port", "0", "--db", at("a.db")).err.includes("is not encrypted"), "a plain file");
+  s = await open(db, { COHORT_ENCRYPTION_KEY: key });
+  equal(await all(s), rows, "after a kill, out of the log");
+  await s.stop();
+  equal(run({}, "restore", "--from", to, "--db", at("secret2.db")).code, 0, "restored without a key");
+  equal(run({ COHORT_ENCRYPTION_KEY: key }, "backup", "verify", to).code, 0, "verified with it");
+  check(run({}, "backup", "verify", to).err.includes("is encrypted"), "not without");
+  check(readdirSync(to).every((n) => !readable(path.join(to, n))) && !readable(at("secret2.db")), "nothing can be read in backups");
+  writeFileSync(at("key"), `${other}\n`, { mode: 0o600 });
+  const changed = run({ COHORT_ENCRYPTION_OLD_KEY: key, COHORT_ENCRYPTION_KEY: `file:${at("key")}` }, "encrypt", "--db", at("secret2.db"));
+  equal([changed.code, changed.err], [0, ""], "another key, out of a file");
+  s = await open(at("secret2.db"), { COHORT_ENCRYPTION_KEY: other });
+  equal(await all(s), rows, "the same rows");
+  check(run({ COHORT_ENCRYPTION_KEY: other }, "encrypt", "--decrypt", "--db", at("secret2.db")).err.includes("in use by a server"), "not under a server");
+  await s.stop();
+  equal(run({ COHORT_ENCRYPTION_KEY: other }, "encrypt", "--decrypt", "--db", at("secret2.db")).code, 0, "plain again");
+  equal(await shown(at("secret2.db")), rows, "and the same rows");
+  equal(run({ COHORT_ENCRYPTION_KEY: key }, "migrate", "--check", "--db", db).code, 0, "migrate knows the key");
+  check(run({ COHORT_ENCRYPTION_KEY: key }, "serve", "--port", "0", "--store", "memory").err.includes("encryption.key is for a database file"), "memory");
+});
+
 await scenario("migrate", async () => {
   const db = at("old.db");
   equal(cohort("restore", "--from", at("a"), "--db", db).code, 0, "a file");

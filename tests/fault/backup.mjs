@@ -32,8 +32,12 @@ async function one() {
 async function rows(s) {
   const out = new Map();
   for (let offset = 0; ; offset += 1000) {
-    const r = await call(s, "POST", "/threads/search", { limit: 1000, offset, sort_by: "created_at", sort_order: "asc" }), page = r.json;
-    if (r.status !== 200) throw new Error(`search: ${r.status} ${r.text}`);
+    // On a busy machine a search of many may take too long, and is cut.
+    const page = await until(async () => {
+      const r = await call(s, "POST", "/threads/search", { limit: 1000, offset, sort_by: "created_at", sort_order: "asc" });
+      if (r.status !== 200 && r.status !== 504) throw new Error(`search: ${r.status} ${r.text}`);
+      return r.status === 200 && r.json;
+    }, "a page of threads");
     for (const t of page) out.set(t.metadata.n, t);
     if (page.length < 1000) return out;
   }

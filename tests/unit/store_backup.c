@@ -62,7 +62,7 @@ make(const char *dir, bool full)
 	struct backup_made m;
 	struct err e = { 0 };
 
-	CHECK_RC(backup_make("t.db", dir, full, NULL, &m, &e), OK);
+	CHECK_RC(backup_make("t.db", NULL, dir, full, NULL, &m, &e), OK);
 	return m;
 }
 
@@ -219,7 +219,7 @@ TEST(backup_chain_is_checked)
 		run(&db, "INSERT INTO t(b) VALUES ('more')");
 		m[i] = make("b", false);
 	}
-	CHECK_RC(backup_make("o.db", "b", false, NULL, &m[0], &e), ERR_INVALID);
+	CHECK_RC(backup_make("o.db", NULL, "b", false, NULL, &m[0], &e), ERR_INVALID);
 	CHECK(strstr(e.text, "another database") != NULL);
 	b = read_file("b", m[1].name);
 	snprintf(path, sizeof path, "b/%s", m[1].name);
@@ -231,9 +231,9 @@ TEST(backup_chain_is_checked)
 	put_file("b", m[1].name, buf_str(&b));
 	CHECK_RC(restored("b", NEVER, &e), OK);
 	buf_release(&b);
-	CHECK_RC(backup_make("t.db", "none", false, NULL, &m[0], &e), ERR_NOTFOUND);
-	CHECK_RC(backup_make("none.db", "b", false, NULL, &m[0], &e), ERR_NOTFOUND);
-	CHECK_RC(backup_make("postgres://x/y", "b", false, NULL, &m[0], &e), ERR_INVALID);
+	CHECK_RC(backup_make("t.db", NULL, "none", false, NULL, &m[0], &e), ERR_NOTFOUND);
+	CHECK_RC(backup_make("none.db", NULL, "b", false, NULL, &m[0], &e), ERR_NOTFOUND);
+	CHECK_RC(backup_make("postgres://x/y", NULL, "b", false, NULL, &m[0], &e), ERR_INVALID);
 	CHECK(strstr(e.text, "pg_basebackup") != NULL);
 	CHECK_RC(restored("b", 1000, &e), ERR_NOTFOUND);
 	db_close(&other);
@@ -258,12 +258,12 @@ TEST(backup_verify_looks_at_all_of_it)
 	run(&db, ROWS "INSERT INTO t SELECT i, 'x' FROM n");
 	first = make("b", true);
 	m = make("b", true);
-	CHECK_RC(backup_verify("b", "scratch.db", count_wrong, &wrong, &e), OK);
+	CHECK_RC(backup_verify("b", "scratch.db", NULL, count_wrong, &wrong, &e), OK);
 	CHECK(wrong == 0 && access("scratch.db", F_OK) != 0);
 	b = read_file("b", first.name);
 	b.p[b.n / 2] ^= 1;
 	put_file("b", first.name, buf_str(&b));
-	CHECK_RC(backup_verify("b", "scratch.db", count_wrong, &wrong, &e), ERR_INVALID);
+	CHECK_RC(backup_verify("b", "scratch.db", NULL, count_wrong, &wrong, &e), ERR_INVALID);
 	CHECK_INT(wrong, 1);
 	CHECK_RC(restored("b", NEVER, &e), OK);
 	CHECK(strcmp(first.name, m.name) != 0);

@@ -126,7 +126,7 @@ check_kills(int old, int stride)
 			check_file(copy, old, false);
 		if (n / stride % 16 == 1) {           /* and it can be done then */
 			CHECK(!killed_at(INT64_MAX));
-			CHECK_RC(store_migration_look(&m, "db", NULL, &e), OK);
+			CHECK_RC(store_migration_look(&m, "db", NULL, NULL, &e), OK);
 			CHECK(!m.due);
 		}
 	} while (killed);
@@ -163,15 +163,15 @@ TEST(migration_look_changes_nothing)
 
 	make_old("old", store_v3, 3);
 	CHECK_RC(file_add("old", &before, &e), OK);
-	CHECK_RC(store_migration_look(&m, "old", NULL, &e), OK);
+	CHECK_RC(store_migration_look(&m, "old", NULL, NULL, &e), OK);
 	CHECK(m.due && m.copies && m.n == 1 && m.part[0].version == 3);
 	CHECK(m.bytes == (int64_t)before.n && m.room > 0);
 	CHECK_RC(file_add("old", &after, &e), OK);
 	CHECK(str_eq(buf_str(&before), buf_str(&after)));
 	CHECK(access("old-wal", F_OK) != 0 && access("old-shm", F_OK) != 0);
-	CHECK_RC(store_migration_look(&m, "none", NULL, &e), ERR_NOTFOUND);
+	CHECK_RC(store_migration_look(&m, "none", NULL, NULL, &e), ERR_NOTFOUND);
 	CHECK_RC(file_put("old", S("this is not a database at all, only a text"), &e), OK);
-	CHECK_RC(store_migration_look(&m, "old", NULL, &e), ERR_INVALID);
+	CHECK_RC(store_migration_look(&m, "old", NULL, NULL, &e), ERR_INVALID);
 	buf_release(&before);
 	buf_release(&after);
 }
