@@ -80,6 +80,7 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_fork] = { .min = 1, .max = 1, .own = cmd_fork_flags },
 	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = cmd_chart_run_flags },
 	[COMMAND_cluster_status] = { .own = cmd_cluster_flags },
+	[COMMAND_usage] = { .own = cmd_usage_flags },
 	[COMMAND_doctor] = { .max = 1, .own = cmd_doctor_flags, .detail = "Give it the flags and the "
 	    "environment of the server.  The exit code is 0 if all is well, 1 with warnings, 2 with "
 	    "errors.  " SETTINGS_DETAIL },

@@ -71,6 +71,8 @@
 	    "run an SCXML chart to its end")                                  \
 	X(cluster_status, "cluster status", "",                               \
 	    "show the nodes that share a PostgreSQL, and their leases")       \
+	X(usage,         "usage",         "",                                 \
+	    "report what models took: tokens and money, by owner")           \
 	X(doctor,        "doctor",        "",                                 \
 	    "look for what is known to go wrong: settings, files, machine")   \
 	X(top,           "top",           "",                                 \
