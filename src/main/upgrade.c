@@ -109,8 +109,10 @@ upgrade_arrived(void)
 	for (size_t i = 0; i < start.kept_n; i++)
 		close(start.kept[i]);
 	start.kept_n = 0;
-	if (start.before > 0)
+	if (start.before > 0) {
+		log_info("main", "upgraded", "to=%s", COHORT_VERSION);
 		close(start.before);
+	}
 	start.before = 0;
 }
 

@@ -9,7 +9,8 @@ import path from "node:path";
 import { binary, call, check, cleanEnv, equal, finish, freePort, parseEvents, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const streams = Number(process.argv[2] ?? 30);
-const mock = await startMock(["--delay-ms", "30", "--stream-delay-ms", "80"]);
+// Slow enough that the last stream is open before the first has ended.
+const mock = await startMock(["--delay-ms", "30", "--stream-delay-ms", String(80 + streams)]);
 const input = { messages: [{ role: "user", content: "tell me a story" }] };
 const count = (server, line) => server.log.split(line).length - 1;
 const arrived = (server, n) => until(() => count(server, "  url ") > n, "the new program to serve");
@@ -90,7 +91,8 @@ await scenario(`${streams} streams through an upgrade`, async () => {
   pings.stop = true;
   await pings.done;
   equal(pings.failed, [], "no connection was refused, no request failed");
-  console.log(`longest time of a request ${pings.longest.toFixed(0)} ms, ${done.filter((d) => d.cuts > 0).length} of ${streams} streams were cut`);
+  const said = (what) => Date.parse(new RegExp(`^(\\S+) info main ${what} `, "m").exec(server.log)?.[1]);
+  console.log(`away for ${said("upgraded") - said("upgrading")} ms, longest time of a request ${pings.longest.toFixed(0)} ms, ${done.filter((d) => d.cuts > 0).length} of ${streams} streams were cut`);
   check(done.some((d) => d.cuts > 0), "the upgrade came while streams were open");
   equal(server.child.exitCode, null, "the process is the same");
   check(readFileSync(`/proc/${pid}/stat`, "utf8") !== exe, "and is another program");
