@@ -27,10 +27,22 @@ add_text(struct buf *b, struct str s)
 	buf_release(&mended);
 }
 
+/* Keys are literals of plain letters: nothing is to be escaped. */
+static void
+open_attr(struct buf *b, const char *key, struct str kind)
+{
+	json_add_comma(b);
+	buf_lit(b, "{\"key\":\"");
+	buf_add(b, str_of(key));
+	buf_lit(b, "\",\"value\":{\"");
+	buf_add(b, kind);
+	buf_lit(b, "\":");
+}
+
 static void
 add_text_attr(struct buf *b, const char *key, struct str value)
 {
-	json_add_fmt(b, ",{'key':%s,'value':{'stringValue':", key);
+	open_attr(b, key, S("stringValue"));
 	add_text(b, value);
 	buf_lit(b, "}}");
 }
@@ -45,18 +57,19 @@ add_attr(struct buf *b, const struct trace_span *s, const struct trace_attr *a)
 		add_text_attr(b, a->key, text);
 		break;
 	case ATTR_TEXTS:
-		json_add_fmt(b, ",{'key':%s,'value':{'arrayValue':{'values':[{'stringValue':",
-		    a->key);
+		open_attr(b, a->key, S("arrayValue"));
+		buf_lit(b, "{\"values\":[{\"stringValue\":");
 		add_text(b, text);
 		buf_lit(b, "}]}}}");
 		break;
 	case ATTR_INT:
-		json_add_fmt(b, ",{'key':%s,'value':{'intValue':'", a->key);
+		open_attr(b, a->key, S("intValue"));
+		buf_add_char(b, '"');
 		buf_add_i64(b, a->u.number);
 		buf_lit(b, "\"}}");
 		break;
 	case ATTR_REAL:
-		json_add_fmt(b, ",{'key':%s,'value':{'doubleValue':", a->key);
+		open_attr(b, a->key, S("doubleValue"));
 		json_add_double(b, isfinite(a->u.real) ? a->u.real : 0);
 		buf_lit(b, "}}");
 		break;
@@ -64,17 +77,21 @@ add_attr(struct buf *b, const struct trace_span *s, const struct trace_attr *a)
 }
 
 static void
-add_id(struct buf *b, const char *key, uint64_t id)
+add_id(struct buf *b, struct str member, uint64_t id)
 {
-	json_add_key(b, key);
-	buf_add_fmt(b, "\"%016llx\"", (unsigned long long)id);
+	uint8_t bytes[8];
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(id >> (56 - 8 * i));
+	buf_add(b, member);
+	hex_add(b, bytes, sizeof bytes);
+	buf_add_char(b, '"');
 }
 
 static void
-add_time(struct buf *b, const char *key, nsec at)
+add_time(struct buf *b, struct str member, nsec at)
 {
-	json_add_key(b, key);
-	buf_add_char(b, '"');
+	buf_add(b, member);
 	buf_add_i64(b, at);
 	buf_add_char(b, '"');
 }
@@ -99,15 +116,15 @@ add_span(struct buf *b, const struct trace_span *s)
 	buf_lit(b, "{\"traceId\":\"");
 	hex_add(b, s->at.trace.b, sizeof s->at.trace.b);
 	buf_add_char(b, '"');
-	add_id(b, "spanId", s->at.span);
+	add_id(b, S(",\"spanId\":\""), s->at.span);
 	if (s->parent != 0)
-		add_id(b, "parentSpanId", s->parent);
+		add_id(b, S(",\"parentSpanId\":\""), s->parent);
 	buf_lit(b, ",\"name\":");
 	add_text(b, (struct str){ s->text, s->name_n });
-	json_add_key(b, "kind");
+	buf_lit(b, ",\"kind\":");
 	buf_add_i64(b, s->kind);
-	add_time(b, "startTimeUnixNano", s->start);
-	add_time(b, "endTimeUnixNano", s->end);
+	add_time(b, S(",\"startTimeUnixNano\":\""), s->start);
+	add_time(b, S(",\"endTimeUnixNano\":\""), s->end);
 	buf_lit(b, ",\"attributes\":[");
 	for (unsigned i = 0; i < s->attrs_n; i++)
 		add_attr(b, s, &s->attrs[i]);
