@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "store/backup_priv.h"
 
+#define PART_OLD_MS 60000
+
 /* ---- what is in it --------------------------------------------------------------- */
 
 static int
@@ -152,7 +154,19 @@ backup_dir_sync(const char *dir, struct err *e)
 
 /* ---- what may go ----------------------------------------------------------------------- */
 
-/* What a process that was killed left; those who make one hold the lock. */
+/* Those who make a backup hold the lock; a log is begun without it, in less than a second. */
+static bool
+is_left(int dir, const char *name)
+{
+	struct stat st;
+
+	if (!str_ends(str_of(name), S(BACKUP_ENDING ".part")))
+		return false;
+	return !str_contains(str_of(name), S("-log-")) || (fstatat(dir, name, &st, 0) == 0 &&
+	    clock_wall_ms() - (msec)st.st_mtime * 1000 > PART_OLD_MS);
+}
+
+/* What a process that was killed left. */
 static void
 parts_sweep(const char *dir)
 {
@@ -160,7 +174,7 @@ parts_sweep(const char *dir)
 	DIR *d = opendir(dir);
 
 	while (d != NULL && (entry = readdir(d)) != NULL)
-		if (str_ends(str_of(entry->d_name), S(BACKUP_ENDING ".part")))
+		if (is_left(dirfd(d), entry->d_name))
 			unlinkat(dirfd(d), entry->d_name, 0);
 	if (d != NULL)
 		closedir(d);

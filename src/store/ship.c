@@ -523,7 +523,8 @@ ship_open(struct ship **out, const struct store_backup *o, const char *path,
 	struct ship *s;
 	struct stat st;
 	msec last, full;
-	int rc;
+	struct err why;
+	int rc = OK;
 
 	*out = NULL;
 	assert(o->every > 0 && o->full_every > 0 && o->keep_days > 0);
@@ -534,9 +535,10 @@ ship_open(struct ship **out, const struct store_backup *o, const char *path,
 		rc = err_set(e, ERR_NOTFOUND, "backup.to: there is no folder %s: make it first",
 		    s->dir);
 	else
-		rc = newest(s, &last, &full, e);
-	if (rc == OK)
 		rc = reader_open(s, e);
+	/* What is wrong in the folder is the first backup's to tell, and stops no start. */
+	if (rc == OK && newest(s, &last, &full, &why) != OK)
+		last = 0;
 	if (rc == OK) {
 		/* A log must go on from a backup; without one the last may be young enough. */
 		atomic_store(&s->last, last);

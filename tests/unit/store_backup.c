@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "store/backup_priv.h"
 #include "store/pages_priv.h"
+#include "store/ship_priv.h"
 #include "store/sqlite_priv.h"
 
 static const struct db_sql no_sql = { .n = 0 };
@@ -377,5 +378,56 @@ TEST(backup_folder_that_goes_away_stops_nobody)
 		CHECK_RC(fix_do(&f, &x, STORE_THREAD_CREATE, 1), OK);
 		store_stats(f.st, &s);
 	}
+	fix_close(&f);
+}
+
+/* Goal: when too much waits for a slow folder, the writer moves its log, and an increment
+ * takes up.  Nothing is lost by that but moments. */
+TEST(backup_log_that_is_behind_gives_way)
+{
+	struct store_thread_create x = thread_new(1), y = thread_new(2);
+	struct store_stats s;
+	struct fix f;
+
+	CHECK(mkdir("b", 0700) == 0);
+	fix_open(&f, "sqlite");
+	f.options.backup = (struct store_backup){ .to = S("b"), .every = 3600000,
+	    .full_every = 86400000, .keep_days = 1, .log = true };
+	fix_reopen(&f);
+	wait_shipped(&f);
+	CHECK_RC(fix_do(&f, &x, STORE_THREAD_CREATE, 1), OK);
+	ship_committed(f.st->ship, 1 << 24);         /* a commit that is never read */
+	CHECK(!ship_lets_move(f.st->ship, 100));
+	CHECK(ship_lets_move(f.st->ship, LIMIT_BACKUP_LAG_FRAMES));
+	do {
+		store_stats(f.st, &s);
+		poll(NULL, 0, 2);
+	} while (s.backup.made < 2);
+	CHECK_INT(s.backup.gaps, 1);
+	CHECK_INT(s.backup.failures, 0);
+	CHECK_RC(fix_do(&f, &y, STORE_THREAD_CREATE, 1), OK);
+	fix_close(&f);
+	CHECK_INT(threads_at(NEVER), 2);
+}
+
+/* Goal: a file in the folder that is none is told by backups that fail, and the server
+ * works. */
+TEST(backup_folder_with_a_wrong_file)
+{
+	struct store_thread_create x = thread_new(1);
+	struct store_stats s;
+	struct err e;
+	struct fix f;
+
+	CHECK(mkdir("b", 0700) == 0);
+	CHECK_RC(file_put("b/old.backup", S("none"), &e), OK);
+	fix_open(&f, "sqlite");
+	f.options.backup = (struct store_backup){ .to = S("b"), .every = 3600000,
+	    .full_every = 86400000, .keep_days = 1, .log = true };
+	fix_reopen(&f);
+	do
+		store_stats(f.st, &s);
+	while (s.backup.failures == 0);
+	CHECK_RC(fix_do(&f, &x, STORE_THREAD_CREATE, 1), OK);
 	fix_close(&f);
 }
