@@ -40,6 +40,7 @@
 
 #include "base/hmac.h"
 #include "base/mem.h"
+#include "store/backup_priv.h"
 #include "store/sqlite_priv.h"
 
 #define MAGIC      "CohortE1"
@@ -435,6 +436,20 @@ copy_through(const char *path, const char *from, const char *part, const char *t
 	return rc;
 }
 
+/* The name is the new file's, also after a loss of power. */
+static int
+sync_folder_of(const char *path, struct err *e)
+{
+	char folder[DB_PATH_MAX];
+	char *slash;
+
+	snprintf(folder, sizeof folder, "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash != NULL)
+		slash[slash == folder] = '\0';
+	return backup_dir_sync(slash == NULL ? "." : folder, e);
+}
+
 static int
 convert(const char *path, const char *from, const char *to, struct err *e)
 {
@@ -455,9 +470,11 @@ convert(const char *path, const char *from, const char *to, struct err *e)
 	snprintf(log, sizeof log, "%s-wal", path);
 	if (rc == OK && (unlink(log) == 0 || errno == ENOENT) && rename(part, path) != 0)
 		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	if (rc != OK)
+	if (rc != OK) {
 		unlink(part);
-	return rc;
+		return rc;
+	}
+	return sync_folder_of(path, e);
 }
 
 int
