@@ -17,6 +17,7 @@
 
 #define CRYPT_KEY    32
 #define CRYPT_LAYERS 2
+#define CRYPT_NAME   "cohort-crypt-"         /* of layers, before their number */
 #define CRYPT_SPARE  28                      /* bytes of each page: nonce and tag */
 
 /* 64 hex digits, or the same bytes in base64 with or without padding.  ERR_INVALID, with

@@ -140,7 +140,8 @@ conn_open(struct db_conn *c, const char *path, const char *layer, enum db_use us
 	if (rc != SQLITE_OK)
 		return err_set(&c->err, ERR_IO, "open %s: %s", path, h == NULL ?
 		    sqlite3_errstr(rc) : sqlite3_errmsg(h));
-	if (crypt_is_layer(layer))           /* of a new file */
+	/* Of a new file.  By name: who opens files without a key needs no OpenSSL. */
+	if (layer != NULL && strncmp(layer, CRYPT_NAME, sizeof CRYPT_NAME - 1) == 0)
 		sqlite3_file_control(h, "main", SQLITE_FCNTL_RESERVE_BYTES, &spare);
 	sqlite3_extended_result_codes(h, 1);
 	sqlite3_busy_timeout(h, BUSY_MS);

@@ -331,7 +331,7 @@ layer_make(struct crypt_keys *k, const uint8_t key[CRYPT_KEY])
 	derive(key, PLACE_NAME, 0, name);
 	memcpy(k->id, name, sizeof k->id);
 	derive(key, PLACE_SUM, 0, k->sum_key);
-	snprintf(k->name, sizeof k->name, "cohort-crypt-%d", (int)(k - layers));
+	snprintf(k->name, sizeof k->name, CRYPT_NAME "%d", (int)(k - layers));
 	k->vfs.zName = k->name;
 	k->used = true;
 	sqlite3_vfs_register(&k->vfs, 0);

@@ -166,7 +166,7 @@ const rows = [
   ["DELETE", `/messages/dead/${id}`, undefined, 404],
   ["GET", "/conversations/none", undefined, 404, "none"],
   ["GET", "/conversations/none?limit=1001", undefined, 422, "limit"],
-  ["GET", "/messages", undefined, 405],
+  ["PUT", "/messages", {}, 405],
 ];
 
 async function bytes(method, target, body, headers) {
