@@ -295,7 +295,7 @@ add_man(struct buf *b, struct str of, struct err *e)
 		return err_set(e, ERR_INVALID, "--man is of all commands, or of settings; not of \"%.*s\"",
 		    FMT(of));
 	buf_lit(b, ".TH COHORT 1 \"\" \"cohort " COHORT_VERSION "\" \"User Commands\"\n"
-	    ".nh\n.ad l\n.SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
+	    ".nh\n.ad l\n.ds AD l\n.SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
 	    ".I command\n[flags]\n.SH COMMANDS\n");
 	flags_add_man(b, &command_table);
 	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. 2: a wrong "

@@ -50,7 +50,7 @@ add_setting(struct buf *b, size_t id)
 void
 explain_add_settings_man(struct buf *b)
 {
-	buf_lit(b, ".TH COHORT.YAML 5 \"\" \"cohort " COHORT_VERSION "\" \"File Formats\"\n.nh\n.ad l\n"
+	buf_lit(b, ".TH COHORT.YAML 5 \"\" \"cohort " COHORT_VERSION "\" \"File Formats\"\n.nh\n.ad l\n.ds AD l\n"
 	    ".SH NAME\ncohort.yaml \\- settings of the Cohort agent server\n"
 	    ".SH DESCRIPTION\n"
 	    "A server reads the file cohort.yaml of the folder where it is started, or the file\n"
