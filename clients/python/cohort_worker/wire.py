@@ -251,6 +251,7 @@ class TaskWire:
         self.lease_s = lease_s
         self.lost: str | None = None
         self.on_answer = None       # called with each answer, in the calling thread
+        self.on_lost = None         # called once with the reason, in the thread that learns it
         self.last = time.monotonic()
 
     def call(self, verb: str, body: Any, patience: float | None = None) -> Any:
@@ -276,3 +277,5 @@ class TaskWire:
     def lose(self, why: str) -> None:
         if self.lost is None:
             self.lost = why
+            if self.on_lost is not None:
+                self.on_lost(why)

@@ -40,6 +40,8 @@ class Job:
         self.id: str = task["task_id"]
         self.wire = TaskWire(worker.wire, self.id, task["token"], worker.lease_s)
         self.wire.on_answer = self._answer
+        # Whichever call learns it: an event's, a store's, a beat's.
+        self.wire.on_lost = lambda why: worker.loop.call_soon_threadsafe(self.cancel, why)
         self.submit = worker.submit
         self.events: Events | None = None
         self.running: asyncio.Task | None = None
@@ -59,10 +61,6 @@ class Job:
                 f()
             if self.running is not None:
                 self.running.cancel()
-
-    def lose(self, why: str) -> None:
-        self.wire.lose(why)
-        self.cancel(why)
 
 
 class Worker:
@@ -208,8 +206,8 @@ class Worker:
     def _beat(self, job: Job) -> None:
         try:
             job.wire.call("events", {"events": []}, patience=0)
-        except LostLease as e:
-            self.loop.call_soon_threadsafe(job.lose, str(e))
+        except LostLease:
+            pass  # the job knows
         except WireError as e:
             log.debug("beat of %s: %s", job.id, e)
 
@@ -324,7 +322,7 @@ class Worker:
     async def _leave(self) -> None:
         self.stuck = bool(self.jobs)
         for job in list(self.jobs.values()):
-            job.lose("the worker leaves")
+            job.wire.lose("the worker leaves")
         if self.id is not None:
             with contextlib.suppress(WireError):
                 await self.submit(lambda: self.wire.call("POST", f"/workers/{self.id}/leave", {}, timeout=5, patience=0))

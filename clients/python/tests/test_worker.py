@@ -239,6 +239,25 @@ class Workers(unittest.TestCase):
         self.assertTrue(stopped.wait(5))
         self.assertNotIn(id, self.desk.ended)
 
+    def test_a_lost_lease_is_found_by_an_event_while_the_function_waits(self):
+        stopped, revoked = threading.Event(), threading.Event()
+
+        async def waits(state, ctx):
+            while not revoked.is_set():
+                await asyncio.sleep(0.01)
+            await ctx.emit("custom", 1)  # sent behind it
+            try:
+                await asyncio.sleep(30)
+            finally:
+                stopped.set()
+        self.serve(desk=Desk(beat_s=20), nodes={"waits": waits})
+        id = self.desk.give(kind="node", name="waits", state={})
+        self.running(id)
+        self.desk.revoke(id)
+        revoked.set()
+        self.assertTrue(stopped.wait(5))
+        self.assertNotIn(id, self.desk.ended)
+
     def test_a_server_that_forgot_the_worker(self):
         self.serve(nodes={"n": lambda: {"a": 1}})
         self.desk.workers.clear()
