@@ -126,7 +126,7 @@ class Graphs(unittest.TestCase):
         until("two to run", lambda: "two" in ran)
         until("its checkpoint", lambda: len(self.desk.saver.rows) == 2)
         self.desk.revoke(a)
-        self.serving.loop.call_soon_threadsafe(self.serving.worker.jobs[a].lose, "test")
+        self.serving.loop.call_soon_threadsafe(self.serving.worker.jobs[a].wire.lose, "test")
         b = self.run_of(again=True, attempt=2, config={"configurable": {"thread_id": T, "checkpoint_id": "chosen before"}})
         self.assertEqual(self.desk.end(b), {"status": "success"})
         self.assertEqual(ran, ["one", "two", "two"])
