@@ -123,18 +123,26 @@ struct ask {
 	void (*done)(void *ctx, const struct err *e);
 	void *ctx;
 	struct process *child;
-	struct buf said;
+	struct buf answer, why;              /* its stdout and stderr */
 	struct wheel_timer late;
 };
 
 static struct ask *asking;
 
 static void
-on_said(void *ctx, struct str bytes)
+on_answer(void *ctx, struct str bytes)
 {
 	struct ask *a = ctx;
 
-	buf_add(&a->said, str_cut(bytes, ANSWER_MAX - a->said.n));
+	buf_add(&a->answer, str_cut(bytes, ANSWER_MAX - a->answer.n));
+}
+
+static void
+on_why(void *ctx, struct str bytes)
+{
+	struct ask *a = ctx;
+
+	buf_add(&a->why, str_cut(bytes, ANSWER_MAX - a->why.n));
 }
 
 static void
@@ -142,14 +150,14 @@ ask_free(struct ask *a)
 {
 	asking = NULL;
 	shard_timer_cancel(a->shard, &a->late);
-	buf_release(&a->said);
+	buf_release(&a->answer);
+	buf_release(&a->why);
 	free(a);
 }
 
 static void
 ask_end(struct ask *a, const struct err *e)
 {
-	asking = NULL;
 	a->done(a->ctx, e);
 	ask_free(a);
 }
@@ -163,15 +171,16 @@ upgrade_forget(void)
 	ask_free(asking);
 }
 
-/* It says one line, "ok", when it would start: an older one does not know the question. */
+/* It answers "ok" when it would start; an older one does not know the question.  Warnings
+ * are no answer, and come when they come. */
 static void
 on_gone(void *ctx, const struct err *why)
 {
 	struct ask *a = ctx;
-	struct str said = str_trim(buf_str(&a->said));
+	struct str said = str_trim(buf_str(&a->why));
 	struct err e;
 
-	if (str_eq(said, S("ok")) || str_ends(said, S("\nok"))) {
+	if (str_eq(str_trim(buf_str(&a->answer)), S("ok"))) {
 		ask_end(a, NULL);
 		return;
 	}
@@ -204,8 +213,8 @@ upgrade_ask(struct shard *s, void (*done)(void *ctx, const struct err *e), void 
 	if (asking != NULL)
 		return err_set(e, ERR_BUSY, "an upgrade has begun");
 	a = mem_new(struct ask);
-	*a = (struct ask){ .shard = s, .done = done, .ctx = ctx, .said = BUF(ANSWER_MAX),
-	    .late.fire = on_late };
+	*a = (struct ask){ .shard = s, .done = done, .ctx = ctx, .answer = BUF(ANSWER_MAX),
+	    .why = BUF(ANSWER_MAX), .late.fire = on_late };
 	while (start.argv[n] != NULL)
 		n++;
 	argv = mem_zero((n + 2) * sizeof *argv);
@@ -216,11 +225,10 @@ upgrade_ask(struct shard *s, void (*done)(void *ctx, const struct err *e), void 
 		argv[i + 1] = start.argv[i];
 	rc = process_start(&a->child, s, &(struct process_options){ .argv = argv,
 	    .env = (const char *const *)start.environment }, &(struct process_hooks){
-	    .out = on_said, .err = on_said, .gone = on_gone, .ctx = a }, e);
+	    .out = on_answer, .err = on_why, .gone = on_gone, .ctx = a }, e);
 	free(argv);
 	if (rc != OK) {
-		buf_release(&a->said);
-		free(a);
+		ask_free(a);
 		return rc;
 	}
 	shard_timer_set(s, &a->late, LIMIT_UPGRADE_ASK_MS);

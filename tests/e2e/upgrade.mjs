@@ -148,8 +148,8 @@ await scenario("a kept connection is there afterwards", async () => {
   await server.stop();
 });
 
-await scenario("what runs and what waits for it go on", async () => {
-  const server = await startServer({ mock });
+await scenario("what runs and what waits for it go on, and warnings are no refusal", async () => {
+  const server = await startServer({ mock, env: { COHORT_MISSPELT: "1" } });
   const thread = (await call(server, "POST", "/threads", {})).json.thread_id;
   const run = (await call(server, "POST", `/threads/${thread}/runs`, { assistant_id: "agent", input })).json;
   const next = (await call(server, "POST", `/threads/${thread}/runs`, { assistant_id: "agent", input, multitask_strategy: "enqueue" })).json;
@@ -165,7 +165,7 @@ await scenario("what runs and what waits for it go on", async () => {
 await scenario("a new program that would not start is refused, with its reason", async () => {
   const dir = scratch(), agents = path.join(dir, "agents");
   mkdirSync(agents);
-  const server = await startServer({ mock, dir, args: ["--agents", agents, "--auth-policy", path.join(dir, "policy.json")].slice(0, 2) });
+  const server = await startServer({ mock, dir, args: ["--agents", agents] });
   writeFileSync(path.join(dir, "cohort.yaml"), "prot: 2024\n");
   server.child.kill("SIGUSR2");
   await until(() => server.log.includes("upgrade_refused"), "the refusal");
