@@ -511,9 +511,8 @@ node_drain(struct node *n)
 size_t
 node_hand_over(struct node *n, int *fds, size_t max)
 {
-	size_t got = http_server_sockets(n->http, fds, max);
+	size_t got = http_server_hand_over(n->http, LIMIT_UPGRADE_DRAIN_MS, fds, max);
 
-	http_server_hand_over(n->http, LIMIT_UPGRADE_DRAIN_MS);
 	node_drain(n);
 	return got;
 }

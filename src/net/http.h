@@ -132,10 +132,11 @@ int  http_server_open(struct http_server **out, const struct http_options *o, st
 /* Of one address and no inherited sockets. */
 int  http_server_new(struct http_server **out, struct str host, uint16_t port,
     const struct http_hooks *hooks, struct err *e);
-/* Duplicates of all sockets that listen (close-on-exec), the caller's, for the process after
- * this one; how many.  Any thread, until the first shard drains.  The names of Unix sockets stay
- * when the server is freed. */
-size_t http_server_sockets(struct http_server *hs, int *fds, size_t max);
+/* Another process goes on: duplicates of all sockets that listen (close-on-exec), the caller's;
+ * how many.  Any thread, before the first shard drains.  A drain takes at_most then, and leaves
+ * open the connections that are idle by its end, if they are sockets without TLS.  The names of
+ * Unix sockets stay when the server is freed. */
+size_t http_server_hand_over(struct http_server *hs, msec at_most, int *fds, size_t max);
 /* For a server made without hooks (NULL); before the first attach. */
 void http_server_hook(struct http_server *hs, const struct http_hooks *hooks);
 uint16_t http_server_port(const struct http_server *hs);       /* of the first address */
@@ -144,16 +145,11 @@ uint16_t http_server_port_at(const struct http_server *hs, size_t nth);
 /* On the shard's thread (post it). */
 int  http_server_attach(struct http_server *hs, struct shard *s, struct err *e);
 /* Stops accepting, closes idle connections, lets open answers end for up to
- * LIMIT_HTTP_DRAIN_MS, or what http_server_hurry says, then closes.  done runs on each
- * shard when it is empty. */
+ * LIMIT_HTTP_DRAIN_MS, then closes.  done runs on each shard when it is empty. */
 void http_server_drain(struct http_server *hs, struct shard *s,
     void (*done)(void *ctx), void *ctx);
-/* Before the first drains: another process goes on.  Connections that are kept and idle, or
- * become so within at_most, stay open, if they are sockets without TLS; the others are cut
- * then. */
-void http_server_hand_over(struct http_server *hs, msec at_most);
-/* After all drained: those connections (close-on-exec), the caller's; how many.  More than max
- * are closed. */
+/* After all drained: the connections that were left open (close-on-exec), the caller's; how
+ * many.  More than max are closed. */
 size_t http_server_connections(struct http_server *hs, int *fds, size_t max);
 void http_server_free(struct http_server *hs);           /* after all drained */
 size_t http_server_conns(const struct http_server *hs);

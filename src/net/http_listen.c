@@ -453,7 +453,7 @@ http_listen_take(struct http_listener *l, struct err *e)
 }
 
 static void
-hand_over(int *fds, size_t *n, size_t max, int fd)
+add_copy(int *fds, size_t *n, size_t max, int fd)
 {
 	int copy = fd < 0 || *n == max ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
@@ -462,19 +462,20 @@ hand_over(int *fds, size_t *n, size_t max, int fd)
 }
 
 size_t
-http_server_sockets(struct http_server *hs, int *fds, size_t max)
+http_server_hand_over(struct http_server *hs, msec at_most, int *fds, size_t max)
 {
 	size_t n = 0;
 
 	pthread_mutex_lock(&hs->lock);
-	hs->handed_over = true;
+	hs->hands_over = true;
+	hs->limits.drain = at_most;
 	for (size_t i = 0; i < hs->at_n; i++)
 		for (size_t k = 0; k < hs->at[i].ready_n; k++)
-			hand_over(fds, &n, max, hs->at[i].ready[k]);
+			add_copy(fds, &n, max, hs->at[i].ready[k]);
 	for (const struct http_listener *l = hs->listeners; l != NULL; l = l->next)
 		for (size_t i = 0; i < l->doors_n; i++)
 			if (!l->doors[i]->at->shared)
-				hand_over(fds, &n, max, l->doors[i]->fd);
+				add_copy(fds, &n, max, l->doors[i]->fd);
 	pthread_mutex_unlock(&hs->lock);
 	return n;
 }
@@ -487,7 +488,7 @@ http_listen_close(struct http_server *hs)
 	for (size_t i = 0; i < hs->at_n; i++) {
 		struct http_address *at = &hs->at[i];
 
-		if (!hs->handed_over)
+		if (!hs->hands_over)
 			remove_name(at);
 		at->made_ino = 0;
 		for (size_t k = 0; k < at->ready_n; k++)

@@ -541,8 +541,7 @@ struct http_server {
 	size_t at_n;
 	unsigned shards;                     /* that will attach */
 	unsigned attached;
-	bool handed_over;                    /* names of Unix sockets stay */
-	bool hands_over;                     /* so do idle connections */
+	bool hands_over;                     /* to another process */
 	int *given;                          /* connections: of the process before, until */
 	size_t given_n, given_cap;           /* shards attach; at the end, for the next one */
 	size_t given_part;                   /* of them, that one shard takes */

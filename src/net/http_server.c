@@ -652,13 +652,6 @@ http_server_drain(struct http_server *hs, struct shard *s,
 		check_drained(l);
 }
 
-void
-http_server_hand_over(struct http_server *hs, msec at_most)
-{
-	hs->hands_over = true;
-	hs->limits.drain = at_most;
-}
-
 size_t
 http_server_connections(struct http_server *hs, int *fds, size_t max)
 {

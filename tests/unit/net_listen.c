@@ -123,29 +123,47 @@ TEST(listen_refuses_a_path_that_is_too_long)
 	    .shards = 1 }, &e), ERR_INVALID);
 }
 
+static void
+wait_for_conns(const struct serve *s, size_t n)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (http_server_conns(s->hs) < n)
+		nanosleep(&pause, NULL);
+}
+
 /* A client that has connected, and nobody has accepted, is served by the server that comes
- * after; so the queue was handed over and not only the address. */
+ * after; so the queue was handed over and not only the address.  So is one that was accepted and
+ * has said nothing. */
 static void
 hand_over(unsigned before, unsigned after)
 {
 	struct http_listen at[] = { here, { .path = S("s") } };
 	struct http_options o = { .at = at, .at_n = COUNT(at), .shards = before };
 	struct serve *s = serve_with(before, &o);
-	int fds[16], waiting[20];
+	int fds[48], kept[9], waiting[20];
 	uint16_t port;
 
 	serve_run(s);
 	port = http_server_port(s->hs);
+	for (size_t i = 0; i < COUNT(kept); i++)
+		kept[i] = i % 2 == 0 ? dial_port(port) : dial_path("s");
+	wait_for_conns(s, COUNT(kept));
 	o.inherited = fds;
-	o.inherited_n = http_server_sockets(s->hs, fds, COUNT(fds));
+	o.inherited_n = http_server_hand_over(s->hs, 10, fds, COUNT(fds));
 	CHECK_INT(o.inherited_n, before + 1);
-	serve_stop(s);
+	serve_drain(s);
+	CHECK_INT(http_server_connections(s->hs, fds + o.inherited_n, 20), COUNT(kept));
+	o.inherited_n += COUNT(kept);
+	serve_free(s);
 	for (size_t i = 0; i < COUNT(waiting); i++)
 		waiting[i] = i % 2 == 0 ? dial_port(port) : dial_path("s");
 	at[0].port = port;
 	o.shards = after;
 	s = serve_with(after, &o);
 	serve_run(s);
+	for (size_t i = 0; i < COUNT(kept); i++)
+		CHECK(greets(kept[i]));
 	for (size_t i = 0; i < COUNT(waiting); i++)
 		CHECK(greets(waiting[i]));
 	for (int i = 0; i < 20; i++)

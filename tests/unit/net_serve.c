@@ -261,11 +261,23 @@ serve_start(unsigned shards)
 }
 
 void
-serve_stop(struct serve *s)
+serve_drain(struct serve *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		call(s, i, call_drain, NULL);
 	CHECK_INT(http_server_conns(s->hs), 0);
+}
+
+void
+serve_stop(struct serve *s)
+{
+	serve_drain(s);
+	serve_free(s);
+}
+
+void
+serve_free(struct serve *s)
+{
 	for (unsigned i = 0; i < s->n; i++) {
 		shard_stop(s->shards[i]);
 		shard_join(s->shards[i]);

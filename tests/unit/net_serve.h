@@ -34,7 +34,9 @@ struct serve *serve_new(unsigned shards);    /* not yet attached: tune it */
 struct serve *serve_with(unsigned shards, const struct http_options *o); /* the same */
 void serve_run(struct serve *s);
 struct serve *serve_start(unsigned shards);  /* both */
-void serve_stop(struct serve *s);            /* drains; everything is freed */
+void serve_drain(struct serve *s);
+void serve_free(struct serve *s);            /* that was drained */
+void serve_stop(struct serve *s);            /* both */
 void serve_tell(struct serve *s, char event);
 void serve_wait(struct serve *s, char event);    /* others before it are lost */
 /* Runs fn on a shard and waits for its end. */
