@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "main/cmd.h"
 #include "main/doctor.h"
+#include "workcli/cmd.h"
 #include "net/client.h"
 
 extern char **environ;
@@ -28,15 +29,13 @@ void
 doctor_find(struct doctor *d, enum doctor_level level, const char *area, const char *why,
     const char *todo, const char *format, ...)
 {
-	struct buf what = BUF(4 * KB);
+	struct buf said = BUF(4 * KB), what = BUF(4 * KB);
 	va_list ap;
 
 	va_start(ap, format);
-	buf_add_vfmt(&what, format, ap);
+	buf_add_vfmt(&said, format, ap);
 	va_end(ap);
-	for (size_t i = 0; i < what.n; i++)  /* it goes to a terminal */
-		if ((unsigned char)what.p[i] < ' ')
-			what.p[i] = ' ';
+	cli_add_line(&what, buf_str(&said));
 	d->count[level]++;
 	if (d->json)
 		json_add_fmt(&d->out, ",{'level':%s,'area':%s,'what':%.*s,'why':%s,'do':%s}",
@@ -48,6 +47,7 @@ doctor_find(struct doctor *d, enum doctor_level level, const char *area, const c
 		buf_add_fmt(&d->out, "                  %s\n", why);
 	if (!d->json && todo[0] != '\0')
 		buf_add_fmt(&d->out, "                  do: %s\n", todo);
+	buf_release(&said);
 	buf_release(&what);
 }
 

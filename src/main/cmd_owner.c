@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,11 +99,8 @@ put_pages(struct out *o, const char *kind, struct str path, const char *body, co
 static struct str
 path_with(struct out *o, struct buf *b, const char *before, struct str id, const char *behind)
 {
-	char *text = remote_escape(o->r, id);
-
 	buf_clear(b);
-	buf_add_fmt(b, "%s%s%s", before, text, behind);
-	free(text);
+	remote_add_path(o->r, b, before, id, behind);
 	return buf_str(b);
 }
 
@@ -175,16 +171,14 @@ put_item(struct out *o, struct str id, struct str project)
 {
 	struct buf path = BUF(LIMIT_HTTP_URL_BYTES);
 	struct val v = VAL_UNDEF;
-	char *text = remote_escape(o->r, project);
 	int rc;
 
-	path_with(o, &path, "/work/items/", id, "?project=");
-	buf_add(&path, str_of(text));
+	path_with(o, &path, "/work/items/", id, "");
+	remote_add_parameter(o->r, &path, '?', "project", project);
 	rc = remote_value(o->r, "GET", buf_str(&path), STR_NONE, &v, o->e);
 	if (rc == OK)
 		rc = put(o, "work", v);
 	val_drop(v);
-	free(text);
 	buf_release(&path);
 	return rc;
 }

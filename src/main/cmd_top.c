@@ -19,6 +19,7 @@
 #include "main/cmd.h"
 #include "main/entry_line.h"
 #include "main/mail_remote.h"
+#include "workcli/cmd.h"
 
 #define ASK_NS      (10 * (nsec)NS_PER_S)
 #define NODES_MAX   64
@@ -115,16 +116,24 @@ node_read(struct node *n, struct err *e)
 	return rc;
 }
 
+/* It goes to a terminal. */
+static void
+name_node(struct node *n, struct str name)
+{
+	struct buf b = BUF(sizeof n->name - 1);
+
+	cli_add_line(&b, str_cut(name, sizeof n->name - 1));
+	snprintf(n->name, sizeof n->name, "%.*s", FMT(buf_str(&b)));
+	buf_release(&b);
+}
+
 static void
 node_add(struct top *t, struct str name, struct remote *r, bool mine)
 {
 	struct node *n = &t->nodes[t->nodes_n++];
 
 	*n = (struct node){ .r = r, .mine = mine };
-	snprintf(n->name, sizeof n->name, "%.*s", FMT(name));
-	for (char *c = n->name; *c != '\0'; c++)     /* it goes to a terminal */
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	name_node(n, name);
 }
 
 /* The server that is asked comes first; the others by the addresses that they have given. */
@@ -145,7 +154,7 @@ find_nodes(struct top *t)
 		if (!str_eq(entry_text(one, "state"), S("live")))
 			continue;
 		if (val_equal(val_get(one, S("here")), val_bool(true)))
-			snprintf(t->nodes[0].name, sizeof t->nodes[0].name, "%.*s", FMT(name));
+			name_node(&t->nodes[0], name);
 		else if (address.n > 0 && remote_open(&r, address, ANSWER_MAX, &e) == OK)
 			node_add(t, name, r, true);
 	}

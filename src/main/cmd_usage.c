@@ -5,12 +5,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/limits.h"
 #include "main/cmd.h"
 #include "main/entry_line.h"
 #include "main/mail_remote.h"
+#include "workcli/cmd.h"
 
 const struct flag cmd_usage_flags[] = {
 	{ "owner", .kind = FLAG_TEXT, .value = "LIST", .help = "of these owners, with commas "
@@ -56,14 +56,6 @@ add_field(struct buf *b, struct str s)
 	buf_add_char(b, '"');
 }
 
-/* It goes to a terminal. */
-static void
-add_shown(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_add_char(b, (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f ? '?' : s.p[i]);
-}
-
 static void
 print_head(const struct report *x)
 {
@@ -102,10 +94,10 @@ print_row(const struct report *x, struct val row)
 	}
 	if (x->form == TABLE) {
 		buf_lit(&b, "  ");
-		add_shown(&b, name);
+		cli_add_line(&b, name);
 		if (x->owner.n > 0)
 			buf_lit(&b, " ");
-		add_shown(&b, x->owner);
+		cli_add_line(&b, x->owner);
 	}
 	printf("%.*s%s\n", FMT(buf_str(&b)), x->form == JSON ? "}" : "");
 	buf_release(&b);
@@ -113,18 +105,6 @@ print_row(const struct report *x, struct val row)
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
-
-static void
-add_parameter(struct buf *b, const struct remote *r, const char *name, struct str value)
-{
-	char *text;
-
-	if (value.n == 0)
-		return;
-	text = remote_escape(r, value);
-	buf_add_fmt(b, "&%s=%s", name, text);
-	free(text);
-}
 
 static int
 of_owner(const struct report *x, struct err *e)
@@ -140,10 +120,10 @@ of_owner(const struct report *x, struct err *e)
 		buf_add_fmt(&path, "/usage?limit=%d&offset=%lld", LIMIT_PAGE_ROWS,
 		    (long long)offset);
 		if (x->key != NULL)
-			add_parameter(&path, x->r, "group_by", x->by);
-		add_parameter(&path, x->r, "from", x->from);
-		add_parameter(&path, x->r, "to", x->to);
-		add_parameter(&path, x->r, "owner", x->owner);
+			remote_add_parameter(x->r, &path, '&', "group_by", x->by);
+		remote_add_parameter(x->r, &path, '&', "from", x->from);
+		remote_add_parameter(x->r, &path, '&', "to", x->to);
+		remote_add_parameter(x->r, &path, '&', "owner", x->owner);
 		rc = remote_value(x->r, "GET", buf_str(&path), STR_NONE, &page, e);
 		groups = val_get(page, S("groups"));
 		n = rc == OK ? val_count(groups) : 0;

@@ -152,17 +152,10 @@ add_parameters(struct buf *b, const struct remote *r, const struct flag_line *l)
 {
 	char mark = '?';
 
-	for (size_t i = 0; i < COUNT(parameters); i++) {
-		struct str value = line_text(l, parameters[i].flag);
-		char *text;
-
-		if (value.n == 0)
-			continue;
-		text = remote_escape(r, value);
-		buf_add_fmt(b, "%c%s=%s", mark, parameters[i].name, text);
-		free(text);
-		mark = '&';
-	}
+	for (size_t i = 0; i < COUNT(parameters); i++)
+		if (remote_add_parameter(r, b, mark, parameters[i].name,
+		    line_text(l, parameters[i].flag)))
+			mark = '&';
 }
 
 static int

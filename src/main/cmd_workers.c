@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -106,10 +105,7 @@ static struct str
 path_of(struct buf *b, const struct remote *r, const struct flag_line *l, const char *before,
     const char *behind)
 {
-	char *id = remote_escape(r, l->operand[0]);
-
-	buf_add_fmt(b, "%s%s%s", before, id, behind);
-	free(id);
+	remote_add_path(r, b, before, l->operand[0], behind);
 	return buf_str(b);
 }
 
@@ -147,20 +143,6 @@ forget(struct remote *r, const struct flag_line *l, struct err *e)
 	return rc;
 }
 
-static void
-add_parameter(struct buf *b, const struct remote *r, const struct flag_line *l,
-    const char *flag, const char *name)
-{
-	struct str s = line_text(l, flag);
-	char *text;
-
-	if (s.n == 0)
-		return;
-	text = remote_escape(r, s);
-	buf_add_fmt(b, "&%s=%s", name, text);
-	free(text);
-}
-
 static int
 attempts(struct remote *r, const struct flag_line *l, struct err *e)
 {
@@ -168,9 +150,9 @@ attempts(struct remote *r, const struct flag_line *l, struct err *e)
 	int rc;
 
 	buf_add_fmt(&b, "/workers/log?limit=%.*s", FMT(line_text(l, "limit")));
-	add_parameter(&b, r, l, "name", "name");
-	add_parameter(&b, r, l, "run", "run_id");
-	add_parameter(&b, r, l, "worker", "worker_id");
+	remote_add_parameter(r, &b, '&', "name", line_text(l, "name"));
+	remote_add_parameter(r, &b, '&', "run_id", line_text(l, "run"));
+	remote_add_parameter(r, &b, '&', "worker_id", line_text(l, "worker"));
 	rc = print_list(r, l, buf_str(&b), print_attempt, e);
 	buf_release(&b);
 	return rc;

@@ -121,6 +121,30 @@ remote_escape(const struct remote *r, struct str s)
 	return out;
 }
 
+bool
+remote_add_parameter(const struct remote *r, struct buf *b, char mark, const char *name,
+    struct str value)
+{
+	char *text;
+
+	if (value.n == 0)
+		return false;
+	text = remote_escape(r, value);
+	buf_add_fmt(b, "%c%s=%s", mark, name, text);
+	free(text);
+	return true;
+}
+
+void
+remote_add_path(const struct remote *r, struct buf *b, const char *before, struct str id,
+    const char *behind)
+{
+	char *text = remote_escape(r, id);
+
+	buf_add_fmt(b, "%s%s%s", before, text, behind);
+	free(text);
+}
+
 /* ---- asking ------------------------------------------------------------------- */
 
 static int

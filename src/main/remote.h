@@ -35,6 +35,12 @@ void remote_set_type(struct remote *r, const char *type);
 void remote_set_token(struct remote *r, struct str token);
 struct str remote_url(const struct remote *r);
 char *remote_escape(const struct remote *r, struct str s);   /* for a query; free() it */
+/* MARK NAME=VALUE, escaped; nothing for an empty value. */
+bool remote_add_parameter(const struct remote *r, struct buf *b, char mark, const char *name,
+    struct str value);                       /* was it added? */
+/* BEFORE ID BEHIND, escaped. */
+void remote_add_path(const struct remote *r, struct buf *b, const char *before, struct str id,
+    const char *behind);
 
 /* body empty: none.  timeout 0: none.  OK: *status and the answer, which is borrowed
  * until the next call.  Else the connection failed, and e names the URL. */
