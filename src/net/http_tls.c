@@ -13,8 +13,8 @@
  * account_tls, more while it shakes hands; when there is no room, the oldest of those
  * that do goes.
  *
- * A write that the socket did not take is repeated with the same bytes in front, for it may be
- * half a record: they stay first in the connection's queue.
+ * A write that the socket did not take is repeated with the same bytes in front, as half a
+ * record may be out: they stay first in the connection's queue.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -239,7 +239,7 @@ read_v1_line(struct str line, struct proxy_hop *client, const char **why)
 	struct proxy_hop server;
 	size_t n = 0;
 
-	*why = "a line of the PROXY protocol that is none";
+	*why = "a PROXY line that cannot be read";
 	while (str_next(&line, ' ', &part)) {
 		if (n == COUNT(word))
 			return PROXY_BAD;

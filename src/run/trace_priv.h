@@ -66,7 +66,7 @@ void task_trace_begin(struct job_task *t);
 /* It is over.  type: empty, or why it failed. */
 void task_trace_end(struct job_task *t, struct str type, struct str message);
 void task_trace_release(struct job_task *t);
-/* The task's span, for what goes out; "" without a tracer.  tool: of the call of a tool by
+/* The task's span, for what goes out; "" without a tracer.  tool: of a tool call by
  * this name, if there is one. */
 struct str task_trace_parent(struct job_task *t, struct str tool,
     char out[TRACE_PARENT_SIZE + 1]);

@@ -25,7 +25,7 @@ struct migration {
 	struct migration_part part[MIGRATION_PARTS];
 	int n;
 	bool due;                            /* some part has steps to come */
-	bool copies;                         /* the file is copied first, for it has data */
+	bool copies;                         /* the file is copied first: it has data */
 	int64_t bytes, room;                 /* of that copy; free on the file's disk */
 };
 

@@ -346,7 +346,7 @@ batch_run(struct batch *b)
 
 /* ---- between batches ----------------------------------------------------- */
 
-/* False: not yet, for it is being shipped. */
+/* False: some of it is not shipped yet. */
 static bool
 log_move(struct store *st)
 {

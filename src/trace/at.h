@@ -22,7 +22,7 @@ struct trace_at {
 
 /* A header `traceparent` of any version; false: it is none, or its ids are zero. */
 bool trace_at_parse(struct str s, struct trace_at *out);
-/* The same as version 00; nothing for a place that is none. */
+/* The same as version 00; nothing for a place of zeros. */
 void trace_at_write(char out[TRACE_PARENT_SIZE + 1], const struct trace_at *at);
 void trace_at_add(struct buf *b, const struct trace_at *at);
 

@@ -410,7 +410,7 @@ TEST(backup_log_that_is_behind_gives_way)
 	CHECK_INT(threads_at(NEVER), 2);
 }
 
-/* Goal: a file in the folder that is none is told by backups that fail, and the server
+/* Goal: a file in the folder that is no backup is reported by backups that fail, and the server
  * works. */
 TEST(backup_folder_with_a_wrong_file)
 {
