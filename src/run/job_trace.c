@@ -39,6 +39,15 @@ named(char out[160], const char *what, struct str of)
 	return (struct str){ out, n < 0 ? 0 : (size_t)n };
 }
 
+/* A text that needs no escapes. */
+static struct str
+text_of(struct str object, struct str key)
+{
+	struct str s = scan_find(object, key);
+
+	return s.n > 2 && s.p[0] == '"' ? str_sub(s, 1, s.n - 2) : STR_NONE;
+}
+
 /* A place below the run, around which is `span`. */
 static struct trace_at
 below(const struct job *j, uint64_t span)
@@ -67,14 +76,11 @@ void
 job_trace_begin(struct job *j, struct str kwargs_json)
 {
 	const struct runs *rs = j->run->rs;
-	struct str given;
 
 	if (rs->tracer == NULL)
 		return;
-	given = scan_find(kwargs_json, S("traceparent"));
-	if (given.n > 2 && given.p[0] == '"')
-		given = str_sub(given, 1, given.n - 2);
-	tracer_begin(rs->tracer, &j->trace.at, given, &j->run->place.run_id);
+	tracer_begin(rs->tracer, &j->trace.at, text_of(kwargs_json, S("traceparent")),
+	    &j->run->place.run_id);
 	j->trace.on = true;
 	j->trace.parent = j->trace.at.span;
 	j->trace.at.span = trace_span_of(&j->run->place.run_id, S("run"), 0);
@@ -108,14 +114,6 @@ job_trace_checkpoint(struct job *j, const struct core_checkpoint *c)
 		else
 			at = &(*at)->next;
 	}
-}
-
-static struct str
-text_of(struct str object, struct str key)
-{
-	struct str s = scan_find(object, key);
-
-	return s.n > 2 && s.p[0] == '"' ? str_sub(s, 1, s.n - 2) : STR_NONE;
 }
 
 void
