@@ -227,7 +227,7 @@ read_v2(struct str h, size_t *need, struct proxy_hop *client, const char **why)
 		unmap(client->address, &client->n);
 		return PROXY_CLIENT;
 	}
-	*why = "a header of the PROXY protocol with addresses that are none of TCP";
+	*why = "a header of the PROXY protocol with addresses that are not of TCP";
 	return PROXY_BAD;
 }
 

@@ -152,6 +152,17 @@ backup_dir_sync(const char *dir, struct err *e)
 	return rc;
 }
 
+int
+backup_dir_sync_of(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[BACKUP_PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL || slash == path ? 1 :
+	    (int)(slash - path), slash == NULL ? "." : path);
+	return backup_dir_sync(folder, e);
+}
+
 /* ---- what may go ----------------------------------------------------------------------- */
 
 /* Those who make a backup hold the lock; a log is begun without it, in less than a second. */

@@ -147,6 +147,7 @@ const struct backup_item *backup_set_newest(const struct backup_set *s, msec at)
  * ERR_IO. */
 int  backup_dir_lock(const char *dir, struct err *e);
 int  backup_dir_sync(const char *dir, struct err *e);
+int  backup_dir_sync_of(const char *path, struct err *e);     /* of the folder that it is in */
 /* Removes chains of which nothing is needed for the time from `since` on. */
 int  backup_dir_prune(const char *dir, msec since, size_t *removed, struct err *e);
 

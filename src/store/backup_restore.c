@@ -277,15 +277,6 @@ files_write(struct restoring *r, struct err *e)
 
 /* ---- in its place --------------------------------------------------------------------- */
 
-static void
-folder_of(const char *path, char out[PATH_SIZE])
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(out, PATH_SIZE, "%.*s", slash == NULL ? 1 : slash == path ? 1 :
-	    (int)(slash - path), slash == NULL ? "." : path);
-}
-
 /* *fd: holds it against a server that would start; -1: there is none. */
 static int
 old_claim(const char *path, bool force, int *fd, struct err *e)
@@ -324,7 +315,6 @@ old_aside(const char *path, struct err *e)
 static int
 put_in_place(struct restoring *r, const char *path, bool force, struct err *e)
 {
-	char folder[PATH_SIZE];
 	int fd, rc = old_claim(path, force, &fd, e);
 
 	/* Also the log that a file left which is gone. */
@@ -335,8 +325,7 @@ put_in_place(struct restoring *r, const char *path, bool force, struct err *e)
 	r->out->kept = fd >= 0;
 	if (fd >= 0)
 		close(fd);
-	folder_of(path, folder);
-	return rc == OK ? backup_dir_sync(folder, e) : rc;
+	return rc == OK ? backup_dir_sync_of(path, e) : rc;
 }
 
 static int

@@ -436,20 +436,6 @@ copy_through(const char *path, const char *from, const char *part, const char *t
 	return rc;
 }
 
-/* The name is the new file's, also after a loss of power. */
-static int
-sync_folder_of(const char *path, struct err *e)
-{
-	char folder[DB_PATH_MAX];
-	char *slash;
-
-	snprintf(folder, sizeof folder, "%s", path);
-	slash = strrchr(folder, '/');
-	if (slash != NULL)
-		slash[slash == folder] = '\0';
-	return backup_dir_sync(slash == NULL ? "." : folder, e);
-}
-
 static int
 convert(const char *path, const char *from, const char *to, struct err *e)
 {
@@ -474,7 +460,7 @@ convert(const char *path, const char *from, const char *to, struct err *e)
 		unlink(part);
 		return rc;
 	}
-	return sync_folder_of(path, e);
+	return backup_dir_sync_of(path, e);  /* the name is the new file's for good */
 }
 
 int
