@@ -25,6 +25,8 @@ int command_run(size_t i, int argc, char **argv);
 
 /* Prints `cohort COMMAND: text` and the hint to help; returns EXIT_USAGE. */
 int command_usage_error(const char *command, const struct err *e);
+/* Takes a flag without a value out of the words, which others read then; was it there? */
+bool command_take_flag(int *argc, char **argv, const char *flag);
 
 /* The file layer (store/crypt.h) of the key that a variable of the environment has, or names;
  * *layer NULL: it is not set. */

@@ -68,19 +68,6 @@ look(struct doctor *d)
 		doctor_net(d);
 }
 
-static bool
-take_flag(int *argc, char **argv, const char *flag)
-{
-	for (int i = 0; i < *argc; i++) {
-		if (strcmp(argv[i], flag) != 0)
-			continue;
-		memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof *argv);
-		--*argc;
-		return true;
-	}
-	return false;
-}
-
 int
 cmd_doctor(const struct flag_command *cmd, int argc, char **argv)
 {
@@ -93,8 +80,8 @@ cmd_doctor(const struct flag_command *cmd, int argc, char **argv)
 	(void)cmd;
 	for (int i = 0; i < argc; i++)
 		own[i] = argv[i];
-	d.json = take_flag(&argc, own, "--json");
-	d.offline = take_flag(&argc, own, "--offline");
+	d.json = command_take_flag(&argc, own, "--json");
+	d.offline = command_take_flag(&argc, own, "--offline");
 	d.config = &c;
 	rc = config_load(&c, argc, own, environ, &e);
 	if (rc == OK && client_global_init(&e) == OK)

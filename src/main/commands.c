@@ -266,6 +266,19 @@ command_run(size_t i, int argc, char **argv)
 	return 0;
 }
 
+bool
+command_take_flag(int *argc, char **argv, const char *flag)
+{
+	for (int i = 0; i < *argc; i++) {
+		if (strcmp(argv[i], flag) != 0)
+			continue;
+		memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof *argv);
+		--*argc;
+		return true;
+	}
+	return false;
+}
+
 int
 command_usage_error(const char *command, const struct err *e)
 {

@@ -334,23 +334,6 @@ const struct flag cmd_serve_flags[] = {
 	{ NULL }
 };
 
-/* Takes the flag out of the words. */
-static bool
-is_check(int *argc, char **argv)
-{
-	int n = 0;
-	bool found = false;
-
-	for (int i = 0; i < *argc; i++) {
-		if (!found && strcmp(argv[i], "--check") == 0)
-			found = true;
-		else
-			argv[n++] = argv[i];
-	}
-	*argc = n;
-	return found;
-}
-
 static int
 serve_check(const struct flag_command *cmd, struct config *c)
 {
@@ -380,7 +363,7 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 	static const struct serve_with alone = { .upgrades = true };
 	struct config c = { 0 };
 	struct err e = { 0 };
-	bool check = is_check(&argc, argv);
+	bool check = command_take_flag(&argc, argv, "--check");
 	int code;
 
 	/* Before libuv's pool wakes up: two threads do for files and names. */
