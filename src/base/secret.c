@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 #define ENV        S("env:")
 #define FILE_AT    S("file:")
@@ -176,19 +177,6 @@ find_password(struct str s, size_t start, size_t *from, size_t *to)
 	return false;
 }
 
-static void
-add_escaped(struct buf *b, struct str s)
-{
-	static const char plain[] = "-._~0123456789abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	for (size_t i = 0; i < s.n; i++)
-		if (memchr(plain, s.p[i], sizeof plain - 1) != NULL)
-			buf_add_char(b, s.p[i]);
-		else
-			buf_add_fmt(b, "%%%02X", (unsigned char)s.p[i]);
-}
-
 bool
 secret_is_named(struct str text)
 {
@@ -211,7 +199,7 @@ secret_add(struct buf *out, struct str text, char **env, struct err *e)
 	while (rc == OK && find_password(text, done, &from, &to)) {
 		rc = add_named(&one, str_sub(text, from, to - from), env, e);
 		buf_add(out, str_sub(text, done, from - done));
-		add_escaped(out, buf_str(&one));
+		url_add_escaped(out, buf_str(&one));
 		buf_clear(&one);
 		done = to;
 	}

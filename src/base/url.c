@@ -127,3 +127,16 @@ url_has_secret(struct str text)
 	buf_release(&b);
 	return other;
 }
+
+void
+url_add_escaped(struct buf *b, struct str s)
+{
+	static const char unreserved[] = "-._~0123456789abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (memchr(unreserved, s.p[i], sizeof unreserved - 1) != NULL)
+			buf_add_char(b, s.p[i]);
+		else
+			buf_add_fmt(b, "%%%02X", (unsigned char)s.p[i]);
+}

@@ -14,5 +14,7 @@
  * never less. */
 void url_add_shown(struct buf *b, struct str text);
 bool url_has_secret(struct str text);
+/* Percent-encoded, but for unreserved characters (RFC 3986, section 2.3). */
+void url_add_escaped(struct buf *b, struct str s);
 
 #endif

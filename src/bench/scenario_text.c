@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/url.h"
 
 #define OPEN "${"
 
@@ -91,24 +92,6 @@ text_parse(struct text *out, struct str s, bool json, struct arena *a,
 
 /* ---- writing -------------------------------------------------------------- */
 
-static bool
-is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("-._~", c) != NULL);
-}
-
-static void
-add_escaped_path(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (is_unreserved(s.p[i]))
-			buf_add_char(out, s.p[i]);
-		else
-			buf_add_fmt(out, "%%%02X", (unsigned char)s.p[i]);
-	}
-}
-
 /* A line end in a captured text would begin a header of its own. */
 static void
 add_header(struct buf *out, struct str s)
@@ -125,7 +108,7 @@ add_value(const struct piece *p, enum text_place place, const struct slot_value 
 	struct str s = buf_str(&v->text);
 
 	if (place == TEXT_PATH)
-		add_escaped_path(out, s);
+		url_add_escaped(out, s);
 	else if (place == TEXT_HEADER)
 		add_header(out, s);
 	else if (place == TEXT_JSON && p->value && !v->json)
