@@ -276,7 +276,8 @@ worker_drain_guests(struct worker *w)
 static void
 worker_drain_trace(struct worker *w)
 {
-	tracer_drain(w->tracer, worker_drained, w);
+	tracer_drain(w->tracer, w->node->hands_over ? LIMIT_UPGRADE_DRAIN_MS :
+	    LIMIT_TRACE_DRAIN_MS, worker_drained, w);
 }
 
 /* Nothing of runs is written any more: other nodes may have them. */
@@ -513,6 +514,7 @@ node_hand_over(struct node *n, int *fds, size_t max)
 {
 	size_t got = http_server_hand_over(n->http, LIMIT_UPGRADE_DRAIN_MS, fds, max);
 
+	n->hands_over = true;
 	node_drain(n);
 	return got;
 }

@@ -91,6 +91,7 @@ struct node {
 	_Atomic unsigned left;               /* shards that have not finished it */
 	struct shard_job next;               /* on shard 0 when all have */
 	bool draining;
+	bool hands_over;                     /* to another process, so it drains at once */
 	pthread_mutex_t lock;                /* of rc and err */
 	int rc;
 	struct err err;

@@ -202,7 +202,7 @@ tracer_new(struct tracing *of, struct shard *s, struct client *c)
 }
 
 void
-tracer_drain(struct tracer *t, void (*done)(void *ctx), void *ctx)
+tracer_drain(struct tracer *t, msec at_most, void (*done)(void *ctx), void *ctx)
 {
 	if (t == NULL) {
 		done(ctx);
@@ -211,7 +211,7 @@ tracer_drain(struct tracer *t, void (*done)(void *ctx), void *ctx)
 	t->draining = true;
 	t->drained = done;
 	t->drained_ctx = ctx;
-	shard_timer_set(t->shard, &t->deadline, LIMIT_TRACE_DRAIN_MS);
+	shard_timer_set(t->shard, &t->deadline, at_most);
 	if (t->call == NULL && t->body.n == 0)
 		rest(t);
 }

@@ -204,16 +204,14 @@ ring_drop(struct tracer *t, size_t n)
 static bool
 put(struct trace_span *s, struct str value, uint16_t *at, uint16_t *n)
 {
-	size_t room = SPAN_TEXT - s->text_n, len = value.n < room ? value.n : room;
+	struct str fits = str_cut(value, SPAN_TEXT - s->text_n);
 
-	while (len < value.n && len > 0 && ((unsigned char)value.p[len] & 0xc0) == 0x80)
-		len--;
 	*at = (uint16_t)s->text_n;
-	*n = (uint16_t)len;
-	if (len > 0)
-		memcpy(s->text + s->text_n, value.p, len);
-	s->text_n += len;
-	return len > 0 || value.n == 0;
+	*n = (uint16_t)fits.n;
+	if (fits.n > 0)
+		memcpy(s->text + s->text_n, fits.p, fits.n);
+	s->text_n += fits.n;
+	return fits.n > 0 || value.n == 0;
 }
 
 struct trace_span *
@@ -303,21 +301,15 @@ void
 trace_content(struct trace_span *s, const char *key, struct str value)
 {
 	struct tracer *t = s != NULL ? s->tracer : NULL;
-	size_t n = value.n;
+	struct str fits = str_cut(value, LIMIT_TRACE_CONTENT_BYTES);
 
-	if (s == NULL || !t->of->content || s->contents_n == SPAN_CONTENTS || n == 0)
-		return;
-	if (n > LIMIT_TRACE_CONTENT_BYTES) {
-		n = LIMIT_TRACE_CONTENT_BYTES;
-		while (n > 0 && ((unsigned char)value.p[n] & 0xc0) == 0x80)
-			n--;
-	}
-	if (t->content + n > LIMIT_TRACE_CONTENTS_BYTES)
+	if (s == NULL || !t->of->content || s->contents_n == SPAN_CONTENTS || fits.n == 0 ||
+	    t->content + fits.n > LIMIT_TRACE_CONTENTS_BYTES)
 		return;
 	s->contents[s->contents_n].key = key;
-	s->contents[s->contents_n].text = mem_cstr(str_sub(value, 0, n));
-	s->contents[s->contents_n++].n = n;
-	t->content += n;
+	s->contents[s->contents_n].text = mem_cstr(fits);
+	s->contents[s->contents_n++].n = fits.n;
+	t->content += fits.n;
 }
 
 void

@@ -53,8 +53,8 @@ int  tracing_check_headers(struct str list, struct err *e);
 int  tracing_check_url(struct str url, struct err *e);
 
 struct tracer *tracer_new(struct tracing *t, struct shard *s, struct client *c);
-/* Sends what is there; done when it is sent, or LIMIT_TRACE_DRAIN_MS later. */
-void tracer_drain(struct tracer *t, void (*done)(void *ctx), void *ctx);
+/* Sends what is there; done when it is sent, or at_most later. */
+void tracer_drain(struct tracer *t, msec at_most, void (*done)(void *ctx), void *ctx);
 void tracer_free(struct tracer *t);          /* NULL: nothing */
 
 /* May be asked of NULL: false. */

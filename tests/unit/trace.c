@@ -148,7 +148,7 @@ on_begin(struct shard_job *job)
 		trace_content(s, "c", S("content"));
 		trace_failed(s, S("type"), S("\xc3"));
 	}
-	tracer_drain(b->tracer, on_drained, b);
+	tracer_drain(b->tracer, LIMIT_TRACE_DRAIN_MS, on_drained, b);
 }
 
 static void
