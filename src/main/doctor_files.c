@@ -14,7 +14,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "main/doctor.h"
+#include "main/options.h"
 #include "main/ways.h"
+#include "store/crypt.h"
 #include "store/db.h"
 
 #define NFS         0x6969
@@ -63,17 +65,23 @@ look_at_disk(struct doctor *d, const char *folder)
 static void
 look_at_integrity(struct doctor *d, char *path, int64_t bytes)
 {
+	struct store_options o = { 0 };
 	struct db db = { 0 };
 	struct err e = { 0 };
 	struct query q;
 	struct str said;
 
+	if (options_store(d->config, &o, &e) != OK || crypt_check(path, o.layer, &e) != OK) {
+		doctor_find(d, DOCTOR_ERROR, "store", "the server does not start with it",
+		    "give it the key that the file has (docs/operate.md)", "%s", e.text);
+		return;
+	}
 	if (bytes > CHECK_BYTES) {
 		doctor_find(d, DOCTOR_OK, "store", "", "", "%s has %lld MB; it is not read as a whole",
 		    path, (long long)(bytes / 1000000));
 		return;
 	}
-	if (db_open(&db, path, NULL, &check_sql, DB_READ, &e) != OK) {
+	if (db_open(&db, path, o.layer, &check_sql, DB_READ, &e) != OK) {
 		doctor_find(d, DOCTOR_ERROR, "store", "the server does not start with it",
 		    "is it a database of Cohort, and yours to read?", "%s: %s", path, e.text);
 		return;

@@ -50,6 +50,15 @@ await scenario("settings and files", async () => {
   bad(await doctor(["--db", db, "--host", "0.0.0.0", "--insecure"]), "warn", "auth", "insecure");
 });
 
+await scenario("an encrypted database", async () => {
+  const key = { COHORT_ENCRYPTION_KEY: "ab".repeat(32) }, sealed = scratch(), file = path.join(sealed, "cohort.db");
+  const s = await startServer({ dir: sealed, env: key });
+  check(found(await doctor(["--db", file, "--offline"], key), "store", "quick_check says ok") !== undefined, "with its key it is read");
+  bad(await doctor(["--db", file, "--offline"]), "error", "store", "is encrypted: set encryption.key");
+  bad(await doctor(["--db", file, "--offline"], { COHORT_ENCRYPTION_KEY: "cd".repeat(32) }), "error", "store", "another key");
+  await s.stop();
+});
+
 await scenario("a damaged database", async () => {
   const broken = path.join(dir, "broken.db"), bytes = readFileSync(db);
   for (let at = 4096 * 2; at + 200 < bytes.length; at += 4096) bytes.fill(0xff, at, at + 200);
