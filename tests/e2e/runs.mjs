@@ -145,15 +145,16 @@ await scenario("kill -9 around the due time: each begins once", async () => {
     made.push((await ask("POST", `/threads/${t}/runs`, run({ after_seconds: 0.2 + i * 0.05 }))).json);
   }
   const [alone] = (await ask("POST", "/runs/batch", [run({ after_seconds: 1 })])).json;
-  for (let i = 0; i < 3; i++) {
-    await until(async () => (await record(made[i * 3])).status !== "pending", "one to begin");
+  for (const i of [0, 6]) {          // a run that is cut off three times is given up
+    await until(async () => (await record(made[i])).status !== "pending", "one to begin");
     await server.stop("SIGKILL");
     server = await start(server.dir);
   }
   for (const r of made) await ended(r);
   for (const r of made) {
-    equal((await record(r)).status, "success", "it ended well");
-    const said = (await ask("GET", `/threads/${r.thread_id}/state`)).json.values.messages.map((m) => m.type);
+    const now = await record(r);
+    check(now.status === "success", "it ended well", now);
+    const said = (await ask("GET", `/threads/${r.thread_id}/state`)).json.values.messages?.map((m) => m.type);
     equal(said, ["human", "ai"], "and began once");
   }
   await until(async () => (await ask("GET", `/threads/${alone.thread_id}`)).status === 404, "one without a thread to end, and its thread with it");
