@@ -39,19 +39,9 @@ ask(struct call *c, enum access a, struct grant *out)
 static bool
 is_near(const struct http_req *r)
 {
-	ptrdiff_t colon = -1;
-	struct str host = r->peer;
-
-	if (str_eq(host, S(HTTP_PEER_UNIX)))
+	if (str_eq(r->peer, S(HTTP_PEER_UNIX)))
 		return true;
-	for (size_t i = 0; i < host.n; i++)
-		if (host.p[i] == ':')
-			colon = (ptrdiff_t)i;
-	if (colon >= 0)
-		host.n = (size_t)colon;
-	if (host.n > 2 && host.p[0] == '[')
-		host = str_sub(host, 1, host.n - 2);
-	return host_kind(host) == HOST_LOOPBACK;
+	return host_kind(host_of_peer(r->peer)) == HOST_LOOPBACK;
 }
 
 /* A worker's key opens the routes of workers and no others, which no other key opens. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "net/host.h"
 #include "trace/trace.h"
 
 struct noted {
@@ -62,7 +63,7 @@ request_trace(struct api *a, const struct http_req *r, int status, nsec took)
 		trace_text(s, "http.route", str_of(route->path));
 	trace_text(s, "url.path", r->path);
 	trace_int(s, "http.response.status_code", status);
-	trace_text(s, "client.address", r->peer);
+	trace_text(s, "client.address", host_of_peer(r->peer));
 	if (status >= 500)
 		trace_failed(s, status == 503 ? S("503") : S("500"), STR_NONE);
 }

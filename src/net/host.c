@@ -116,6 +116,18 @@ host_kind(struct str address)
 	return n == 0 ? HOST_NAME : host_kind_bytes(bytes, n);
 }
 
+struct str
+host_of_peer(struct str peer)
+{
+	size_t n = peer.n;
+
+	while (n > 0 && peer.p[n - 1] != ':')
+		n--;
+	if (n > 0)
+		peer.n = n - 1;
+	return peer.n > 2 && peer.p[0] == '[' ? str_sub(peer, 1, peer.n - 2) : peer;
+}
+
 bool
 host_is_private(struct str address)
 {

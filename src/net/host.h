@@ -40,6 +40,9 @@ enum host_kind host_kind_bytes(const uint8_t *address, size_t n);
 /* Are the first `bits` bits of address those of net?  Both in network order. */
 bool host_is_in(const uint8_t *address, const uint8_t *net, unsigned bits);
 
+/* The address of "127.0.0.1:4242" or "[::1]:4242"; what has no port whole.  Borrowed. */
+struct str host_of_peer(struct str peer);
+
 /* Not public, and no name. */
 bool host_is_private(struct str address);
 

@@ -39,7 +39,10 @@ drained(struct tracer *t)
 static void
 rest(struct tracer *t)
 {
-	buf_release(&t->body);
+	if (t->n > 0)
+		buf_clear(&t->body);         /* the next batch needs it */
+	else
+		buf_release(&t->body);
 	t->batch = 0;
 	t->tries = 0;
 	if (t->n == 0 && t->draining)
@@ -131,7 +134,6 @@ post(struct tracer *t)
 	assert(t->call == NULL);
 	shard_timer_cancel(t->shard, &t->timer);
 	if (t->body.n == 0) {
-		t->body = BUF(16 * (size_t)LIMIT_TRACE_BATCH_BYTES);
 		otlp_write(&t->body, t, &t->batch);
 		ring_drop(t, t->batch);
 		if (t->body.failed) {
@@ -197,6 +199,7 @@ tracer_new(struct tracing *of, struct shard *s, struct client *c)
 	t->job.run = on_full;
 	t->timer.fire = on_timer;
 	t->deadline.fire = on_deadline;
+	t->body = BUF(16 * (size_t)LIMIT_TRACE_BATCH_BYTES);
 	t->answer = BUF(LIMIT_TRACE_ANSWER_BYTES);
 	return t;
 }

@@ -195,8 +195,9 @@ ring_drop(struct tracer *t, size_t n)
 			free(s->contents[k].text);
 		}
 	}
-	t->first = (t->first + n) % LIMIT_TRACE_SPANS;
 	t->n -= n;
+	/* An empty ring begins anew: what was in the cache is used again. */
+	t->first = t->n > 0 ? (t->first + n) % LIMIT_TRACE_SPANS : 0;
 	atomic_fetch_sub_explicit(&t->of->waiting, n, memory_order_relaxed);
 }
 

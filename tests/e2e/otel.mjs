@@ -61,7 +61,7 @@ await scenario("a run below its caller, down to its calls", async () => {
   const spans = await until(() => { const l = c.spans.filter((x) => x.trace === trace); return one(l, "POST /threads/{thread_id}/runs/wait").length && one(l, "invoke_agent agent").length && l; }, "the run's spans");
   checkTree(spans, "run", [caller]);
   const [http1] = one(spans, "POST /threads/{thread_id}/runs/wait"), [agent] = one(spans, "invoke_agent agent"), [tool] = one(spans, "execute_tool current_time");
-  equal([http1.kind, http1.parent, http1.at["http.response.status_code"], http1.at["http.route"]], [2, caller, 200, "/threads/{thread_id}/runs/wait"], "the request");
+  equal([http1.kind, http1.parent, http1.at["http.response.status_code"], http1.at["http.route"], http1.at["client.address"]], [2, caller, 200, "/threads/{thread_id}/runs/wait", "127.0.0.1"], "the request");
   equal([agent.parent, agent.at["gen_ai.operation.name"], agent.at["gen_ai.conversation.id"], agent.at["session.id"], agent.at["cohort.run.status"]], [http1.id, "invoke_agent", t, t, "success"], "the run");
   check(!Object.keys(agent.at).some((k) => k.startsWith("gen_ai.usage")), "tokens are counted once: not in the run's span", agent.at);
   const models = one(spans, "chat mock").sort((a, b) => Number(a.start - b.start));

@@ -491,6 +491,14 @@ TEST(client_knows_private_addresses)
 		CHECK(!host_is_private(str_of(public[i])));
 }
 
+TEST(client_tells_the_address_of_a_peer)
+{
+	CHECK_STR(host_of_peer(S("127.0.0.1:4242")), "127.0.0.1");
+	CHECK_STR(host_of_peer(S("[fe80::1]:80")), "fe80::1");
+	CHECK_STR(host_of_peer(S("unix")), "unix");
+	CHECK_STR(host_of_peer(S("")), "");
+}
+
 /* libcurl's own resolver would make a thread for each of these. */
 TEST(client_makes_no_thread_a_name)
 {
