@@ -84,6 +84,7 @@ await scenario("by the server, with each commit", async () => {
   const shipped = async (t) => until(async () => 1000 * await metric(s, "cohort_backup_log_timestamp_seconds") > t, "the log to be shipped");
   for (let n = 0; n < 30; n++) {
     if (n % 10 === 0) { await shipped(Date.now()); if (n > 0) { await s.stop(n === 10 ? "SIGKILL" : "SIGTERM"); s = await serve(at("c.db"), args); await shipped(Date.now()); } }
+    if (n === 15) { const starts = () => s.log.split("  url ").length - 1; await until(() => starts() === 1, "its words"); s.child.kill("SIGUSR2"); await until(() => starts() === 2, "an upgrade"); }
     await make(s, n);
     const t = Date.now();
     moments.push(new Date(t).toISOString());

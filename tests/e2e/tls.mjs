@@ -89,9 +89,9 @@ certificate("wild", ["DNS:*.example.org"], ["-days", "30"], ["rsa:2048"]);
 const ca = readFileSync(pem("ca.pem"));
 
 // Speaks TLS at tlsPort, and without at port, where the health check goes.
-async function serveTls(args = localhost, more = []) {
+async function serveTls(args = localhost, more = [], ways = "") {
   const tlsPort = await freePort(), port = await freePort();
-  const s = await startProgram("serve", ["--port", String(tlsPort), "--store", "memory", "--listen", `http://127.0.0.1:${port}`, ...args, ...more], { cwd: scratch(), port, health: "/ok" });
+  const s = await startProgram("serve", ["--port", String(tlsPort), "--store", "memory", "--listen", `http://127.0.0.1:${port}${ways}`, ...args, ...more], { cwd: scratch(), port, health: "/ok" });
   return Object.assign(s, { tlsPort, ask: (options, body) => ask({ port: tlsPort, host: "localhost", ca, ...options }, body, https) });
 }
 const refused = (promise) => promise.then((r) => `answered ${r.status}`, (e) => e.code ?? e.message);
@@ -116,6 +116,23 @@ const slow = scenario("a handshake byte by byte is cut", async () => {
 const silent = scenario("a silent client is cut", async () => {
   await ended(net.connect(main.tlsPort, "127.0.0.1"));
   await until(() => main.log.includes("handshake_slow"), "the log to say so");
+});
+
+await scenario("an upgrade keeps all ways", async () => {
+  const socketPath = path.join(scratch(), "up.sock"), s = await serveTls(localhost, [], `, unix:${socketPath}`);
+  const kept = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const local = (agent) => ask({ socketPath, agent });
+  equal([(await s.ask()).status, (await local(kept)).status], [200, 200], "before it");
+  const [socket] = Object.values(kept.freeSockets)[0], { ino } = statSync(socketPath), starts = () => s.log.split("  url ").length;
+  await until(() => starts() === 2, "its own words");
+  s.child.kill("SIGUSR2");
+  await until(() => starts() === 3, "the new program to serve");
+  equal([(await s.ask()).status, (await ask({ port: s.port })).status, (await local(false)).status], [200, 200, 200], "TLS, plain and Unix socket");
+  equal([(await local(kept)).status, Object.values(kept.freeSockets)[0]?.[0] === socket], [200, true], "a kept connection of the Unix socket");
+  equal(statSync(socketPath).ino, ino, "its name was there all the time");
+  kept.destroy();
+  equal((await s.stop()).code, 0, "it ends");
+  check(!existsSync(socketPath), "and its name goes with it");
 });
 
 await scenario("versions, protocols and names", async () => {
