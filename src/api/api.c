@@ -223,17 +223,24 @@ owner_interned(struct call *c)
 	return call_begin(c);
 }
 
+int
+call_operator(struct call *c, const char *what)
+{
+	return !auth_enabled(c->api->shared->o.auth) || principal_has(&c->who, S(SCOPE_ADMIN)) ?
+	    OK : err_set(&c->err, ERR_DENIED, "%s: what others have is for operators: it needs "
+	    "the scope admin", what);
+}
+
 /* An operator asks for what another owner has.  Nobody is made an owner by that. */
 static int
 other_owner(struct call *c)
 {
 	struct str subject = str_cut(param_str(c, "owner"), LIMIT_NAME_BYTES);
-	int rc;
+	int rc = call_operator(c, "owner");
 
 	c->other = subject;
-	if (auth_enabled(c->api->shared->o.auth) && !principal_has(&c->who, S(SCOPE_ADMIN)))
-		return err_set(&c->err, ERR_DENIED, "owner: what others have is for operators: "
-		    "it needs the scope admin");
+	if (rc != OK)
+		return rc;
 	rc = store_owner_find(c->api->reader, subject, &c->owner);
 	if (rc == ERR_NOTFOUND && c->route->access == OWNERS_ERASE)
 		rc = store_owner_leaving(c->api->reader, subject, &c->owner);

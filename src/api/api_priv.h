@@ -309,6 +309,8 @@ void call_leave(struct api_shared *sh, struct http_req *r);
 /* What the caller may have; NULL: as much as he likes.  As long as c lives. */
 const struct store_quota *call_quota(const struct call *c);
 int  api_quota(struct call *c);
+/* ERR_DENIED: what `what` asks for is for operators (api.c). */
+int  call_operator(struct call *c, const char *what);
 /* The owner's number is not his any more (api.c). */
 void api_owner_forget(struct api *a, struct str subject);
 int  api_owner_erase(struct call *c);

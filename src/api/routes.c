@@ -192,7 +192,7 @@ const struct route routes[] = {
 	  "threads, store-items, store-bytes, agents and crons: limit (null: none), used", 200 },
 	{ "GET", "/usage", USAGE_READ, ROUTE_READS | ROUTE_OWNER, NONE, api_usage,
 	  "What models took, of the caller", "thread_id, run_id, from, to (days), "
-	  "group_by (day, model, thread, run), limit, offset", "total, groups: calls, "
+	  "group_by (day, model, thread, run, owner), limit, offset", "total, groups: calls, "
 	  "input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost", 200 },
 	{ "GET", "/threads/{thread_id}/transcript", THREADS_READ,
 	  ROUTE_READS | ROUTE_OWNER, NONE, api_transcript,

@@ -12,7 +12,7 @@
 #define DAY_BYTES     10                     /* "2026-11-30" */
 #define DAYS_MAX      10000000
 
-static const char *const group_words[] = { "day", "model", "thread", "run", NULL };
+static const char *const group_words[] = { "day", "model", "thread", "run", "owner", NULL };
 
 /* ---- the answer -------------------------------------------------------------------- */
 
@@ -61,6 +61,9 @@ add_group(struct buf *b, enum store_usage_group group, const struct store_usage_
 	} else if (group == USAGE_BY_MODEL) {
 		json_add_key(b, "model");
 		json_add_str(b, f->u.model);
+	} else if (group == USAGE_BY_OWNER) {
+		json_add_key(b, "owner");
+		json_add_str(b, f->owner);
 	} else {
 		show_id(b, "thread_id", &f->thread);
 	}
@@ -111,6 +114,19 @@ param_day(struct call *c, const char *name, int64_t *out)
 		    "\"%.*s\"", FMT(param_shown(s)));
 }
 
+/* All owners: for operators, and all that they have. */
+static int
+all_owners(struct call *c)
+{
+	static const char *const others[] = { "thread_id", "run_id", "owner" };
+
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (param_str(c, others[i]).p != NULL)
+			fields_fail(c->in, others[i], ERR_INVALID, "with group_by=owner it has no "
+			    "meaning");
+	return call_operator(c, "group_by=owner");
+}
+
 int
 api_usage(struct call *c)
 {
@@ -126,5 +142,7 @@ api_usage(struct call *c)
 	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	param_int(c, "offset", 0, INT32_MAX, &op->offset);
 	op->group = (enum store_usage_group)(group + 1);
+	if (op->group == USAGE_BY_OWNER && all_owners(c) != OK)
+		return ERR_DENIED;
 	return call_submit(c, STORE_USAGE_GET, usage_found);
 }

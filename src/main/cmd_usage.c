@@ -1,5 +1,5 @@
 /*
- * cmd_usage.c - `cohort usage`: what models took, by owner and day, model, thread or run; as
+ * cmd_usage.c - `cohort usage`: what models took, by owner, day, model, thread or run; as
  * a table, CSV or JSON lines.
  *
  * SPDX-License-Identifier: MIT
@@ -16,7 +16,8 @@ const struct flag cmd_usage_flags[] = {
 	{ "owner", .kind = FLAG_TEXT, .value = "LIST", .help = "of these owners, with commas "
 	  "between them; needs the scope admin; else the caller's own" },
 	{ "by", .kind = FLAG_TEXT, .value = "WHAT", .fallback = "day",
-	  .help = "a line for each day, model, thread or run; total: one for all" },
+	  .help = "a line for each day, model, thread or run; owner: for each of all owners, "
+	  "needs the scope admin; total: one for all" },
 	{ "from", .kind = FLAG_TEXT, .value = "DAY", .help = "the first day (UTC), as in 2026-11-01" },
 	{ "to", .kind = FLAG_TEXT, .value = "DAY", .help = "the last one" },
 	{ "csv", .help = "comma-separated values, with a line of names" },
@@ -36,6 +37,13 @@ struct report {
 	struct str by, from, to, owner;      /* owner: of the rows at hand; empty: the caller */
 	const char *key;                     /* of a group; NULL: total */
 };
+
+/* Is the owner a column of its own?  Else the groups are owners. */
+static bool
+has_owner(const struct report *x)
+{
+	return x->key == NULL || !str_eq(x->by, S("owner"));
+}
 
 /* ---- showing ----------------------------------------------------------------------------- */
 
@@ -60,8 +68,8 @@ static void
 print_head(const struct report *x)
 {
 	if (x->form == CSV)
-		printf("owner,%s,calls,input_tokens,cached_tokens,output_tokens,"
-		    "reasoning_tokens,cost\n", x->key != NULL ? x->key : "total");
+		printf("%s%s,calls,input_tokens,cached_tokens,output_tokens,"
+		    "reasoning_tokens,cost\n", has_owner(x) ? "owner," : "", x->key != NULL ? x->key : "total");
 	else if (x->form == TABLE)
 		printf("%10s %14s %14s %14s %14s %12s  %s\n", "CALLS", "INPUT", "CACHED", "OUTPUT",
 		    "REASONING", "COST", "OF");
@@ -75,11 +83,15 @@ print_row(const struct report *x, struct val row)
 	struct buf b = BUF(64 * KB), n = BUF(64);
 
 	if (x->form == JSON) {
-		json_add_fmt(&b, "{'owner':%.*s,%s:%.*s", FMT(x->owner), x->key != NULL ? x->key :
-		    "total", FMT(name));
+		buf_add_char(&b, '{');
+		if (has_owner(x))
+			json_add_fmt(&b, "'owner':%.*s,", FMT(x->owner));
+		json_add_fmt(&b, "%s:%.*s", x->key != NULL ? x->key : "total", FMT(name));
 	} else if (x->form == CSV) {
-		add_field(&b, x->owner);
-		buf_add_char(&b, ',');
+		if (has_owner(x)) {
+			add_field(&b, x->owner);
+			buf_add_char(&b, ',');
+		}
 		add_field(&b, name);
 	}
 	for (size_t i = 0; i < COUNT(sums); i++) {
@@ -142,6 +154,7 @@ usage(struct remote *r, const struct flag_line *l, struct err *e)
 {
 	static const struct { const char *by, *key; } groups[] = { { "day", "day" },
 		{ "model", "model" }, { "thread", "thread_id" }, { "run", "run_id" },
+		{ "owner", "owner" },
 		{ "total", NULL } };
 	struct report x = { .r = r, .form = line_has(l, "csv") ? CSV : line_has(l, "json") ? JSON :
 	    TABLE, .by = line_text(l, "by"), .from = line_text(l, "from"), .to = line_text(l, "to") };
@@ -154,7 +167,7 @@ usage(struct remote *r, const struct flag_line *l, struct err *e)
 	while (i < COUNT(groups) && !str_eq(x.by, str_of(groups[i].by)))
 		i++;
 	if (i == COUNT(groups))
-		return err_set(e, ERR_METHOD, "--by: expected day, model, thread, run or total, got "
+		return err_set(e, ERR_METHOD, "--by: expected day, model, thread, run, owner or total, got "
 		    "\"%.*s\"", FMT(str_cut(x.by, 40)));
 	x.key = groups[i].key;
 	print_head(&x);

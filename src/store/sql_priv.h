@@ -68,6 +68,7 @@
 #define USAGE_SUMS "coalesce(sum(calls), 0), coalesce(sum(input), 0),"         \
 	" coalesce(sum(cached), 0), coalesce(sum(output), 0),"                 \
 	" coalesce(sum(reasoning), 0), coalesce(sum(cost), 0)"
+#define USAGE_FOLDED "sum(calls), sum(input), sum(cached), sum(output), sum(reasoning), sum(cost)"
 #define USAGE_SUM                                                              \
 	" ON CONFLICT (owner, thread, run, day, model) DO UPDATE SET"          \
 	" calls = usage.calls + excluded.calls,"                               \
@@ -251,42 +252,41 @@
 	    THREAD_REARM "WHERE seq = ?3 AND +owner = ?4")                      \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?1, updated = ?2, error = ?3," \
 	    THREAD_REARM "WHERE seq = ?4")                                     \
-	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls,"  \
-	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
-	    " ?, ?, ?, ?, ?)" USAGE_SUM)                                        \
+	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls, input, cached," \
+	    " output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" USAGE_SUM) \
 	/* A late record of a day that is over changes nothing. */               \
 	X(PAYER_ADD, "INSERT INTO payer(id, day, tokens) VALUES (?, ?, ?)"       \
 	    " ON CONFLICT(id) DO UPDATE SET tokens = excluded.tokens +"          \
 	    " CASE payer.day WHEN excluded.day THEN payer.tokens ELSE 0 END,"    \
 	    " day = excluded.day WHERE excluded.day >= payer.day")               \
 	X(PAYER_GET, "SELECT tokens FROM payer WHERE id = ? AND day = ?")        \
-	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model,"        \
-	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
-	    " sum(cost) FROM usage WHERE owner = ? AND thread = ?"               \
-	    " GROUP BY owner, day, model" USAGE_SUM)                            \
-	X(USAGE_FOLD_RUN, "INSERT INTO usage SELECT owner, thread, 0, day, model," \
-	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
-	    " sum(cost) FROM usage WHERE owner = (SELECT owner FROM thread"      \
+	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model, " USAGE_FOLDED \
+	    " FROM usage WHERE owner = ? AND thread = ? GROUP BY owner, day, model" USAGE_SUM) \
+	X(USAGE_FOLD_RUN, "INSERT INTO usage SELECT owner, thread, 0, day, model, " \
+	    USAGE_FOLDED " FROM usage WHERE owner = (SELECT owner FROM thread"  \
 	    " WHERE seq = ?1) AND thread = ?1 AND run = ?2"                      \
 	    " GROUP BY owner, thread, day, model" USAGE_SUM)                    \
-	X(USAGE_DROP_RUN, "DELETE FROM usage WHERE owner = (SELECT owner FROM"   \
-	    " thread WHERE seq = ?1) AND thread = ?1 AND run = ?2")              \
+	X(USAGE_DROP_RUN, "DELETE FROM usage WHERE owner = (SELECT owner FROM thread" \
+	    " WHERE seq = ?1) AND thread = ?1 AND run = ?2")                     \
 	X(USAGE_DROP, "DELETE FROM usage WHERE owner = ? AND thread = ?")        \
-	X(USAGE_TOTAL, "SELECT " USAGE_SUMS ", 0 FROM usage " USAGE_RANGE        \
-	    " LIMIT ?8 OFFSET ?9")                                               \
+	X(USAGE_TOTAL, "SELECT " USAGE_SUMS ", 0 FROM usage " USAGE_RANGE " LIMIT ?8 OFFSET ?9") \
 	X(USAGE_BY_DAY, "SELECT " USAGE_SUMS ", day FROM usage " USAGE_RANGE     \
 	    " GROUP BY day ORDER BY day DESC LIMIT ?8 OFFSET ?9")                \
 	X(USAGE_BY_MODEL, "SELECT " USAGE_SUMS ", model FROM usage " USAGE_RANGE \
 	    " GROUP BY model ORDER BY sum(cost) DESC, model LIMIT ?8 OFFSET ?9") \
-	X(USAGE_BY_THREAD, "SELECT g.*, (SELECT uuid FROM thread t WHERE"        \
-	    " t.seq = g.thread AND t.owner = ?1) FROM (SELECT " USAGE_SUMS       \
-	    ", thread FROM usage " USAGE_RANGE " GROUP BY thread"                \
-	    " ORDER BY thread DESC LIMIT ?8 OFFSET ?9) g")                       \
-	X(USAGE_BY_RUN, "SELECT g.*, (SELECT uuid FROM thread t WHERE"           \
-	    " t.seq = g.thread AND t.owner = ?1), (SELECT uuid FROM run r WHERE" \
-	    " r.seq = g.run AND r.thread = g.thread) FROM (SELECT " USAGE_SUMS   \
-	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
-	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
+	X(USAGE_BY_THREAD, "SELECT g.*, (SELECT uuid FROM thread t WHERE t.seq = g.thread" \
+	    " AND t.owner = ?1) FROM (SELECT " USAGE_SUMS ", thread FROM usage " USAGE_RANGE \
+	    " GROUP BY thread ORDER BY thread DESC LIMIT ?8 OFFSET ?9) g")       \
+	X(USAGE_BY_RUN, "SELECT g.*, (SELECT uuid FROM thread t WHERE t.seq = g.thread" \
+	    " AND t.owner = ?1), (SELECT uuid FROM run r WHERE r.seq = g.run AND" \
+	    " r.thread = g.thread) FROM (SELECT " USAGE_SUMS ", thread, run FROM usage " \
+	    USAGE_RANGE " GROUP BY thread, run ORDER BY thread DESC, run DESC"   \
+	    " LIMIT ?8 OFFSET ?9) g")                                            \
+	X(USAGE_ALL, "SELECT " USAGE_SUMS ", 0 FROM usage WHERE day BETWEEN ?1 AND ?2") \
+	X(USAGE_BY_OWNER, "SELECT g.*, (SELECT subject FROM owner o WHERE"       \
+	    " o.seq = g.owner) FROM (SELECT " USAGE_SUMS ", owner FROM usage"    \
+	    " WHERE day BETWEEN ?1 AND ?2 GROUP BY owner ORDER BY sum(cost) DESC," \
+	    " sum(input) DESC, owner LIMIT ?3 OFFSET ?4) g")                     \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
 	    " assistant = NULL, expires = NULL WHERE seq = ? AND +owner = ?")   \
 	X(THREAD_LIVES_ON, "UPDATE thread SET expires = NULL WHERE seq = ?")   \

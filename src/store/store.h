@@ -734,18 +734,18 @@ struct store_usage_add {
 
 /* Tokens that models took of payer on that day (since 1970).  A run's are its payer's,
  * as store_run_create says; a payer's row holds its newest day only. */
-int  store_payer_tokens(struct store_reader *r, const struct uuid *payer, int64_t day,
-    int64_t *out);
+int  store_payer_tokens(struct store_reader *r, const struct uuid *payer, int64_t day, int64_t *out);
 
 /* What an owner's models took, in all and by group.  thread, run zero: any.  Threads
  * and runs that are gone count together, with a zero id.  Days newest first, as
- * threads and runs; models by cost. */
+ * threads and runs; models by cost, and so all owners, for operators (thread, run zero). */
 enum store_usage_group {
-	USAGE_TOTAL, USAGE_BY_DAY, USAGE_BY_MODEL, USAGE_BY_THREAD, USAGE_BY_RUN
+	USAGE_TOTAL, USAGE_BY_DAY, USAGE_BY_MODEL, USAGE_BY_THREAD, USAGE_BY_RUN, USAGE_BY_OWNER
 };
 struct store_usage_found {
 	struct store_usage u;                /* day, model: of that group */
 	struct uuid thread, run;             /* the same; zero: gone, or none */
+	struct str owner;                    /* the same; empty: erased */
 };
 struct store_usage_get {
 	struct store_cmd cmd;
@@ -758,8 +758,8 @@ struct store_usage_get {
 	struct store_usage total;            /* out: of all groups */
 };
 
-/* Rows of transcripts, oldest first: of a run (run_id) or of all of a thread.
- * The first one may begin with entries up to `after`.  ERR_NOTFOUND. */
+/* Rows of transcripts, oldest first: of a run (run_id) or of all of a thread.  The first one
+ * may begin with entries up to `after`.  ERR_NOTFOUND. */
 struct store_transcript_row {
 	struct uuid run_id;
 	int64_t first;                       /* number of its first entry */

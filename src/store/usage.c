@@ -170,6 +170,16 @@ usage_query(struct db *db, const struct store_usage_get *x, const struct range *
 	    db_i64(text == SQL_USAGE_TOTAL ? 0 : x->offset));
 }
 
+/* The rows of all groups, or their sum. */
+static struct query
+owners_query(struct db *db, const struct store_usage_get *x, enum sql text)
+{
+	assert(uuid_is_zero(&x->thread) && uuid_is_zero(&x->run));
+	return text == SQL_USAGE_ALL ? query_of(db, text, db_i64(x->from), db_i64(x->to)) :
+	    query_of(db, text, db_i64(x->from), db_i64(x->to), db_i64(x->limit),
+	    db_i64(x->offset));
+}
+
 static struct store_usage
 sums_of(struct query *q)
 {
@@ -188,6 +198,8 @@ found_read(struct query *q, struct store_usage_get *x, struct store_usage_found 
 		out->u.model = query_str(q, 6, x->cmd.arena);
 	else if (x->group == USAGE_BY_THREAD)
 		out->thread = query_uuid(q, 7);
+	else if (x->group == USAGE_BY_OWNER)
+		out->owner = query_str(q, 7, x->cmd.arena);
 	else
 		out->thread = query_uuid(q, 8);
 	if (x->group == USAGE_BY_RUN)
@@ -201,7 +213,8 @@ groups_read(struct db *db, struct store_usage_get *x, const struct range *r)
 		[USAGE_BY_MODEL] = SQL_USAGE_BY_MODEL,
 		[USAGE_BY_THREAD] = SQL_USAGE_BY_THREAD,
 		[USAGE_BY_RUN] = SQL_USAGE_BY_RUN };
-	struct query q = usage_query(db, x, r, texts[x->group], x->limit);
+	struct query q = x->group == USAGE_BY_OWNER ? owners_query(db, x, SQL_USAGE_BY_OWNER) :
+	    usage_query(db, x, r, texts[x->group], x->limit);
 	int rc = query_row(&q);
 
 	for (; rc == OK; rc = query_row(&q))
@@ -227,7 +240,8 @@ usage_get(struct store *st, struct store_cmd *c)
 		rc = range_find(db, x, &r);
 	if (rc != OK)
 		return rc;
-	q = usage_query(db, x, &r, SQL_USAGE_TOTAL, 1);
+	q = x->group == USAGE_BY_OWNER ? owners_query(db, x, SQL_USAGE_ALL) :
+	    usage_query(db, x, &r, SQL_USAGE_TOTAL, 1);
 	rc = query_row(&q);
 	if (rc == OK)
 		x->total = sums_of(&q);

@@ -26,12 +26,22 @@ await scenario("reports", async () => {
   equal(csv.lines.slice(1).map((l) => l.split(",").slice(0, 3)), [['"ann"', '"openai:mock-gpt-4o"', "2"], ['"\'=bob"', '"openai:mock-gpt-4o"', "1"]], "of two owners, and no formula");
   const table = report("ck_ann", "--by", "total");
   check(/^ +CALLS +INPUT/.test(table.stdout) && /^ +2 .* total$/m.test(table.stdout), "lines for people", table.stdout);
+  const owners = report("ck_root", "--by", "owner", "--json").lines.map((l) => JSON.parse(l));
+  equal(owners.map((o) => [o.owner, o.calls]).sort(), [["=bob", 1], ["ann", 2]], "each owner, without their names");
+  equal(owners.find((o) => o.owner === "ann"), { ...row, day: undefined, owner: "ann" }, "as the owner sees it");
+  equal(report("ck_root", "--by", "owner", "--csv").lines.map((l) => l.split(",").slice(0, 2)).sort(), [['"\'=bob"', "1"], ['"ann"', "2"], ["owner", "calls"]], "as CSV");
+  const all = (query) => call(s, "GET", `/usage?group_by=owner${query}`, undefined, { authorization: "Bearer ck_root" });
+  equal((await all("&limit=1")).json.total.calls, 3, "the sum is of all");
+  equal((await all("&limit=1&offset=1")).json.groups.length, 1, "pages");
+  equal((await all("&from=2020-01-01&to=2020-01-02")).json, { total: { ...owners[0], owner: undefined, calls: 0, input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0, cost: 0 }, group_by: "owner", groups: [] }, "of some days");
+  equal((await all("&owner=ann")).status, 422, "of one owner that has no meaning");
   equal(report("ck_ann", "--from", "2020-01-01", "--to", "2020-01-02", "--json").stdout, "", "of days without calls nothing");
 });
 
 await scenario("what is refused", async () => {
   const other = report("ck_ann", "--owner", "=bob");
   check(other.status === 1 && other.stderr.includes("403"), "others' are for operators", other.stderr + other.stdout);
+  equal((await call(s, "GET", "/usage?group_by=owner", undefined, { authorization: "Bearer ck_ann" })).status, 403, "nor all of them");
   const bad = report("ck_ann", "--by", "moon");
   check(bad.status === 2 && bad.stderr.includes("--by: expected day"), "an unknown group", bad.stderr);
   check(report("ck_ann", "--from", "yesterday").status === 1, "a day that is none");
