@@ -9,7 +9,7 @@
  *   LEAVE -> FORGET -> STILL -> AGENTS -> RUNS -> THREADS, ASSISTANTS, ITEMS -> REST
  *            ^                            ^  |                                   |
  *            |                            +--+ a run began meanwhile             v
- *            +------------------------------ more of the name ---------------- GONE -> SCRUB
+ *            +------------------- ENDS <- more of the name ------------------- GONE -> SCRUB -> ENDS
  *
  * SPDX-License-Identifier: MIT
  */
@@ -318,11 +318,22 @@ rest(struct erasing *x)
 /* ---- the file ------------------------------------------------------------------------------ */
 
 static int
-scrubbed(struct erasing *x)
+ended(struct erasing *x)
 {
 	struct call *c = x->c;
-	struct store *main = c->api->shared->o.store, *home = store_guest_home(main, "work");
-	bool server = str_eq(str_of(store_driver(main)), S("postgres"));
+
+	if (x->more)
+		return step(x, OWNER_LEAVES, left);
+	json_add_fmt(call_out(c), "{'owner':%.*s,'threads':%lld,'agents':%lld,'scrubbed':%hhd}",
+	    FMT(c->other), (long long)x->threads, (long long)x->agents,
+	    !str_eq(str_of(store_driver(x->store)), S("postgres")));
+	return call_json(c, STR_NONE);
+}
+
+static int
+scrubbed(struct erasing *x)
+{
+	struct store *main = x->c->api->shared->o.store, *home = store_guest_home(main, "work");
 
 	if (x->step == OWNER_SCRUB)
 		return step(x, OWNER_SCRUBBED, scrubbed);
@@ -330,17 +341,14 @@ scrubbed(struct erasing *x)
 		x->store = home;
 		return step(x, OWNER_SCRUB, scrubbed);
 	}
-	json_add_fmt(call_out(c), "{'owner':%.*s,'threads':%lld,'agents':%lld,'scrubbed':%hhd}",
-	    FMT(c->other), (long long)x->threads, (long long)x->agents, !server);
-	return call_json(c, STR_NONE);
+	x->store = main;
+	return step(x, OWNER_ENDS, ended);
 }
 
 static int
 gone(struct erasing *x)
 {
-	if (x->more)
-		return step(x, OWNER_LEAVES, left);
-	return step(x, OWNER_SCRUB, scrubbed);
+	return x->more ? step(x, OWNER_ENDS, ended) : step(x, OWNER_SCRUB, scrubbed);
 }
 
 int

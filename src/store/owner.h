@@ -9,10 +9,11 @@
  *   OWNER_STILLS   what would begin something: crons, webhooks, keys of requests
  *   ...            his runs and agents end; then STORE_TRUNCATE, until there is no more
  *   OWNER_RESTS    all other rows, the guests' too, and what was buried
- *   OWNER_GONE     his row
+ *   OWNER_GONE     his name: a digest of it is left, by which the erasure is found again
  *   OWNER_SCRUB    the file is written anew, without what was deleted, and the log emptied;
  *                  the writer does it after this command is back
  *   OWNER_SCRUBBED comes back when that is done.  ERR_IO: it failed, with words
+ *   OWNER_ENDS     the digest
  *
  * On PostgreSQL nothing is scrubbed: its own VACUUM and its archive decide (docs/operate.md).
  *
@@ -24,15 +25,16 @@
 #include "store/store.h"
 
 enum owner_step {
-	OWNER_LEAVES, OWNER_STILLS, OWNER_RESTS, OWNER_GONE, OWNER_SCRUB, OWNER_SCRUBBED
+	OWNER_LEAVES, OWNER_STILLS, OWNER_RESTS, OWNER_GONE, OWNER_SCRUB, OWNER_SCRUBBED,
+	OWNER_ENDS
 };
 
 struct store_owner_erase {
 	struct store_cmd cmd;                /* owner: but for LEAVES */
 	enum owner_step step;
-	struct str subject;                  /* LEAVES: ERR_NOTFOUND: there is none */
+	struct str subject;                  /* LEAVES: ERR_NOTFOUND: there is none; GONE */
 	owner_t id;                          /* out: of LEAVES */
-	bool more;                           /* out: the same step again */
+	bool more;                           /* out: the same step again; LEAVES: when he is gone */
 };
 
 /* One who has left and is not gone.  ERR_NOTFOUND. */

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <time.h>
 
+#include "base/hmac.h"
 #include "base/log.h"
 #include "store/owner.h"
 #include "store/ship_priv.h"
@@ -27,32 +28,87 @@ left_name(struct str subject)
 	return name;
 }
 
+/* Of one whose rows are gone, until the file is scrubbed. */
+static struct buf
+gone_name(struct str subject)
+{
+	struct buf name = BUF(2 * SHA256_SIZE + sizeof LEFT);
+	uint8_t digest[SHA256_SIZE];
+
+	sha256(subject, digest);
+	buf_lit(&name, LEFT);
+	hex_add(&name, digest, sizeof digest);
+	return name;
+}
+
 int
 store_owner_leaving(struct store_reader *r, struct str subject, owner_t *out)
 {
-	struct buf name = left_name(subject);
-	int rc = store_owner_find(r, buf_str(&name), out);
+	struct buf left = left_name(subject), gone = gone_name(subject);
+	int rc = store_owner_find(r, buf_str(&left), out);
 
-	buf_release(&name);
+	if (rc == ERR_NOTFOUND)
+		rc = store_owner_find(r, buf_str(&gone), out);
+	buf_release(&left);
+	buf_release(&gone);
 	return rc;
+}
+
+static int
+named(struct store *st, struct str subject, owner_t *out)
+{
+	return query_one_i64(query_of(&st->w, SQL_OWNER_FIND, db_text(subject)), out);
 }
 
 static int
 leaves(struct store *st, struct store_owner_erase *x)
 {
-	struct buf name = left_name(x->subject);
-	int rc;
+	struct buf left = left_name(x->subject), gone = gone_name(x->subject);
+	owner_t another;
+	int rc = named(st, buf_str(&left), &x->id);
 
-	rc = query_one_i64(query_of(&st->w, SQL_OWNER_FIND, db_text(buf_str(&name))), &x->id);
-	/* One whose erasure was cut off goes first. */
-	x->more = rc == OK;
-	if (rc == ERR_NOTFOUND) {
-		rc = query_one_i64(query_of(&st->w, SQL_OWNER_FIND, db_text(x->subject)), &x->id);
+	if (rc == ERR_NOTFOUND)
+		rc = named(st, buf_str(&gone), &x->id);
+	if (rc == OK) {                      /* one whose erasure was cut off goes first */
+		rc = named(st, x->subject, &another);
+		x->more = rc == OK;
+		rc = rc == ERR_NOTFOUND ? OK : rc;
+	} else if (rc == ERR_NOTFOUND) {
+		rc = named(st, x->subject, &x->id);
 		if (rc == OK)
-			rc = db_run(&st->w, SQL_OWNER_RENAME, db_text(buf_str(&name)),
+			rc = db_run(&st->w, SQL_OWNER_RENAME, db_text(buf_str(&left)),
 			    db_i64(x->id));
 	}
+	buf_release(&left);
+	buf_release(&gone);
+	return rc;
+}
+
+static int
+gone(struct store *st, struct store_owner_erase *x)
+{
+	struct buf name = gone_name(x->subject);
+	int rc = db_run(&st->w, SQL_FORGET_COUNT, db_i64(x->cmd.owner));
+
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_OWNER_RENAME, db_text(buf_str(&name)),
+		    db_i64(x->cmd.owner));
 	buf_release(&name);
+	return rc;
+}
+
+/* The file was scrubbed before: the digest leaves no bytes either. */
+static int
+ends(struct store *st, owner_t owner)
+{
+	bool file = !db_is_server(&st->w);
+	struct err *e = &st->w.on->err;
+	int rc = file ? db_exec(&st->w, "PRAGMA secure_delete = ON", e) : OK;
+
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_OWNER_FORGET, db_i64(owner));
+	if (file)
+		(void)db_exec(&st->w, "PRAGMA secure_delete = OFF", e);
 	return rc;
 }
 
@@ -174,8 +230,7 @@ owner_erase(struct store *st, struct store_cmd *c)
 	case OWNER_RESTS:
 		return rests(st, x);
 	case OWNER_GONE:
-		return run_all(st, (const enum sql[]){ SQL_FORGET_COUNT, SQL_OWNER_FORGET }, 2,
-		    c->owner);
+		return gone(st, x);
 	case OWNER_SCRUB:
 		st->scrub_due = !db_is_server(&st->w);
 		st->scrub_rc = OK;
@@ -183,6 +238,8 @@ owner_erase(struct store *st, struct store_cmd *c)
 	case OWNER_SCRUBBED:
 		c->err = st->scrub_err;
 		return st->scrub_rc;
+	case OWNER_ENDS:
+		return ends(st, c->owner);
 	}
 	assert(false);
 	return ERR_IO;

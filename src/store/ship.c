@@ -415,6 +415,15 @@ reader_open(struct ship *s, struct err *e)
 	return OK;
 }
 
+/* Its file was removed, and the chain with it: what is written there is lost. */
+static bool
+log_is_gone(const struct ship *s)
+{
+	struct stat st;
+
+	return s->log_open && fstat(s->log.fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static void
 turn(struct ship *s, bool closing)
 {
@@ -430,6 +439,11 @@ turn(struct ship *s, bool closing)
 		atomic_fetch_add(&s->gaps, 1);
 		log_warn("store", "backup_gap", "folder=%s reason=%s", s->dir,
 		    "the folder is slower than the commits; an increment takes up");
+		log_drop(s);
+		s->due = 0;
+	} else if (log_is_gone(s)) {
+		log_warn("store", "backup_gone", "file=%s reason=%s", s->log.name,
+		    "it was removed; a backup takes up");
 		log_drop(s);
 		s->due = 0;
 	}

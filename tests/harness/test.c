@@ -58,6 +58,13 @@ test_rounds(unsigned n)
 }
 
 void
+test_unlimited(void)
+{
+	setitimer(ITIMER_PROF, &(struct itimerval){ 0 }, NULL);
+	alarm(0);
+}
+
+void
 test_fail(const char *file, int line, const char *format, ...)
 {
 	va_list ap;

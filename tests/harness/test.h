@@ -35,6 +35,9 @@ void test_register(struct test *t);
  * takes some five times as long for each.  The others run them all. */
 unsigned test_rounds(unsigned n);
 
+/* The test that runs takes as long as it takes: for what is asked for by hand. */
+void test_unlimited(void);
+
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

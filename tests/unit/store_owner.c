@@ -69,6 +69,9 @@ CONTRACT(owner_goes)
 	CHECK_RC(store_owner_find(f->r, S("ann"), &found), ERR_NOTFOUND);
 	CHECK_RC(store_owner_leaving(f->r, S("ann"), &found), OK);
 	CHECK(found == ann);
+	/* Cut off: there is nobody else of the name, whom that would be about. */
+	CHECK_RC(step(f, OWNER_LEAVES, 0, "ann", &x), OK);
+	CHECK(x.id == ann && !x.more);
 	/* She comes again before that is done: as somebody new, who has nothing. */
 	again = intern(f, "ann");
 	CHECK(again != ann);
@@ -79,7 +82,13 @@ CONTRACT(owner_goes)
 	CHECK_RC(step(f, OWNER_STILLS, ann, "", &x), OK);
 	take_all(f, ann);
 	CHECK_RC(step(f, OWNER_RESTS, ann, "", &x), OK);
-	CHECK_RC(step(f, OWNER_GONE, ann, "", &x), OK);
+	CHECK_RC(step(f, OWNER_GONE, ann, "ann", &x), OK);
+	/* Cut off before the file was scrubbed. */
+	CHECK_RC(store_owner_leaving(f->r, S("ann"), &found), OK);
+	CHECK(found == ann);
+	CHECK_RC(step(f, OWNER_LEAVES, 0, "ann", &x), OK);
+	CHECK(x.id == ann && x.more);
+	CHECK_RC(step(f, OWNER_ENDS, ann, "", &x), OK);
 	CHECK_RC(store_owner_leaving(f->r, S("ann"), &found), ERR_NOTFOUND);
 	CHECK_INT(count_rows(f, "item"), 2);
 	CHECK_INT(count_rows(f, "item_total"), 2);
@@ -101,6 +110,8 @@ has(const char *path, const char *word)
 	buf_release(&b);
 	return yes;
 }
+
+#define DIGEST "2752cd79fabd4b3e6f26dccc6dedcd63"   /* SHA-256 of annsname, half of it */
 
 TEST(owner_leaves_no_byte_in_the_file)
 {
@@ -127,10 +138,13 @@ TEST(owner_leaves_no_byte_in_the_file)
 		CHECK_RC(fix_do(&f, &t, STORE_TRUNCATE, ann), OK);
 	}
 	CHECK_RC(step(&f, OWNER_RESTS, ann, "", &x), OK);
-	CHECK_RC(step(&f, OWNER_GONE, ann, "", &x), OK);
+	CHECK_RC(step(&f, OWNER_GONE, ann, "annsname", &x), OK);
 	CHECK(has("db-wal", "annsword"));
+	CHECK(has("db-wal", DIGEST));
 	CHECK_RC(step(&f, OWNER_SCRUB, 0, "", &x), OK);
 	CHECK_RC(step(&f, OWNER_SCRUBBED, 0, "", &x), OK);
+	CHECK(has("db", DIGEST));
+	CHECK_RC(step(&f, OWNER_ENDS, ann, "", &x), OK);
 	for (size_t i = 0; i < 2; i++) {
 		const char *path = i == 0 ? "db" : "db-wal";
 
@@ -140,5 +154,5 @@ TEST(owner_leaves_no_byte_in_the_file)
 	CHECK(has("db", "bobsword") && has("db", "bobsname"));
 	put(&f, bob, "more", "{\"v\":\"x\"}");
 	fix_close(&f);
-	CHECK(!has("db", "annsword"));
+	CHECK(!has("db", "annsword") && !has("db", DIGEST));
 }
