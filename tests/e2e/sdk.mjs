@@ -352,7 +352,7 @@ await scenario("after kill -9", async () => {
   await client.store.putItem(["kept"], "k", { v: 1 });
   const before = await client.threads.getHistory(t.thread_id);
   await server.stop("SIGKILL");
-  await startServer({ mock, dir: server.dir, port: server.port, args: ["--shards", shards] });
+  const again = await startServer({ mock, dir: server.dir, port: server.port, args: ["--shards", shards] });
   equal(await client.threads.getHistory(t.thread_id), before, "the history is the same");
   equal((await client.store.getItem(["kept"], "k")).value, { v: 1 }, "the store item is there");
   const more = await client.runs.wait(t.thread_id, "agent", { input: hi });
