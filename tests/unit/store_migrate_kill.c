@@ -129,6 +129,8 @@ check_kills(int old, int stride)
 	if (report != NULL) {
 		test_unlimited();
 		stride = 1;
+	} else {
+		stride = stride * 100 / (int)test_rounds(100);
 	}
 	n = 1 + old % stride - stride;
 	snprintf(copy, sizeof copy, "db.bak-v%d", old);
