@@ -114,17 +114,20 @@ param_day(struct call *c, const char *name, int64_t *out)
 		    "\"%.*s\"", FMT(param_shown(s)));
 }
 
-/* All owners: for operators, and all that they have. */
+/* All owners: for operators, who are seen to ask. */
 static int
 all_owners(struct call *c)
 {
 	static const char *const others[] = { "thread_id", "run_id", "owner" };
+	int rc = call_operator(c, "group_by=owner");
 
+	if (rc != OK)
+		return rc;
 	for (size_t i = 0; i < COUNT(others); i++)
 		if (param_str(c, others[i]).p != NULL)
 			fields_fail(c->in, others[i], ERR_INVALID, "with group_by=owner it has no "
 			    "meaning");
-	return call_operator(c, "group_by=owner");
+	return c->in->rc != OK ? c->in->rc : call_audit_as(c, "usage:read_all");
 }
 
 int
@@ -142,7 +145,7 @@ api_usage(struct call *c)
 	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	param_int(c, "offset", 0, INT32_MAX, &op->offset);
 	op->group = (enum store_usage_group)(group + 1);
-	if (op->group == USAGE_BY_OWNER && all_owners(c) != OK)
-		return ERR_DENIED;
+	if (op->group == USAGE_BY_OWNER && c->in->rc == OK)
+		c->in->rc = all_owners(c);
 	return call_submit(c, STORE_USAGE_GET, usage_found);
 }

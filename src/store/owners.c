@@ -41,46 +41,51 @@ gone_name(struct str subject)
 	return name;
 }
 
-int
-store_owner_leaving(struct store_reader *r, struct str subject, owner_t *out)
+static int
+named(struct db *db, struct str subject, owner_t *out)
+{
+	return query_one_i64(query_of(db, SQL_OWNER_FIND, db_text(subject)), out);
+}
+
+static int
+leaving(struct db *db, struct str subject, owner_t *out)
 {
 	struct buf left = left_name(subject), gone = gone_name(subject);
-	int rc = store_owner_find(r, buf_str(&left), out);
+	int rc = named(db, buf_str(&left), out);
 
 	if (rc == ERR_NOTFOUND)
-		rc = store_owner_find(r, buf_str(&gone), out);
+		rc = named(db, buf_str(&gone), out);
 	buf_release(&left);
 	buf_release(&gone);
 	return rc;
 }
 
-static int
-named(struct store *st, struct str subject, owner_t *out)
+int
+store_owner_leaving(struct store_reader *r, struct str subject, owner_t *out)
 {
-	return query_one_i64(query_of(&st->w, SQL_OWNER_FIND, db_text(subject)), out);
+	return leaving(reader_db(r), subject, out);
 }
 
+/* One whose erasure was cut off goes first. */
 static int
 leaves(struct store *st, struct store_owner_erase *x)
 {
-	struct buf left = left_name(x->subject), gone = gone_name(x->subject);
+	struct buf name;
 	owner_t another;
-	int rc = named(st, buf_str(&left), &x->id);
+	int rc = leaving(&st->w, x->subject, &x->id);
 
-	if (rc == ERR_NOTFOUND)
-		rc = named(st, buf_str(&gone), &x->id);
-	if (rc == OK) {                      /* one whose erasure was cut off goes first */
-		rc = named(st, x->subject, &another);
+	if (rc == OK) {
+		rc = named(&st->w, x->subject, &another);
 		x->more = rc == OK;
-		rc = rc == ERR_NOTFOUND ? OK : rc;
-	} else if (rc == ERR_NOTFOUND) {
-		rc = named(st, x->subject, &x->id);
-		if (rc == OK)
-			rc = db_run(&st->w, SQL_OWNER_RENAME, db_text(buf_str(&left)),
-			    db_i64(x->id));
+		return rc == ERR_NOTFOUND ? OK : rc;
 	}
-	buf_release(&left);
-	buf_release(&gone);
+	if (rc == ERR_NOTFOUND)
+		rc = named(&st->w, x->subject, &x->id);
+	if (rc != OK)
+		return rc;
+	name = left_name(x->subject);
+	rc = db_run(&st->w, SQL_OWNER_RENAME, db_text(buf_str(&name)), db_i64(x->id));
+	buf_release(&name);
 	return rc;
 }
 

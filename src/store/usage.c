@@ -164,20 +164,16 @@ static struct query
 usage_query(struct db *db, const struct store_usage_get *x, const struct range *r,
     enum sql text, int64_t limit)
 {
+	/* Of all owners. */
+	if (text == SQL_USAGE_ALL)
+		return query_of(db, text, db_i64(x->from), db_i64(x->to));
+	if (text == SQL_USAGE_BY_OWNER)
+		return query_of(db, text, db_i64(x->from), db_i64(x->to), db_i64(limit),
+		    db_i64(x->offset));
 	return query_of(db, text, db_i64(x->cmd.owner), db_i64(r->thread[0]),
 	    db_i64(r->thread[1]), db_i64(r->run[0]), db_i64(r->run[1]),
 	    db_i64(x->from), db_i64(x->to), db_i64(limit),
 	    db_i64(text == SQL_USAGE_TOTAL ? 0 : x->offset));
-}
-
-/* The rows of all groups, or their sum. */
-static struct query
-owners_query(struct db *db, const struct store_usage_get *x, enum sql text)
-{
-	assert(uuid_is_zero(&x->thread) && uuid_is_zero(&x->run));
-	return text == SQL_USAGE_ALL ? query_of(db, text, db_i64(x->from), db_i64(x->to)) :
-	    query_of(db, text, db_i64(x->from), db_i64(x->to), db_i64(x->limit),
-	    db_i64(x->offset));
 }
 
 static struct store_usage
@@ -212,9 +208,8 @@ groups_read(struct db *db, struct store_usage_get *x, const struct range *r)
 	static const enum sql texts[] = { [USAGE_BY_DAY] = SQL_USAGE_BY_DAY,
 		[USAGE_BY_MODEL] = SQL_USAGE_BY_MODEL,
 		[USAGE_BY_THREAD] = SQL_USAGE_BY_THREAD,
-		[USAGE_BY_RUN] = SQL_USAGE_BY_RUN };
-	struct query q = x->group == USAGE_BY_OWNER ? owners_query(db, x, SQL_USAGE_BY_OWNER) :
-	    usage_query(db, x, r, texts[x->group], x->limit);
+		[USAGE_BY_RUN] = SQL_USAGE_BY_RUN, [USAGE_BY_OWNER] = SQL_USAGE_BY_OWNER };
+	struct query q = usage_query(db, x, r, texts[x->group], x->limit);
 	int rc = query_row(&q);
 
 	for (; rc == OK; rc = query_row(&q))
@@ -228,11 +223,13 @@ usage_get(struct store *st, struct store_cmd *c)
 {
 	struct store_usage_get *x = (struct store_usage_get *)c;
 	struct db *db = slow_db(st, c);
+	bool all = x->group == USAGE_BY_OWNER;
 	struct range r;
 	struct query q;
 	int rc;
 
 	assert(x->limit > 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	assert(!all || (uuid_is_zero(&x->thread) && uuid_is_zero(&x->run)));
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, (size_t)x->limit * sizeof *x->found);
 	rc = arena_rc(c->arena);
@@ -240,8 +237,7 @@ usage_get(struct store *st, struct store_cmd *c)
 		rc = range_find(db, x, &r);
 	if (rc != OK)
 		return rc;
-	q = x->group == USAGE_BY_OWNER ? owners_query(db, x, SQL_USAGE_ALL) :
-	    usage_query(db, x, &r, SQL_USAGE_TOTAL, 1);
+	q = usage_query(db, x, &r, all ? SQL_USAGE_ALL : SQL_USAGE_TOTAL, 1);
 	rc = query_row(&q);
 	if (rc == OK)
 		x->total = sums_of(&q);

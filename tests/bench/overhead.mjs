@@ -52,6 +52,8 @@ const args = ["flow", "--url", plain.url, "--pid", plain.child.pid, "--name", "p
   "--peer-name", feature, "--vus", "50", "--duration", `${seconds}s`, "--rounds", rounds];
 const out = await runBench(args.map(String), { timeout: 3600000 });
 const r = out.result;
+if (!r) throw new Error(`the bench ended with ${out.code}:\n${out.stdout}${out.stderr}`);
+console.log(out.failed.join("\n") || /^ok +the generator.*$/m.exec(out.stdout)?.[0] || "no word of the generator");
 const cost = (name) => [name, name + "_high", name + "_low"].map((k) => `${((1 / r[k] - 1) * 100).toFixed(1)} %`);
 for (const [what, name] of [["time of a flow, p50", "ratio_sequence_p50_ms"], ["CPU of a flow", "ratio_cpu_ms_per_sequence"]]) {
   const [mid, low, high] = cost(name);

@@ -2,13 +2,13 @@
 // table, CSV and JSON lines.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer } from "./lib.mjs";
 
-const dir = scratch(), keys = path.join(dir, "keys"), hash = (k) => createHash("sha256").update(k).digest("hex");
+const dir = scratch(), keys = path.join(dir, "keys"), audit = path.join(dir, "audit.jsonl"), hash = (k) => createHash("sha256").update(k).digest("hex");
 writeFileSync(keys, `${hash("ck_ann")} ann\n${hash("ck_bob")} =bob\n${hash("ck_root")} root scopes=admin\n`, { mode: 0o600 });
-const mock = await startMock(["--delay-ms", "0"]), s = await startServer({ mock, dir, args: ["--api-keys", keys] });
+const mock = await startMock(["--delay-ms", "0"]), s = await startServer({ mock, dir, args: ["--api-keys", keys, "--audit-file", audit] });
 const report = (key, ...args) => { const r = spawnSync(binary, ["usage", "--url", s.url, ...args], { encoding: "utf8", timeout: 30000, env: { ...process.env, COHORT_API_KEY: key } });
   return { ...r, lines: r.stdout.trim().split("\n") }; };
 const run = (key) => call(s, "POST", "/runs/wait", { assistant_id: "agent", input: { messages: [{ role: "user", content: "hi" }] } }, { authorization: `Bearer ${key}` });
@@ -45,6 +45,15 @@ await scenario("what is refused", async () => {
   const bad = report("ck_ann", "--by", "moon");
   check(bad.status === 2 && bad.stderr.includes("--by: expected day"), "an unknown group", bad.stderr);
   check(report("ck_ann", "--from", "yesterday").status === 1, "a day that is none");
+});
+
+await scenario("the audit log says who looked at others", async () => {
+  const lines = readFileSync(audit, "utf8").trim().split("\n").map((l) => JSON.parse(l));
+  const seen = (action, phase) => lines.filter((l) => l.action === action && l.phase === phase && JSON.stringify(l).includes('"root"')).length;
+  equal(seen("usage:read_all", "begins"), 5, "each look at all owners");
+  equal(seen("usage:read_all", "ends"), 5, "and its end");
+  equal(seen("usage:read", "begins"), 3, "each at one of them");
+  check(lines.some((l) => l.phase === "denied" && JSON.stringify(l).includes('"ann"')), "and what was refused");
 });
 
 await s.stop();
