@@ -83,6 +83,39 @@ TEST(wasm_run_many_calls_are_not_one)
 	CHECK_INT(calls, counted);
 }
 
+/* As on a virtual machine that is halted: much CPU time and not one tick. */
+static void
+guest_halted(void *arg)
+{
+	sigset_t tick;
+	nsec until;
+
+	sigemptyset(&tick);
+	sigaddset(&tick, SIGALRM);
+	sigprocmask(SIG_BLOCK, &tick, NULL);
+	run_in();
+	for (until = clock_thread() + 50 * NS_PER_MS; clock_thread() < until; )
+		turns++;
+	sigprocmask(SIG_UNBLOCK, &tick, NULL);
+	run_out();
+	run_in();
+	run_out();
+	++*(int *)arg;
+}
+
+/* Goal: time in which the machine stood still is none of a call's. */
+TEST(wasm_run_halt_of_the_machine_is_not_its_time)
+{
+	struct run r = { .cpu_max = 20 * NS_PER_MS };
+	int whole = 0;
+
+	setup(1);
+	CHECK(run_begin(&r, guest_halted, &whole, NULL) == RUN_DONE);
+	CHECK_INT(whole, 1);
+	CHECK(r.cpu < 20 * NS_PER_MS);
+	is_stopped(guest_endless, 1 * NS_PER_MS, 3 * NS_PER_MS);
+}
+
 static void
 guest_asks_for_ever(void *arg)
 {

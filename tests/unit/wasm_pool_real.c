@@ -133,8 +133,11 @@ started_of(const struct guest *g, size_t n)
 {
 	size_t sum = 0;
 
-	for (size_t k = 0; k < n; k++)
-		sum += g[k].started == 1 && g[k].started_rc == OK;
+	for (size_t k = 0; k < n; k++) {
+		if (g[k].started_rc != OK)
+			test_fail(__FILE__, __LINE__, "%s", g[k].text);
+		sum += g[k].started == 1;
+	}
 	return sum;
 }
 

@@ -6,7 +6,7 @@
  *
  *   run_in:  in_guest = 1, then look at `over`.  A tick before the first is seen by the
  *            second; a tick after it leaves the fiber itself.
- *   tick:    reads deadline once; outside of a call it is NEVER, so a tick between two
+ *   tick:    reads budget once; outside of a call it is NEVER, so a tick between two
  *            calls stops neither.
  *            A tick does not interrupt a tick, so however late they come the stack of
  *            handlers holds.
@@ -26,10 +26,12 @@
 #include "wasm/host/run.h"
 
 #define ALTERNATE_STACK (64 * KB)
+#define TICK_MOST       (2 * RUN_TICK_NS)    /* that one tick may add to a call's time */
 #define RUN_PARKED      (16 * KB)            /* of stack, below where a call asks whether it can wait */
 
 static volatile sig_atomic_t in_guest, over, working, ticking;
-static volatile nsec deadline = NEVER;
+static volatile nsec budget = NEVER;         /* of the stretch under way */
+static volatile nsec spent, counted_to;      /* of it; in CPU time */
 static volatile uint64_t ticks;
 static volatile nsec cpu_read, wall_read;    /* at the last tick */
 static volatile uintptr_t memory_at;         /* of the guest; 0: none */
@@ -44,6 +46,25 @@ clocks_read(void)
 	cpu_read = cpu;
 	wall_read = clock_mono();
 	ticks++;
+}
+
+static nsec
+least(nsec a, nsec b)
+{
+	return a < b ? a : b;
+}
+
+/* Counts the call's time up to the last reading, which was a tick ago or, with the processor
+ * taken away from a virtual machine in between, any time: that is in the thread's CPU time. */
+static void
+spend(void)
+{
+	nsec more = cpu_read - counted_to;
+
+	if (more <= 0)
+		return;
+	spent += least(more, TICK_MOST);
+	counted_to = cpu_read;
 }
 
 static void
@@ -89,7 +110,8 @@ on_tick(int sig)
 		return;
 	}
 	clocks_read();
-	if (cpu_read >= deadline) {
+	spend();
+	if (spent >= budget) {
 		over = 1;
 		if (in_guest) {
 			in_guest = 0;
@@ -189,14 +211,21 @@ stretch(struct run *r, enum fiber_end (*go)(struct fiber *f, void *arg), void *a
 	now = r;
 	memory_at = (uintptr_t)memory;
 	over = 0;
-	deadline = r->cpu_max == NEVER ? NEVER : cpu + (r->cpu_max - r->cpu);
+	spent = 0;
+	counted_to = cpu;
+	budget = r->cpu_max == NEVER ? NEVER : r->cpu_max - r->cpu;
 	end = go(r->fiber, arg);
-	deadline = NEVER;
+	budget = NEVER;
 	working = 0;
 	assert(!in_guest);
 	now = NULL;
 	memory_at = 0;
-	r->cpu += ticks == seen ? clock_mono() - wall : clock_thread() - cpu;
+	if (ticks != seen) {
+		clocks_read();
+		spend();
+	} else
+		spent = least(clock_mono() - wall, TICK_MOST);
+	r->cpu += spent;
 	return end == FIBER_WAITS ? RUN_WAITS : end == FIBER_LEFT ? RUN_TRAPPED : RUN_DONE;
 }
 

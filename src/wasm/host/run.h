@@ -16,7 +16,8 @@
  * Time is CPU time of this thread.  A timer of RUN_TICK_NS ticks while there is work; at a
  * tick the clocks are read.  A call's start is not: it is reckoned from the last reading and
  * the wall clock, which needs no system call; it may come out too late by what the process
- * was kept waiting within a tick, never too early.
+ * was kept waiting within a tick, never too early.  A tick adds no more than two of them: a
+ * virtual machine that was halted charges that to the thread that was running.
  *
  * Threads: one.
  *
