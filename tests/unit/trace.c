@@ -6,6 +6,7 @@
 #include "harness/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -186,6 +187,19 @@ reply(int fd, const char *status, const char *more)
 	peer_write(fd, text);
 }
 
+/* Are the spans of a batch the next ones?  They are numbered from 1. */
+static bool
+next_spans(const char *body)
+{
+	static const char key[] = ",\"spanId\":\"";
+	static unsigned long long last;
+
+	for (const char *at = body; (at = strstr(at, key)) != NULL; at += sizeof key)
+		if (strtoull(at + sizeof key - 1, NULL, 16) != ++last)
+			return false;
+	return true;
+}
+
 /* The second request is a 503. */
 static void
 serve_once_busy(struct peer *p, int fd, int nth)
@@ -195,14 +209,15 @@ serve_once_busy(struct peer *p, int fd, int nth)
 
 	(void)nth;
 	while (peer_request(p, fd, body, sizeof body)) {
-		bool busy = ++requests == 2;
-
-		reply(fd, busy ? "503 Busy" : "200 OK", busy ? "Retry-After: 0\r\n" : "");
+		if (++requests == 2)
+			reply(fd, "503 Busy", "Retry-After: 0\r\n");
+		else
+			reply(fd, next_spans(body) ? "200 OK" : "400 Bad", "");
 	}
 }
 
 /* Goal: the ring is a bound: what is over it is dropped and counted, and the rest arrives,
- * also when the collector is busy in between. */
+ * each once and in order, also when the collector is busy in between. */
 TEST(trace_more_than_fits)
 {
 	struct bed b = { .spans = LIMIT_TRACE_SPANS + 10, .content = true };
