@@ -9,7 +9,7 @@
 
 #define GRAPH "'graphs':[{'id':'g'}]"
 #define NODE  "'nodes':[{'name':'n'}]"
-#define QUICK ((struct workers_options){ .shards = 1, .lease = 60, .poll = 5000, .grace = 60, \
+#define QUICK ((struct workers_options){ .shards = 1, .lease = 300, .poll = 5000, .grace = 300, \
 	.sticky = 40 })
 
 static struct str
@@ -113,7 +113,7 @@ TEST(worker_beats_keep_a_lease)
 	struct uuid w;
 	struct workers_options o = QUICK;
 
-	o.lease = 200;
+	o.lease = 1000;
 	place_open(&p, &o);
 	w = worker_new(&p, GRAPH, "b1");
 	ask(&p, &a, &w, 1, 0);
@@ -121,7 +121,7 @@ TEST(worker_beats_keep_a_lease)
 	answer_tasks(&p, &a);
 	asked_end(&a);
 	for (int i = 0; i < 20; i++) {
-		place_wait(&p, 20);
+		place_wait(&p, 60);
 		CHECK_RC(call_about(&p, WORKER_EVENTS, id_of(&j), token_of(&j), 0,
 		    "{\"events\":[]}", NULL, NULL), OK);
 	}

@@ -257,7 +257,7 @@ TEST(worker_that_is_silent_is_gone)
 	struct workers_options o = WORKER_OPTIONS;
 	struct place p;
 
-	o.lease = 40;
+	o.lease = 300;
 	place_open(&p, &o);
 	worker_new(&p, "'runs':[{'id':'r'}]", "b");
 	CHECK_INT(workers_serving(p.ws, WORKER_RUN, S("r")), 1);
