@@ -60,7 +60,7 @@ static const struct figure {
 
 struct node {
 	char name[LIMIT_CLUSTER_NAME_BYTES + 1];
-	struct remote *r;
+	struct remote *r;                    /* NULL: it gave no address that can be asked */
 	bool mine;                           /* r is to be closed */
 	bool up;
 	double at[COUNT(figures)], shown[COUNT(figures)];
@@ -95,7 +95,8 @@ node_read(struct node *n, struct err *e)
 {
 	struct str text;
 	long status;
-	int rc = remote_ask(n->r, "GET", S("/metrics"), STR_NONE, ASK_NS, &status, &text, e);
+	int rc = n->r == NULL ? ERR_NOTFOUND :
+	    remote_ask(n->r, "GET", S("/metrics"), STR_NONE, ASK_NS, &status, &text, e);
 	nsec now = clock_mono();
 
 	if (rc == OK && status != 200)
@@ -136,7 +137,40 @@ node_add(struct top *t, struct str name, struct remote *r, bool mine)
 	name_node(n, name);
 }
 
-/* The server that is asked comes first; the others by the addresses that they have given. */
+/* At the address that it gave, in the way the server that is asked is reached; without the
+ * caller's credentials, which were given for that one. */
+static struct remote *
+node_remote(const struct top *t, struct str address)
+{
+	bool tls = str_starts(remote_url(t->r), S("https://"));
+	struct buf url = BUF(LIMIT_HTTP_URL_BYTES);
+	struct remote *r = NULL;
+	struct err e;
+
+	buf_add_fmt(&url, "%s%.*s", tls ? "https://" : "http://", FMT(address));
+	(void)remote_open_bare(&r, buf_str(&url), ANSWER_MAX, &e);
+	buf_release(&url);
+	return r;
+}
+
+/* The node that is asked: behind a balancer its own address says more. */
+static void
+found_here(struct top *t, struct str name, struct str address)
+{
+	struct node *n = &t->nodes[0];
+	struct node own = { .r = address.n > 0 ? node_remote(t, address) : NULL, .mine = true };
+	struct err e;
+
+	name_node(n, name);
+	if (own.r == NULL || node_read(&own, &e) != OK) {
+		remote_close(own.r);
+		return;
+	}
+	n->r = own.r;
+	n->mine = true;
+}
+
+/* The node that is asked comes first; the others by the addresses that they have given. */
 static void
 find_nodes(struct top *t)
 {
@@ -149,14 +183,13 @@ find_nodes(struct top *t)
 	for (size_t i = 0; i < val_count(list) && t->nodes_n < NODES_MAX; i++) {
 		struct val one = val_at(list, i);
 		struct str address = entry_text(one, "address"), name = entry_text(one, "name");
-		struct remote *r;
 
 		if (!str_eq(entry_text(one, "state"), S("live")))
 			continue;
 		if (val_equal(val_get(one, S("here")), val_bool(true)))
-			name_node(&t->nodes[0], name);
-		else if (address.n > 0 && remote_open(&r, address, ANSWER_MAX, &e) == OK)
-			node_add(t, name, r, true);
+			found_here(t, name, address);
+		else
+			node_add(t, name, node_remote(t, address), true);
 	}
 	val_drop(all);
 }

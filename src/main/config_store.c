@@ -200,5 +200,8 @@ config_check_cluster(const struct config *c, struct err *e)
 		return err_set(e, ERR_INVALID, "%s: with PostgreSQL there is no database "
 		    "file: leave out db (work.path is the tracker's file)",
 		    c->at[SETTING_DB].origin);
+	if (server && !config_is_default(c, SETTING_TEST_FSYNC_DELAY_MS))
+		return err_set(e, ERR_INVALID, "%s: with PostgreSQL there is no database file "
+		    "that could be slow", c->at[SETTING_TEST_FSYNC_DELAY_MS].origin);
 	return OK;
 }

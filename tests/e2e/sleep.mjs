@@ -3,7 +3,7 @@
 // servers whose clock is ahead (--test-clock-ms).
 import { Client } from "sdk-1.15";
 import { agentFolder, clientOf, collect } from "./core-lib.mjs";
-import { call, check, equal, finish, metric, scenario, scratch, startServer, until } from "./lib.mjs";
+import { call, check, equal, finish, metric, onPostgres, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, 2, 4];
 const day = 86400000, agents = agentFolder(["sleep"]);
@@ -147,7 +147,7 @@ for (const shards of shardsList) {
   });
 
   await scenario(`${shards}: a cancellation that is answered is kept`, async () => {
-    const slow = ["--test-fsync-delay-ms", "50"];
+    const slow = onPostgres ? [] : ["--test-fsync-delay-ms", "50"];
     for (const wait of [true, false]) for (const where of ["live", "parked"]) {
       let s = await open(dir, shards, { args: slow });
       const x = await begin(s, "nap", { ms: day });
