@@ -86,11 +86,35 @@ killed_at(int64_t n)
 	return false;
 }
 
-static void
-check_file(const char *path, int old, bool may_be_new)
+/* Threads, which each version has in a table of that name. */
+static int64_t
+rows_of(struct db *db)
 {
 	struct err e = { 0 };
-	int64_t bad = -1, threads = -1;
+	int64_t threads = -1;
+
+	CHECK_RC(db_read_i64(db, "SELECT count(*) FROM thread", &threads, &e), OK);
+	return threads;
+}
+
+static int64_t
+rows_in(const char *path)
+{
+	struct err e = { 0 };
+	struct db db;
+	int64_t n;
+
+	CHECK_RC(db_open(&db, path, NULL, &store_sql, DB_READ, &e), OK);
+	n = rows_of(&db);
+	db_close(&db);
+	return n;
+}
+
+static void
+check_file(const char *path, int old, bool may_be_new, int64_t rows)
+{
+	struct err e = { 0 };
+	int64_t bad = -1;
 	struct db db;
 	int version = -1;
 
@@ -100,7 +124,7 @@ check_file(const char *path, int old, bool may_be_new)
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM pragma_integrity_check"
 	    " WHERE integrity_check <> 'ok'", &bad, &e), OK);
 	CHECK_INT(bad, 0);
-	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM thread", &threads, &e), OK);
+	CHECK_INT(rows_of(&db), rows);
 	db_close(&db);
 }
 
@@ -123,7 +147,7 @@ check_kills(int old, int stride)
 	struct err e = { 0 };
 	struct migration m;
 	char copy[32];
-	int64_t n;
+	int64_t n, rows = rows_in("old");
 	bool killed;
 
 	if (report != NULL) {
@@ -138,9 +162,9 @@ check_kills(int old, int stride)
 		unlink(copy);
 		copy_file("old", "db");
 		killed = killed_at(n += stride);
-		check_file("db", old, true);
+		check_file("db", old, true, rows);
 		if (access(copy, F_OK) == 0)
-			check_file(copy, old, false);
+			check_file(copy, old, false, rows);
 		if (n / stride % 16 == 1) {           /* and it can be done then */
 			CHECK(!killed_at(INT64_MAX));
 			CHECK_RC(store_migration_look(&m, "db", NULL, NULL, &e), OK);
@@ -166,10 +190,12 @@ TEST(migration_killed_in_each_write_of_version_6)
 
 TEST(migration_killed_in_each_write_of_the_others)
 {
-	for (int v = 7; v < store_format.sqlite.n; v++) {
+	for (int v = 1; v < store_format.sqlite.n; v++) {
+		if (v == 3 || v == 6)
+			continue;
 		unlink("old");
 		make_by_steps("old", v);
-		check_kills(v, 23);
+		check_kills(v, 37);
 	}
 }
 
