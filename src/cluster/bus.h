@@ -57,8 +57,8 @@ void bus_watch(struct bus *b, struct shard *s, void (*changed)(void *ctx, bool u
 /* On shard s: heard() is called there with each message whose subject matches (* and >
  * as in NATS), in the order of their sender, unless its connection ended in between: what
  * the NATS server has not read yet of the old one may come later.  Answers to what this
- * shard sends after it are not missed.  Ears of the same subject share one subscription; there should be few
- * subjects (a node's own, all nodes'). */
+ * shard sends after it are not missed.  Ears of the same subject share one subscription;
+ * there should be few subjects (a node's own, all nodes'). */
 struct bus_ear *bus_listen(struct bus *b, struct shard *s, struct str subject,
     void (*heard)(void *ctx, const struct bus_message *m), void *ctx);
 /* On the same shard, in heard() too: no call follows. */

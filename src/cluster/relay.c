@@ -4,7 +4,7 @@
  * The bus loses messages: when it is down, and when somebody does not keep up.  So frames
  * of a link are numbered from 1, and whoever misses one tells the sender, who begins anew
  * with another epoch; both cut what went over the link.  A frame that is lost at the end
- * shows at the next ping.
+ * shows at the next ping; one of an epoch that was left is late (bus_listen) and means nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -207,6 +207,7 @@ link_began_anew(struct link *l, const struct frame *f)
 		    (long long)l->node, l->shard, n, "the other node began anew");
 	atomic_fetch_add_explicit(&l->rl->lost, n, memory_order_relaxed);
 	claims_forget(l);
+	l->left[l->left_n++ % EPOCHS_LEFT] = l->epoch_in;
 	l->epoch_in = f->epoch;
 	l->heard = 0;
 	l->deaf = false;
@@ -367,10 +368,21 @@ relay_look(struct relay *rl)
 	rl->node = node;
 }
 
+static bool
+is_late(const struct link *l, const struct frame *f)
+{
+	for (size_t i = 0; i < EPOCHS_LEFT; i++)
+		if (l->left[i] == f->epoch)
+			return true;
+	return false;
+}
+
 /* Is it the next one of its link?  Else what the link carries is cut. */
 static bool
 in_order(struct link *l, const struct frame *f)
 {
+	if (is_late(l, f))
+		return false;
 	if (f->epoch != l->epoch_in)
 		link_began_anew(l, f);
 	if (l->deaf)

@@ -66,6 +66,9 @@ struct frame {
 void frame_write(char out[FRAME_HEAD], const struct frame *f);
 bool frame_read(struct str bytes, struct frame *out);    /* false: it is none */
 
+#define EPOCHS_LEFT 8                        /* a node connects again less often while frames of
+                                                its old connections are on their way */
+
 struct link {
 	struct list all;
 	struct relay *rl;
@@ -73,6 +76,8 @@ struct link {
 	unsigned shard;
 	unsigned shards;                     /* of its node; 0: not known yet */
 	uint32_t epoch, epoch_in;            /* ours; theirs, 0: nothing was received */
+	uint32_t left[EPOCHS_LEFT];          /* theirs before; left_n counts all */
+	unsigned left_n;
 	uint64_t sent, heard;                /* the last number */
 	uint32_t base_epoch;                 /* epoch_in and heard when ours began */
 	uint64_t base_number;

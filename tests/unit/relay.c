@@ -29,6 +29,8 @@ static struct world {
 	struct node nodes[NODES];
 	unsigned n;
 	atomic_int lose;                     /* this kind of frame is lost, once */
+	atomic_int delay;                    /* this one is kept, once */
+	struct letter *late;                 /* that was kept */
 	atomic_bool mute;                    /* all are */
 	atomic_int frames[FRAME_KINDS];      /* that were sent */
 	msec heartbeat;                      /* of servers; 0: the usual */
@@ -65,7 +67,7 @@ bus_post(void *ctx, int64_t number, unsigned shard, const struct str *pieces, si
 	struct node *to = number <= world.n ? node_of(number) : NULL;
 	struct letter *x;
 	size_t bytes = 0;
-	int kind = pieces[0].p[1];
+	int kind = pieces[0].p[1], same = kind;
 
 	(void)ctx;
 	if (to == NULL)
@@ -85,7 +87,10 @@ bus_post(void *ctx, int64_t number, unsigned shard, const struct str *pieces, si
 		memcpy(x->bytes + x->n, pieces[i].p, pieces[i].n);
 		x->n += pieces[i].n;
 	}
-	shard_post(to->s->shards[shard], &x->job);
+	if (atomic_compare_exchange_strong(&world.delay, &same, 0))
+		world.late = x;
+	else
+		shard_post(to->s->shards[shard], &x->job);
 	return OK;
 }
 
@@ -533,6 +538,34 @@ TEST(relay_misses_a_lost_frame)
 			(void)ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n"));
 		CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
 	}
+	nodes_stop();
+}
+
+static void
+answer_held(struct serve *s)
+{
+	http_reply(s->held, 200, STR_NONE, STR_NONE, STR_NONE);
+}
+
+/* Goal: a frame that comes late, when its epoch was left, does nothing: no request is cut or
+ * done again for it. */
+TEST(relay_takes_no_late_frame)
+{
+	int fd, opens;
+
+	nodes_start(2, 1);
+	opens = atomic_load(&world.frames[FRAME_OPEN]);
+	atomic_store(&world.delay, FRAME_OPEN);
+	CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+	fd = dial(server(1));
+	say(fd, S("GET /to/2/hold HTTP/1.1\r\nHost: a\r\n\r\n"));
+	serve_wait(server(2), 'h');
+	shard_post(server(2)->shards[0], &world.late->job);
+	CHECK_INT(ask(server(1), S("GET /to/2/hello HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+	CHECK_INT(atomic_load(&world.frames[FRAME_OPEN]) - opens, 4);        /* the first one twice */
+	serve_on(server(2), 0, answer_held);
+	CHECK_INT(hear_status(fd), 200);
+	close(fd);
 	nodes_stop();
 }
 
