@@ -26,6 +26,13 @@ void clock_set_ahead(msec ms);
 nsec clock_cpu(void);                        /* this process, user + system */
 nsec clock_thread(void);                     /* this thread, likewise */
 
+/* Of two moments the earlier, of two durations the shorter; of one unit. */
+static inline int64_t
+clock_least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* "2d", "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number
  * alone counts, as in "250"; 0: it needs a unit. */
 bool clock_parse(struct str s, nsec bare, nsec *out);

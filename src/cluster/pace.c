@@ -80,22 +80,16 @@ pace_look(msec lease, uint32_t any)
 	return ms - ms / 8 + (msec)(any % (uint32_t)(ms / 4 + 1));
 }
 
-static msec
-least(msec a, msec b)
-{
-	return a < b ? a : b;
-}
-
 msec
 pace_list(msec lease, size_t nodes)
 {
-	return nodes < FEW ? 0 : least((msec)nodes * NODE_MS, lease / 3);
+	return nodes < FEW ? 0 : clock_least((msec)nodes * NODE_MS, lease / 3);
 }
 
 msec
 pace_told(msec lease, size_t nodes, uint32_t any)
 {
-	msec spread = nodes < FEW ? 0 : least((msec)nodes * TOLD_MS, lease / 4);
+	msec spread = nodes < FEW ? 0 : clock_least((msec)nodes * TOLD_MS, lease / 4);
 
 	return (msec)(any % (uint32_t)(spread + 1));
 }

@@ -137,8 +137,8 @@ node_add(struct top *t, struct str name, struct remote *r, bool mine)
 	name_node(n, name);
 }
 
-/* At the address that it gave, in the way the server that is asked is reached; without the
- * caller's credentials, which were given for that one. */
+/* At the address that it gave, in the way the server that is asked is reached.  The caller's
+ * credentials go only to who proves by a certificate that it is there; /metrics needs none. */
 static struct remote *
 node_remote(const struct top *t, struct str address)
 {
@@ -148,29 +148,12 @@ node_remote(const struct top *t, struct str address)
 	struct err e;
 
 	buf_add_fmt(&url, "%s%.*s", tls ? "https://" : "http://", FMT(address));
-	(void)remote_open_bare(&r, buf_str(&url), ANSWER_MAX, &e);
+	(void)(tls ? remote_open : remote_open_bare)(&r, buf_str(&url), ANSWER_MAX, &e);
 	buf_release(&url);
 	return r;
 }
 
-/* The node that is asked: behind a balancer its own address says more. */
-static void
-found_here(struct top *t, struct str name, struct str address)
-{
-	struct node *n = &t->nodes[0];
-	struct node own = { .r = address.n > 0 ? node_remote(t, address) : NULL, .mine = true };
-	struct err e;
-
-	name_node(n, name);
-	if (own.r == NULL || node_read(&own, &e) != OK) {
-		remote_close(own.r);
-		return;
-	}
-	n->r = own.r;
-	n->mine = true;
-}
-
-/* The node that is asked comes first; the others by the addresses that they have given. */
+/* The server that is asked comes first; the others by the addresses that they have given. */
 static void
 find_nodes(struct top *t)
 {
@@ -187,7 +170,7 @@ find_nodes(struct top *t)
 		if (!str_eq(entry_text(one, "state"), S("live")))
 			continue;
 		if (val_equal(val_get(one, S("here")), val_bool(true)))
-			found_here(t, name, address);
+			name_node(&t->nodes[0], name);
 		else
 			node_add(t, name, node_remote(t, address), true);
 	}

@@ -13,7 +13,8 @@ const lines = (s, words) => s.log.split("\n").filter((l) => l.includes(words));
 async function heldTables(s) {
   const { schemaOf } = await import("../cluster/lib.mjs");
   const psql = execFile("psql", [schemaOf(s.dir), "-Atqc", "BEGIN; LOCK TABLE thread; SELECT 'held'", "-c", "SELECT pg_sleep(0.3); COMMIT"]);
-  await once(psql.stdout, "data");
+  const [held] = await Promise.race([once(psql.stdout, "data"), once(psql, "exit")]);
+  equal(String(held).trim(), "held", "the tables are held");
 }
 
 async function one(args) {

@@ -168,6 +168,9 @@ TEST(config_cluster_settings_need_each_other)
 	check_refused(ARGS("--store", "postgres://h/d", "--db", "f"), ARGS(), "--db: with "
 	    "PostgreSQL there is no database file: leave out db (work.path is the tracker's "
 	    "file)");
+	check_refused(ARGS("--store", "postgres://h/d", "--test-hooks", "--test-fsync-delay-ms", "5"),
+	    ARGS(), "--test-fsync-delay-ms: with PostgreSQL there is no database file that could "
+	    "be slow");
 }
 
 /* Goal: passwords are in no output, and a warning says where others could read them. */

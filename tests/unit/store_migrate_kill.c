@@ -86,35 +86,12 @@ killed_at(int64_t n)
 	return false;
 }
 
-/* Threads, which each version has in a table of that name. */
+/* The number of its threads, which each version has in a table of that name. */
 static int64_t
-rows_of(struct db *db)
+check_file(const char *path, int old, bool may_be_new)
 {
 	struct err e = { 0 };
-	int64_t threads = -1;
-
-	CHECK_RC(db_read_i64(db, "SELECT count(*) FROM thread", &threads, &e), OK);
-	return threads;
-}
-
-static int64_t
-rows_in(const char *path)
-{
-	struct err e = { 0 };
-	struct db db;
-	int64_t n;
-
-	CHECK_RC(db_open(&db, path, NULL, &store_sql, DB_READ, &e), OK);
-	n = rows_of(&db);
-	db_close(&db);
-	return n;
-}
-
-static void
-check_file(const char *path, int old, bool may_be_new, int64_t rows)
-{
-	struct err e = { 0 };
-	int64_t bad = -1;
+	int64_t bad = -1, threads = -1;
 	struct db db;
 	int version = -1;
 
@@ -124,8 +101,9 @@ check_file(const char *path, int old, bool may_be_new, int64_t rows)
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM pragma_integrity_check"
 	    " WHERE integrity_check <> 'ok'", &bad, &e), OK);
 	CHECK_INT(bad, 0);
-	CHECK_INT(rows_of(&db), rows);
+	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM thread", &threads, &e), OK);
 	db_close(&db);
+	return threads;
 }
 
 /* Of a file of version `old`: how many writes there were to be killed in. */
@@ -147,7 +125,7 @@ check_kills(int old, int stride)
 	struct err e = { 0 };
 	struct migration m;
 	char copy[32];
-	int64_t n, rows = rows_in("old");
+	int64_t n, threads = check_file("old", old, false);
 	bool killed;
 
 	if (report != NULL) {
@@ -162,9 +140,9 @@ check_kills(int old, int stride)
 		unlink(copy);
 		copy_file("old", "db");
 		killed = killed_at(n += stride);
-		check_file("db", old, true, rows);
+		CHECK_INT(check_file("db", old, true), threads);
 		if (access(copy, F_OK) == 0)
-			check_file(copy, old, false, rows);
+			CHECK_INT(check_file(copy, old, false), threads);
 		if (n / stride % 16 == 1) {           /* and it can be done then */
 			CHECK(!killed_at(INT64_MAX));
 			CHECK_RC(store_migration_look(&m, "db", NULL, NULL, &e), OK);

@@ -48,12 +48,6 @@ clocks_read(void)
 	ticks++;
 }
 
-static nsec
-least(nsec a, nsec b)
-{
-	return a < b ? a : b;
-}
-
 /* Counts the call's time up to the last reading, which was a tick ago or, with the processor
  * taken away from a virtual machine in between, any time: that is in the thread's CPU time. */
 static void
@@ -63,7 +57,7 @@ spend(void)
 
 	if (more <= 0)
 		return;
-	spent += least(more, TICK_MOST);
+	spent += clock_least(more, TICK_MOST);
 	counted_to = cpu_read;
 }
 
@@ -211,8 +205,8 @@ stretch(struct run *r, enum fiber_end (*go)(struct fiber *f, void *arg), void *a
 	now = r;
 	memory_at = (uintptr_t)memory;
 	over = 0;
+	counted_to = cpu;                    /* first: a tick between these is of no call */
 	spent = 0;
-	counted_to = cpu;
 	budget = r->cpu_max == NEVER ? NEVER : r->cpu_max - r->cpu;
 	end = go(r->fiber, arg);
 	budget = NEVER;
@@ -223,8 +217,9 @@ stretch(struct run *r, enum fiber_end (*go)(struct fiber *f, void *arg), void *a
 	if (ticks != seen) {
 		clocks_read();
 		spend();
-	} else
-		spent = least(clock_mono() - wall, TICK_MOST);
+	} else {
+		spent = clock_least(clock_mono() - wall, TICK_MOST);
+	}
 	r->cpu += spent;
 	return end == FIBER_WAITS ? RUN_WAITS : end == FIBER_LEFT ? RUN_TRAPPED : RUN_DONE;
 }

@@ -222,12 +222,6 @@ hear_watch(struct daemon *d)
 /* ---- work between rounds ---------------------------------------------------------- */
 
 static nsec
-soonest(nsec a, nsec b)
-{
-	return a < b ? a : b;
-}
-
-static nsec
 wake_at(const struct daemon *d)
 {
 	nsec at = NEVER;
@@ -238,13 +232,13 @@ wake_at(const struct daemon *d)
 		return d->child_until;
 	if (rpc_conns(d->rpc) == 0 && d->o.idle != NEVER)
 		at = d->active + d->o.idle;
-	at = soonest(at, commit_log_due(&d->workdb.commit));
+	at = clock_least(at, commit_log_due(&d->workdb.commit));
 	if (!d->rested)
-		at = soonest(at, d->looked + REST);
+		at = clock_least(at, d->looked + REST);
 	if (d->o.sync != NULL && d->child == 0)
-		at = soonest(at, d->sync_due);
+		at = clock_least(at, d->sync_due);
 	if (d->subscribed != NULL)
-		at = soonest(at, clock_mono() +
+		at = clock_least(at, clock_mono() +
 		    (d->lagging ? WATCH_LAGGING : WATCH_OTHERS));
 	return at;
 }
