@@ -35,7 +35,7 @@ const struct flag bench_detector_flags[] = {
 	{ "slow", NULL, FLAG_INT, "15", "PERCENT", "the slowdown: so much more CPU time",
 	    AT(slow), 1, 1000 },
 	{ "pairs", NULL, FLAG_INT, "20", "N", "of a trial; four times as many if it is unsure",
-	    AT(pairs), JUDGE_PAIRS_MIN, MEASURE_REPEAT },
+	    AT(pairs), STATS_PAIRS_MIN, MEASURE_REPEAT },
 	{ "neighbours", NULL, FLAG_INT, "1", "N", "busy processes beside it", AT(neighbours), 0,
 	    NEIGHBOURS_MAX },
 	{ "workload", NULL, FLAG_TEXT, "messages --only messages --duration 40ms", "WORDS",
@@ -152,8 +152,8 @@ report_fill(struct detector *d, nsec took, struct report *r)
 	report_value(r, (double)d->alarms[EQUAL], 0, "false_alarms");
 	report_value(r, (double)d->alarms[SLOWED] / (double)n, 4, "found_share");
 	report_value(r, (double)d->alarms[EQUAL] / (double)n, 4, "false_alarm_share");
-	report_value(r, judge_median(d->change[SLOWED], at), 2, "slowed_change_percent");
-	report_value(r, judge_median(d->change[EQUAL], at), 2, "equal_change_percent");
+	report_value(r, stats_median(d->change[SLOWED], at), 2, "slowed_change_percent");
+	report_value(r, stats_median(d->change[EQUAL], at), 2, "equal_change_percent");
 	report_value(r, (double)d->pairs / (double)(2 * n), 1, "pairs_per_trial");
 	report_value(r, (double)took / (double)NS_PER_S, 1, "wall_s");
 	report_check(r, (double)d->alarms[SLOWED] >= ENOUGH * (double)n,

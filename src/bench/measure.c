@@ -170,7 +170,7 @@ bout_value(const struct bout *b, size_t side, const char *key)
 		v[n] = number(&b->run[side][i], key);
 		n += !isnan(v[n]);
 	}
-	return n > 0 ? judge_median(v, n) : NAN;
+	return n > 0 ? stats_median(v, n) : NAN;
 }
 
 bool
@@ -219,7 +219,7 @@ compare(const struct campaign *c, const struct bout *b, const struct suite_metri
 		if (now > 0 && then > 0)
 			logs[n++] = log(now / then);
 	}
-	out.ratio = judge_pairs(logs, n, confidence);
+	out.ratio = stats_ratio(logs, n, confidence);
 	out.verdict = judge(out.ratio, m->better, c->threshold);
 	return out;
 }
@@ -235,7 +235,7 @@ compare_all(const struct campaign *c, struct bout *b)
 		metrics += judged(c->bout[i].row);
 	b->changes_n = 0;
 	for (size_t i = 0; i < SUITE_METRICS && b->row->metric[i].key != NULL; i++) {
-		struct change x = compare(c, b, &b->row->metric[i], judge_confidence(metrics));
+		struct change x = compare(c, b, &b->row->metric[i], stats_confidence(metrics));
 
 		if (x.metric->better == COUNTED || isnan(x.baseline) || isnan(x.current) ||
 		    bout_few_samples(b, x.metric->key))
@@ -312,8 +312,8 @@ most_runs(const struct campaign *c)
 static int
 bout_run(struct campaign *c, struct bout *b, struct err *e)
 {
-	size_t most = most_runs(c), more = c->repeat > JUDGE_PAIRS_MIN / 2 ? c->repeat :
-	    JUDGE_PAIRS_MIN / 2;
+	size_t most = most_runs(c), more = c->repeat > STATS_PAIRS_MIN / 2 ? c->repeat :
+	    STATS_PAIRS_MIN / 2;
 	int rc;
 
 	if (b->args[0] == NULL) {

@@ -24,7 +24,7 @@
 #define MEASURE_REPEAT 100
 #define MEASURE_ID     32
 #define MEASURE_MORE   4                     /* times the repeats, when a verdict is unclear, */
-#define MEASURE_SURE   (2 * JUDGE_PAIRS_MIN) /* and at least so many pairs */
+#define MEASURE_SURE   (2 * STATS_PAIRS_MIN) /* and at least so many pairs */
 
 /* The flags that every benchmark has; first in the options of a command that has
  * more. */
@@ -81,7 +81,7 @@ struct run {
 struct change {
 	const struct suite_metric *metric;
 	double baseline, current;            /* medians */
-	struct judge_ratio ratio;
+	struct stats_ratio ratio;
 	enum judge_verdict verdict;
 };
 

@@ -82,7 +82,7 @@ add_medians(const struct bout *b, const struct run *mid, const char *object, str
 			continue;
 		}
 		json_add_fmt(out, ",%.*s:", FMT(json_str(it.key)));
-		add_double(out, judge_median(v, n));
+		add_double(out, stats_median(v, n));
 	}
 	buf_add_char(out, '}');
 }
@@ -105,9 +105,9 @@ add_spread(const struct bout *b, const struct run *mid, struct buf *out)
 			add_double(out, v[i]);
 		}
 		json_add_fmt(out, "],'low':");
-		add_double(out, judge_quantile(v, n, 0));
+		add_double(out, stats_quantile(v, n, 0));
 		json_add_fmt(out, ",'high':");
-		add_double(out, judge_quantile(v, n, 1));
+		add_double(out, stats_quantile(v, n, 1));
 		buf_add_char(out, '}');
 	}
 	buf_add_char(out, '}');

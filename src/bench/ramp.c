@@ -248,7 +248,7 @@ report_compare(const struct ramp *r, struct report *out)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct judge_ratio x = judge_pairs(rows[i].logs, r->pairs_n, 0.95);
+		struct stats_ratio x = stats_ratio(rows[i].logs, r->pairs_n, 0.95);
 		enum judge_verdict v = judge(x, DOWN, (double)r->o->threshold / 100);
 		char key[48];
 

@@ -59,5 +59,5 @@ rate_median(struct rate *r)
 {
 	size_t warm = r->n / WARM_UP;
 
-	return judge_median(r->slice + warm, r->n - warm);
+	return stats_median(r->slice + warm, r->n - warm);
 }

@@ -195,7 +195,7 @@ static void
 tell_figure(struct report *r, const struct figure *f, size_t passes)
 {
 	double logs[PEER_ROUNDS];
-	struct judge_ratio x;
+	struct stats_ratio x;
 	bool same;
 	size_t n = 0;
 
@@ -204,10 +204,10 @@ tell_figure(struct report *r, const struct figure *f, size_t passes)
 			logs[n++] = log(f->a[i] / f->b[i]);
 	if (n == 0)
 		return;
-	x = judge_pairs(logs, n, 0.95);
+	x = stats_ratio(logs, n, 0.95);
 	same = judge(x, DOWN, DIFFERENT) == JUDGE_SAME;
 	printf("%-32s %11.3f %11.3f %9.3f  %.3f to %.3f%s\n", f->name, f->whole_a, f->whole_b,
-	    x.median, x.low, x.high, !same ? "" : n < JUDGE_PAIRS_MIN ?
+	    x.median, x.low, x.high, !same ? "" : n < STATS_PAIRS_MIN ?
 	    "  (too few to judge)" : "  (no difference)");
 	value_of(r, "peer_%s", f->name, f->whole_b, 3);
 	value_of(r, "ratio_%s", f->name, x.median, 4);

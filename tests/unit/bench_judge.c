@@ -29,66 +29,53 @@ near(double a, double b)
 	return fabs(a - b) < 1e-9;
 }
 
-TEST(judge_medians_and_quantiles)
-{
-	double odd[] = { 3, 1, 2 }, even[] = { 4, 1, 3, 2 }, ten[] = { 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0 };
-
-	CHECK(near(judge_median(odd, 3), 2));
-	CHECK(near(judge_median(even, 4), 2.5));
-	CHECK(near(judge_median(odd, 0), 0));
-	CHECK(near(judge_quantile(ten, 11, 0.25), 2.5));
-	CHECK(near(judge_quantile(ten, 11, 1), 10));
-	CHECK(near(judge_quantile(ten, 1, 0.5), 0));
-	CHECK(near(judge_confidence(1), 0.95) && near(judge_confidence(5), 0.99));
-}
-
 TEST(judge_finds_a_slowdown_and_raises_no_false_alarm)
 {
 	double logs[15];
 
 	for (uint32_t seed = 1; seed <= 20; seed++) {
 		fill(logs, COUNT(logs), 1, seed);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), DOWN, 0.05), JUDGE_SAME);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), DOWN, 0.05), JUDGE_SAME);
 		fill(logs, COUNT(logs), 1.2, seed);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), DOWN, 0.05), JUDGE_WORSE);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), UP, 0.05), JUDGE_BETTER);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), COUNTED, 0.05), JUDGE_SAME);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), DOWN, 0.05), JUDGE_WORSE);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), UP, 0.05), JUDGE_BETTER);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), COUNTED, 0.05), JUDGE_SAME);
 		fill(logs, COUNT(logs), 0.8, seed);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), DOWN, 0.05), JUDGE_BETTER);
-		CHECK_INT(judge(judge_pairs(logs, 15, 0.95), UP, 0.05), JUDGE_WORSE);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), DOWN, 0.05), JUDGE_BETTER);
+		CHECK_INT(judge(stats_ratio(logs, 15, 0.95), UP, 0.05), JUDGE_WORSE);
 	}
 }
 
 TEST(judge_wants_pairs_and_a_difference_over_the_threshold)
 {
 	double same[] = { 0, 0, 0, 0, 0, 0 }, more[6];
-	struct judge_ratio r;
+	struct stats_ratio r;
 
-	r = judge_pairs(same, 0, 0.95);
+	r = stats_ratio(same, 0, 0.95);
 	CHECK(near(r.median, 1) && near(r.low, 1) && near(r.high, 1) && r.n == 0);
 	for (size_t i = 0; i < 6; i++)
 		more[i] = log(1.09);
-	r = judge_pairs(more, 6, 0.95);
+	r = stats_ratio(more, 6, 0.95);
 	CHECK(near(r.median, 1.09) && near(r.low, 1.09) && near(r.high, 1.09));
 	CHECK_INT(judge(r, DOWN, 0.10), JUDGE_SAME);
 	CHECK(judge_unsure(r, DOWN, 0.10) && !judge_unsure(r, UP, 0.10));
 	CHECK_INT(judge(r, DOWN, 0.08), JUDGE_WORSE);
-	r = judge_pairs(more, JUDGE_PAIRS_MIN - 1, 0.95);
+	r = stats_ratio(more, STATS_PAIRS_MIN - 1, 0.95);
 	CHECK_INT(judge(r, DOWN, 0.08), JUDGE_UNCLEAR);
 	CHECK_INT(judge(r, UP, 0.08), JUDGE_UNCLEAR);
 	CHECK_INT(judge(r, DOWN, 0.10), JUDGE_SAME);
 	CHECK(judge_unsure(r, DOWN, 0.08) && !judge_unsure(r, UP, 0.08));
-	CHECK(!judge_unsure(judge_pairs(same, 6, 0.95), DOWN, 0.08));
+	CHECK(!judge_unsure(stats_ratio(same, 6, 0.95), DOWN, 0.08));
 }
 
 TEST(judge_the_same_figures_give_the_same_verdict)
 {
 	double logs[9];
-	struct judge_ratio a, b;
+	struct stats_ratio a, b;
 
 	fill(logs, 9, 1.1, 7);
-	a = judge_pairs(logs, 9, 0.95);
-	b = judge_pairs(logs, 9, 0.95);
+	a = stats_ratio(logs, 9, 0.95);
+	b = stats_ratio(logs, 9, 0.95);
 	CHECK(near(a.low, b.low) && near(a.high, b.high));
 	CHECK(a.low <= a.median && a.median <= a.high);
 }
