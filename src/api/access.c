@@ -65,7 +65,7 @@ check_worker(struct call *c)
 		return err_set(&c->err, ERR_DENIED, "a worker's key opens the routes of "
 		    "workers only");
 	if ((a == WORKERS_READ || a == WORKERS_UPDATE || a == CLUSTER_READ ||
-	    a == OWNERS_ERASE) && !off &&
+	    a == SETTINGS_READ || a == OWNERS_ERASE) && !off &&
 	    !principal_has(&c->who, S(SCOPE_ADMIN)))
 		return err_set(&c->err, ERR_DENIED, "this route is for operators: it needs the "
 		    "scope admin");

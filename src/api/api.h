@@ -81,6 +81,7 @@ struct api_options {
 	bool end_event;                      /* a run's stream ends with `end` */
 	unsigned shards;
 	struct str model;                    /* shown by /info */
+	struct str settings;                 /* the answer of GET /settings, JSON */
 };
 
 /* Everything named in the options outlives it. */

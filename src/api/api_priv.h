@@ -518,7 +518,7 @@ handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
 handler api_truncate, api_system_docs, api_console;
 handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
-handler api_interrupt_list, api_usage, api_cluster;
+handler api_interrupt_list, api_usage, api_cluster, api_settings;
 handler api_transcript, api_run_agent;
 handler api_thread_again, api_assistant_again, api_run_again, api_cron_again;
 						/* see once.c */

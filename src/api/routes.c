@@ -386,6 +386,10 @@ const struct route routes[] = {
 	{ "GET", "/cluster", CLUSTER_READ, ROUTE_READS, NONE, api_cluster,
 	  "The nodes that share the store", NULL, "alone, store, node, nodes (node, name, "
 	  "address, state, here, started_at, lease_left_ms, threads, info), bus", 200 },
+	{ "GET", "/settings", SETTINGS_READ, ROUTE_READS, NONE, api_settings,
+	  "The settings in effect; of secrets only whether they are set", NULL, "an array: key, "
+	  "type, value, set, default, origin, source (default, file, langgraph, environment, "
+	  "flag), reread (at SIGHUP), unit, help", 200 },
 	{ "GET", "/workers", WORKERS_READ, ROUTE_READS, NONE, api_worker_list,
 	  "The workers that are registered", NULL, "an array of workers", 200 },
 	{ "GET", "/workers/log", WORKERS_READ, ROUTE_READS, NONE, api_worker_log,

@@ -48,6 +48,7 @@
 	X(WORKERS_READ,          "workers:read")     /* with scope admin, as the next */ \
 	X(WORKERS_UPDATE,        "workers:update")                             \
 	X(CLUSTER_READ,          "cluster:read")     /* the same */            \
+	X(SETTINGS_READ,         "settings:read")    /* the same */            \
 	X(WASM_PUT,              "wasm:put")         /* and roll back */       \
 	X(WASM_READ,             "wasm:read")                                  \
 	X(WASM_DELETE,           "wasm:delete")                                \

@@ -14,7 +14,6 @@
 #include "auth/auth.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "base/url.h"
 #include "main/ways.h"
 
 #define DEFAULT_FILE "cohort.yaml"
@@ -532,26 +531,6 @@ config_add_origin(const struct config *c, struct err *e)
 }
 
 /* ---- showing ------------------------------------------------------------- */
-
-void
-config_add_text(struct buf *b, const struct config *c)
-{
-	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct config_value *v = &c->at[i];
-		bool hidden = config_settings[i].type == TYPE_SECRET && v->text[0] != '\0';
-		struct buf shown = BUF(SIZE_MAX / 2);
-
-		if (v->named != NULL)
-			buf_add(&shown, str_of(v->named));
-		else if (config_settings[i].type == TYPE_URL)
-			url_add_shown(&shown, str_of(v->text));
-		else
-			buf_add(&shown, str_of(hidden ? "(set)" : v->text));
-		buf_add_fmt(b, "%-20s = %-28.*s # %s\n", config_settings[i].key,
-		    FMT(buf_str(&shown)), v->origin);
-		buf_release(&shown);
-	}
-}
 
 void
 config_add_markdown(struct buf *b)

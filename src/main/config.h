@@ -84,6 +84,7 @@ struct setting {
 	                                        must not turn a check off */
 	/* What the type does not say; or NULL.  ERR_INVALID, with the origin in words. */
 	int (*check)(struct str text, const char *origin, struct err *e);
+	bool reread;                         /* SIGHUP reads again what it names */
 	const char *help;
 };
 
@@ -178,8 +179,11 @@ int config_read_yaml(struct config *c, const char *name, struct str text,
     struct err *e);
 int config_read_file(struct config *c, const char *path, struct err *e);
 
+/* config_show.c: without secrets, and addresses without passwords. */
 /* `key = value  # origin`; secrets as "(set)", or by their names. */
 void config_add_text(struct buf *b, const struct config *c);
+/* What GET /settings answers; of secrets only whether they are set. */
+void config_add_json(struct buf *b, const struct config *c);
 void config_add_markdown(struct buf *b);
 
 #endif

@@ -308,6 +308,9 @@ make_api(struct node *n, struct err *e)
 	};
 
 	options_http(n->config, &o);
+	n->settings = BUF(MB);
+	config_add_json(&n->settings, n->config);
+	o.settings = buf_str(&n->settings);
 	if (rc == OK)
 		rc = api_options_check(&o, e);
 	if (rc == OK)
@@ -583,6 +586,7 @@ node_free(struct node *n)
 	buf_release(&n->model);
 	buf_release(&n->fields);
 	buf_release(&n->hook_headers);
+	buf_release(&n->settings);
 	free(n->workers);
 	free(n->shards);
 	free(n->pending);

@@ -53,6 +53,7 @@ struct node {
 	struct proxy_trust *trust;           /* or NULL */
 	struct wheel_timer tls_look;         /* at the ends of certificates, daily */
 	struct buf model, fields, hook_headers;      /* the default; paths of store items */
+	struct buf settings;                 /* as GET /settings answers */
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct bus *bus;                     /* NULL: no NATS */

@@ -173,6 +173,7 @@ const rows = {
   "POST /workers/{worker_id}/drain": [{}, 403],
   "GET /workers/log": [, 403],
   "GET /cluster": [, 403],
+  "GET /settings": [, 403],
   "GET /workers/{worker_id}": [, 403],
   "DELETE /workers/graphs/{graph_id}": [, 403],
   "PUT /wasm/modules/{name}": [{}, 415],               // in full in wasm.mjs

@@ -321,7 +321,7 @@ await scenario("every route by its action", async () => {
     if (x.responses["200"]?.content?.["text/event-stream"]) continue;
     const y = await call(every, method, target, body, others(x["x-access"]));
     // Workers have keys of their own, operators the scope admin, whatever the policy says.
-    if (/^(workers|cluster|owners):/.test(x["x-access"])) check(y.status === 403 && /this route is for (workers|operators)/.test(y.text), `${method} ${route}: by its key`, y.text);
+    if (/^(workers|cluster|settings|owners):/.test(x["x-access"])) check(y.status === 403 && /this route is for (workers|operators)/.test(y.text), `${method} ${route}: by its key`, y.text);
     else check(y.status !== 401 && (y.status !== 403 || route.includes("/runs/crons")), `${method} ${route}: with it alone`, y.text);
   }
   await every.stop();

@@ -260,7 +260,7 @@ TEST(policy_tells_what_no_rule_is_about)
 	struct buf b = BUF(1 * KB);
 
 	policy_add_uncovered(p, &b);
-	CHECK_STR(buf_str(&b), "crons:create, crons:update, crons:delete, cluster:read, owners:erase");
+	CHECK_STR(buf_str(&b), "crons:create, crons:update, crons:delete, cluster:read, settings:read, owners:erase");
 	buf_release(&b);
 	policy_free(p);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "main/config.h"
 
@@ -187,6 +188,44 @@ TEST(config_passwords_of_addresses_are_not_shown)
 	CHECK(!str_contains(buf_str(&b), S("s3cret")));
 	CHECK(!str_contains(buf_str(&b), S("t0ken")));
 	CHECK(str_contains(buf_str(&c.warnings), S("better $COHORT_STORE")));
+	buf_release(&b);
+	config_release(&c);
+}
+
+/* Goal: whatever can be a secret, or have one in it, is not in the answer of GET /settings. */
+TEST(config_json_has_no_secret)
+{
+	struct config c;
+	struct buf b = BUF(MB);
+	struct json_doc doc = { 0 };
+	struct err e = { 0 };
+	struct json_iter it;
+	size_t hidden = 0;
+
+	CHECK_RC(config_read(&c, 14, ARGS("--jwt-secret", "m4rker", "--encryption-key", "m4rker",
+	    "--auth-remote-url", "https://u:m4rker@h/x?password=m4rker", "--openai-base-url",
+	    "http://m4rker@h", "--otel-headers", "a=m4rker", "--webhooks-secret", "m4rker",
+	    "--auth-jwks", "https://m4rker@h"),
+	    ARGS("COHORT_AUTH_REMOTE_KEY=m4rker", "OPENAI_API_KEY=m4rker",
+	    "COHORT_STORE=postgres://ann:m4rker@h/d", "COHORT_CLUSTER_NATS=nats://m4rker@h",
+	    "COHORT_OTEL_ENDPOINT=http://u:m4rker@h", "COHORT_WEBHOOKS_HEADERS={\"a\":\"m4rker\"}"),
+	    &e), OK);
+	config_add_json(&b, &c);
+	CHECK(!str_contains(buf_str(&b), S("m4rker")));
+	CHECK_RC(json_parse(&doc, buf_str(&b), &e), OK);
+	it = json_each(doc.root);
+	while (json_next(&it)) {
+		struct str type;
+
+		CHECK_RC(json_get_str(it.value, "type", "type", STR_NONE, 20, &type, &e), OK);
+		hidden += str_eq(type, S("secret"));
+	}
+	CHECK_INT(hidden, 7);                /* a new one belongs above */
+	CHECK(str_contains(buf_str(&b), S("\"value\":\"postgres://ann:***@h/d\",\"set\":true")));
+	CHECK(str_contains(buf_str(&b), S("\"key\":\"jwt.secret\",\"type\":\"secret\","
+	    "\"value\":null,\"set\":true,\"default\":\"\",\"origin\":\"--jwt-secret\","
+	    "\"source\":\"flag\",\"reread\":false")));
+	json_release(&doc);
 	buf_release(&b);
 	config_release(&c);
 }
