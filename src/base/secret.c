@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -26,15 +27,6 @@ static bool
 is_name(struct str s)
 {
 	return str_starts(s, ENV) || str_starts(s, FILE_AT) || str_starts(s, CREDENTIAL);
-}
-
-static const char *
-env_find(char **env, struct str name)
-{
-	for (; env != NULL && *env != NULL; env++)
-		if (strncmp(*env, name.p, name.n) == 0 && (*env)[name.n] == '=')
-			return *env + name.n + 1;
-	return NULL;
 }
 
 static int
@@ -141,6 +133,8 @@ add_named(struct buf *out, struct str s, char **env, struct err *e)
 	char *path;
 	int rc;
 
+	if (str_index(s, '\0') >= 0)
+		return err_set(e, ERR_INVALID, "the name of a secret has a NUL byte");
 	if (str_starts(s, ENV))
 		return from_env(out, str_sub(s, ENV.n, s.n), env, e);
 	if (str_starts(s, CREDENTIAL))

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "base/env.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "main/ways.h"
@@ -174,18 +175,6 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 	return rc;
 }
 
-const char *
-config_env_find(char **env, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (; *env != NULL; env++) {
-		if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
-			return *env + n + 1;
-	}
-	return NULL;
-}
-
 /* Where variables come from. */
 struct env_source { char **env; const char *prefix; int alias_rank, rank; };
 
@@ -193,7 +182,7 @@ static int
 read_env_name(struct config *c, enum setting_id id, const struct env_source *from,
     const char *name, int rank, struct err *e)
 {
-	const char *text = config_env_find(from->env, name);
+	const char *text = env_find(from->env, str_of(name));
 	char origin[300];
 
 	/* Empty means unset, as in every shell script. */
@@ -374,7 +363,7 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const char *value = config_env_find(env, rows[i].name);
+		const char *value = env_find(env, str_of(rows[i].name));
 
 		if (value == NULL || value[0] == '\0' || (rows[i].auth &&
 		    (config_str(c, SETTING_JWT_SECRET).n > 0 ||

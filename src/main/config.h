@@ -149,7 +149,6 @@ int  config_check_backup(const struct config *c, struct err *e);
  * prefix: of the origin; rank: RANK_ALIAS, or that of a langgraph.json. */
 int  config_take_database(struct config *c, char **env, const char *prefix, int rank,
     struct err *e);
-const char *config_env_find(char **env, const char *name);   /* or NULL */
 /* Is a secret in the text itself? */
 bool config_has_secret(const struct config *c, enum setting_id id);
 

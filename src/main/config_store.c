@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/env.h"
 #include "base/limits.h"
 #include "base/url.h"
 
@@ -120,7 +121,7 @@ config_take_database(struct config *c, char **env, const char *prefix, int rank,
     struct err *e)
 {
 	for (size_t i = 0; i < COUNT(database_env); i++) {
-		const char *text = config_env_find(env, database_env[i]);
+		const char *text = env_find(env, str_of(database_env[i]));
 		char origin[80];
 		int rc;
 

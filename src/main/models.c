@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/env.h"
 #include "base/limits.h"
 #include "base/secret.h"
 #include "llm/llm.h"
@@ -68,15 +69,6 @@ count_of(struct reader *r, const struct cnode *n, int64_t *out)
 		return OK;
 	return refuse(r, n, "%.*s: expected a number from 1 to %d, not \"%.*s\"",
 	    FMT(n->key), INT32_MAX, FMT(str_cut(n->text, 40)));
-}
-
-static const char *
-env_find(char **env, struct str name)
-{
-	for (; *env != NULL; env++)
-		if (strncmp(*env, name.p, name.n) == 0 && (*env)[name.n] == '=')
-			return *env + name.n + 1;
-	return NULL;
 }
 
 static void

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/env.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -256,14 +257,6 @@ place(const int *fds, size_t n, int program)
 	return placed;
 }
 
-static bool
-is_named(const char *entry, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncmp(entry, name, n) == 0 && entry[n] == '=';
-}
-
 /* Ours as it was, with what is said of `n` descriptors. */
 static char **
 environment_with(size_t n, bool program)
@@ -278,8 +271,8 @@ environment_with(size_t n, bool program)
 	for (size_t i = 0; i < count; i++) {
 		const char *entry = start.environment[i];
 
-		if (!is_named(entry, "LISTEN_PID") && !is_named(entry, "LISTEN_FDS") &&
-		    !is_named(entry, "LISTEN_FDNAMES"))
+		if (!env_names(entry, S("LISTEN_PID")) && !env_names(entry, S("LISTEN_FDS")) &&
+		    !env_names(entry, S("LISTEN_FDNAMES")))
 			env[k++] = start.environment[i];
 	}
 	for (size_t i = 0; i < n; i++)

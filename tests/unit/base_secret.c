@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "base/limits.h"
 #include "base/secret.h"
 
@@ -36,15 +37,21 @@ check_found(const char *text, const char *expected)
 }
 
 static void
-check_refused(const char *text, int rc, const char *words)
+check_str_refused(struct str text, int rc, const char *words)
 {
 	struct buf b = BUF(1000);
 	struct err e = { 0 };
 
-	CHECK(secret_is_named(str_of(text)));
-	CHECK_RC(secret_add(&b, str_of(text), env, &e), rc);
+	CHECK(secret_is_named(text));
+	CHECK_RC(secret_add(&b, text, env, &e), rc);
 	CHECK_STR(str_of(e.text), words);
 	buf_release(&b);
+}
+
+static void
+check_refused(const char *text, int rc, const char *words)
+{
+	check_str_refused(str_of(text), rc, words);
 }
 
 TEST(secret_names_are_found)
@@ -81,6 +88,15 @@ TEST(secret_names_may_be_passwords_of_addresses)
 	check_refused("postgres://ann:env:NOT@h/db", ERR_INVALID, "$NOT is not set");
 	check_refused("a://b:env:PW@c,d://e:file:none@f", ERR_NOTFOUND,
 	    "none: No such file or directory");
+}
+
+TEST(secret_names_have_no_nul_byte)
+{
+	write_file("a", "x", 1, 0600);
+	check_str_refused(S("env:EMPTY=\0" "b"), ERR_INVALID, "the name of a secret has a NUL byte");
+	check_str_refused(S("file:a\0b"), ERR_INVALID, "the name of a secret has a NUL byte");
+	CHECK(env_find(env, S("PW=p@ss word/%\0\0")) == NULL);
+	CHECK(env_find(env, S("PWX=no\0CREDENTIALS")) == NULL);
 }
 
 TEST(secret_errors_say_what_is_wrong)
