@@ -105,6 +105,28 @@ lock_busy(const struct medium *m, struct err *e)
 	    "%s is in use by another server (process %d)", m->path, pid);
 }
 
+static void
+log_path(const struct medium *m, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s-wal", m->path);
+}
+
+/* SQLite drops the log of an empty file, and it is all that is left of one that was removed.
+ * No crash leaves one so: a file has its first page before it has a log. */
+static int
+check_log(const struct medium *m, const struct stat *file, struct err *e)
+{
+	char path[DB_PATH_MAX + 8];
+	struct stat s;
+
+	log_path(m, path, sizeof path);
+	if (file->st_size > 0 || stat(path, &s) != 0 || s.st_size == 0)
+		return OK;
+	return err_set(e, ERR_INVALID, "%s was removed or is empty, and its log %s has %lld "
+	    "bytes: put the file back beside it, or remove the log to begin anew", m->path,
+	    path, (long long)s.st_size);
+}
+
 /* Lock the lock file too: older servers check only that. */
 static int
 file_open(struct medium *m, struct str path, struct err *e)
@@ -133,7 +155,7 @@ file_open(struct medium *m, struct str path, struct err *e)
 		log_warn("store", "hard_links", "file=%s links=%d reason=the log "
 		    "of a server that was killed lies beside the name it used",
 		    m->path, (int)s.st_nlink);
-	return OK;
+	return check_log(m, &s, e);
 }
 
 /* ---- is it still there ---------------------------------------------------- */
@@ -151,12 +173,6 @@ file_look(const char *path, const struct identity *was, const char *what,
 		return err_set(e, ERR_BUSY, "%s was replaced under the running "
 		    "server; nothing is written any more", what);
 	return OK;
-}
-
-static void
-log_path(const struct medium *m, char *out, size_t cap)
-{
-	snprintf(out, cap, "%s-wal", m->path);
 }
 
 void

@@ -438,6 +438,28 @@ TEST(file_cut_short)
 	check_refused(&f, "malformed");
 }
 
+/* Goal: what is left of a file that was removed is not removed, too. */
+TEST(file_of_which_the_log_is_left)
+{
+	static const char *const gone[] = { "missing", "empty" };
+	struct fix f;
+	struct stat before, after;
+
+	for (size_t i = 0; i < COUNT(gone); i++) {
+		fix_open(&f, "sqlite");
+		fix_close(&f);
+		unlink("db");
+		file_fill("db-wal", "what was written last ");
+		if (i > 0)
+			close(open("db", O_CREAT | O_WRONLY, 0600));
+		CHECK(stat("db-wal", &before) == 0);
+		check_refused(&f, "was removed or is empty, and its log");
+		CHECK(stat("db-wal", &after) == 0 && after.st_size == before.st_size);
+		unlink("db");
+		unlink("db-wal");
+	}
+}
+
 /* Goal: a version rises by its migration, in one transaction, after a copy of
  * the file; one that fails leaves the file as it was. */
 TEST(migration)
