@@ -5,10 +5,12 @@ import { follow, respond, start } from "./follow.js";
 import { Wrong } from "./form.js";
 import { checkpointOf, HistoryPanel, idOf } from "./history.js";
 import { grow, help, listenToKeys, sends } from "./keys.js";
+import { Shell } from "./shell.js";
 import { signInView } from "./signin.js";
 import { theme } from "./theme.js";
 import { ThreadList } from "./threads.js";
 import { nameOf, notice, View } from "./view.js";
+import { views } from "./views.js";
 import * as wire from "./wire.js";
 
 let agents = [];
@@ -16,6 +18,7 @@ let user = null; // who signed in, where one has to
 let shown = null; // the thread on the page
 let list;
 let panel;
+let shell;
 let view;
 
 // crypto.randomUUID is not there on pages without TLS.
@@ -54,13 +57,26 @@ function titleOf(t) {
 }
 
 function route() {
+  if (shell.route(location.hash)) {
+    leaveChat();
+    return;
+  }
   const m = /^#\/t\/(.+)$/.exec(location.hash);
   if (m) open(decodeURIComponent(m[1]));
   else fresh();
 }
 
+// A view is shown instead: the thread's stream ends, and it is read again later.
+function leaveChat() {
+  if (shown) hidePanel();
+  shown?.stop();
+  shown = null;
+  list.select(null);
+}
+
 function show(t) {
   shown?.stop();
+  shell.chatAt(t.fresh ? "#/" : `#/t/${encodeURIComponent(t.id)}`);
   shown = t;
   view.reset();
   hidePanel();
@@ -157,6 +173,7 @@ async function refresh(t) {
 function changed() {
   const t = shown;
   const now = listed(t)?.updated_at;
+  shell.badge("inbox", list.waits.length);
   if (now && t.updated && now !== t.updated && !t.conversation.run && !t.loading) refresh(t);
   if (t) t.updated = now;
   later();
@@ -180,6 +197,7 @@ async function run(t, what, message) {
     const id = await start(t.id, t.agent.assistant_id, what.input, what.at);
     if (!c.run) c.begin(id);
     if (isFirst && shown === t) history.replaceState(null, "", `#/t/${t.id}`);
+    if (isFirst && shown === t) shell.chatAt(location.hash);
     if (isFirst && shown === t) list.select(t.id);
     list.soon();
   } catch (e) {
@@ -345,7 +363,7 @@ function hidePanel() {
 }
 
 function toggleHistory() {
-  if (shown.fresh) return;
+  if (!shown || shown.fresh) return;
   if (!$("panel").hidden) {
     hidePanel();
     $("history-button").focus();
@@ -372,7 +390,7 @@ function replayFrom(state) {
 function openDrawer() {
   $("app").classList.add("drawer");
   $("scrim").hidden = false;
-  $("sidebar").querySelector("button,select").focus();
+  (shown ? $("sidebar-close").firstChild : $("views").querySelector("a[aria-current]"))?.focus();
 }
 
 function closeDrawer() {
@@ -385,16 +403,23 @@ function toThreads(selector) {
   (document.querySelector(`${selector} [aria-current]`) ?? document.querySelector(`${selector} a`))?.focus();
 }
 
+function toViews() {
+  if (getComputedStyle($("side")).position === "fixed") openDrawer();
+  $("views").querySelector("[aria-current]").focus();
+}
+
 function toBox() {
   closeDrawer();
-  ($("composer").hidden ? $("conversation") : $("message-box")).focus();
+  if (!shown) $("page-body").focus();
+  else ($("composer").hidden ? $("conversation") : $("message-box")).focus();
 }
 
 function escape() {
   if ($("app").classList.contains("drawer")) {
     closeDrawer();
-    $("bar").querySelector("button").focus();
-  } else if (shown.viewing) panel.close();
+    $(shown ? "bar" : "page").querySelector("button").focus();
+  } else if (!shown) return;
+  else if (shown.viewing) panel.close();
   else if (!$("panel").hidden) toggleHistory();
   else if (shown.conversation.run) stop();
 }
@@ -454,7 +479,7 @@ function listenToPage() {
     toBox();
   });
   $("agent").addEventListener("change", () => {
-    if (!shown.fresh) newThread();
+    if (!shown?.fresh) newThread();
     else shown.agent = agentOf($("agent").value);
     later();
   });
@@ -468,6 +493,7 @@ function listenToPage() {
       KeyW: () => toThreads("#waiting"),
       KeyM: toBox,
       KeyH: toggleHistory,
+      KeyV: toViews,
       Slash: help,
     },
     escape,
@@ -475,6 +501,7 @@ function listenToPage() {
 }
 
 function build() {
+  shell = new Shell(views, { openDrawer, closeDrawer, title: (text) => list.name(text) });
   buildButtons();
   list = new ThreadList({
     changed,
@@ -507,6 +534,7 @@ function reach(yes) {
 
 async function enter() {
   agents = await wire.assistants();
+  shell.agents = agents;
   $("agent").replaceChildren(...agents.map((a) => h("option", { value: a.assistant_id }, nameOf(a))));
   const preferred = agents.find((a) => a.name === "agent") ?? agents[0];
   if (preferred) $("agent").value = preferred.assistant_id;
@@ -530,6 +558,7 @@ function replaceApp(card) {
 
 function signIn(words) {
   list.stop();
+  shell.stop();
   shown?.stop();
   shown = null;
   const card = signInView(words, async (secret) => {

@@ -43,6 +43,21 @@ const icons = {
   warning: "M12 4 2.8 19.5h18.4zM12 10v4.5M12 17v.1",
   file: "M6 3.5h8l4 4v13H6zM14 3.5v4h4",
   chevron: "M9 6l6 6-6 6",
+  chat: "M4.5 5.5h15v11h-8l-4.5 3.5v-3.5h-2.5z",
+  inbox: "M4 13.5 6.5 5h11L20 13.5V19H4zM4 13.5h4.5l1.2 2.5h4.6l1.2-2.5H20",
+  graph: "M4 4.5h6v5H4zM14 14.5h6v5h-6zM7 9.5V17h7M10 7h7v7.5",
+  steps: "M5 6h.1M9.5 6H20M5 12h.1M9.5 12H20M5 18h.1M9.5 18H20",
+  board: "M4 5h4.5v14H4zM10 5h4.5v9H10zM16 5h4v11.5h-4z",
+  mail: "M3.5 6h17v12.5h-17zM3.5 6.5l8.5 7 8.5-7",
+  bars: "M4 19.5h16M6.5 16.5v-5M12 16.5v-11M17.5 16.5v-8",
+  gauge: "M4.5 17.5a8.5 8.5 0 1 1 15 0M12 14.5l4-5",
+  sliders: "M4 7h9M17 7h3M15 4.8v4.4M4 12h3M11 12h9M9 9.8v4.4M4 17h10M18 17h2M16 14.8v4.4",
+  play: "M8 5.5v13l10.5-6.5z",
+  hold: "M8 5.5v13M16 5.5v13",
+  back: "M15 6l-6 6 6 6",
+  search: "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5",
+  compare: "M9 4.5v15M15 4.5v15M3.5 8.5H9M15 15.5h5.5M4 5h16v14H4z",
+  link: "M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1",
 };
 
 const SVG = "http://www.w3.org/2000/svg";

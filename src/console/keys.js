@@ -11,6 +11,7 @@ const shortcuts = [
   ["Alt+W", "To what waits for you"],
   ["Alt+M", "To the message box"],
   ["Alt+H", "History"],
+  ["Alt+V", "To the views"],
   ["Alt+/", "This help"],
 ];
 

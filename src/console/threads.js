@@ -120,6 +120,18 @@ export class ThreadList {
     this.show();
   }
 
+  // The page shows a view of that name; null: a conversation.
+  name(text) {
+    this.page = text;
+    this.entitle();
+  }
+
+  entitle() {
+    const selected = this.threads.find((t) => t.thread_id === this.selected);
+    const text = this.page ?? (selected ? this.titleOf(selected) : "Cohort");
+    document.title = `${this.waits.length ? `(${this.waits.length}) ` : ""}${text}`;
+  }
+
   show() {
     this.drawn = Date.now();
     const focused = document.activeElement?.dataset?.key;
@@ -153,7 +165,7 @@ export class ThreadList {
     );
     $("waiting-section").hidden = this.waits.length === 0;
     $("waiting-count").textContent = String(this.waits.length);
-    document.title = `${this.waits.length ? `(${this.waits.length}) ` : ""}${titles.get(this.selected) ?? "Cohort"}`;
+    this.entitle();
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
