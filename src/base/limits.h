@@ -584,6 +584,12 @@
 	X(TRACE_PAUSE_MAX_MS,  60000,     "ms",     "that a collector's Retry-After may ask for") \
 	X(TRACE_ANSWER_BYTES,  65536,     "bytes",  "of its answer") \
 	X(TRACE_DRAIN_MS,      5000,      "ms",     "that a server that stops waits for it") \
+	X(KNOWLEDGE_DOCUMENT_BYTES, 16777216, "bytes", "of a document that is read into a store of knowledge") \
+	X(KNOWLEDGE_CHUNK_MIN_BYTES, 200,  "bytes",  "smallest size that its passages may be asked for") \
+	X(KNOWLEDGE_CHUNK_BYTES, 16384,    "bytes",  "largest: more than most embedding models take at once") \
+	X(KNOWLEDGE_CHUNKS,    100000,    "passages", "of one document") \
+	X(KNOWLEDGE_DEPTH,     1000,      "elements", "inside each other in a document of HTML; browsers draw 512") \
+	X(KNOWLEDGE_COLLECTION_BYTES, 128, "bytes",  "name of a collection of documents") \
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 
 /* Each in an enum of its own: gcc 13 and later give all constants of one the type that the
