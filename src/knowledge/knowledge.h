@@ -72,4 +72,17 @@ void knowledge_add_key(struct buf *b, struct str name, struct str hash, size_t n
  * words that say least go first.  False: there is nothing less. */
 bool knowledge_shorten(struct str query, struct buf *out);
 
+/* ---- passages for a model (mark.c) ------------------------------------------------ */
+
+struct knowledge_passage {
+	struct str source, heading, version, text;
+	int64_t n;
+	unsigned first, last;
+};
+
+void knowledge_add_mark(struct buf *b, struct str source, int64_t n);        /* NAME#N */
+/* With the words that tell how to cite them. */
+void knowledge_add_passages(struct buf *b, struct str collection,
+    const struct knowledge_passage *p, size_t n);
+
 #endif

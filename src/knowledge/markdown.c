@@ -180,8 +180,12 @@ on_inline(struct walk *w, cmark_node *node)
 
 	switch ((int)cmark_node_get_type(node)) {
 	case CMARK_NODE_TEXT:
-	case CMARK_NODE_CODE:
 		buf_add(&w->text, literal);
+		break;
+	case CMARK_NODE_CODE:
+		buf_add_char(&w->text, '`');
+		buf_add(&w->text, literal);
+		buf_add_char(&w->text, '`');
 		break;
 	case CMARK_NODE_SOFTBREAK:
 	case CMARK_NODE_LINEBREAK:

@@ -43,6 +43,7 @@ extern const struct flag cmd_serve_flags[], cmd_token_flags[], cmd_models_check_
 	cmd_dev_flags[], cmd_agent_stop_flags[], cmd_agent_send_flags[], cmd_agent_tail_flags[], cmd_mail_flags[],
 	cmd_threads_flags[], cmd_threads_delete_flags[], cmd_threads_prune_flags[],
 	cmd_owner_erase_flags[], cmd_owner_export_flags[], cmd_runs_flags[], cmd_runs_show_flags[], cmd_runs_cancel_flags[],
+	cmd_knowledge_add_flags[], cmd_knowledge_list_flags[], cmd_knowledge_search_flags[], cmd_knowledge_remove_flags[],
 	cmd_cluster_flags[], cmd_doctor_flags[], cmd_usage_flags[], cmd_top_flags[], cmd_workers_flags[], cmd_workers_log_flags[], cmd_wasm_check_flags[],
 	cmd_wasm_build_flags[], cmd_wasm_run_flags[], cmd_wasm_deploy_flags[],
 	cmd_wasm_flags[], cmd_wasm_rollback_flags[], cmd_backup_flags[],

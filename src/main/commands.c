@@ -105,6 +105,13 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_owner_erase] = { .min = 1, .max = 1, .own = cmd_owner_erase_flags, .detail = "It "
 	    "needs the scope admin, and asks, unless --yes is given.  Done again it goes on where "
 	    "it was cut off.  Backups of before have him still." },
+	[COMMAND_knowledge_add] = { .min = 1, .max = -1, .own = cmd_knowledge_add_flags,
+	    .detail = "PATH is a file or a folder, of which all .md, .markdown, .html, .htm and "
+	    ".txt are read, but hidden ones and links; - is stdin, with --name.  Documents that "
+	    "have not changed are skipped.  The exit code is 1 when one could not be read." },
+	[COMMAND_knowledge_list] = { .own = cmd_knowledge_list_flags },
+	[COMMAND_knowledge_search] = { .min = 1, .max = 1, .own = cmd_knowledge_search_flags },
+	[COMMAND_knowledge_remove] = { .min = 1, .max = -1, .own = cmd_knowledge_remove_flags },
 	[COMMAND_agent_check] = { .min = 1, .max = -1 },
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },
 	[COMMAND_agent_run] = { .min = 1, .max = 1, .own = cmd_agent_run_flags },

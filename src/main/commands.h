@@ -103,6 +103,14 @@
 	    "write all that a server has of an owner to a file of JSON lines") \
 	X(owner_erase,   "owner erase",   "OWNER",                            \
 	    "remove an owner with all that a server has of him")              \
+	X(knowledge_add, "knowledge add", "PATH...",                          \
+	    "read documents into a collection that agents search")            \
+	X(knowledge_list, "knowledge list", "",                               \
+	    "list the sources of a collection")                               \
+	X(knowledge_search, "knowledge search", "QUERY",                      \
+	    "show the passages of a collection that fit a query best")        \
+	X(knowledge_remove, "knowledge remove", "SOURCE...",                  \
+	    "remove sources with their passages")                             \
 	X(agent_check,   "agent check",   "FILE...",                          \
 	    "check files of agents, and who calls whom")                      \
 	X(agent_show,    "agent show",    "FILE",                             \

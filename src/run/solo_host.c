@@ -215,7 +215,7 @@ on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
 	struct tool_result refused = { .content = S("this tool needs a server; it is not "
 	    "available in a run by itself") };
 
-	if (str_starts(name, S("store_")))
+	if (str_starts(name, S("store_")) || str_eq(name, S("knowledge_search")))
 		done(arg, &refused);
 	else
 		tools_call(t->solo->o->tools, name, args_json, &env, done, arg);

@@ -97,8 +97,8 @@ static const struct {
 	{ ERR_INVALID, NULL },
 };
 
-static void
-refuse_for(struct tool_call *c, const struct store_cmd *cmd)
+void
+store_tool_refuse(struct tool_call *c, const struct store_cmd *cmd)
 {
 	for (size_t i = 0; i < COUNT(refusals); i++) {
 		if (refusals[i].rc != cmd->rc)
@@ -111,8 +111,8 @@ refuse_for(struct tool_call *c, const struct store_cmd *cmd)
 	tool_refuse(c, "The store failed.");
 }
 
-static int
-submit(struct tool_call *c, struct store_cmd *cmd, enum store_op op,
+int
+store_tool_submit(struct tool_call *c, struct store_cmd *cmd, enum store_op op,
     void (*done)(struct store_cmd *cmd))
 {
 	const struct tool_env *env = tool_env(c);
@@ -134,7 +134,7 @@ put_done(struct store_cmd *cmd)
 	struct str words;
 
 	if (cmd->rc != OK) {
-		refuse_for(p->call, cmd);
+		store_tool_refuse(p->call, cmd);
 		return;
 	}
 	words = arena_fmt(tool_arena(p->call), "Stored \"%.*s\" in \"%.*s\".",
@@ -182,7 +182,7 @@ put_start(struct tool_call *c)
 	}
 	if (tool_arena(c)->failed)
 		return ERR_TOOBIG;
-	return submit(c, &p->cmd.cmd, STORE_ITEM_PUT, put_done);
+	return store_tool_submit(c, &p->cmd.cmd, STORE_ITEM_PUT, put_done);
 }
 
 const struct tool tool_store_put = {
@@ -256,7 +256,7 @@ refresh_done(struct store_cmd *cmd)
 	if (cmd->rc == OK)
 		search_reply(s);
 	else
-		refuse_for(s->call, cmd);
+		store_tool_refuse(s->call, cmd);
 }
 
 static void
@@ -266,14 +266,14 @@ search_done(struct store_cmd *cmd)
 	bool refresh = false;
 
 	if (cmd->rc != OK) {
-		refuse_for(s->call, cmd);
+		store_tool_refuse(s->call, cmd);
 		return;
 	}
 	for (size_t i = 0; tool_env(s->call)->refresh && i < s->cmd.items_n; i++)
 		refresh = refresh || store_item_refreshes(&s->cmd.items[i], s->cmd.now);
 	s->again = (struct store_item_refresh){ .items = s->cmd.items,
 	    .items_n = s->cmd.items_n, .now = s->cmd.now };
-	if (!refresh || submit(s->call, &s->again.cmd, STORE_ITEM_REFRESH, refresh_done) != OK)
+	if (!refresh || store_tool_submit(s->call, &s->again.cmd, STORE_ITEM_REFRESH, refresh_done) != OK)
 		search_reply(s);
 }
 
@@ -300,7 +300,7 @@ search_start(struct tool_call *c)
 		tool_refuse(c, "%s", e.text);
 		return OK;
 	}
-	return submit(c, &s->cmd.cmd, STORE_ITEM_SEARCH, search_done);
+	return store_tool_submit(c, &s->cmd.cmd, STORE_ITEM_SEARCH, search_done);
 }
 
 const struct tool tool_store_search = {

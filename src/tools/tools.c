@@ -73,6 +73,7 @@ tools_new(void)
 	tools_add(t, &tool_calculate);
 	tools_add(t, &tool_http_get);
 	tools_add(t, &tool_run_agent);
+	tools_add(t, &tool_knowledge_search);
 	return t;
 }
 

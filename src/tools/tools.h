@@ -6,8 +6,8 @@
  * Arguments are checked against the schema first; a wrong one becomes an
  * error text for the model, not a failed run.
  *
- * Built in: current_time, store_put, store_search; calculate, http_get, run_agent for
- * agents that name them.  The store's tools act with the run's owner and nothing else.
+ * Built in: current_time, store_put, store_search; calculate, http_get, run_agent and
+ * knowledge_search for agents that name them.  The store's tools act with the run's owner and nothing else.
  * http_get and run_agent need a task, which makes their calls itself (task/use.c).
  * Rooms above add theirs, alone or as a group that a run asks for by one name.
  *

@@ -23,8 +23,16 @@ extern const char schema_no_arguments[];
 /* calculate.c, task_tools.c: of agents that name them */
 extern const struct tool tool_calculate, tool_http_get, tool_run_agent;
 
+/* knowledge_tools.c */
+extern const struct tool tool_knowledge_search;
+
 /* store_tools.c */
 extern const struct tool tool_store_put, tool_store_search;
+/* A command for the store as the run's owner; done is called if it returns OK. */
+int store_tool_submit(struct tool_call *c, struct store_cmd *cmd, enum store_op op,
+    void (*done)(struct store_cmd *cmd));
+/* The call's answer is why the command failed. */
+void store_tool_refuse(struct tool_call *c, const struct store_cmd *cmd);
 /* "a.b" or ["a","b"] becomes "a.b".  OK, or e has the words. */
 int namespace_read(struct arena *a, jnode n, bool may_be_empty, struct str *out,
     struct err *e);

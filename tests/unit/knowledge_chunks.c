@@ -55,13 +55,13 @@ TEST(knowledge_long_text_is_cut_at_words)
 	CHECK(k.n > 40);
 	for (size_t i = 0; i < k.n; i++) {
 		struct str t = k.at[i].text;
-		int first = atoi(t.p + 4), line = first / 10 + 1;
+		int first = (int)strtol(t.p + 4, NULL, 10), line = first / 10 + 1;
 
 		CHECK(t.n <= 400);
 		CHECK(str_starts(t, S("word")));
 		CHECK_INT(k.at[i].first, line);
 		CHECK(i == 0 || (first < (int)next && first > (int)next - 8));
-		next = (size_t)atoi(t.p + t.n - 4) + 1;
+		next = (size_t)strtol(t.p + t.n - 4, NULL, 10) + 1;
 	}
 	CHECK(next == 2000);
 	buf_release(&text);

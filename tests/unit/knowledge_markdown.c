@@ -30,7 +30,7 @@ TEST(knowledge_markdown_path_of_headings)
 	CHECK_STR(k.title, "Guide");
 	CHECK(k.n == 3);
 	CHECK_STR(k.at[0].heading, "Guide");
-	CHECK_STR(k.at[0].text, "About all of it, and code.\n\nInstall\n\nRun the script\nand wait.");
+	CHECK_STR(k.at[0].text, "About all of it, and `code`.\n\nInstall\n\nRun the script\nand wait.");
 	CHECK_STR(k.at[1].heading, "Guide > Install > Debian");
 	CHECK_STR(k.at[1].text, "- one\n- two\n  - deep\n\n3. three\n4. four");
 	CHECK_INT(k.at[1].first, 10);

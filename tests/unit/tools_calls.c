@@ -82,7 +82,7 @@ TEST(tools_built_in_are_found_and_described)
 {
 	struct tools *t = tools_new();
 
-	CHECK_INT(tools_count(t), 6);
+	CHECK_INT(tools_count(t), 7);
 	CHECK(tools_at(t, 0) == tools_find(t, S("current_time")));
 	CHECK(tools_find(t, S("store_search"))->idempotent);
 	CHECK(tools_find(t, S("rm")) == NULL);
@@ -149,7 +149,7 @@ TEST(tools_wrong_calls_are_answered_in_words)
 {
 	static const struct { const char *name, *args, *words; } rows[] = {
 		{ "rm", "{}", "There is no tool named \"rm\". The tools are: current_time, "
-		  "store_put, store_search, calculate, http_get, run_agent." },
+		  "store_put, store_search, calculate, http_get, run_agent, knowledge_search." },
 		{ "current_time", "{\"zone\":1}", "argument \"zone\": unknown; did you mean \"note\"?" },
 		{ "current_time", "{", "The arguments are not valid JSON: line 1, column 2: "
 		  "unexpected end of data" },
