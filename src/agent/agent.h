@@ -258,6 +258,8 @@ struct agent_policy {
 	                                        itself says */
 	struct val approval;                 /* true, or an object as in a run's interrupt_on;
 	                                        UNDEF: nobody is asked */
+	struct val args;                     /* arguments that every call has, and that the model
+	                                        is not shown; an object, or UNDEF */
 };
 
 /* A tool of the file: its answer is an expression, in which `input` is the call's
@@ -391,6 +393,10 @@ const struct agent_policy *agent_policy_of(const struct agent *a, struct str nam
 /* Are the tools that its work names, and has not itself, among the names (NULL-ended)?
  * Those of MCP servers may be there or not.  ERR_INVALID with the place. */
 int agent_check_tools(const struct agent *a, const char *const *names, struct err *e);
+/* Calls check for each tool whose policy has args, of agents in place too; *place: where
+ * the file names it. */
+int agent_each_args(const struct agent *a, int (*check)(void *ctx, struct str place,
+    struct str name, struct val args, struct err *e), void *ctx, struct err *e);
 
 /* ---- evaluation --------------------------------------------------------------- */
 

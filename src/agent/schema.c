@@ -275,7 +275,7 @@ static const char agent_head[] =
     "\"minProperties\":1,\"properties\":{\"description\":{\"type\":\"string\"},"
     "\"schema\":{\"type\":\"object\"},\"reply\":" REF("expr") ",\"agent\":{\"type\":"
     "[\"string\",\"object\"]},\"worker\":{\"const\":true},\"timeout\":" REF("time") ",\"retries\":{\"type\":\"integer\","
-    "\"minimum\":0},\"idempotent\":{\"type\":\"boolean\"},\"approval\":{\"anyOf\":["
+    "\"minimum\":0},\"args\":{\"type\":\"object\",\"minProperties\":1},\"idempotent\":{\"type\":\"boolean\"},\"approval\":{\"anyOf\":["
     "{\"type\":\"boolean\"},{\"type\":\"object\",\"additionalProperties\":false,\"required\":"
     "[\"allowed_decisions\"],\"properties\":{\"allowed_decisions\":{\"type\":\"array\","
     "\"minItems\":1,\"items\":{\"enum\":[\"approve\",\"edit\",\"reject\",\"respond\"]}},"

@@ -6,6 +6,7 @@
  *   writer:   {agent: writer, description}
  *   charge:   {worker: true, timeout: 10s}          of an external worker
  *   http_get: {timeout: 10s, retries: 2}            built in, or SERVER__TOOL
+ *   knowledge_search: {args: {collection: docs}}    arguments that every call has
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +15,7 @@
 #include "base/mem.h"
 
 static const char *const keys[] = { "description", "schema", "reply", "agent", "worker",
-	"timeout", "retries", "idempotent", "approval", NULL };
+	"timeout", "retries", "idempotent", "approval", "args", NULL };
 
 /* ---- how it may be used ------------------------------------------------------------ */
 
@@ -80,9 +81,26 @@ load_approval(struct load *l, const struct tree_node *n, struct agent_policy *p)
 		p->approval = load_val(l, tree_val(n));
 }
 
-/* expression: its answer is one, which takes no time and has no effect. */
+/* Of built-in tools: what they take is checked where these are known (main/agent_tools.c). */
 static void
-load_policy(struct load *l, const struct tree_node *n, bool expression,
+load_args(struct load *l, const struct tree_node *n, bool own, struct agent_policy *p)
+{
+	if (own) {
+		load_fail_key(l, n, NULL, "'args' belong to a built-in tool, as knowledge_search");
+		return;
+	}
+	if (!load_wants(l, n, TREE_MAP, "a map of arguments"))
+		return;
+	if (n->n == 0)
+		load_fail(l, n, "expected at least one argument");
+	else
+		p->args = load_val(l, tree_val(n));
+}
+
+/* expression: its answer is one, which takes no time and has no effect.  own: the tool is the
+ * file's. */
+static void
+load_policy(struct load *l, const struct tree_node *n, bool expression, bool own,
     struct agent_policy *p)
 {
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
@@ -90,6 +108,8 @@ load_policy(struct load *l, const struct tree_node *n, bool expression,
 
 		if (str_eq(c->key, S("approval"))) {
 			load_approval(l, c, p);
+		} else if (str_eq(c->key, S("args"))) {
+			load_args(l, c, own, p);
 		} else if (str_eq(c->key, S("timeout")) || str_eq(c->key, S("retries")) ||
 		    str_eq(c->key, S("idempotent"))) {
 			if (expression) {
@@ -113,7 +133,7 @@ static bool
 says_anything(const struct agent_policy *p)
 {
 	return p->timeout_ms > 0 || p->retries > 0 || p->idempotent != AGENT_UNSAID ||
-	    p->approval.kind != VAL_UNDEFINED;
+	    p->approval.kind != VAL_UNDEFINED || p->args.kind != VAL_UNDEFINED;
 }
 
 const struct agent_policy *
@@ -227,7 +247,8 @@ load_tool(struct load *l, const struct tree_node *n, struct agent_tool *out)
 	if (own && l->rc == OK)
 		load_parts(l, n, out);
 	if (l->rc == OK)
-		load_policy(l, n, own && out->call == NULL && !out->worker, &out->policy);
+		load_policy(l, n, own && out->call == NULL && !out->worker, own,
+		    &out->policy);
 	return own;
 }
 
@@ -315,5 +336,31 @@ agent_check_tools(const struct agent *a, const char *const *names, struct err *e
 	}
 	for (size_t i = 0; i < h->children_n && rc == OK; i++)
 		rc = agent_check_tools(h->children[i], names, e);
+	return rc;
+}
+
+/* Where the file names a tool. */
+static struct str
+place_of(const struct agent_holds *h, struct str name)
+{
+	for (size_t i = 0; i < h->names_n; i++)
+		if (str_eq(h->names[i].name, name))
+			return h->names[i].place;
+	return STR_NONE;
+}
+
+int
+agent_each_args(const struct agent *a, int (*check)(void *ctx, struct str place,
+    struct str name, struct val args, struct err *e), void *ctx, struct err *e)
+{
+	const struct agent_holds *h = a->holds;
+	int rc = OK;
+
+	for (size_t i = 0; i < a->policies_n && rc == OK; i++)
+		if (a->policies[i].policy.args.kind != VAL_UNDEFINED)
+			rc = check(ctx, place_of(h, a->policies[i].name), a->policies[i].name,
+			    a->policies[i].policy.args, e);
+	for (size_t i = 0; i < h->children_n && rc == OK; i++)
+		rc = agent_each_args(h->children[i], check, ctx, e);
 	return rc;
 }

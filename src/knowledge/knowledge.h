@@ -85,4 +85,29 @@ void knowledge_add_mark(struct buf *b, struct str source, int64_t n);        /* 
 void knowledge_add_passages(struct buf *b, struct str collection,
     const struct knowledge_passage *p, size_t n);
 
+/* ---- marks in an answer (cite.c) ---------------------------------------------------- */
+
+/* A passage that a model was shown. */
+struct knowledge_mark {
+	struct str mark, source, heading, version, collection;
+	int64_t n;
+	unsigned first, last;
+	unsigned cited;                      /* in the answer: the how many-th first; 0: not */
+};
+
+struct knowledge_marks {
+	struct knowledge_mark *at;           /* from the heap, texts from the arena */
+	size_t n, cap;
+	unsigned cited;                      /* of them */
+	unsigned removed;                    /* marks of the answer that are none of these */
+};
+
+/* The marks of passages as knowledge_add_passages writes them; of one that was there the
+ * newer counts. */
+void knowledge_marks_add(struct knowledge_marks *m, struct arena *a, struct str passages);
+/* The answer without marks that are not among them: [NAME#N], several with commas, also
+ * in lenticular brackets; with the blanks before it and, of a link, its address. */
+void knowledge_marks_clean(struct knowledge_marks *m, struct str answer, struct buf *out);
+void knowledge_marks_release(struct knowledge_marks *m);
+
 #endif

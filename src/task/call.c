@@ -145,6 +145,27 @@ on_started(void *arg, int rc)
 
 /* ---- its start ------------------------------------------------------------------------ */
 
+char *
+call_bound_args(const struct piece *p, struct str name, struct str args_json)
+{
+	const struct agent_policy *policy = agent_policy_of(p->task->agent, name);
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+	struct val args, bound;
+	char *out;
+
+	if (policy == NULL || policy->args.kind == VAL_UNDEFINED ||
+	    val_json(&args, str_trim(args_json).n == 0 ? S("{}") : args_json, NULL) != OK)
+		return mem_cstr(args_json);
+	bound = policy->args;
+	for (size_t i = 0; args.kind == VAL_OBJECT && i < val_count(bound); i++)
+		args = val_set_take(args, val_key(bound, i), val_copy(val_member(bound, i)));
+	val_add_json(&b, args);
+	out = mem_cstr(b.failed ? args_json : buf_str(&b));
+	val_drop(args);
+	buf_release(&b);
+	return out;
+}
+
 /* A tool of the file: its answer is an expression of the arguments. */
 static void
 call_declared(struct task_call *c, const struct agent_tool *tool)
@@ -410,7 +431,7 @@ call_start(struct piece *p, const struct call_want *w)
 	c->idempotent = w->idempotent;
 	c->id = mem_cstr(w->id);
 	c->name = mem_cstr(w->name);
-	c->args = mem_cstr(w->args_json);
+	c->args = call_bound_args(p, w->name, w->args_json);
 	c->key = mem_cstr(buf_str(&key));
 	c->once = once_of(p->task, c->key);
 	buf_release(&key);

@@ -19,6 +19,8 @@
 static const char *const chunk_words[] = { [CHUNK_CHARACTER] = "1", [CHUNK_WORD] = "word",
 	NULL };
 
+static const char *const citation_words[] = { "strict", NULL };
+
 /* {schema}, or a schema itself. */
 static int
 output_check(struct val v, struct err *e)
@@ -83,6 +85,9 @@ static const struct agent_field llm_fields[] = {
 	    "name that others share", .check = llm_keep_check },
 	[LLM_TRUNCATE] = { "truncate", AGENT_PLAIN, "{tokens, keep, summary}: how much of a long "
 	    "conversation is sent", .check = llm_cut_check },
+	[LLM_CITATIONS] = { "citations", AGENT_WORD, "strict: an answer keeps only the marks "
+	    "`[SOURCE#N]` of passages that `knowledge_search` gave in the conversation",
+	    .words = citation_words },
 };
 
 static const struct agent_field tool_fields[] = {

@@ -28,7 +28,8 @@ enum llm_field {
 	LLM_CHUNK,                           /* WORD: "1" (a character) or "word" */
 	LLM_EVENTS,                          /* PLAIN: {NAME: {schema, description}} */
 	LLM_KEEP,                            /* NAME: state, session, another */
-	LLM_TRUNCATE                         /* PLAIN: {tokens, keep, summary} */
+	LLM_TRUNCATE,                        /* PLAIN: {tokens, keep, summary} */
+	LLM_CITATIONS                        /* WORD: strict */
 };
 enum { CHUNK_CHARACTER, CHUNK_WORD };
 

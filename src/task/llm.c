@@ -327,7 +327,7 @@ on_answer(struct llm_piece *w, const struct llm_answer *a)
 		fail(w, NULL, why.text);
 	} else {
 		piece_spent(&w->p, &a->usage, a->model);
-		llm_answered(w, message);
+		llm_answered(w, llm_cite(w, message));
 	}
 }
 
@@ -598,7 +598,7 @@ llm_ask(struct llm_piece *w)
 	    request_numbers(p, &q)) {
 		request_messages(w, &a, &q, summary);
 		q.tools = offer_specs(p, &a, &q.tools_n);
-		q.stream = llm_wants_deltas(w);
+		q.stream = llm_wants_deltas(w) && !llm_cites(w);
 		q.key = request_key(p, &a);
 		request_fallbacks(p, &a, &q);
 		if (a.failed)

@@ -1,6 +1,6 @@
 /*
  * llm_priv.h - asking a model: llm_prepare.c finds out what a request needs, llm.c
- * asks and reads the answer, llm_script.c is the scripted provider of agent files,
+ * asks and reads the answer, llm_cite.c looks at its citations, llm_script.c is the scripted provider of agent files,
  * llm_loop.c calls tools and asks again.
  *
  * SPDX-License-Identifier: MIT
@@ -64,6 +64,11 @@ struct val llm_text(struct val message);
 
 /* llm_script.c: answers as the file says. */
 void llm_reply(struct llm_piece *w);
+
+/* llm_cite.c */
+bool llm_cites(const struct llm_piece *w);
+/* The message (taken) as `citations` wants it; llm_listen was before. */
+struct val llm_cite(struct llm_piece *w, struct val message);
 
 /* llm_keep.c */
 int  llm_keep_check(struct val v, struct err *e);    /* of the file */

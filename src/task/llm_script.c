@@ -196,6 +196,10 @@ llm_reply(struct llm_piece *w)
 
 	if (!said)
 		return;
+	if (llm_cites(w) && !llm_listen(w)) {
+		val_drop(reply);
+		return;
+	}
 	if (!piece_may_spend(p, &(struct task_cost){ .turns = 1, .tokens = 1 })) {
 		val_drop(reply);
 		return;
@@ -203,6 +207,7 @@ llm_reply(struct llm_piece *w)
 	llm_hear(w);
 	llm_stream_begin(w, S("scripted:reply"));
 	if (message_of(w, reply, &message)) {
+		message = llm_cite(w, message);
 		if (llm_wants_deltas(w))
 			tell_message(w, message);
 		piece_spent_message(p, message);

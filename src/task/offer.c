@@ -175,6 +175,48 @@ declared_spec(const struct piece *p, const struct agent_tool *t, struct arena *a
 	return spec;
 }
 
+/* A schema without the arguments that the file gives. */
+static struct str
+schema_without(struct str schema_json, struct val args, struct arena *a)
+{
+	struct val schema = val_json_trusted(schema_json), required = val_array_empty(), old;
+	struct buf b = BUF(LIMIT_CHART_BYTES);
+	struct str out;
+
+	old = val_ref(val_get(schema, S("properties")));
+	for (size_t i = 0; i < val_count(args); i++)
+		old = val_unset_take(old, val_key(args, i));
+	schema = val_set_take(schema, S("properties"), old);
+	old = val_get(schema, S("required"));
+	for (size_t i = 0; i < val_count(old); i++)
+		if (!val_has(args, val_str(val_at(old, i))))
+			required = val_push_take(required, val_ref(val_at(old, i)));
+	if (val_count(required) > 0) {
+		schema = val_set_take(schema, S("required"), required);
+	} else {
+		schema = val_unset_take(schema, S("required"));
+		val_drop(required);
+	}
+	val_add_json(&b, schema);
+	out = arena_str(a, buf_str(&b));
+	val_drop(schema);
+	buf_release(&b);
+	return out;
+}
+
+/* A tool of the server, as the file says. */
+static struct llm_tool_spec
+built_in_spec(const struct piece *p, const struct tool *tool, struct arena *a)
+{
+	const struct agent_policy *policy = agent_policy_of(p->task->agent, str_of(tool->name));
+	struct llm_tool_spec spec = { str_of(tool->name), str_of(tool->description),
+		tools_schema(p->task->host->tools, tool) };
+
+	if (policy != NULL && policy->args.kind != VAL_UNDEFINED)
+		spec.parameters_json = schema_without(spec.parameters_json, policy->args, a);
+	return spec;
+}
+
 struct llm_tool_spec *
 offer_specs(struct piece *p, struct arena *a, size_t *n)
 {
@@ -196,8 +238,7 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 		if ((named ? names_have(names, str_of(tool->name), tool->group) :
 		    plain && defaults_have(t->defaults, tool)) &&
 		    offer_in_limits(p, str_of(tool->name)))
-			specs[(*n)++] = (struct llm_tool_spec){ str_of(tool->name),
-			    str_of(tool->description), tools_schema(all, tool) };
+			specs[(*n)++] = built_in_spec(p, tool, a);
 	}
 	llm_events_add_specs(p, a, specs, n);
 	mcp_specs_add(llm_of(p), specs, n);

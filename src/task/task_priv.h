@@ -446,6 +446,8 @@ struct call_want {
  * unless call_forget was called, or a budget did not allow it: the piece has failed
  * then. */
 struct task_call *call_start(struct piece *p, const struct call_want *w);
+/* The arguments with those of the file's `tools`, which go before; free() them. */
+char *call_bound_args(const struct piece *p, struct str name, struct str args_json);
 void call_forget(struct task_call *c);       /* not after done */
 bool call_is_open(const struct task_call *c);        /* started, and not to be repeated */
 bool call_may_repeat(const struct task_call *c);

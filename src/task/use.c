@@ -351,7 +351,7 @@ use_start(struct piece *p, const struct call_want *w)
 	u->arg = w->arg;
 	u->id = mem_cstr(w->id);
 	u->name = mem_cstr(w->name);
-	u->args = mem_cstr(w->args_json);
+	u->args = call_bound_args(p, w->name, w->args_json);
 	u->policy = agent_policy_of(p->task->agent, w->name);
 	u->form = form_of(p, w->name);
 	u->tried = u->policy != NULL && u->policy->retries > 0 ? retries_known(u) : 0;
