@@ -17,7 +17,8 @@ struct page {
 	struct reader *r;
 	struct buf text;                     /* of the block that is open, blanks collapsed */
 	struct buf mark;                     /* "- ": what the next block begins with */
-	unsigned first, last;                /* lines of it */
+	unsigned first, last;                /* lines of its texts; 0: it has none yet */
+	unsigned line;                       /* of the last element that was begun */
 	unsigned pre;                        /* inside <pre> */
 	unsigned lists, rows;
 	bool tight;
@@ -90,8 +91,8 @@ flush(struct page *p)
 	if (str_trim(buf_str(&p->text)).n > 0) {
 		buf_add(&b, buf_str(&p->mark));
 		buf_add(&b, str_trim(buf_str(&p->text)));
-		reader_add_block(p->r, &(struct block){ .text = buf_str(&b), .first = p->first,
-		    .last = p->last, .tight = p->tight });
+		reader_add_block(p->r, &(struct block){ .text = buf_str(&b),
+		    .first = p->first > 0 ? p->first : p->line, .last = p->last, .tight = p->tight });
 		buf_clear(&p->mark);
 		p->tight = false;
 	}
@@ -144,11 +145,11 @@ walk_all(struct page *p, const GumboElement *el)
 static void
 on_heading(struct page *p, const GumboElement *el)
 {
-	unsigned level = (unsigned)(el->tag - GUMBO_TAG_H1) + 1;
+	unsigned level = (unsigned)(el->tag - GUMBO_TAG_H1) + 1, line = p->line;
 
 	flush(p);
 	walk_all(p, el);
-	reader_add_heading(p->r, level, buf_str(&p->text), el->start_pos.line);
+	reader_add_heading(p->r, level, buf_str(&p->text), line);
 	buf_clear(&p->text);
 	buf_clear(&p->mark);
 	p->first = 0;
@@ -157,12 +158,14 @@ on_heading(struct page *p, const GumboElement *el)
 static void
 on_pre(struct page *p, const GumboElement *el)
 {
+	unsigned line = p->line;
+
 	flush(p);
 	p->pre++;
 	walk_all(p, el);
 	if (--p->pre > 0)
 		return;
-	reader_add_code(p->r, buf_str(&p->text), STR_NONE, el->start_pos.line, p->last, false);
+	reader_add_code(p->r, buf_str(&p->text), STR_NONE, line, p->last, false);
 	buf_clear(&p->text);
 	p->first = 0;
 }
@@ -328,6 +331,7 @@ walk(struct page *p, const GumboNode *node)
 	} else if (node->type == GUMBO_NODE_ELEMENT && !is_hidden(el)) {
 		on_element *on = el->tag < GUMBO_TAG_LAST ? elements[el->tag] : NULL;
 
+		p->line = el->start_pos.line > 0 ? el->start_pos.line : p->line;
 		if (on != NULL)
 			on(p, el);
 		else
@@ -352,7 +356,7 @@ int
 read_html(struct reader *r, struct str text, struct err *e)
 {
 	struct arena tree = ARENA(SIZE_MAX / 2);     /* gumbo cannot be told that there is none */
-	struct page p = { .r = r, .text = BUF(TEXT_BYTES), .mark = BUF(KB) };
+	struct page p = { .r = r, .line = 1, .text = BUF(TEXT_BYTES), .mark = BUF(KB) };
 	GumboOptions options = kGumboDefaultOptions;
 	const GumboOutput *out;
 

@@ -1,0 +1,12 @@
+/*
+ * fuzz_knowledge_text.c - see fuzz_knowledge.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "fuzz_knowledge.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	return fuzz_document(KNOWLEDGE_TEXT, data, n);
+}
