@@ -590,6 +590,18 @@
 	X(KNOWLEDGE_CHUNKS,    100000,    "passages", "of one document") \
 	X(KNOWLEDGE_DEPTH,     1000,      "elements", "inside each other in a document of HTML; browsers draw 512") \
 	X(KNOWLEDGE_COLLECTION_BYTES, 128, "bytes",  "name of a collection of documents") \
+	X(EVAL_SCORERS,        16,        "scorers", "of one eval") \
+	X(EVAL_CHOICES,        16,        "choices", "of one judge") \
+	X(EVAL_REPEAT,         100,       "runs",   "of each case of an eval") \
+	X(EVAL_CASES,          100000,    "cases",  "of one dataset") \
+	X(EVAL_CASE_BYTES,     4194304,   "bytes",  "a case of a dataset: its line") \
+	X(EVAL_DATASET_BYTES,  268435456, "bytes",  "one dataset") \
+	X(EVAL_OUTPUT_BYTES,   1048576,   "bytes",  "of an agent's output that scorers see; a larger one fails the case") \
+	X(EVAL_WHY_BYTES,      400,       "bytes",  "of the reason for a score; the rest is cut off") \
+	X(EVAL_RESULT_BYTES,   536870912, "bytes",  "all outputs and reasons of one eval") \
+	X(EVAL_SCRIPT_MS,      60000,     "ms",     "that a script may take to score one case") \
+	X(EVAL_SCRIPT_BYTES,   65536,     "bytes",  "of what it says") \
+	X(EVAL_JOBS,           64,        "cases",  "that one eval runs at once") \
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 
 /* Each in an enum of its own: gcc 13 and later give all constants of one the type that the

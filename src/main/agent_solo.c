@@ -117,6 +117,27 @@ agent_file_open(struct agent_file *f, const char *path, struct err *e)
 	return rc;
 }
 
+int
+agent_builtin_open(struct agent_file *f, struct str id, struct err *e)
+{
+	struct str_near near = { .word = id };
+	const struct agent_builtin *b;
+	int rc;
+
+	*f = (struct agent_file){ .set = agents_new() };
+	add_builtin(f->set);
+	rc = agents_link(f->set, e);
+	f->agent = rc == OK ? agents_find(f->set, id) : NULL;
+	if (f->agent != NULL)
+		return OK;
+	for (size_t i = 0; (b = agent_builtin_at(i)) != NULL; i++)
+		str_near_try(&near, b->id);
+	agent_file_close(f);
+	return rc != OK ? rc : err_near(e, ERR_NOTFOUND, near.best, "'",
+	    "there is no built-in agent '%.*s'; a file's name ends in .yaml, .yml, .json or "
+	    ".scxml", FMT(str_cut(id, 100)));
+}
+
 void
 agent_file_close(struct agent_file *f)
 {

@@ -17,6 +17,8 @@ struct agent_file {
 	const struct agent *agent;
 };
 int  agent_file_open(struct agent_file *f, const char *path, struct err *e);
+/* A built-in one.  ERR_NOTFOUND. */
+int  agent_builtin_open(struct agent_file *f, struct str id, struct err *e);
 void agent_file_close(struct agent_file *f);
 
 /* A shard without a thread, and what a run needs of one. */
@@ -40,6 +42,9 @@ void solo_room_close(struct solo_room *r);
  * Zeroed: none; free(at). */
 struct tasks_seen { struct uuid *at; size_t n, cap; };
 bool task_seen(struct tasks_seen *s, const struct uuid *task);
+
+/* The state's output channels, owned by the caller (agent_test.c). */
+struct val agent_outputs(const struct agent *a, struct val values);
 
 /* ---- the tests of a file (agent_test.c) -------------------------------------- */
 

@@ -263,8 +263,8 @@ is_deep(struct val path)
 	return false;
 }
 
-static struct val
-output_of(const struct agent *a, struct val values)
+struct val
+agent_outputs(const struct agent *a, struct val values)
 {
 	struct val out = val_object_empty();
 
@@ -315,7 +315,7 @@ check_used(struct trial *t, const char *what, size_t used)
 static void
 check(struct trial *t, const struct agent *a, const struct solo_result *r)
 {
-	struct val output = output_of(a, r->values);
+	struct val output = agent_outputs(a, r->values);
 
 	check_end(t, r);
 	compare(t, "path", t->path);

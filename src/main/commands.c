@@ -116,6 +116,12 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },
 	[COMMAND_agent_run] = { .min = 1, .max = 1, .own = cmd_agent_run_flags },
 	[COMMAND_agent_test] = { .min = 1, .max = -1 },
+	[COMMAND_eval_run] = { .min = 1, .max = 1, .own = cmd_eval_run_flags, .detail = "Exit "
+	    "code 1: a scorer's mean is below the eval's threshold, or no case could be run.  "
+	    "docs/evals.md has the format of FILE." },
+	[COMMAND_eval_compare] = { .min = 1, .max = 2, .own = cmd_eval_compare_flags,
+	    .detail = "Without B the newest result beside A." },
+	[COMMAND_eval_report] = { .min = 1, .max = 1, .own = cmd_eval_report_flags },
 	[COMMAND_agent_import] = { .min = 1, .max = 1, .own = cmd_agent_import_flags,
 	    .detail = "FILE is Markdown with front matter (skills beside it in "
 	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "

@@ -119,6 +119,12 @@
 	    "run an agent in the terminal, without a server")                 \
 	X(agent_test,    "agent test",    "FILE...",                          \
 	    "run the tests of agents' files")                                 \
+	X(eval_run,      "eval run",      "FILE",                             \
+	    "run an agent over a dataset, and score what it answers")         \
+	X(eval_compare,  "eval compare",  "A [B]",                            \
+	    "compare two results of an eval; exit 1 if B is worse")           \
+	X(eval_report,   "eval report",   "RESULT",                           \
+	    "show a result of an eval")                                       \
 	X(agent_schema,  "agent schema",  "",                                 \
 	    "print the JSON Schema of agent files, for editors")              \
 	X(agent_import,  "agent import",  "FILE",                             \

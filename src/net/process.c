@@ -38,6 +38,7 @@ struct process {
 	unsigned handles;            /* not closed yet */
 	bool ending, stopped;        /* stopped: no hook any more */
 	bool eof, exited;            /* the end of its stdout; it has exited */
+	bool in_ends;                /* its stdin is closed when nothing is queued */
 	long long code;              /* exited: its status; below 0: -signal */
 	char chunk[CHUNK];
 };
@@ -241,10 +242,13 @@ static void
 written(uv_write_t *w, int status)
 {
 	struct input *in = CONTAINER_OF(w, struct input, w);
+	struct process *p = in->p;
 
 	(void)status;                        /* its end is told by its output */
-	in->p->queued -= in->n;
+	p->queued -= in->n;
 	free(in);
+	if (p->in_ends && p->queued == 0)
+		close_one(&p->in);
 }
 
 int
@@ -268,6 +272,22 @@ process_write(struct process *p, struct str bytes)
 		return ERR_CLOSED;
 	}
 	return OK;
+}
+
+void
+process_close_input(struct process *p)
+{
+	CHECK_MARK(p, PROCESS_MARK);
+	p->in_ends = true;
+	if (p->queued == 0)
+		close_one(&p->in);
+}
+
+int
+process_status(const struct process *p)
+{
+	CHECK_MARK(p, PROCESS_MARK);
+	return p->exited && p->code >= 0 ? (int)p->code : -1;
 }
 
 void

@@ -43,10 +43,14 @@ int  process_start(struct process **out, struct shard *s, const struct process_o
     const struct process_hooks *hooks, struct err *e);
 /* To its stdin, in order; copied.  ERR_LIMIT: LIMIT_PROCESS_QUEUE_BYTES wait. */
 int  process_write(struct process *p, struct str bytes);
+/* Its stdin ends behind what was written. */
+void process_close_input(struct process *p);
 /* A signal to the process alone, not to what it has started. */
 void process_signal(struct process *p, int number);
 /* Its number; 0 when it has exited. */
 int  process_id(const struct process *p);
+/* For `gone`: its exit status; -1: it lives on, or was ended by a signal. */
+int  process_status(const struct process *p);
 /* Closes its stdin; it is killed if it does not end within `grace`, 0: at once.  No
  * hook is called any more.  NULL: nothing. */
 void process_stop(struct process *p, msec grace);

@@ -52,6 +52,8 @@ struct solo_options {
 	/* A model's answer instead of llm's: text or a message, owned by the taker.
 	 * UNDEF: there is none, and the call fails.  May be NULL. */
 	struct val (*reply)(void *ctx, const struct llm_request *q);
+	/* A model of llm's has answered: what it is billed for; may be NULL. */
+	void (*billed)(void *ctx, const struct llm_usage *u);
 	/* What waits: {id, value}; UNDEF: a breakpoint.  True: *answer (owned by the
 	 * taker; of a breakpoint nothing) is given. */
 	bool (*ask)(void *ctx, struct val interrupt, struct val *answer);

@@ -255,6 +255,16 @@ on_spent(void *ctx, const struct task_cost *c)
 		core_spent(t->core, c);
 }
 
+static void
+on_billed(void *ctx, const struct llm_usage *u, struct str model)
+{
+	const struct solo_options *o = ((struct solo_task *)ctx)->solo->o;
+
+	(void)model;
+	if (o->billed != NULL)
+		o->billed(o->ctx, u);
+}
+
 static int64_t
 on_tokens_left(void *ctx)
 {
@@ -367,6 +377,7 @@ const struct task_host solo_host = {
 	.store_stop = on_store_stop, .timer_set = on_timer_set,
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,
 	.may_spend = on_may_spend, .spent = on_spent,
+	.billed = on_billed,
 	.tokens_left = on_tokens_left,
 	.child_stop = on_child_stop, .agent = on_agent, .post = on_post,
 	.mail_send = solo_mail_send,
