@@ -70,6 +70,7 @@ static const struct flag_command extras[COMMANDS] = {
 	    "changes; what runs ends in the old ones.  TypeScript needs tsx in the project.  The "
 	    "server keeps its data in .cohort/ of the project and listens on 127.0.0.1:2024.  "
 	    SETTINGS_DETAIL },
+	[COMMAND_new] = { .min = 1, .max = 1 },
 	[COMMAND_config] = { .max = 1, .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
 	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "

@@ -15,6 +15,8 @@
 	    "run the agent server")                                           \
 	X(dev,           "dev",           "[langgraph.json | PROGRAM]",       \
 	    "run the server and the workers of a project's code, anew at each change") \
+	X(new,           "new",           "NAME",                               \
+	    "make a folder with what a project begins with: an agent, a test, an eval") \
 	X(mock_llm,      "mock-llm",      "",                                 \
 	    "run a model that answers from a script")                         \
 	X(bench_flow,    "bench flow",    "",                                 \
