@@ -127,10 +127,12 @@ tell(const char *folder, struct str name)
 	buf_release(&line);
 }
 
-/* Of agents, without what a file's name or a container's may not have. */
+/* Of agents, without what a file's name may not have, and what YAML takes for a value. */
 static bool
 is_name(struct str s)
 {
+	if (str_eq(s, S("true")) || str_eq(s, S("false")) || str_eq(s, S("null")))
+		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i], letter = (char)(c | 0x20);
 

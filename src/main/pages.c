@@ -19,8 +19,11 @@ int
 remote_open_line(struct remote **out, const struct flag_line *line, struct err *e)
 {
 	struct str url = line_text(line, "url");
-	int rc = remote_open(out, url.n > 0 ? url : S(REMOTE_URL), ANSWER_MAX, e);
+	int rc;
 
+	if (url.n == 0)
+		url = str_of(getenv("COHORT_URL"));
+	rc = remote_open(out, url.n > 0 ? url : S(REMOTE_URL), ANSWER_MAX, e);
 	if (rc == OK)
 		remote_set_token(*out, line_text(line, "token"));
 	return rc;

@@ -14,7 +14,7 @@
 /* --url and --token of a command. */
 #define REMOTE_URL "http://127.0.0.1:2024"
 #define REMOTE_FLAGS                                                              \
-	{ "url", .kind = FLAG_TEXT, .value = "URL", .fallback = REMOTE_URL,       \
+	{ "url", "COHORT_URL", .kind = FLAG_TEXT, .value = "URL", .fallback = REMOTE_URL, \
 	  .help = "the server's address" },                                       \
 	{ "token", .kind = FLAG_TEXT, .value = "TOKEN",                           \
 	  .help = "authenticates; better COHORT_TOKEN or COHORT_API_KEY in the environment" }
