@@ -31,7 +31,7 @@ print_help(FILE *to)
 	fprintf(to, "Cohort " COHORT_VERSION
 	    ", an agent server.\n\nusage: cohort COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < COUNT(names); i++)
-		fprintf(to, "  %-14s %s\n", names[i].name, names[i].summary);
+		fprintf(to, "  %-16s %s\n", names[i].name, names[i].summary);
 	fprintf(to, "\n'cohort help COMMAND' explains one.\n");
 	return to == stdout ? 0 : EXIT_USAGE;
 }
