@@ -19,13 +19,8 @@ check_keys(struct load *l, const struct tree_node *n, const char *const *known)
 {
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
 		struct str_near near = { .word = c->key };
-		bool found = false;
 
-		for (size_t i = 0; known[i] != NULL; i++) {
-			found = found || str_eq(c->key, str_of(known[i]));
-			str_near_try(&near, known[i]);
-		}
-		if (!found)
+		if (str_near_row(&near, known, sizeof *known) == NULL)
 			load_fail_key(l, c, near.best, "unknown key '%.*s'",
 			    FMT(str_cut(c->key, 100)));
 	}

@@ -42,13 +42,8 @@ load_decisions(struct load *l, const struct tree_node *n)
 		load_fail(l, n, "expected at least one of approve, edit, reject, respond");
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
 		struct str_near near = { .word = c->text };
-		bool known = false;
 
-		for (size_t i = 0; words[i] != NULL; i++) {
-			known = known || str_eq(c->text, str_of(words[i]));
-			str_near_try(&near, words[i]);
-		}
-		if (!known)
+		if (str_near_row(&near, words, sizeof *words) == NULL)
 			load_fail_near(l, c, near.best, "expected approve, edit, reject or "
 			    "respond, got '%.*s'", FMT(str_cut(c->text, 100)));
 	}

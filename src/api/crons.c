@@ -29,17 +29,6 @@ static const char *const own_names[] = {
 
 /* ---- reading ----------------------------------------------------------------- */
 
-static bool
-is_listed(struct str_near *near, const char *const *names)
-{
-	for (size_t i = 0; names[i] != NULL; i++) {
-		if (str_eq(near->word, str_of(names[i])))
-			return true;
-		str_near_try(near, names[i]);
-	}
-	return false;
-}
-
 /* Of a run's fields some have no meaning here. */
 static void
 names_check(struct call *c)
@@ -50,8 +39,9 @@ names_check(struct call *c)
 		struct str_near near = { .word = json_str(it.key) };
 		char name[64];
 
-		if (json_is_null(it.value) || is_listed(&near, payload_names) ||
-		    is_listed(&near, own_names))
+		if (json_is_null(it.value) ||
+		    str_near_row(&near, payload_names, sizeof *payload_names) != NULL ||
+		    str_near_row(&near, own_names, sizeof *own_names) != NULL)
 			continue;
 		snprintf(name, sizeof name, "%.*s", FMT(param_shown(near.word)));
 		fields_fail(c->in, name, ERR_INVALID, "a cron has no such field%s%s",

@@ -56,7 +56,7 @@ mount_check(struct str prefix, struct err *e)
 		char c = prefix.p[i];
 
 		good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || strchr("/-._~", c) != NULL);
+		    (c >= '0' && c <= '9') || str_char_in(c, "/-._~"));
 	}
 	return good ? OK : err_set(e, ERR_INVALID, "http.mount-prefix: expected a path that "
 	    "begins and does not end with /, of letters, digits and -._~, as in /api, got "

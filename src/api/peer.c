@@ -34,7 +34,7 @@ target_of(struct call *c)
 		unsigned char ch = (unsigned char)path.p[i];
 
 		if ((ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') ||
-		    (ch >= 'a' && ch <= 'z') || (ch != '\0' && strchr("/-._~:@!$&'()*+,;=", ch) != NULL)) {
+		    (ch >= 'a' && ch <= 'z') || str_char_in(ch, "/-._~:@!$&'()*+,;=")) {
 			buf_add_char(&b, (char)ch);
 		} else {
 			buf_add_char(&b, '%');

@@ -590,6 +590,7 @@
 	X(KNOWLEDGE_CHUNKS,    100000,    "passages", "of one document") \
 	X(KNOWLEDGE_DEPTH,     1000,      "elements", "inside each other in a document of HTML; browsers draw 512") \
 	X(KNOWLEDGE_COLLECTION_BYTES, 128, "bytes",  "name of a collection of documents") \
+	X(EVAL_NAME_BYTES,     64,        "bytes",  "the name of an eval") \
 	X(EVAL_SCORERS,        16,        "scorers", "of one eval") \
 	X(EVAL_CHOICES,        16,        "choices", "of one judge") \
 	X(EVAL_REPEAT,         100,       "runs",   "of each case of an eval") \

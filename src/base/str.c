@@ -85,6 +85,12 @@ str_contains(struct str s, struct str needle)
 	return s.n >= needle.n && memmem(s.p, s.n, needle.p, needle.n) != NULL;
 }
 
+bool
+str_char_in(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
 ptrdiff_t
 str_index(struct str s, char c)
 {
@@ -244,6 +250,16 @@ utf8_length(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return want;
+}
+
+size_t
+str_characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
 }
 
 bool
@@ -426,4 +442,17 @@ str_near_try(struct str_near *n, const char *name)
 		return;
 	n->best = name;
 	n->distance = d;
+}
+
+const void *
+str_near_row(struct str_near *n, const void *rows, size_t size)
+{
+	for (const char *at = rows; *(const char *const *)at != NULL; at += size) {
+		const char *name = *(const char *const *)at;
+
+		if (str_eq(n->word, str_of(name)))
+			return at;
+		str_near_try(n, name);
+	}
+	return NULL;
 }

@@ -51,6 +51,9 @@ bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_double(struct str s, double *out);
 
+/* Is c one of the set's?  NUL never is, as strchr would have it. */
+bool str_char_in(char c, const char *set);
+
 /* 0..15 for a hex digit of either case, -1 for anything else. */
 static inline int
 str_hex_digit(char c)
@@ -62,6 +65,7 @@ str_hex_digit(char c)
 }
 
 bool str_is_utf8(struct str s);              /* strict: no surrogates, no overlong */
+size_t str_characters(struct str s);         /* of UTF-8 */
 size_t str_utf8_step(struct str s);          /* bytes of the first character; 0
                                                 if empty or not UTF-8 */
 uint32_t str_hash(struct str s);             /* not keyed: for our own names */
@@ -79,5 +83,8 @@ struct str_near {
 	unsigned distance;                   /* of best */
 };
 void str_near_try(struct str_near *n, const char *name);
+/* The row that has the word as its name, or NULL; then the names were tried.  Rows of
+ * `size` bytes begin with a const char *name, and one with NULL ends them. */
+const void *str_near_row(struct str_near *n, const void *rows, size_t size);
 
 #endif

@@ -174,8 +174,7 @@ mock_fault_pick(struct mock_shard *ms, struct str role, struct str last)
 		return fault_drawn(ms);
 	word = str_sub(last, (size_t)(at - last.p) + mark.n, last.n);
 	for (size_t i = 0; i < word.n; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-", word.p[i]) == NULL ||
-		    word.p[i] == '\0')
+		if (!str_char_in(word.p[i], "abcdefghijklmnopqrstuvwxyz0123456789-"))
 			word.n = i;
 	f = fault_asked(ms->mock, word, last);
 	return f != NULL ? f : fault_drawn(ms);

@@ -46,17 +46,6 @@ reading_wants(struct reading *r, const struct tree_node *n, enum tree_kind kind,
 
 /* ---- maps with known keys ------------------------------------------------- */
 
-static const struct key *
-key_find(const struct key *keys, struct str name, struct str_near *near)
-{
-	for (; keys->name != NULL; keys++) {
-		if (str_eq(name, str_of(keys->name)))
-			return keys;
-		str_near_try(near, keys->name);
-	}
-	return NULL;
-}
-
 void
 reading_map(struct reading *r, const struct tree_node *n, const struct key *keys,
     const char *what, void *into)
@@ -67,7 +56,7 @@ reading_map(struct reading *r, const struct tree_node *n, const struct key *keys
 	for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
 		struct str_near near = { .word = c->key };
 
-		if (key_find(keys, c->key, &near) == NULL)
+		if (str_near_row(&near, keys, sizeof *keys) == NULL)
 			reading_fail_near(r, c, near.best, "unknown key '%.*s'",
 			    FMT(str_cut(c->key, 100)));
 	}

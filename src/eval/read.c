@@ -67,14 +67,11 @@ static const struct key *
 key_of(struct reader *r, const struct tree_node *n, const struct key *keys)
 {
 	struct str_near near = { .word = n->key };
+	const struct key *k = str_near_row(&near, keys, sizeof *keys);
 
-	for (; keys->name != NULL; keys++) {
-		if (str_eq(n->key, str_of(keys->name)))
-			return keys;
-		str_near_try(&near, keys->name);
-	}
-	fail_key(r, n, near.best, "unknown key '%.*s'", FMT(str_cut(n->key, 100)));
-	return NULL;
+	if (k == NULL)
+		fail_key(r, n, near.best, "unknown key '%.*s'", FMT(str_cut(n->key, 100)));
+	return k;
 }
 
 static void
@@ -347,14 +344,17 @@ take_scorers(struct reader *r, const struct tree_node *n)
 static void
 take_name(struct reader *r, const struct tree_node *n)
 {
+	static const char known[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	bool good;
+
 	r->v->name = text_of(r, n);
+	good = n->text.n <= LIMIT_EVAL_NAME_BYTES && !str_starts(n->text, S("."));
 	for (size_t i = 0; i < n->text.n; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
-		    n->text.p[i]) == NULL || n->text.p[0] == '.' || n->text.n > 64) {
-			fail(r, n, "expected up to 64 letters, digits, '.', '_' and '-', and no "
-			    "'.' first");
-			return;
-		}
+		good = good && str_char_in(n->text.p[i], known);
+	if (!good)
+		fail(r, n, "expected up to %d letters, digits, '.', '_' and '-', and no "
+		    "'.' first", LIMIT_EVAL_NAME_BYTES);
 }
 
 static void

@@ -41,27 +41,6 @@ shown(struct buf *b, struct val v)
 
 /* ---- the output --------------------------------------------------------------------- */
 
-/* Texts of blocks, one after the other. */
-static struct val
-content_text(struct val content)
-{
-	struct buf b = BUF(LIMIT_STATE_BYTES);
-	struct val out;
-
-	if (content.kind == VAL_STRING)
-		return val_ref(content);
-	for (size_t i = 0; i < val_count(content) && content.kind == VAL_ARRAY; i++) {
-		struct val block = val_at(content, i);
-		struct val text = block.kind == VAL_OBJECT ? val_get(block, S("text")) : block;
-
-		if (text.kind == VAL_STRING)
-			buf_add(&b, val_str(text));
-	}
-	out = val_string(buf_str(&b));
-	buf_release(&b);
-	return out;
-}
-
 /* UNDEF: there is no AI message. */
 static struct val
 last_answer(struct val state)
@@ -70,7 +49,7 @@ last_answer(struct val state)
 
 	for (size_t i = messages.kind == VAL_ARRAY ? val_count(messages) : 0; i > 0; i--)
 		if (message_type(val_at(messages, i - 1)) == MSG_AI)
-			return content_text(val_get(val_at(messages, i - 1), S("content")));
+			return message_text(val_at(messages, i - 1));
 	return VAL_UNDEF;
 }
 

@@ -50,17 +50,6 @@ cell(struct table *t, const char *format, ...)
 	t->n++;
 }
 
-/* Characters, as far as they are one column wide. */
-static size_t
-width_of(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static void
 add_row(const struct table *t, struct buf *out, struct str *rest, const size_t *width)
 {
@@ -69,7 +58,7 @@ add_row(const struct table *t, struct buf *out, struct str *rest, const size_t *
 
 	buf_add(out, markdown ? S("|") : S(" "));
 	for (size_t k = 0; k < t->columns && str_next(rest, '\0', &part); k++) {
-		size_t pad = width[k] - width_of(part);
+		size_t pad = width[k] - str_characters(part);
 
 		buf_add_char(out, ' ');
 		for (size_t i = 0; i < pad && !t->left[k] && !markdown; i++)
@@ -89,8 +78,8 @@ table_end(struct table *t, struct buf *out)
 	size_t width[COLUMNS] = { 0 };
 
 	for (size_t i = 0; i < t->n && str_next(&rest, '\0', &part); i++)
-		if (width_of(part) > width[i % t->columns])
-			width[i % t->columns] = width_of(part);
+		if (str_characters(part) > width[i % t->columns])
+			width[i % t->columns] = str_characters(part);
 	rest = buf_str(&t->cells);
 	for (size_t i = 0; i < t->n; i += t->columns) {
 		add_row(t, out, &rest, width);

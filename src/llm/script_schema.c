@@ -100,16 +100,6 @@ bytes_of(struct str s, double n)
 	return at;
 }
 
-static double
-characters(struct str s)
-{
-	double n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static void
 fit_string(struct fit *f, jnode schema)
 {
@@ -125,7 +115,7 @@ fit_string(struct fit *f, jnode schema)
 		}
 	}
 	buf_add(&text, f->words);
-	for (double n = characters(f->words); n < least && !text.failed; n++)
+	for (double n = (double)str_characters(f->words); n < least && !text.failed; n++)
 		buf_add_char(&text, '.');
 	json_add_str(f->out, str_sub(buf_str(&text), 0, bytes_of(buf_str(&text), most)));
 	f->out->failed |= text.failed;

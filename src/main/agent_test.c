@@ -405,11 +405,9 @@ check_keys(struct val v, const struct key *keys, const char *path, struct err *e
 		    val_kind_name(v));
 	for (size_t i = 0; i < val_count(v); i++) {
 		struct str_near near = { .word = val_key(v, i) };
-		const struct key *k = keys;
+		const struct key *k = str_near_row(&near, keys, sizeof *keys);
 
-		for (; k->name != NULL && !str_eq(str_of(k->name), val_key(v, i)); k++)
-			str_near_try(&near, k->name);
-		if (k->name == NULL)
+		if (k == NULL)
 			return err_near(e, ERR_INVALID, near.best, "'", "%s: unknown key '%.*s'",
 			    path, FMT(val_key(v, i)));
 		if (val_member(v, i).kind != k->kind)

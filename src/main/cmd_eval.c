@@ -17,7 +17,7 @@
 #include "main/eval_run.h"
 
 #define SHOWN_BYTES (256 * MB)
-#define SAVE_EVERY  NS_PER_S                 /* a partial result, for what cannot be caught */
+#define SAVE_EVERY  NS_PER_S                 /* a partial result: what a kill leaves */
 #define EXIT_SIGNAL 130
 
 const struct flag cmd_eval_run_flags[] = {
@@ -82,14 +82,13 @@ struct run {
 	size_t *chosen;
 	nsec saved;
 	bool tty;
-	int rc;                              /* of saving */
-	struct err e;
 };
 
 static void
 progress(void *ctx, const struct eval_result *r, size_t all)
 {
 	struct run *x = ctx;
+	struct err e;
 	const struct eval_row *last = &r->row[r->rows_n - 1];
 
 	if (x->tty)
@@ -98,7 +97,7 @@ progress(void *ctx, const struct eval_result *r, size_t all)
 	if (clock_mono() - x->saved < SAVE_EVERY || r->rows_n == all)
 		return;
 	x->result.partial = true;
-	x->rc = eval_result_put(&x->result, x->path.p, &x->e);
+	(void)eval_result_put(&x->result, x->path.p, &e);    /* the last one counts */
 	x->result.partial = false;
 	x->saved = clock_mono();
 }
@@ -202,12 +201,8 @@ run(const char *command, const struct flag_line *line)
 		if (rc == ERR_CANCELLED)
 			rc = OK;
 	}
-	if (rc == OK && x.rc == OK)
+	if (rc == OK)
 		rc = eval_result_put(&x.result, x.path.p, &e);
-	else if (rc == OK) {
-		rc = x.rc;
-		e = x.e;
-	}
 	if (rc == OK) {
 		if (!line_has(line, "quiet")) {
 			eval_add_report(&out, &x.result, EVAL_TEXT, line_has(line, "all"));

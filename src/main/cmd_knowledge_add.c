@@ -97,13 +97,13 @@ add_versions(struct buf *b, const struct item *x, struct str but)
 	buf_add_char(b, ']');
 }
 
-enum record { RECORD_NOTE, RECORD_TURN, RECORD_CLEAR };
+enum step { STEP_NOTE, STEP_CHUNKS, STEP_TURN, STEP_DELETES, STEP_CLEAR, STEPS };
 
 static void
-send_record(struct adding *a, const struct item *x, enum record which)
+send_record(struct adding *a, const struct item *x, enum step step)
 {
 	struct buf b = BUF(LIMIT_STORE_VALUE_BYTES);
-	bool note = which == RECORD_NOTE;
+	bool note = step == STEP_NOTE;
 	struct str hash = note ? source_hash(&x->old) : str_of(x->hash);
 
 	sources_add_place(&b, a->collection, "sources", str_of(x->doc->name));
@@ -112,7 +112,7 @@ send_record(struct adding *a, const struct item *x, enum record which)
 	    TTL_MINUTES, FMT(hash), note ? (long long)source_chunks(&x->old) : (long long)x->text.n, x->bytes,
 	    FMT(x->text.title), knowledge_kinds[x->doc->kind], a->size.target, a->size.overlap,
 	    x->doc->path == NULL ? "stdin" : "file");
-	if (which != RECORD_CLEAR)
+	if (step != STEP_CLEAR)
 		add_versions(&b, x, hash);
 	buf_lit(&b, "}}");
 	lanes_send(a->lanes, "PUT", buf_str(&b));
@@ -158,28 +158,43 @@ has_others(const struct item *x)
 	return source_hash(&x->old).n > 0 || val_count(val_get(x->old.value, S("versions"))) > 0;
 }
 
+/* Without other versions the turn is the end. */
+static void
+send_step(struct adding *a, const struct item *x, enum step step)
+{
+	switch (step) {
+	case STEP_NOTE:
+		send_record(a, x, STEP_NOTE);
+		break;
+	case STEP_CHUNKS:
+		send_chunks(a, x);
+		break;
+	case STEP_TURN:
+		send_record(a, x, has_others(x) ? STEP_TURN : STEP_CLEAR);
+		break;
+	case STEP_DELETES:
+		source_send_deletes(&x->old, a->collection, str_of(x->hash), x->text.n, a->lanes);
+		break;
+	case STEP_CLEAR:
+		if (has_others(x))
+			send_record(a, x, STEP_CLEAR);
+		break;
+	case STEPS:
+		break;
+	}
+}
+
 static int
 write_batch(struct adding *a)
 {
 	int rc = OK;
 
-	for (size_t i = 0; i < a->batch_n; i++)
-		send_record(a, &a->batch[i], RECORD_NOTE);
-	rc = lanes_wait(a->lanes, a->e);
-	for (size_t i = 0; rc == OK && i < a->batch_n; i++)
-		send_chunks(a, &a->batch[i]);
-	rc = rc == OK ? lanes_wait(a->lanes, a->e) : rc;
-	for (size_t i = 0; rc == OK && i < a->batch_n; i++)
-		send_record(a, &a->batch[i], has_others(&a->batch[i]) ? RECORD_TURN : RECORD_CLEAR);
-	rc = rc == OK ? lanes_wait(a->lanes, a->e) : rc;
-	for (size_t i = 0; rc == OK && i < a->batch_n; i++)
-		source_send_deletes(&a->batch[i].old, a->collection, str_of(a->batch[i].hash),
-		    a->batch[i].text.n, a->lanes);
-	rc = rc == OK ? lanes_wait(a->lanes, a->e) : rc;
-	for (size_t i = 0; rc == OK && i < a->batch_n; i++)
-		if (has_others(&a->batch[i]))
-			send_record(a, &a->batch[i], RECORD_CLEAR);
-	return rc == OK ? lanes_wait(a->lanes, a->e) : rc;
+	for (enum step step = 0; rc == OK && step < STEPS; step++) {
+		for (size_t i = 0; i < a->batch_n; i++)
+			send_step(a, &a->batch[i], step);
+		rc = lanes_wait(a->lanes, a->e);
+	}
+	return rc;
 }
 
 static int

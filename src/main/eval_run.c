@@ -194,7 +194,7 @@ eval_run(const struct eval_plan *p, struct eval_result *r, struct err *e)
 	signal_pipe = j->pipe[1];
 	sigaction(SIGINT, &act, &old[0]);
 	sigaction(SIGTERM, &act, &old[1]);
-	n = start(j, threads, clock_least(p->jobs, (int64_t)j->all), e);
+	n = start(j, threads, (size_t)p->jobs < j->all ? (size_t)p->jobs : j->all, e);
 	rc = n == 0 ? ERR_IO : wait_all(j, r, n, e);
 	sigaction(SIGINT, &old[0], NULL);
 	sigaction(SIGTERM, &old[1], NULL);

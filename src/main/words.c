@@ -75,16 +75,6 @@ mark(struct side *a, struct side *b)
 
 struct marks { const char *begin, *end; size_t width; };     /* width: characters shown */
 
-static size_t
-characters(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 /* One line of a side; returns how wide it is.  A word that is wider than the line has
  * one of its own. */
 static size_t
@@ -95,7 +85,7 @@ add_line(struct buf *b, const struct side *s, size_t *at, size_t width, struct m
 
 	while (*at < s->n && !ends) {
 		const struct word *w = &s->at[*at];
-		size_t n = characters(w->text) + (w->alone ? m.width : 0);
+		size_t n = str_characters(w->text) + (w->alone ? m.width : 0);
 
 		if (used > 0 && used + 1 + n > width)
 			break;

@@ -138,7 +138,7 @@ static bool
 all_of(struct str s, const char *digits)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\0' || strchr(digits, s.p[i]) == NULL)
+		if (!str_char_in(s.p[i], digits))
 			return false;
 	return s.n > 0;
 }

@@ -268,7 +268,7 @@ is_header_name(struct str s)
 		char c = s.p[i];
 
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL)))
+		    (c >= '0' && c <= '9') || str_char_in(c, "!#$%&'*+-.^_`|~")))
 			return false;
 	}
 	return s.n > 0;

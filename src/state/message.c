@@ -95,6 +95,26 @@ message_id(struct val m)
 	return string_member(m, S("id"));
 }
 
+struct val
+message_text(struct val m)
+{
+	struct val content = val_get(m, S("content")), out;
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+
+	if (content.kind == VAL_STRING)
+		return val_ref(content);
+	for (size_t i = 0; content.kind == VAL_ARRAY && i < val_count(content); i++) {
+		struct val block = val_at(content, i);
+		struct val text = block.kind == VAL_OBJECT ? val_get(block, S("text")) : block;
+
+		if (text.kind == VAL_STRING)
+			buf_add(&b, val_str(text));
+	}
+	out = val_string(buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
 /* The raw inside of the text's own `id`, wherever it stands. */
 static struct str
 id_in(struct str json)

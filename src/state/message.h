@@ -33,6 +33,8 @@ enum message_type message_type_of(struct str word);
  * MSG_NONE when m is none. */
 enum message_type message_type(struct val m);
 struct str message_id(struct val m);
+/* What it says: its content, or the texts of the content's blocks; owned by the caller. */
+struct val message_text(struct val m);
 
 /* One message in any accepted form: a string, [role, content], {role|type, ...},
  * LangChain's constructor form {lc, type: "constructor", id, kwargs}.  *out is

@@ -105,27 +105,6 @@ on_delta(void *ctx, const struct llm_delta *d)
 
 /* ---- the answer ------------------------------------------------------------------------ */
 
-struct val
-llm_text(struct val message)
-{
-	struct val content = val_get(message, S("content")), out;
-	struct buf b = BUF(LIMIT_STATE_BYTES);
-
-	if (content.kind == VAL_STRING)
-		return val_ref(content);
-	for (size_t i = 0; i < val_count(content); i++) {
-		struct val block = val_at(content, i);
-		struct val text = block.kind != VAL_OBJECT ? block :
-		    val_get(block, S("text"));
-
-		if (text.kind == VAL_STRING)
-			buf_add(&b, val_str(text));
-	}
-	out = val_string(buf_str(&b));
-	buf_release(&b);
-	return out;
-}
-
 static struct val
 calls_add(struct val list, struct val calls)
 {
@@ -298,7 +277,7 @@ answer_right(struct llm_piece *w, struct val message, struct val text, struct va
 void
 llm_answered(struct llm_piece *w, struct val message)
 {
-	struct val text = llm_text(message), output;
+	struct val text = message_text(message), output;
 	struct err e;
 
 	llm_stream_end(w, message);

@@ -36,7 +36,7 @@ read_marks(struct val list, struct knowledge_marks *m, struct arena *a)
 		    !str_eq(val_str(name), S(TOOL)) || (status.kind == VAL_STRING &&
 		    str_eq(val_str(status), S("error"))))
 			continue;
-		text = llm_text(one);
+		text = message_text(one);
 		knowledge_marks_add(m, a, val_str(text));
 		val_drop(text);
 	}

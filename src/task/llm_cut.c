@@ -304,7 +304,7 @@ on_summary(void *ctx, int rc, const struct llm_answer *a, const char *error_even
 	else
 		spend_leave(&w->p);
 	if (rc == OK && message_of_answer(a->message_json, S("summary"), &message, &why) == OK)
-		text = llm_text(message);
+		text = message_text(message);
 	if (text.kind == VAL_STRING && val_str(text).n > 0)
 		keep_summary(w, text);
 	else

@@ -59,8 +59,6 @@ bool llm_wants_deltas(struct llm_piece *w);
 struct str llm_message_id(struct llm_piece *w, struct str own);
 /* The message (taken) is the answer: the piece is done with it. */
 void llm_answered(struct llm_piece *w, struct val message);
-/* The text of a message's content: of blocks those of text. */
-struct val llm_text(struct val message);
 
 /* llm_script.c: answers as the file says. */
 void llm_reply(struct llm_piece *w);

@@ -172,7 +172,7 @@ tell_call(struct llm_piece *w, struct str id, struct val call, int64_t index)
 static void
 tell_message(struct llm_piece *w, struct val message)
 {
-	struct val calls = val_get(message, S("tool_calls")), text = llm_text(message);
+	struct val calls = val_get(message, S("tool_calls")), text = message_text(message);
 	struct str id = message_id(message);
 	struct llm_delta start = { .kind = LLM_DELTA_START, .id = id };
 	struct llm_delta finish = { .kind = LLM_DELTA_FINISH, .id = id,

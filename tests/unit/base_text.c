@@ -124,6 +124,8 @@ TEST(str_utf8_is_strict)
 		CHECK(!str_is_utf8(str_of(bad[i])));
 	CHECK_INT(str_utf8_step(S("\xe2\x82\xac.")), 3);
 	CHECK_INT(str_utf8_step(S("\xe2\x82")), 0);
+	CHECK_INT(str_characters(S("a\xc3\xa9\xf0\x9f\x98\x80")), 3);
+	CHECK(str_char_in('b', "abc") && !str_char_in('d', "abc") && !str_char_in('\0', "abc"));
 }
 
 TEST(str_hashes_tell_neighbours_apart)
@@ -156,6 +158,17 @@ TEST(str_nearest_finds_what_is_near)
 	CHECK_STR(str_of(nearest("cl", 3)), "close");
 	CHECK(nearest("zzzzzzz", 3) == NULL);
 	CHECK(nearest("close", 0) == NULL);
+}
+
+TEST(str_near_row_finds_a_row_or_what_is_near)
+{
+	static const struct { const char *name; int n; } rows[] = { { "open", 1 }, { "close", 2 },
+		{ NULL, 0 } };
+	struct str_near known = { .word = S("close") }, near = { .word = S("opne") };
+
+	CHECK(str_near_row(&known, rows, sizeof *rows) == &rows[1]);
+	CHECK(str_near_row(&near, rows, sizeof *rows) == NULL);
+	CHECK_STR(str_of(near.best), "open");
 }
 
 TEST(str_distance_is_capped)

@@ -395,7 +395,7 @@ name_check(struct str name, struct err *e)
 	bool good = name.n > 0 && name.n <= LIMIT_WASM_NAME_BYTES && name.p[0] != '.';
 
 	for (size_t i = 0; good && i < name.n; i++)
-		good = isalnum((unsigned char)name.p[i]) || strchr("_.-", name.p[i]) != NULL;
+		good = isalnum((unsigned char)name.p[i]) || str_char_in(name.p[i], "_.-");
 	return good ? OK : err_set(e, ERR_INVALID, "name: expected 1 to %d letters, digits, "
 	    "'_', '-' and '.', got '%.*s'", LIMIT_WASM_NAME_BYTES,
 	    FMT(str_cut(name, LIMIT_WASM_NAME_BYTES)));
