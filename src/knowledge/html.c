@@ -3,15 +3,20 @@
  *
  * Gumbo compares each new element with the open ones and frees a tree by calls as deep
  * as it is.  So elements nested too deep are refused before it begins, and its memory
- * is an arena of the call.
+ * is an arena of the call.  It opens formatting that a block has closed anew in the next,
+ * so that a tree may have many times the elements of its page: gumbo cannot be told that
+ * there is no memory, and is left by a jump.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <gumbo.h>
+#include <setjmp.h>
 
 #include "knowledge/knowledge_priv.h"
 
 #define TEXT_BYTES (3 * (size_t)LIMIT_KNOWLEDGE_DOCUMENT_BYTES)
+#define TREE_TIMES 96                        /* `<p>` alone takes some 60 */
+#define TREE_BYTES MB                        /* of a small page */
 
 struct page {
 	struct reader *r;
@@ -339,39 +344,59 @@ walk(struct page *p, const GumboNode *node)
 	}
 }
 
+struct tree { struct arena arena; jmp_buf full; };
+
 static void *
-tree_alloc(void *arena, size_t n)
+tree_alloc(void *ctx, size_t n)
 {
-	return arena_alloc(arena, n > 0 ? n : 1);
+	struct tree *tree = ctx;
+	void *p = arena_alloc(&tree->arena, n > 0 ? n : 1);
+
+	if (p == NULL)
+		longjmp(tree->full, 1);
+	return p;
 }
 
 static void
-tree_free(void *arena, void *p)
+tree_free(void *ctx, void *p)
 {
-	(void)arena;
+	(void)ctx;
 	(void)p;
+}
+
+/* NULL: it grows too large. */
+static const GumboOutput *
+tree_parse(struct tree *tree, struct str text)
+{
+	GumboOptions options = kGumboDefaultOptions;
+
+	options.allocator = tree_alloc;
+	options.deallocator = tree_free;
+	options.userdata = tree;
+	options.max_errors = 0;
+	if (setjmp(tree->full) != 0)
+		return NULL;
+	return gumbo_parse_with_options(&options, text.n > 0 ? text.p : "", text.n);
 }
 
 int
 read_html(struct reader *r, struct str text, struct err *e)
 {
-	struct arena tree = ARENA(SIZE_MAX / 2);     /* gumbo cannot be told that there is none */
+	struct tree tree = { .arena = ARENA(TREE_BYTES + TREE_TIMES * text.n) };
 	struct page p = { .r = r, .line = 1, .text = BUF(TEXT_BYTES), .mark = BUF(KB) };
-	GumboOptions options = kGumboDefaultOptions;
 	const GumboOutput *out;
 
 	if (depth_of(text) > LIMIT_KNOWLEDGE_DEPTH)
 		return err_set(e, ERR_TOOBIG, "elements nested deeper than %d",
 		    LIMIT_KNOWLEDGE_DEPTH);
-	options.allocator = tree_alloc;
-	options.deallocator = tree_free;
-	options.userdata = &tree;
-	options.max_errors = 0;
-	out = gumbo_parse_with_options(&options, text.n > 0 ? text.p : "", text.n);
-	walk(&p, out->root);
-	flush(&p);
-	arena_release(&tree);
+	out = tree_parse(&tree, text);
+	if (out != NULL) {
+		walk(&p, out->root);
+		flush(&p);
+	}
+	arena_release(&tree.arena);
 	buf_release(&p.text);
 	buf_release(&p.mark);
-	return OK;
+	return out != NULL ? OK : err_set(e, ERR_TOOBIG, "its tree has more than %d bytes for "
+	    "each of the text: formatting that is not closed, in many blocks", TREE_TIMES);
 }

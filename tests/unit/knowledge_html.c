@@ -71,6 +71,32 @@ TEST(knowledge_html_hostile)
 		}
 }
 
+/* Each <p> has all <b> anew: 800 times as many elements as the page has. */
+TEST(knowledge_html_that_grows)
+{
+	struct knowledge_size size = KNOWLEDGE_SIZE_DEFAULT;
+	static const char *const dense[] = { "<p>", "<br>", "<i></i>", "<li>", "<td>", "<a>x</a>" };
+	struct buf b = BUF(4 * MB);
+	struct knowledge k;
+	struct err e = { 0 };
+
+	buf_lit(&b, "<p>");
+	for (int i = 0; i < 800; i++)
+		buf_add_fmt(&b, "<b id=%d>", i);
+	for (int i = 0; i < 2000; i++)
+		buf_lit(&b, "</p><p>x");
+	CHECK_RC(knowledge_read(KNOWLEDGE_HTML, buf_str(&b), size, &arena, &k, &e), ERR_TOOBIG);
+	CHECK(str_contains(str_of(e.text), S("formatting that is not closed")));
+	for (size_t i = 0; i < COUNT(dense); i++) {
+		buf_clear(&b);
+		while (b.n < MB)
+			buf_add(&b, str_of(dense[i]));
+		CHECK_RC(knowledge_read(KNOWLEDGE_HTML, buf_str(&b), size, &arena, &k, &e), OK);
+		arena_clear(&arena);
+	}
+	buf_release(&b);
+}
+
 TEST(knowledge_html_bytes_are_mended)
 {
 	struct knowledge k = html(S("<p>caf\xe9 &eacute; &nosuch; &#x110000;</p"), 400);
