@@ -211,8 +211,7 @@ static void
 pack_turn(struct packer *p, const struct block *next)
 {
 	struct block again;
-	bool has = overlap_of(p, &again) && str_eq(again.heading, next->heading) &&
-	    block_bytes(&again) + block_bytes(next) <= p->size.target;
+	bool has = overlap_of(p, &again) && block_bytes(&again) + block_bytes(next) <= p->size.target;
 
 	while (p->body > 0 && p->at[p->n - 1].level > 0) {
 		again = p->at[--p->n];

@@ -18,6 +18,7 @@
 
 #define SHOWN_BYTES (256 * MB)
 #define SAVE_EVERY  NS_PER_S                 /* a partial result: what a kill leaves */
+#define SAVE_PART   20                       /* and no more than a 20th of the time for it */
 #define EXIT_SIGNAL 130
 
 const struct flag cmd_eval_run_flags[] = {
@@ -80,26 +81,37 @@ struct run {
 	struct eval_result result;
 	struct buf path;                     /* of the result */
 	size_t *chosen;
-	nsec saved;
+	nsec saved, rest;                    /* until the next time */
 	bool tty;
 };
 
+/* Saves a partial result now and then: a large one takes longer to sum up and write. */
 static void
-progress(void *ctx, const struct eval_result *r, size_t all)
+save_partial(struct run *x)
 {
-	struct run *x = ctx;
+	nsec began = clock_mono();
 	struct err e;
-	const struct eval_row *last = &r->row[r->rows_n - 1];
 
-	if (x->tty)
-		fprintf(stderr, "\r\033[K%zu/%zu %.*s%s", r->rows_n, all,
-		    FMT(str_cut(last->id, 40)), last->error.n > 0 ? " failed" : "");
-	if (clock_mono() - x->saved < SAVE_EVERY || r->rows_n == all)
+	if (began - x->saved < x->rest)
 		return;
 	x->result.partial = true;
 	(void)eval_result_put(&x->result, x->path.p, &e);    /* the last one counts */
 	x->result.partial = false;
 	x->saved = clock_mono();
+	x->rest = SAVE_EVERY + SAVE_PART * (x->saved - began);
+}
+
+static void
+progress(void *ctx, const struct eval_result *r, size_t all)
+{
+	struct run *x = ctx;
+	const struct eval_row *last = &r->row[r->rows_n - 1];
+
+	if (x->tty)
+		fprintf(stderr, "\r\033[K%zu/%zu %.*s%s", r->rows_n, all,
+		    FMT(str_cut(last->id, 40)), last->error.n > 0 ? " failed" : "");
+	if (r->rows_n < all)
+		save_partial(x);
 }
 
 static int
@@ -189,7 +201,8 @@ exit_code(const struct eval_result *r)
 static int
 run(const char *command, const struct flag_line *line)
 {
-	struct run x = { .path = BUF(4096), .tty = isatty(STDERR_FILENO), .saved = clock_mono() };
+	struct run x = { .path = BUF(4096), .tty = isatty(STDERR_FILENO), .saved = clock_mono(),
+		.rest = SAVE_EVERY };
 	struct buf out = BUF(SHOWN_BYTES);
 	struct err e = { 0 };
 	int rc = prepare(&x, line, &e), code = 1, ran = OK;
