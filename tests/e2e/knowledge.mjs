@@ -177,6 +177,16 @@ await scenario("remove", async () => {
   await whole("removed");
 });
 
+await scenario("a default time to live is not for them", async () => {
+  const s = await startServer({ args: ["--store-ttl-default-ttl", "0.01"] });
+  put("lasting.txt", "A lasting text.\n");
+  equal((await run(["add", "lasting.txt"], { url: s.url })).status, 0, "added");
+  await call(s, "PUT", "/store/items", { namespace: ["t"], key: "k", value: {} });     // after it: it ends later
+  await until(async () => (await call(s, "GET", "/store/items?namespace=t&key=k&refresh_ttl=false")).json === null, "the end of an item");
+  equal([/lasting/.test((await run(["search", "lasting"], { url: s.url })).stdout), /lasting.txt/.test((await run(["list"], { url: s.url })).stdout)], [true, true], "passage and source are there");
+  await s.stop();
+});
+
 await scenario("what is asked wrongly is told", async () => {
   for (const [args, code, words] of [[["add"], 2, /needs PATH/], [["add", "docs", "--collection", "a.b"], 1, /collection: expected 1 to 128 bytes/], [["add", "docs", "--chunk-bytes", "10"], 2, /200/], [["add", "docs", "--overlap-bytes", "600"], 2, /less than half/],
     [["add", "-"], 2, /--name/], [["add", "docs", "--name", "x"], 2, /--name/], [["add", "docs/picture.png"], 1, /expected a folder, or a file that ends in/], [["search", " "], 2, /expected a query/], [["search", "x", "--limit", "0"], 2, /limit/]]) {
