@@ -148,7 +148,8 @@ eval_ask_script(const struct eval_place *x, const struct eval_scorer *s,
 	struct scripted y = { .out = BUF(LIMIT_EVAL_SCRIPT_BYTES), .err = BUF(4 * KB),
 		.timer = { .fire = on_late } };
 	const struct process_options o = { .argv = s->script.argv,
-		.env = (const char *const *)environ, .cwd = x->p->folder };
+		.env = (const char *const *)environ, .cwd = x->p->folder,
+		.exit_ms = LIMIT_EVAL_SCRIPT_MS };
 	const struct process_hooks hooks = { on_out, on_err, on_gone, &y };
 	struct buf input = BUF(SCRIPT_INPUT);
 	struct err e = { 0 };

@@ -25,7 +25,7 @@
 #define PROCESS_MARK 0x70726f63u
 #define FILES        4           /* three pipes, and libuv's own while it starts */
 #define CHUNK        (16 * KB)
-#define LATE_MS      200         /* between the end of its output and its exit */
+#define LATE_MS      100         /* twice, between the end of its output and its exit */
 
 struct process {
 	unsigned mark;
@@ -39,6 +39,8 @@ struct process {
 	bool ending, stopped;        /* stopped: no hook any more */
 	bool eof, exited;            /* the end of its stdout; it has exited */
 	bool in_ends;                /* its stdin is closed when nothing is queued */
+	bool late;                   /* one LATE_MS is over */
+	msec exit_ms;                /* of its options */
 	long long code;              /* exited: its status; below 0: -signal */
 	char chunk[CHUNK];
 };
@@ -103,10 +105,16 @@ tell_gone(struct process *p)
 	hooks.gone(hooks.ctx, &e);
 }
 
+/* Not at the first call: where the loop stood still, what it waits for may be there
+ * and not read yet. */
 static void
 on_late(uv_timer_t *t)
 {
-	tell_gone(t->data);
+	struct process *p = t->data;
+
+	if (p->late)
+		tell_gone(p);
+	p->late = true;
 }
 
 /* The end of the output and of the process come in any order, and one of them may
@@ -117,7 +125,8 @@ one_of_two(struct process *p)
 	if (p->eof && p->exited)
 		tell_gone(p);
 	else if (!p->stopped)
-		uv_timer_start(&p->kill, on_late, LATE_MS, 0);
+		uv_timer_start(&p->kill, on_late, p->eof && p->exit_ms > 0 ?
+		    (uint64_t)p->exit_ms : LATE_MS, LATE_MS);
 }
 
 static void
@@ -215,6 +224,7 @@ process_start(struct process **out, struct shard *s, const struct process_option
 	p->mark = PROCESS_MARK;
 	p->shard = s;
 	p->hooks = *hooks;
+	p->exit_ms = o->exit_ms;
 	init(p, shard_loop(s));
 	io[0] = (uv_stdio_container_t){ UV_CREATE_PIPE | UV_READABLE_PIPE,
 		{ .stream = (uv_stream_t *)&p->in } };

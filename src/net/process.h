@@ -25,6 +25,9 @@ struct process_options {
 	/* It stays in this session, and makes itself a process group: where the kernel groups
 	 * by session, its priority counts only within one. */
 	bool same_session;
+	/* How long it may live without its stdout before it counts as gone; 0: a fifth of a
+	 * second. */
+	msec exit_ms;
 };
 #define PROCESS_FDS 4
 

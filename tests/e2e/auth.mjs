@@ -146,8 +146,8 @@ await scenario("a JWK set at an address that turns", async () => {
   site.json({ keys: [two.jwk] });
   const before = site.count;
   c.child.kill("SIGHUP");
+  await until(() => site.count >= before + processes(c), "each node to fetch it");   // and only then a token, which would be a second reason
   await until(async () => (await status(c, bearer(token(two, { sub: "ann" })))) === 200, "the second key");
-  await until(() => site.count >= before + processes(c), "each node to fetch it");
   equal(site.count, before + processes(c), "one fetch");
   equal(await status(c, bearer(token(one, { sub: "ann" }))), 401, "the first is gone, though it was verified before");
   for (const [what, answer] of Object.entries({

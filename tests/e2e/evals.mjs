@@ -57,11 +57,13 @@ await scenario("each scorer", async () => {
   - {name: shape, schema: {type: string}}
   - {name: object, schema: {type: object}}
   - {name: own, script: [${process.execPath}, score.mjs], pass: 0.5}
+  - {name: late, script: [sh, -c, "cat > /dev/null; echo '{\\"score\\": 0.25}'; exec >&-; exec sleep 0.6"]}
   - {name: broken, script: [${process.execPath}, fail.mjs]}
   - {name: kind, judge: {model: "scripted:judge", prompt: "GRADE \${output}", choices: {good: 1, fair: 0.25, bad: 0}}}
 `);
   const { result, err } = run("all.yaml", "--script", "judge.json", "--max-cases", "2"), s = result.runs[0].scores;
   equal([result.runs.length, s.shape.score, s.object.score, s.own, s.kind], [4, 1, 0, { score: 0.5, why: "2 messages" }, { score: 0.25, why: "fair: so so" }], `scores: ${err}`);
+  equal(s.late.score, 0.25, `a script that exits long after its last word: ${s.late.why}`);
   check(s.broken.score === 0 && /exited with 3: no such thing/.test(s.broken.why), "a script that fails", s.broken);
   check(result.runs[0].judge_usage.input_tokens > 0, "the judge's tokens are counted apart", result.runs[0]);
 });
