@@ -41,6 +41,7 @@ extern const struct flag cmd_serve_flags[], cmd_token_flags[], cmd_models_check_
 	cmd_replay_flags[], cmd_fork_flags[], cmd_agent_run_flags[], cmd_agent_schema_flags[],
 	cmd_agent_import_flags[], cmd_agent_spawn_flags[], cmd_agent_list_flags[],
 	cmd_eval_run_flags[], cmd_eval_compare_flags[], cmd_eval_report_flags[],
+	cmd_eval_case_flags[],
 	cmd_dev_flags[], cmd_agent_stop_flags[], cmd_agent_send_flags[], cmd_agent_tail_flags[], cmd_mail_flags[],
 	cmd_threads_flags[], cmd_threads_delete_flags[], cmd_threads_prune_flags[],
 	cmd_owner_erase_flags[], cmd_owner_export_flags[], cmd_runs_flags[], cmd_runs_show_flags[], cmd_runs_cancel_flags[],

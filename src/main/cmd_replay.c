@@ -19,10 +19,10 @@
 #include "main/compare.h"
 #include "main/entry_line.h"
 #include "main/pages.h"
+#include "main/record.h"
 #include "main/work_tools.h"
 #include "net/shard.h"
 #include "run/transcript.h"
-#include "task/kinds.h"
 
 const struct flag cmd_replay_flags[] = {
 	{ "thread", .kind = FLAG_TEXT, .value = "THREAD", .help = "the run's thread" },
@@ -180,73 +180,26 @@ tapes_make(const struct replayed *r, struct solo_tape **out, size_t *n, struct e
 
 /* ---- where it began ------------------------------------------------------------------ */
 
-static int
-state_at(struct replayed *r, struct str ns, struct str id, struct val *out, struct err *e)
-{
-	struct buf path = BUF(LIMIT_HTTP_URL_BYTES), body = BUF(64 * KB);
-	char *thread = remote_escape(r->remote, r->thread);
-	int rc;
-
-	buf_add_fmt(&path, "/threads/%s/state/checkpoint", thread);
-	json_add_fmt(&body, "{'checkpoint':{'checkpoint_ns':%.*s,'checkpoint_id':%.*s}}",
-	    FMT(ns), FMT(id));
-	rc = remote_value(r->remote, "POST", buf_str(&path), buf_str(&body), out, e);
-	free(thread);
-	buf_release(&path);
-	buf_release(&body);
-	return rc;
-}
-
 /* The state that the first checkpoint of the first run followed, if there is one. */
 static int
 start_read(struct replayed *r, struct solo_options *o, struct err *e)
 {
-	struct val first = find_entry(r->recorded.at, r->recorded.n, "checkpoint");
-	struct val state = VAL_UNDEF, before = VAL_UNDEF, parent, step;
-	struct str id;
+	struct val first = find_entry(r->recorded.at, r->recorded.n, "checkpoint"), step;
+	struct val before = VAL_UNDEF;
 	int rc;
 
 	if (first.kind == VAL_UNDEFINED)
 		return OK;
-	rc = state_at(r, STR_NONE, entry_text(first, "checkpoint_id"), &state, e);
-	parent = val_get(state, S("parent_checkpoint"));
-	id = entry_text(parent, "checkpoint_id");
-	if (rc == OK && id.n > 0)
-		rc = state_at(r, STR_NONE, id, &before, e);
-	if (rc == OK && id.n > 0) {
+	rc = record_state_before(r->remote, r->thread, entry_text(first, "checkpoint_id"),
+	    &before, e);
+	if (rc == OK && before.kind != VAL_UNDEFINED) {
 		step = val_get(val_get(before, S("metadata")), S("step"));
 		o->start.values = val_ref(val_get(before, S("values")));
 		o->start.step = step.kind == VAL_INT ? (int)step.u.i : 0;
-		(void)uuid_parse(id, &o->start.id);
+		(void)uuid_parse(entry_text(val_get(before, S("checkpoint")), "checkpoint_id"),
+		    &o->start.id);
 	}
-	val_drop(state);
 	val_drop(before);
-	return rc;
-}
-
-/* ---- the definition ---------------------------------------------------------------------- */
-
-static int
-definition_read(struct replayed *r, struct agent_file *f, struct err *e)
-{
-	struct buf path = BUF(LIMIT_HTTP_URL_BYTES);
-	char *thread = remote_escape(r->remote, r->thread);
-	char *run = remote_escape(r->remote, r->run);
-	struct val answer;
-	int rc;
-
-	buf_add_fmt(&path, "/threads/%s/runs/%s/agent", thread, run);
-	rc = remote_value(r->remote, "GET", buf_str(&path), STR_NONE, &answer, e);
-	if (rc == OK)
-		rc = agents_read(&f->set, entry_text(answer, "text"), &task_kinds, e);
-	if (rc == OK)
-		f->agent = agents_find(f->set, entry_text(answer, "graph_id"));
-	if (rc == OK && f->agent == NULL)
-		rc = err_set(e, ERR_INVALID, "the definition has no agent of that name");
-	val_drop(answer);
-	free(thread);
-	free(run);
-	buf_release(&path);
 	return rc;
 }
 
@@ -349,7 +302,7 @@ values_compare(struct replayed *r, struct val entry, bool quiet, bool *same, str
 	*same = true;
 	if (!uuid_parse(id, &uuid))
 		return OK;
-	rc = state_at(r, entry_text(entry, "ns"), id, &state, e);
+	rc = record_state(r->remote, r->thread, entry_text(entry, "ns"), id, &state, e);
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
 	now = values_at(r, &uuid);
@@ -464,7 +417,7 @@ replay(struct replayed *r, const struct flag_line *line, bool *same, struct err 
 	int rc = read_record(r, e);
 
 	if (rc == OK)
-		rc = file.n > 0 ? agent_file_open(&f, file.p, e) : definition_read(r, &f, e);
+		rc = file.n > 0 ? agent_file_open(&f, file.p, e) : record_definition(r->remote, r->thread, r->run, &f, e);
 	if (rc == OK)
 		rc = play(r, &f, e);
 	if (rc == OK) {

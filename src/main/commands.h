@@ -127,6 +127,8 @@
 	    "compare two results of an eval; exit 1 if B is worse")           \
 	X(eval_report,   "eval report",   "RESULT",                           \
 	    "show a result of an eval")                                       \
+	X(eval_case,     "eval case",     "THREAD",                           \
+	    "make a case of a dataset from a thread's transcript")            \
 	X(agent_schema,  "agent schema",  "",                                 \
 	    "print the JSON Schema of agent files, for editors")              \
 	X(agent_import,  "agent import",  "FILE",                             \

@@ -20,6 +20,11 @@ struct eval_files {
 int  eval_files_read(struct eval_files *f, const char *path, struct err *e);
 void eval_files_release(struct eval_files *f);
 
+/* Adds a line to the dataset of that name, which is made when it is not there.  The file
+ * has the line, on disk, or is as it was.  ERR_INVALID: it has a case of that id, or is no
+ * dataset. */
+int  eval_dataset_append(const char *name, struct str line, struct err *e);
+
 /* DIR/EVAL/TIME.json; makes the folders.  NUL-ended. */
 int  eval_result_path(struct buf *out, const char *dir, const struct eval_result *r,
     struct err *e);

@@ -1,9 +1,9 @@
 // evals.mjs - `cohort eval`: the built-in agents with the scripted model over a dataset, scored by
 // each scorer; a seeded regression is found, equal pairs are not; a server's assistant.
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, check, cleanEnv, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, check, call, cleanEnv, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const dir = scratch();
 const put = (name, text, mode = 0o644) => writeFileSync(path.join(dir, name), typeof text === "string" ? text : JSON.stringify(text), { mode });
@@ -106,6 +106,80 @@ await scenario("a server's assistant", async () => {
   equal([code, result?.summary.scorers.right.mean, result?.url], [0, 1, server.url], `scored: ${err}`);
   check(result.runs[0].usage.input_tokens > 0, "tokens of the messages", result.runs[0]);
   check(/replies: a server's model answers/.test(evals("run", "asked.yaml", "--url", server.url).err), "replies are refused");
+  await server.stop();
+});
+
+await scenario("a case from a transcript", async () => {
+  put("talk.json", { rules: [{ match: "time", tool_calls: [{ name: "current_time", args: {} }] }, { match: { role: "tool" }, reply: "It is late." }, { match: "go", reply: "Gone." }, { match: "boom", status: 400, reply: "no" }], default: { reply: "As you say." } });
+  mkdirSync(path.join(dir, "asking"));
+  const ask = "id: ask\nstate: {ok: {}, messages: {reducer: messages}}\nnodes:\n  ask: {ask: {prompt: Pay?}, writes: {ok: result.value}}\n  also: {ask: {prompt: Really?}}\n  say: {llm: {}}\nedges: [[START, ask], [START, also], [ask, say], [also, say]]\n";
+  put("asking/ask.yaml", ask);
+  put("asking/plain.yaml", "id: plain\nstate: {list: {reducer: append}, key: {}, sum: {}}\nnodes:\n  n: {set: {sum: len(list)}}\nedges: [[START, n]]\n");
+  const server = await startServer({ args: ["--agents", path.join(dir, "asking"), "--llm-script", path.join(dir, "talk.json")] });
+  const take = (...args) => evals("case", "--url", server.url, ...args);
+  const thread = async () => (await call(server, "POST", "/threads", {})).json.thread_id;
+  const go = async (id, assistant, body) => (await call(server, "POST", `/threads/${id}/runs/wait`, { assistant_id: assistant, ...body })).json;
+  const say = (id, content, assistant = "agent", more = {}) => go(id, assistant, { input: { messages: [{ role: "user", content }] }, ...more });
+  const scored = (name, agent, more = []) => {
+    put(`${name}.yaml`, `eval: ${name}\nagent: ${agent}\ndataset: ${name}.jsonl\nscorers: [{name: right, exact: true}]\n`);
+    const { code, result, out, err } = run(`${name}.yaml`, ...more);
+    return [code, result?.summary.scorers.right.mean, result?.runs.length, code === 0 ? "" : out + err];
+  };
+
+  const a = await thread();
+  await say(a, "what time is it?");
+  await say(a, "and go", "agent", { config: { configurable: { api_key: "s3cret", colour: "red" } } });
+  const first = take(a, "--replies", "--tag", "x", "--tag", "y"), made = JSON.parse(first.out);
+  equal([made.expected, made.replies, made.tags, made.input.messages.map((m) => m.type ?? m.role)], ["Gone.", ["Gone."], ["x", "y"], ["human", "ai", "tool", "ai", "user"]], "the last run, with what was said before it");
+  check(/note: the run had config\.configurable\.api_key, and/.test(first.err) && /colour/.test(first.err) && !first.out.includes("s3cret"), "a run's config is told, no secret is shown", first.err);
+  const runs = (await call(server, "GET", `/threads/${a}/runs`)).json.map((r) => r.run_id).sort();
+  equal(take(a, "--run", runs[0], "--replies", "--into", "taken.jsonl").code, 0, "the first run");
+  const one = JSON.parse(readFileSync(path.join(dir, "taken.jsonl"), "utf8"));
+  equal([one.id, one.input, one.expected, one.replies.length, one.replies[0].tool_calls[0].name, one.answers], [runs[0], "what time is it?", "It is late.", 2, "current_time", undefined], "a user's words, and replies with calls");
+  equal(take(a, "--replies", "--into", "taken.jsonl").code, 0, "the second");
+  const twin = take(a, "--replies", "--into", "taken.jsonl");
+  check(twin.code === 1 && new RegExp(`taken\\.jsonl:3: id: '${runs[1]}' is the id of line 2`).test(twin.err), "a twin is refused", twin.err);
+  equal(readFileSync(path.join(dir, "taken.jsonl"), "utf8").split("\n").length, 3, "and changes nothing");
+  equal(scored("taken", "agent"), [0, 1, 2, ""], "they run offline, and score 1");
+
+  const b = await thread();
+  const asked = (await say(b, "buy", "ask")).__interrupt__, said = { "Pay?": "yes", "Really?": { sure: true } };
+  const waits = take(b);
+  check(waits.code === 1 && /waits for an answer: \{"prompt":/.test(waits.err), "a run that waits", waits.err);
+  for (const i of asked.toReversed()) await go(b, "ask", { command: { resume: { [i.id]: said[i.value.prompt] } } });
+  writeFileSync(path.join(dir, "answered.jsonl"), '{"id":"old","input":"buy","answers":["yes","yes"],"replies":["x"],"expected":"x"}');
+  equal(take(b, "--id", "both", "--replies", "--into", "answered.jsonl").code, 0, "answered one by one, the last question first");
+  const both = JSON.parse(readFileSync(path.join(dir, "answered.jsonl"), "utf8").split("\n")[1]);
+  equal([both.id, both.input, both.answers, both.expected], ["both", "buy", asked.map((i) => said[i.value.prompt]), "As you say."], "answers in the order of the questions; a line without its end is no twin line");
+  equal(scored("answered", "asking/ask.yaml"), [0, 1, 2, ""], "and is run");
+  equal(scored("answered", "ask", ["--url", server.url, "--tag", "none"])[0], 1, "no case has the tag");
+
+  const c = await thread();
+  await go(c, "plain", { input: { list: [1, 2] } });
+  await go(c, "plain", { input: { list: [3] } });
+  const plain = JSON.parse(take(c).out);
+  equal([plain.input.list, plain.input.sum, plain.expected.sum], [[1, 2, 3], 2, 3], "channels: what they held comes first; the output is a map");
+  writeFileSync(path.join(dir, "plain.jsonl"), JSON.stringify(plain));
+  equal(scored("plain", "asking/plain.yaml"), [0, 1, 1, ""], "and is run");
+  await go(c, "plain", { input: { key: "s3cret" } });
+  check(/input\.key: it looks like a secret/.test(take(c).err), "a secret in the input", take(c).err);
+
+  const d = await thread();
+  await say(d, [{ type: "text", text: "see" }, { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==" } }]);
+  check(/input\.messages\[0\]\.content\[1\]: it is a part of type image/.test(take(d).err), "an image", take(d).err);
+  const e = await thread();
+  check(/the thread has no transcript: it has no runs/.test(take(e).err), "no runs", take(e).err);
+  await say(e, "boom");
+  check(/run \S+ failed: /.test(take(e).err), "a failed run", take(e).err);
+  const copy = (await call(server, "POST", `/threads/${a}/copy`, {})).json.thread_id;
+  check(/it is a copy/.test(take(copy).err), "a copy", take(copy).err);
+  check(/no transcript of run 019/.test(take(a, "--run", "019").err), "a run that is not there");
+  equal([take(a, "--into", "nowhere/x.jsonl").code, take(a, "--into", "capitals.yaml").code, take().code], [1, 1, 2], "a file that cannot be");
+
+  const writers = Array.from({ length: 8 }, (_, i) => new Promise((done) => spawn(binary, ["eval", "case", a, "--url", server.url, "--id", `w${i}`, "--into", "many.jsonl"], { cwd: dir, env: cleanEnv(), stdio: "ignore" }).on("close", done)));
+  equal(await Promise.all(writers), Array(8).fill(0), "eight writers at once");
+  equal(readFileSync(path.join(dir, "many.jsonl"), "utf8").trim().split("\n").map((l) => JSON.parse(l).id).sort(), Array.from({ length: 8 }, (_, i) => `w${i}`), "lose no line");
+  check(!existsSync(path.join(dir, "many.jsonl.part")), "and leave nothing");
   await server.stop();
 });
 finish();
