@@ -590,6 +590,18 @@
 	X(KNOWLEDGE_CHUNKS,    100000,    "passages", "of one document") \
 	X(KNOWLEDGE_DEPTH,     1000,      "elements", "inside each other in a document of HTML; browsers draw 512") \
 	X(KNOWLEDGE_COLLECTION_BYTES, 128, "bytes",  "name of a collection of documents") \
+	X(PACKAGES,            256,       "packages", "in one agents.lock") \
+	X(PACKAGE_LOCK_BYTES,  65536,     "bytes",  "agents.lock") \
+	X(PACKAGE_FILES,       10000,     "files",  "in one package, or a folder of agents that comes from git") \
+	X(PACKAGE_BYTES,       67108864,  "bytes",  "of all its files") \
+	X(PACKAGE_PATH_BYTES,  1024,      "bytes",  "of one path in it") \
+	X(PACKAGE_DEPTH,       32,        "folders", "inside each other") \
+	X(AGENT_SYNC_VERSIONS, 5,         "versions", "of a folder of agents that comes from git: the one in use and those before it") \
+	X(AGENT_SYNC_FETCH_BYTES, 268435456, "bytes", "of one file that git writes while it fetches such a folder") \
+	X(AGENT_SYNC_MEMORY_BYTES, 4294967296, "bytes", "of address space for that git") \
+	X(AGENT_SYNC_LIST_BYTES, 16777216, "bytes", "of git's list of the files of a commit") \
+	X(AGENT_SYNC_WAIT_MS,  600000,    "ms",     "that a sync waits for another one of the same folder") \
+	X(AGENT_SYNC_WATCH_MIN_MS, 1000,  "ms",     "between two looks at the repository") \
 	X(EVAL_NAME_BYTES,     64,        "bytes",  "the name of an eval") \
 	X(EVAL_SCORERS,        16,        "scorers", "of one eval") \
 	X(EVAL_CHOICES,        16,        "choices", "of one judge") \

@@ -6,6 +6,7 @@
  *
  *   a changed file does not compile, or has an id that is taken, or calls what
  *   is not there                           that file is as it was
+ *   a changed file of a package                 so are all files of the package
  *   a file that has not changed calls what is not there any more
  *                                          every change waits
  *
@@ -19,9 +20,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/limits.h"
@@ -29,6 +32,7 @@
 #include "base/mem.h"
 #include "main/langgraph_json.h"
 #include "main/needs.h"
+#include "main/pinned.h"
 #include "task/kinds.h"
 
 /* A text of a file; p NULL: there is none. */
@@ -37,6 +41,7 @@ struct text { char *p; size_t n; };
 struct file {
 	char *path, *name;                   /* name: in path */
 	const struct graph_file *as;         /* of langgraph.json; NULL: of the folder */
+	struct pinned *in;                   /* the package that it is of; NULL: of none */
 	struct text good;                    /* in the set */
 	struct text now;                     /* on the disk */
 	bool fresh;                          /* `now` is to be taken */
@@ -50,6 +55,7 @@ struct folder {
 	struct file *files;                  /* by name */
 	size_t n, cap;
 	struct agents *set;
+	struct pinned_list pinned;
 	char *said;                          /* of changes that wait */
 };
 
@@ -73,16 +79,6 @@ text_same(const struct text *a, const struct text *b)
 {
 	return (a->p == NULL) == (b->p == NULL) &&
 	    str_eq(str_of_text(a), str_of_text(b));
-}
-
-/* Logs it unless it was the last thing that was logged; e NULL: all is well. */
-static void
-say(char **said, const char *event, const struct err *e)
-{
-	if (e != NULL && (*said == NULL || strcmp(*said, e->text) != 0))
-		log_error("agents", event, "%s", e->text);
-	free(*said);
-	*said = e != NULL ? mem_cstr(str_of(e->text)) : NULL;
 }
 
 /* ---- the folder -------------------------------------------------------------- */
@@ -123,30 +119,93 @@ file_at(struct folder *f, const char *name)
 	return &f->files[at];
 }
 
+/* Of the open folder `at`, so that all are of the same one when a link to it changes. */
+static int
+add_text_of(const struct file *x, int at, struct buf *text, struct err *e)
+{
+	struct err why;
+	int fd, rc;
+
+	if (x->as != NULL)
+		return file_add(x->path, text, e);
+	fd = openat(at, x->name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", x->path,
+		    strerror(errno));
+	rc = file_add_fd(fd, text, NULL, &why);
+	close(fd);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", x->path, why.text);
+}
+
 /* What cannot be read is as it was. */
 static void
-file_read(struct file *x)
+file_read(struct file *x, int at)
 {
 	struct buf text = BUF(LIMIT_AGENT_BYTES);
 	struct err e;
-	int rc = file_add(x->path, &text, &e);
+	int rc = add_text_of(x, at, &text, &e);
 
 	if (rc == OK)
 		x->now = (struct text){ mem_cstr(buf_str(&text)), text.n };
 	x->fresh = rc == OK ? !text_same(&x->now, &x->good) :
 	    rc == ERR_NOTFOUND && x->good.p != NULL;
 	if (rc == ERR_NOTFOUND && x->good.p == NULL)
-		say(&x->said, "", NULL);
+		say_once(&x->said, "", NULL);
 	else if (rc != OK && rc != ERR_NOTFOUND)
-		say(&x->said, "refused", &e);
+		say_once(&x->said, "refused", &e);
 	buf_release(&text);
 }
 
+/* ---- packages ------------------------------------------------------------------ */
+
+/* The bytes that were hashed; what is longer than an agent may be fails when it is compiled. */
+static void
+file_of_package(struct file *x)
+{
+	const struct package_file *p = x->in->state != PINNED_NEW ? NULL :
+	    package_find(&x->in->now, str_of(x->name + strlen(x->in->name) + 1));
+
+	if (p != NULL)
+		x->now = (struct text){ mem_cstr(buf_str(&p->text)), p->text.n };
+	else if (x->good.p == NULL)
+		say_once(&x->said, "", NULL);
+	x->fresh = x->in->state != PINNED_STAYS && !text_same(&x->now, &x->good);
+}
+
+static void
+add_files_of(struct folder *f, struct pinned *in)
+{
+	for (size_t i = 0; in->state == PINNED_NEW && i < in->now.n; i++) {
+		struct buf name = BUF(SIZE_MAX / 2);
+
+		if (str_index(str_of(in->now.files[i].path), '/') >= 0 ||
+		    !folder_takes(str_of(in->now.files[i].path)))
+			continue;
+		buf_add_fmt(&name, "%s/%s", in->name, in->now.files[i].path);
+		buf_add_char(&name, '\0');
+		file_at(f, name.p)->in = in;
+		buf_release(&name);
+	}
+}
+
+static bool
+has_files_of(void *ctx, const struct pinned *in)
+{
+	const struct folder *f = ctx;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->files[i].in == in)
+			return true;
+	return false;
+}
+
+/* ---- reading it ------------------------------------------------------------------ */
+
 static int
-scan(struct folder *f, struct err *e)
+scan_names(struct folder *f, int at, struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = f->path != NULL ? scandir(f->path, &names, NULL, alphasort) : 0;
+	int n = at >= 0 ? scandirat(at, ".", &names, NULL, alphasort) : -1;
 
 	if (n < 0)
 		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
@@ -157,9 +216,29 @@ scan(struct folder *f, struct err *e)
 		free(names[i]);
 	}
 	free(names);
-	for (size_t i = 0; i < f->n; i++)
-		file_read(&f->files[i]);
 	return OK;
+}
+
+/* *pins: what is wrong with agents.lock or a package, if anything is. */
+static int
+scan(struct folder *f, struct err *pins, struct err *e)
+{
+	int at = f->path != NULL ? open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = f->path != NULL ? scan_names(f, at, e) : OK;
+
+	*pins = (struct err){ 0 };
+	if (rc == OK && f->path != NULL)
+		(void)pinned_read(&f->pinned, at, f->path, pins);
+	for (size_t i = 0; rc == OK && i < f->pinned.n; i++)
+		add_files_of(f, f->pinned.at[i]);
+	for (size_t i = 0; rc == OK && i < f->n; i++)
+		if (f->files[i].in != NULL)
+			file_of_package(&f->files[i]);
+		else
+			file_read(&f->files[i], at);
+	if (at >= 0)
+		close(at);
+	return rc;
 }
 
 /* ---- a set ---------------------------------------------------------------------- */
@@ -290,13 +369,20 @@ static void
 take_back(struct folder *f, struct file *bad, const struct err *e)
 {
 	if (bad != NULL && bad->fresh) {
-		say(&bad->said, "refused", e);
+		say_once(&bad->said, "refused", e);
 		bad->fresh = false;
+		for (size_t i = 0; bad->in != NULL && i < f->n; i++)
+			if (f->files[i].in == bad->in)
+				f->files[i].fresh = false;
+		if (bad->in != NULL)
+			bad->in->refused = true;
 		return;
 	}
-	say(&f->said, "changes_wait", e);
+	say_once(&f->said, "changes_wait", e);
 	for (size_t i = 0; i < f->n; i++)
 		f->files[i].fresh = false;
+	for (size_t i = 0; i < f->pinned.n; i++)
+		f->pinned.at[i]->refused = true;
 }
 
 /* ---- taking it ---------------------------------------------------------------------- */
@@ -338,7 +424,7 @@ keep(struct folder *f, bool first)
 
 		if (x->fresh) {
 			tell(f->set, x, first);
-			say(&x->said, "", NULL);
+			say_once(&x->said, "", NULL);
 			text_drop(&x->good);
 			x->good = x->now;
 			x->now = (struct text){ 0 };
@@ -351,6 +437,7 @@ keep(struct folder *f, bool first)
 			file_drop(x);
 	}
 	f->n = n;
+	pinned_keep(&f->pinned, has_files_of, f);
 }
 
 static bool
@@ -376,7 +463,7 @@ take(struct folder *f, bool first)
 		take_back(f, bad, &e);
 	}
 	if (!waits)
-		say(&f->said, "", NULL);
+		say_once(&f->said, "", NULL);
 	if (set != NULL) {
 		agents_free(f->set);
 		f->set = set;
@@ -420,6 +507,7 @@ folder_open(struct folder **out, struct str path, const struct langgraph *more,
     const struct models *m, struct str model, struct err *e)
 {
 	struct folder *f = mem_new(struct folder);
+	struct err pins;
 	int rc = OK;
 
 	f->models = m;
@@ -428,7 +516,11 @@ folder_open(struct folder **out, struct str path, const struct langgraph *more,
 	if (path.n > 0)
 		f->path = mem_cstr(path);
 	add_more(f, more);
-	rc = scan(f, e);
+	rc = scan(f, &pins, e);
+	if (rc == OK && pins.code != OK) {
+		*e = pins;
+		rc = pins.code;
+	}
 	if (rc == OK)
 		(void)take(f, true);
 	if (rc == OK)
@@ -450,6 +542,7 @@ folder_free(struct folder *f)
 	free(f->files);
 	free(f->path);
 	free(f->said);
+	pinned_release(&f->pinned);
 	agents_free(f->set);
 	free(f);
 }
@@ -457,11 +550,11 @@ folder_free(struct folder *f)
 bool
 folder_read(struct folder *f)
 {
-	struct err e;
+	struct err e, pins;
 
 	if (f->path == NULL)
 		return false;
-	if (scan(f, &e) == OK)
+	if (scan(f, &pins, &e) == OK)
 		return take(f, false);
 	log_error("agents", "unreadable", "%s", e.text);
 	return false;
@@ -477,4 +570,15 @@ const char *
 folder_path(const struct folder *f)
 {
 	return f->path;
+}
+
+int
+folder_vouch(const struct folder *f, struct str path, struct str content, struct err *e)
+{
+	struct str folder = str_of(f->path);
+
+	if (folder.n == 0 || !str_starts(path, folder) || path.n <= folder.n ||
+	    path.p[folder.n] != '/')
+		return OK;
+	return pinned_vouch(&f->pinned, str_sub(path, folder.n + 1, path.n), content, e);
 }

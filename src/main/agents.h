@@ -20,8 +20,10 @@ struct models;
 
 /* Reads every *.yaml, *.yml, *.json and *.scxml file of the folder (path empty: none);
  * folders inside it are not looked into, and names that begin with '.' are not.
- * A file with the id of a built-in agent replaces it.  ERR_NOTFOUND, ERR_IO: the
- * folder.  more: files beside it, whose agents have the names that it gives them; each
+ * A file with the id of a built-in agent replaces it.  agents.lock names folders inside it,
+ * whose files are agents as well, and the hash that each must have (package.h): where one
+ * differs, it is an error here; folder_read leaves its agents as they were.  ERR_NOTFOUND,
+ * ERR_IO: the folder.  more: files beside it, whose agents have the names that it gives them; each
  * must be there and good, or it is ERR_INVALID. */
 int  folder_open(struct folder **out, struct str path, const struct langgraph *more,
     const struct models *m, struct str model, struct err *e);
@@ -32,6 +34,10 @@ void folder_free(struct folder *f);          /* NULL: nothing */
 bool folder_read(struct folder *f);
 /* The newest set; hold it. */
 struct agents *folder_agents(const struct folder *f);
+
+/* Has the file that content, if it is in a package?  For what the set's agents name beside
+ * their files.  ERR_CONFLICT. */
+int  folder_vouch(const struct folder *f, struct str path, struct str content, struct err *e);
 
 /* May that file be an agent's? */
 bool folder_takes(struct str name);

@@ -130,6 +130,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    .detail = "FILE is Markdown with front matter (skills beside it in "
 	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "
 	    "Agent, or a machine of XState as JSON." },
+	[COMMAND_agent_hash] = { .min = 1, .max = -1, .detail = "docs/agents.md says what is "
+	    "hashed, and what a server does with it." },
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
 	[COMMAND_agent_spawn] = { .max = 1, .own = cmd_agent_spawn_flags,
 	    .detail = "GRAPH is the id of an agent's file; --kind external registers a "

@@ -131,6 +131,8 @@
 	    "make a case of a dataset from a thread's transcript")            \
 	X(agent_schema,  "agent schema",  "",                                 \
 	    "print the JSON Schema of agent files, for editors")              \
+	X(agent_hash,    "agent hash",    "FOLDER...",                        \
+	    "print the hashes of packages of agents, as agents.lock has them") \
 	X(agent_import,  "agent import",  "FILE",                             \
 	    "make files of another program's agents")                          \
 	X(agent_spawn,   "agent spawn",   "[GRAPH]",                          \

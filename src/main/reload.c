@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "base/mem.h"
+#include "main/package.h"
 #include "main/wasm_folder.h"
 #include "main/watch.h"
 #include "net/shard.h"
@@ -34,7 +35,8 @@ struct reload {
 static bool
 may_matter(struct str name)
 {
-	return folder_takes(name) || guest_files_takes(name) || str_starts(name, S(".."));
+	return folder_takes(name) || guest_files_takes(name) || str_starts(name, S("..")) ||
+	    str_eq(name, S(PACKAGE_LOCK));
 }
 
 static void

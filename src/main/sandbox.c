@@ -76,7 +76,7 @@ sandbox_open(struct sandbox *b, const struct config *c, struct store *store,
 	o.pool.memory_max = (size_t)config_int(c, SETTING_WASM_MEMORY) * MB;
 	rc = wasm_deploy_new(&b->deploy, &o, e);
 	if (rc == OK) {
-		b->files = guest_files_new(b->deploy, b->cache);
+		b->files = guest_files_new(b->deploy, b->cache, folder);
 		guest_files_read(b->files, folder_agents(folder));
 	}
 	return rc;

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/agents.h"
 #include "main/wasm_local.h"
 
 #define PATH_BYTES (16 * KB)
@@ -28,17 +29,19 @@ struct guest_file {
 struct guest_files {
 	struct wasm_deploy *deploy;
 	const char *cache;
+	const struct folder *folder;
 	struct guest_file *at;
 	size_t n, cap;
 };
 
 struct guest_files *
-guest_files_new(struct wasm_deploy *d, const char *cache)
+guest_files_new(struct wasm_deploy *d, const char *cache, const struct folder *f)
 {
 	struct guest_files *g = mem_new(struct guest_files);
 
 	g->deploy = d;
 	g->cache = cache;
+	g->folder = f;
 	return g;
 }
 
@@ -102,6 +105,11 @@ file_read(struct guest_files *g, struct guest_file *f, const struct agent *a, st
 	path_add(&path, a);
 	rc = path.failed ? err_set(&why, ERR_TOOBIG, "its path is too long") :
 	    file_add(path.p, &source, &why);
+	if (rc == OK && folder_vouch(g->folder, str_of(path.p), buf_str(&source), &why) != OK) {
+		buf_release(&path);
+		buf_release(&source);
+		return at_module(a, e, why.code, &why);
+	}
 	buf_release(&path);
 	if (rc == OK && str_eq(buf_str(&source), buf_str(&f->source)) && f->source.n > 0) {
 		buf_release(&source);

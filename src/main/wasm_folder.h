@@ -12,8 +12,10 @@
 
 struct guest_files;
 
-/* cache: where texts are made modules (build.h); borrowed. */
-struct guest_files *guest_files_new(struct wasm_deploy *d, const char *cache);
+struct folder;
+/* cache: where texts are made modules (build.h); borrowed, as f is. */
+struct guest_files *guest_files_new(struct wasm_deploy *d, const char *cache,
+    const struct folder *f);
 void guest_files_free(struct guest_files *g);        /* NULL: nothing */
 
 /* Reads the modules of these agents again and tells the registry.  One that cannot be read is
