@@ -23,16 +23,16 @@ function review(requests, configs) {
   const place = (i) => (requests.length > 1 ? `${i + 1} of ${requests.length}` : "");
   const actions = requests.map((r, i) => action(r, configOf(configs, r, i), place(i)));
   const els = actions.map((a) => a.el);
-  return { el: h("div", null, els), read: () => ({ decisions: actions.map((a) => a.read()) }) };
+  return { el: h("div", els), read: () => ({ decisions: actions.map((a) => a.read()) }) };
 }
 
 function action(request, config, place) {
   const allowed = Array.isArray(config.allowed_decisions) ? config.allowed_decisions : ["approve", "reject"];
   const name = `d${Math.random().toString(36).slice(2)}`;
-  const more = h("div", { class: "stack" });
+  const more = h("div.stack");
   let chosen = null;
   let read = null;
-  const wrong = h("p", { class: "wrong", hidden: true, role: "alert" });
+  const wrong = h("p.wrong", { hidden: true, role: "alert" });
   const choose = (kind) => {
     chosen = kind;
     wrong.hidden = true;
@@ -62,22 +62,19 @@ function action(request, config, place) {
     .filter((kind) => Object.hasOwn(words, kind))
     .map((kind) => {
       const r = h("input", { type: "radio", name, value: kind, onchange: () => choose(kind) });
-      return h("label", { class: `choice ${kind}` }, r, h("span", null, words[kind]));
+      return h("label", { class: `choice ${kind}` }, r, h("span", words[kind]));
     });
   const args = codeBlock(pretty(request.args ?? {}), "arguments");
   const el = h(
-    "fieldset",
-    { class: "action", tabindex: "-1" },
+    "fieldset.action", { tabindex: "-1" },
     h(
-      "legend",
-      null,
-      icon("tool"),
+      "legend", icon("tool"),
       h("span", { dir: "ltr" }, visible(String(request.name ?? "tool"))),
-      h("span", { class: "optional" }, place),
+      h("span.optional", place),
     ),
     /^Tool execution requires approval\b/.test(request.description ?? "") ? null : prose(request.description),
     args,
-    h("div", { class: "choices" }, radios),
+    h("div.choices", radios),
     more,
     wrong,
   );
@@ -102,7 +99,7 @@ function action(request, config, place) {
 
 function prose(text) {
   if (typeof text !== "string" || text === "") return null;
-  const el = h("div", { class: "prose" });
+  const el = h("div.prose");
   showMarkdown(el, text);
   return el;
 }
@@ -119,7 +116,7 @@ function question(interrupt) {
   const schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema ?? schemaOf(v);
   const f = field(schema, v?.draft, "Your answer");
   const shown = [prose(asked), details === undefined ? null : codeBlock(pretty(details), "details")];
-  return { el: h("div", { class: "stack" }, shown, f.el), read: f.read };
+  return { el: h("div.stack", shown, f.el), read: f.read };
 }
 
 // Of a question without a schema: from its type and options, as an `ask` has them.
@@ -144,12 +141,8 @@ export function askView(interrupts, answer) {
     const card = requests.length > 0 ? review(requests, objects(i.value.review_configs)) : question(i);
     return { interrupt: i, ...card };
   });
-  const wrong = h("p", { class: "wrong", hidden: true, role: "alert" });
-  const send = h(
-    "button",
-    { class: "primary" },
-    cards.length > 1 ? `Send ${cards.length} answers` : "Send answer",
-  );
+  const wrong = h("p.wrong", { hidden: true, role: "alert" });
+  const send = h("button.primary", cards.length > 1 ? `Send ${cards.length} answers` : "Send answer");
   const submit = async (responses) => {
     send.disabled = true;
     wrong.hidden = true;
@@ -181,13 +174,11 @@ export function askView(interrupts, answer) {
       },
     },
     h(
-      "h2",
-      null,
-      icon("person"),
+      "h2", icon("person"),
       cards.length > 1 ? `${cards.length} questions wait for you` : "Waiting for you",
     ),
-    cards.map((c) => h("section", { class: "card ask" }, c.el)),
+    cards.map((c) => h("section.card.ask", c.el)),
     wrong,
-    h("div", { class: "actions" }, send),
+    h("div.actions", send),
   );
 }

@@ -14,23 +14,22 @@ const WINDOW = 60; // messages at first, and with each "earlier"
 // Each kind: make(part) gives { el, update(part) }.
 const kinds = {
   text(role) {
-    const el = h("div", { class: "prose" });
+    const el = h("div.prose");
     return {
       el,
       update: (p) =>
         role === "human"
-          ? el.replaceChildren(longText(p.text, (t) => h("p", { class: "plain-text", dir: "auto" }, t)))
+          ? el.replaceChildren(longText(p.text, (t) => h("p.plain-text", { dir: "auto" }, t)))
           : showMarkdown(el, p.text),
     };
   },
 
   reasoning() {
-    const body = h("div", { class: "prose" });
-    const label = h("span", null);
+    const body = h("div.prose");
+    const label = h("span");
     const el = h(
-      "details",
-      { class: "card reasoning" },
-      h("summary", null, icon("brain"), label, icon("chevron")),
+      "details.card.reasoning",
+      h("summary", icon("brain"), label, icon("chevron")),
       body,
     );
     return {
@@ -44,16 +43,15 @@ const kinds = {
   },
 
   tool() {
-    const name = h("span", { class: "tool-name", dir: "ltr" });
-    const brief = h("span", { class: "brief", dir: "ltr" });
-    const state = h("span", { class: "tool-state" });
-    const args = h("div", null);
-    const output = h("div", null);
+    const name = h("span.tool-name", { dir: "ltr" });
+    const brief = h("span.brief", { dir: "ltr" });
+    const state = h("span.tool-state");
+    const args = h("div");
+    const output = h("div");
     const el = h(
-      "details",
-      { class: "card tool" },
-      h("summary", null, icon("tool"), name, brief, state, icon("chevron")),
-      h("div", { class: "card-body" }, h("h4", null, "Arguments"), args, h("h4", null, "Result"), output),
+      "details.card.tool",
+      h("summary", icon("tool"), name, brief, state, icon("chevron")),
+      h("div.card-body", h("h4", "Arguments"), args, h("h4", "Result"), output),
     );
     let shown = "";
     const update = (p, live, result) => {
@@ -85,14 +83,14 @@ const kinds = {
       output.replaceChildren(
         result || p.wrong
           ? codeBlock(result ? pretty(result.output) : String(p.wrong), "result")
-          : h("p", { class: "quiet" }, "Nothing yet."),
+          : h("p.quiet", "Nothing yet."),
       );
     };
     return { el, update };
   },
 
   media() {
-    const el = h("div", { class: "media" });
+    const el = h("div.media");
     let shown = null;
     return {
       el,
@@ -106,7 +104,7 @@ const kinds = {
   },
 
   other() {
-    const el = h("div", null);
+    const el = h("div");
     return { el, update: (p) => el.replaceChildren(codeBlock(pretty(p.value), "json")) };
   },
 };
@@ -139,7 +137,7 @@ function mediaOf(p) {
   const url = safeUrl(p.url);
   return url
     ? link(url, icon("file"), `${name}: ${visible(url)}`)
-    : h("span", { class: "quiet" }, `${name} (its address cannot be followed)`);
+    : h("span.quiet", `${name} (its address cannot be followed)`);
 }
 
 // ---- messages --------------------------------------------------------------
@@ -150,12 +148,12 @@ class MessageView {
   constructor(message, actions) {
     this.actions = actions;
     this.role = message.role;
-    this.body = h("div", { class: "message-body" });
-    this.foot = h("div", { class: "message-actions" });
+    this.body = h("div.message-body");
+    this.foot = h("div.message-actions");
     this.el = h(
       "li",
       { class: `message ${message.role}` },
-      h("span", { class: "offscreen" }, actions.author(message.role)),
+      h("span.offscreen", actions.author(message.role)),
       this.body,
       this.foot,
     );
@@ -237,12 +235,11 @@ export class ChatView {
     this.box = box;
     this.actions = actions;
     this.earlier = h("button", { type: "button", class: "plain earlier", onclick: () => this.showEarlier() });
-    this.list = h("ol", { class: "messages" });
-    this.activity = h("div", { class: "activity" });
+    this.list = h("ol.messages");
+    this.activity = h("div.activity");
     this.working = h(
-      "p",
-      { class: "working", hidden: true },
-      h("span", { class: "dot busy" }),
+      "p.working", { hidden: true },
+      h("span.dot.busy"),
       "Working\u2026",
     );
     box.append(this.earlier, this.list, this.activity, this.working);
@@ -314,12 +311,12 @@ export class ChatView {
 
 class InnerView {
   constructor(box) {
-    this.dot = h("span", { class: "dot" });
-    this.name = h("span", { class: "tool-name" });
-    this.brief = h("span", { class: "brief" });
-    this.body = h("div", { class: "prose" });
-    const head = h("summary", null, this.dot, this.name, this.brief, icon("chevron"));
-    this.el = h("details", { class: "card inner", ontoggle: () => this.show(this.shown) }, head, this.body);
+    this.dot = h("span.dot");
+    this.name = h("span.tool-name");
+    this.brief = h("span.brief");
+    this.body = h("div.prose");
+    const head = h("summary", this.dot, this.name, this.brief, icon("chevron"));
+    this.el = h("details.card.inner", { ontoggle: () => this.show(this.shown) }, head, this.body);
     box.append(this.el);
   }
 

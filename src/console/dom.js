@@ -1,10 +1,13 @@
 // dom.js - making elements.  Text reaches the page as text nodes and attributes
 // only: nothing here, and nothing that uses it, parses HTML.
 
-// h("p", { class: "x", onclick: f }, "text", child, null)
-export function h(tag, props, ...children) {
-  const el = document.createElement(tag);
-  for (const [key, value] of Object.entries(props ?? {})) {
+// h("p.quiet", { onclick: f }, "text", child, null); classes and properties may be left out.
+export function h(tag, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const el = document.createElement(name);
+  const given = children[0]?.constructor === Object ? children.shift() : {};
+  if (classes.length > 0) el.className = classes.join(" ");
+  for (const [key, value] of Object.entries(given)) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) el.addEventListener(key.slice(2), value);
     else if (key in el && typeof value !== "string") el[key] = value;
@@ -95,7 +98,7 @@ export async function copyText(text, button) {
     await navigator.clipboard.writeText(text);
   } catch {
     // a page without TLS has no clipboard
-    const area = h("textarea", { class: "offscreen" });
+    const area = h("textarea.offscreen");
     area.value = text;
     document.body.append(area);
     area.select();
@@ -122,7 +125,7 @@ export function say(text) {
 const PIECE = 20000;
 export function longText(text, make) {
   if (text.length <= PIECE) return make(text);
-  const box = h("div", { class: "long" }, make(text.slice(0, PIECE)));
+  const box = h("div.long", make(text.slice(0, PIECE)));
   let at = PIECE;
   const left = () => `Show more (${size(text.length - at)} left)`;
   const more = h(
@@ -158,6 +161,17 @@ export function ago(iso) {
   return new Date(iso).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
 
+export const actions = (...buttons) => h("div.actions", buttons);
+export const button = (text, onclick, kind, props) => h("button", { type: "button", onclick, class: kind, ...props }, text);
+
+export function form(kind, submit, ...children) {
+  const onsubmit = (e) => {
+    e.preventDefault();
+    submit(e);
+  };
+  return h("form", { class: kind, onsubmit }, children);
+}
+
 // A modal dialog; resolves to what `done` was called with, or undefined.
 export function dialog(title, build) {
   return new Promise((resolve) => {
@@ -182,48 +196,15 @@ export function dialog(title, build) {
   });
 }
 
-export function confirm(title, text, action) {
-  return dialog(title, (done) =>
-    h(
-      "form",
-      {
-        method: "dialog",
-        onsubmit: (e) => {
-          e.preventDefault();
-          done(true);
-        },
-      },
-      h("p", null, text),
-      h(
-        "div",
-        { class: "actions" },
-        h("button", { type: "button", autofocus: "", onclick: () => done() }, "Cancel"),
-        h("button", { class: "danger" }, action),
-      ),
-    ),
+export const confirm = (title, text, action) =>
+  dialog(title, (done) =>
+    form(null, () => done(true), h("p", text), actions(button("Cancel", () => done(), null, { autofocus: "" }), h("button.danger", action))),
   );
-}
 
 export function prompt(title, label, value, action) {
   return dialog(title, (done) => {
     const input = h("input", { id: "dialog-input", value, maxlength: "200", autocomplete: "off" });
-    return h(
-      "form",
-      {
-        method: "dialog",
-        onsubmit: (e) => {
-          e.preventDefault();
-          done(input.value.trim());
-        },
-      },
-      h("label", { for: "dialog-input" }, label),
-      input,
-      h(
-        "div",
-        { class: "actions" },
-        h("button", { type: "button", onclick: () => done() }, "Cancel"),
-        h("button", { class: "primary" }, action),
-      ),
-    );
+    const end = actions(button("Cancel", () => done()), h("button.primary", action));
+    return form(null, () => done(input.value.trim()), h("label", { for: "dialog-input" }, label), input, end);
   });
 }

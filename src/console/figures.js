@@ -17,7 +17,7 @@ const line = (x1, y1, x2, y2, kind) => s("line", { x1, y1, x2, y2, class: kind }
 
 function figure(width, height, label, ...children) {
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, children);
-  return h("div", { class: "figure", tabindex: "0", role: "group", "aria-label": label }, svg);
+  return h("div.figure", { tabindex: "0", role: "group", "aria-label": label }, svg);
 }
 
 // Numbers on an axis from 0: multiples of 1, 2 or 5 times a power of ten.
@@ -29,7 +29,7 @@ function marks(top) {
 
 const rules = (left, right, all, y) => all.map((v) => [line(left, y(v), right, y(v), "rule"), text(left - 6, y(v) + 4, "end", brief(v))]);
 
-export const legend = (names) => h("ul", { class: "legend" }, names.map((name, i) => h("li", null, h("span", { class: `key c${i}` }), name)));
+export const legend = (names) => h("ul.legend", names.map((name, i) => h("li", h("span", { class: `key c${i}` }), name)));
 
 // Stacked bars: rows of { name, parts: numbers, tip }.
 export function bars(rows, label, width = 560) {

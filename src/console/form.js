@@ -57,20 +57,19 @@ export function field(schema, value, label, required = true) {
 
 function frame(of, control) {
   const help = of.s.description
-    ? h("p", { class: "help", id: `${of.id}h`, dir: "auto" }, String(of.s.description))
+    ? h("p.help", { id: `${of.id}h`, dir: "auto" }, String(of.s.description))
     : null;
-  const wrong = h("p", { class: "wrong", id: `${of.id}w`, hidden: true });
+  const wrong = h("p.wrong", { id: `${of.id}w`, hidden: true });
   control.id = of.id;
   control.setAttribute("aria-describedby", `${help ? `${of.id}h ` : ""}${of.id}w`);
   if (of.required) control.setAttribute("aria-required", "true");
   const el = h(
-    "div",
-    { class: "field" },
+    "div.field",
     h(
       "label",
       { for: of.id, dir: "auto" },
       of.label,
-      of.required ? null : h("span", { class: "optional" }, " optional"),
+      of.required ? null : h("span.optional", " optional"),
     ),
     help,
     control,
@@ -98,19 +97,18 @@ function complaints(control, wrong, label) {
 }
 
 function group(of, ...children) {
-  const wrong = h("p", { class: "wrong", id: `${of.id}w`, hidden: true });
+  const wrong = h("p.wrong", { id: `${of.id}w`, hidden: true });
   const el = h(
-    "fieldset",
-    { class: "field", "aria-describedby": `${of.id}w`, tabindex: "-1" },
+    "fieldset.field", { "aria-describedby": `${of.id}w`, tabindex: "-1" },
     of.label
       ? h(
           "legend",
           { dir: "auto" },
           of.label,
-          of.required ? null : h("span", { class: "optional" }, " optional"),
+          of.required ? null : h("span.optional", " optional"),
         )
       : null,
-    of.s.description ? h("p", { class: "help", dir: "auto" }, String(of.s.description)) : null,
+    of.s.description ? h("p.help", { dir: "auto" }, String(of.s.description)) : null,
     ...children,
     wrong,
   );
@@ -176,10 +174,9 @@ function checkbox(of) {
   box.checked = of.value === true;
   return {
     el: h(
-      "div",
-      { class: "field" },
-      h("label", { class: "choice", dir: "auto" }, box, h("span", null, of.label)),
-      of.s.description ? h("p", { class: "help", dir: "auto" }, String(of.s.description)) : null,
+      "div.field",
+      h("label.choice", { dir: "auto" }, box, h("span", of.label)),
+      of.s.description ? h("p.help", { dir: "auto" }, String(of.s.description)) : null,
     ),
     read: () => box.checked,
   };
@@ -194,10 +191,9 @@ function radios(of, choices) {
   const g = group(
     of,
     h(
-      "div",
-      { class: "choices" },
+      "div.choices",
       choices.map((c, i) =>
-        h("label", { class: "choice", dir: "auto" }, inputs[i], h("span", null, c.label)),
+        h("label.choice", { dir: "auto" }, inputs[i], h("span", c.label)),
       ),
     ),
   );
@@ -216,9 +212,7 @@ function radios(of, choices) {
 
 function select(of, choices) {
   const control = h(
-    "select",
-    null,
-    h("option", { value: "" }, "Choose\u2026"),
+    "select", h("option", { value: "" }, "Choose\u2026"),
     choices.map((c, i) => h("option", { value: String(i) }, c.label)),
   );
   const at = choices.findIndex((c) => c.value === of.value);
@@ -242,9 +236,8 @@ function checks(of, choices) {
   const g = group(
     of,
     h(
-      "div",
-      { class: "choices" },
-      choices.map((c, i) => h("label", { class: "choice", dir: "auto" }, boxes[i], h("span", null, c.label))),
+      "div.choices",
+      choices.map((c, i) => h("label.choice", { dir: "auto" }, boxes[i], h("span", c.label))),
     ),
   );
   return {
@@ -259,13 +252,12 @@ function checks(of, choices) {
 }
 
 function list(of) {
-  const rows = h("div", { class: "rows" });
+  const rows = h("div.rows");
   const fields = [];
   const add = (value) => {
     const f = field(simple(of.s.items), value, `${of.label} ${fields.length + 1}`);
     const row = h(
-      "div",
-      { class: "row" },
+      "div.row",
       f.el,
       iconButton("close", "Remove", () => {
         fields.splice(fields.indexOf(f), 1);

@@ -16,11 +16,11 @@ const shortcuts = [
 ];
 
 export function help() {
-  const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", null, key)]);
-  const rows = shortcuts.map(([keys, words]) => [h("dt", null, keyed(keys)), h("dd", null, words)]);
+  const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", key)]);
+  const rows = shortcuts.map(([keys, words]) => [h("dt", keyed(keys)), h("dd", words)]);
   return dialog("Keyboard", (done) => {
     const close = h("button", { type: "button", autofocus: "", onclick: () => done() }, "Close");
-    return h("div", null, h("dl", { class: "keys" }, rows), h("div", { class: "actions" }, close));
+    return h("div", h("dl.keys", rows), h("div.actions", close));
   });
 }
 

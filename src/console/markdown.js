@@ -144,7 +144,7 @@ function inline(text, depth = 0) {
     return put(
       url
         ? link(url, inline(words, depth + 1))
-        : h("span", null, words, " (", h("code", { dir: "ltr" }, visible(target)), ")"),
+        : h("span", words, " (", h("code", { dir: "ltr" }, visible(target)), ")"),
       end + 1,
     );
   };
@@ -196,10 +196,9 @@ function inline(text, depth = 0) {
 export function codeBlock(text, language = "") {
   const copy = iconButton("copy", "Copy code", () => copyText(text, copy));
   return h(
-    "figure",
-    { class: "code" },
-    h("figcaption", null, h("span", null, visible(language.slice(0, 40)) || "text"), copy),
-    longText(text, (t) => h("pre", { tabindex: "0", dir: "ltr" }, h("code", null, visible(t)))),
+    "figure.code",
+    h("figcaption", h("span", visible(language.slice(0, 40)) || "text"), copy),
+    longText(text, (t) => h("pre", { tabindex: "0", dir: "ltr" }, h("code", visible(t)))),
   );
 }
 
@@ -248,28 +247,17 @@ const cells = (line) =>
 function table(lines) {
   const [head, , ...rows] = lines;
   return h(
-    "div",
-    { class: "table", tabindex: "0", role: "region", "aria-label": "Table" },
+    "div.table", { tabindex: "0", role: "region", "aria-label": "Table" },
     h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          cells(head).map((c) => h("th", { scope: "col", dir: "auto" }, inline(c.trim()))),
+      "table", h(
+        "thead", h(
+          "tr", cells(head).map((c) => h("th", { scope: "col", dir: "auto" }, inline(c.trim()))),
         ),
       ),
       h(
-        "tbody",
-        null,
-        rows.slice(0, 500).map((r) =>
+        "tbody", rows.slice(0, 500).map((r) =>
           h(
-            "tr",
-            null,
-            cells(r).map((c) => h("td", { dir: "auto" }, inline(c.trim()))),
+            "tr", cells(r).map((c) => h("td", { dir: "auto" }, inline(c.trim()))),
           ),
         ),
       ),
@@ -277,7 +265,7 @@ function table(lines) {
   );
 }
 
-const plainBlock = (text) => longText(text, (t) => h("p", { class: "plain-text", dir: "auto" }, t));
+const plainBlock = (text) => longText(text, (t) => h("p.plain-text", { dir: "auto" }, t));
 
 function element(block, depth) {
   const text = block.lines.join("\n");

@@ -2,7 +2,7 @@
 // charts, dead letters, and books that have to balance.  #/messages[/talk/ID | /dead | /books]
 import { confirm, h, visible } from "./dom.js";
 import { graph, sequence } from "./figures.js";
-import { barButton, card, emptyState, errorState, facts, folded, json, name, number, poll, status, table, tag, when } from "./parts.js";
+import { barButton, button, card, count, emptyState, errorState, facts, folded, json, name, number, poll, status, table, tag, when } from "./parts.js";
 
 const PAGE = 500;
 const MOST = 5000; // messages that are read
@@ -21,14 +21,8 @@ async function pages(context, path, most) {
   return all;
 }
 
-async function agentsOf({ wire, signal }) {
-  const all = [];
-  for (;;) {
-    const page = await wire.call("POST", "/agents/search", { limit: 100, offset: all.length }, { signal });
-    all.push(...page);
-    if (page.length < 100 || all.length >= 2000) return all;
-  }
-}
+const agentsOf = ({ wire }) => wire.searched("/agents/search", 2000);
+const byId = (list) => new Map(list.map((a) => [a.agent_id, a]));
 
 // ---- who is who --------------------------------------------------------------
 
@@ -77,19 +71,19 @@ function traffic(agents, messages) {
   const acts = (r) => [...r.acts].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([a, n]) => tag(`${a} ${n}`));
   const shown = table(
     [
-      { title: "From", cell: (r) => name(names[r.from]) },
-      { title: "To", cell: (r) => name(names[r.to]) },
-      { title: "Messages", end: true, cell: (r) => number(r.n) },
-      { title: "Acts", cell: acts },
-      { title: "Waiting", end: true, cell: (r) => number(r.waiting) },
-      { title: "Dead", end: true, cell: (r) => (r.dead > 0 ? tag(number(r.dead), "bad") : "0") },
-      { title: "Last", cell: (r) => when(r.last) },
+      ["From", (r) => name(names[r.from])],
+      ["To", (r) => name(names[r.to])],
+      count("Messages", "n"),
+      ["Acts", acts],
+      count("Waiting", "waiting"),
+      ["Dead", (r) => (r.dead > 0 ? tag(number(r.dead), "bad") : "0"), "end"],
+      ["Last", (r) => when(r.last)],
     ],
     rows.slice(0, 200),
     { label: "Who talks to whom" },
   );
   const drawing = graph(top.map((i) => names[i]), edges, `Who talks to whom: ${edges.length} ways between ${top.length} agents`);
-  return h("div", { class: "pair wide-first" }, card("Who talks to whom", shown), card(names.length > NODES ? `The ${NODES} that say most` : "As a graph", drawing));
+  return h("div.pair.wide-first", card("Who talks to whom", shown), card(names.length > NODES ? `The ${NODES} that say most` : "As a graph", drawing));
 }
 
 function talks(agents, messages) {
@@ -110,13 +104,13 @@ function talks(agents, messages) {
   const state = (r) => status(r.dead > 0 ? "dead" : r.waiting > 0 ? "waiting" : r.state);
   const acts = (r) => (r.acts.length > 3 ? `${r.acts[0]} \u2026 ${r.acts.at(-1)}` : r.acts.join(", "));
   const columns = [
-    { title: "Conversation", cell: (r) => talkLink(r.id) },
-    { title: "Between", cell: (r) => name([...r.who].slice(0, 5).join(", ") + (r.who.size > 5 ? ` and ${r.who.size - 5} more` : "")) },
-    { title: "Protocol", cell: (r) => name(r.protocol ?? "") },
-    { title: "Acts", cell: acts },
-    { title: "Messages", end: true, cell: (r) => number(r.n) },
-    { title: "", cell: state },
-    { title: "Last", cell: (r) => when(r.last) },
+    ["Conversation", (r) => talkLink(r.id)],
+    ["Between", (r) => name([...r.who].slice(0, 5).join(", ") + (r.who.size > 5 ? ` and ${r.who.size - 5} more` : ""))],
+    ["Protocol", (r) => name(r.protocol ?? "")],
+    ["Acts", acts],
+    count("Messages", "n"),
+    ["", state],
+    ["Last", (r) => when(r.last)],
   ];
   return card("Conversations", table(columns, [...by.values()].reverse().slice(0, 300), { label: "Conversations", empty: "No message names a conversation." }));
 }
@@ -132,16 +126,16 @@ function books(agents) {
   const off = rows.filter((a) => balance(a.books) !== 0);
   const mark = (b) => (balance(b) === 0 ? tag("balanced", "good") : tag(`off by ${number(balance(b))}`, "bad"));
   const columns = [
-    { title: "Agent", cell: (a) => [name(a.name || idShort(a.agent_id)), " ", a.total ? null : status(a.state)] },
-    ...[["Sent", "sent"], ["Delivered", "delivered"], ["Waiting", "pending"], ["Dead", "dead"], ["Expired", "expired"], ["Retried", "retried"], ["Refused", "refused"]].map(([title, k]) => ({ title, end: true, cell: (a) => number(a.books[k]) })),
-    { title: "Books", cell: (a) => mark(a.books) },
+    ["Agent", (a) => [name(a.name || idShort(a.agent_id)), " ", a.total ? null : status(a.state)]],
+    ...[["Sent", "sent"], ["Delivered", "delivered"], ["Waiting", "pending"], ["Dead", "dead"], ["Expired", "expired"], ["Retried", "retried"], ["Refused", "refused"]].map(([title, k]) => [title, (a) => number(a.books[k]), "end"]),
+    ["Books", (a) => mark(a.books)],
   ];
   const order = [...off, ...rows.filter((a) => balance(a.books) === 0).sort((a, b) => b.books.sent - a.books.sent)];
   const verdict = h(
     "p",
     { class: off.length > 0 ? "verdict bad" : "verdict good", role: "status" },
-    h("strong", null, off.length > 0 ? `The books of ${off.length} ${off.length === 1 ? "agent do" : "agents do"} not balance` : "The books balance"),
-    h("span", null, `${number(sum.sent)} sent = ${number(sum.delivered)} delivered + ${number(sum.pending)} waiting + ${number(sum.dead)} dead + ${number(sum.expired)} expired`),
+    h("strong", off.length > 0 ? `The books of ${off.length} ${off.length === 1 ? "agent do" : "agents do"} not balance` : "The books balance"),
+    h("span", `${number(sum.sent)} sent = ${number(sum.delivered)} delivered + ${number(sum.pending)} waiting + ${number(sum.dead)} dead + ${number(sum.expired)} expired`),
   );
   const all = rows.length > 1 ? [{ name: "All", total: true, books: sum }] : [];
   return [verdict, card("Books of each agent", table(columns, [...all, ...order].slice(0, 500), { label: "Books", empty: "There are no agents." }))];
@@ -152,9 +146,9 @@ function books(agents) {
 function said(agents, m) {
   const rest = { ...m.message };
   delete rest.content;
-  const head = [tag(act(m), m.dead > 0 ? "bad" : "accent"), name(nameOf(agents, m.sender, m.message?.sender)), "\u2192", name(nameOf(agents, m.receiver, m.message?.receiver)), h("span", { class: "spring" }), status(m.state), when(m.created_at)];
-  return folded(h("span", { class: "said-head" }, head), () => [
-    m.message === null ? h("p", { class: "quiet" }, "What it said is not kept.") : null,
+  const head = [tag(act(m), m.dead > 0 ? "bad" : "accent"), name(nameOf(agents, m.sender, m.message?.sender)), "\u2192", name(nameOf(agents, m.receiver, m.message?.receiver)), h("span.spring"), status(m.state), when(m.created_at)];
+  return folded(h("span.said-head", head), () => [
+    m.message === null ? h("p.quiet", "What it said is not kept.") : null,
     m.message?.content !== undefined ? json(m.message.content, "content") : null,
     m.message === null ? null : json(rest, "message"),
   ]);
@@ -165,12 +159,12 @@ async function talk(host, id, context) {
   const agents = new Map(list.map((a) => [a.agent_id, a]));
   const { names, pairs } = people(agents, messages);
   const rows = messages.slice(0, DRAWN).map((m, i) => ({ from: pairs[i][0], to: pairs[i][1], text: act(m), bad: m.dead > 0, tip: `${act(m)}: ${names[pairs[i][0]]} to ${names[pairs[i][1]]}, ${m.state}` }));
-  const drawn = names.length <= 12 ? sequence(names, rows, `${rows.length} messages between ${names.length} agents`) : h("p", { class: "quiet" }, `${names.length} agents are too many for a drawing.`);
-  const more = messages.length > DRAWN ? h("p", { class: "quiet" }, `The first ${DRAWN} of ${number(messages.length)} are drawn.`) : null;
+  const drawn = names.length <= 12 ? sequence(names, rows, `${rows.length} messages between ${names.length} agents`) : h("p.quiet", `${names.length} agents are too many for a drawing.`);
+  const more = messages.length > DRAWN ? h("p.quiet", `The first ${DRAWN} of ${number(messages.length)} are drawn.`) : null;
   context.title("Conversation", visible(id));
   const first = messages[0]?.message ?? {};
   host.replaceChildren(
-    h("p", null, h("a", { href: "#/messages" }, "All messages")),
+    h("p", h("a", { href: "#/messages" }, "All messages")),
     facts([["Conversation", name(id)], ["Protocol", first.protocol && name(first.protocol)], ["Messages", number(messages.length)], ["Began", when(messages[0]?.created_at)]]),
     card("Who said what", drawn, more),
     card("Messages", messages.slice(0, 500).map((m) => said(agents, m))),
@@ -191,14 +185,14 @@ async function dead(host, context) {
   const retry = (l) => send("POST", `${of(l)}/retry`, "Delivered once more");
   const drop = async (l) => (await confirm("Drop this letter?", "Nobody will get it any more.", "Drop")) && send("DELETE", of(l), "Dropped");
   const columns = [
-    { title: "Act", cell: (l) => tag(act(l), "bad") },
-    { title: "From", cell: (l) => name(nameOf(agents, null, l.message?.sender)) },
-    { title: "To", cell: (l) => name(nameOf(agents, l.receiver, l.message?.receiver)) },
-    { title: "Why", cell: (l) => visible(reasons[l.reason] ?? String(l.reason)) },
-    { title: "Tries", end: true, cell: (l) => number(l.tries) },
-    { title: "Conversation", cell: (l) => (talkOf(l) ? talkLink(talkOf(l)) : "") },
-    { title: "Died", cell: (l) => when(l.dead_at) },
-    { title: "", cell: (l) => h("span", { class: "row-actions" }, h("button", { type: "button", onclick: () => retry(l) }, "Retry"), h("button", { type: "button", onclick: () => drop(l) }, "Drop")) },
+    ["Act", (l) => tag(act(l), "bad")],
+    ["From", (l) => name(nameOf(agents, null, l.message?.sender))],
+    ["To", (l) => name(nameOf(agents, l.receiver, l.message?.receiver))],
+    ["Why", (l) => visible(reasons[l.reason] ?? String(l.reason))],
+    count("Tries", "tries"),
+    ["Conversation", (l) => (talkOf(l) ? talkLink(talkOf(l)) : "")],
+    ["Died", (l) => when(l.dead_at)],
+    ["", (l) => h("span.row-actions", button("Retry", () => retry(l)), button("Drop", () => drop(l)))],
   ];
   host.replaceChildren(letters.length > 0 ? card(`${number(letters.length)} dead letters`, table(columns, letters.slice(0, 500), { label: "Dead letters" })) : emptyState("check", "No dead letters", "Every durable message was delivered, or waits."));
 }
@@ -216,14 +210,14 @@ async function overview(host, context, part) {
     const none = emptyState("mail", "No durable messages", "Agents' messages are listed here when they are durable. The books count all of them.");
     if (part === "books") host.replaceChildren(...books(agents));
     else if (messages.length === 0) host.replaceChildren(...books(agents).slice(0, 1), none);
-    else host.replaceChildren(books(agents)[0], messages.more ? h("p", { class: "quiet" }, `The oldest ${number(messages.length)} messages.`) : "", traffic(agents, messages), talks(agents, messages));
+    else host.replaceChildren(books(agents)[0], messages.more ? h("p.quiet", `The oldest ${number(messages.length)} messages.`) : "", traffic(agents, messages), talks(agents, messages));
   });
 }
 
 export async function show(host, [part, id], context) {
-  const body = h("div", { class: "stack" });
+  const body = h("div.stack");
   const link = (to, text) => h("a", { href: `#/messages${to}`, class: "tab", "aria-current": (part ?? "") === to.slice(1) ? "page" : null }, text);
-  if (part !== "talk") host.replaceChildren(h("nav", { class: "toolbar", "aria-label": "Messages" }, link("", "Traffic"), link("/books", "Books"), link("/dead", "Dead letters")), body);
+  if (part !== "talk") host.replaceChildren(h("nav.toolbar", { "aria-label": "Messages" }, link("", "Traffic"), link("/books", "Books"), link("/dead", "Dead letters")), body);
   else host.replaceChildren(body);
   context.tools(barButton("again", "Read again", () => context.navigate(`#/messages${part ? `/${part}` : ""}`)));
   if (part === "talk") await talk(body, id ?? "", context);

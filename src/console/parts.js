@@ -6,8 +6,9 @@
 //   errorState(error, again)       why it is not shown: not allowed, not there, no server
 //   card(title, ...children)       a section with a heading; title may be an element
 //   facts([[name, value]])         a list of names and values; null values are left out
-//   table(columns, rows, options)  columns: { title, cell(row) -> text or node, end: true for
-//                                  numbers }; options: { label, empty }.  Scrolls by itself
+//   table(columns, rows, options)  columns: [title, cell(row) -> text or node, "end" for numbers];
+//                                  options: { label, empty }.  Scrolls by itself
+//   count(title, key)              a column of numbers
 //   pager(load, add)               load(offset) -> rows, add(rows); a button while there are more
 //   tag(text, kind)                a word in a pill; kind: good, warn, bad, accent or none
 //   status(text)                   the same, its kind by the word (success, error, running, ...)
@@ -15,27 +16,29 @@
 //   words(text)                    prose of others, isolated
 //   json(value, label)             a value as code, long ones piece by piece
 //   folded(summary, make, open)    details whose body is made when it is first opened
+//   button(text, onclick, kind, props), actions(...buttons)    a button; a row of them
+//   select(label, { value: text }, value, onchange)
+//   form(kind, submit, ...)        submit(event) instead of sending
 //   field(label, control)          a label and its control, side by side
 //   tabs(label, [{ title, make }]) one of several panels
 //   when(iso), time(iso)           a <time> of its age; of its clock time.  The tip has all of it
 //   number(n), bytes(n), money(n, currency), duration(ms), percent(x)     texts; "" for no number
 //   poll(context, ms, f)           calls f now and after each pause; not while nobody looks
 //   jsonFold(value)                text of a value, cut to something a line can hold
-import { ago, h, icon, iconButton, longText, pretty, visible } from "./dom.js";
+import { actions, ago, button, form, h, icon, iconButton, longText, pretty, visible } from "./dom.js";
 import { codeBlock } from "./markdown.js";
 
 // ---- states of a view --------------------------------------------------------
 
-export const loading = () => h("p", { class: "loading quiet", role: "status" }, "Loading\u2026");
+export const loading = () => h("p.loading.quiet", { role: "status" }, "Loading\u2026");
 
 export function emptyState(iconName, title, text, ...actions) {
   return h(
-    "div",
-    { class: "empty-state" },
+    "div.empty-state",
     icon(iconName),
-    h("h3", null, title),
-    text ? h("p", null, text) : null,
-    actions.length > 0 ? h("div", { class: "actions" }, actions) : null,
+    h("h3", title),
+    text ? h("p", text) : null,
+    actions.length > 0 ? h("div.actions", actions) : null,
   );
 }
 
@@ -54,13 +57,12 @@ export function errorState(error, again) {
       ? h("button", { type: "button", onclick: again }, icon("again"), "Try again")
       : null;
   return h(
-    "div",
-    { class: "empty-state failed", role: "alert" },
+    "div.empty-state.failed", { role: "alert" },
     icon("warning"),
-    h("h3", null, title),
+    h("h3", title),
     h("p", { dir: "auto", class: "said" }, String(error.message ?? error).slice(0, 600)),
-    advice ? h("p", null, advice) : null,
-    retry ? h("div", { class: "actions" }, retry) : null,
+    advice ? h("p", advice) : null,
+    retry ? h("div.actions", retry) : null,
   );
 }
 
@@ -71,8 +73,7 @@ let serial = 0;
 export function card(title, ...children) {
   const id = `card-${++serial}`;
   return h(
-    "section",
-    { class: "panel-card", "aria-labelledby": id },
+    "section.panel-card", { "aria-labelledby": id },
     h("h3", { id }, title),
     children,
   );
@@ -81,29 +82,25 @@ export function card(title, ...children) {
 export function facts(rows) {
   const there = rows.filter(([, v]) => v !== null && v !== undefined && v !== "");
   return h(
-    "dl",
-    { class: "facts" },
-    there.map(([k, v]) => [h("dt", null, k), h("dd", null, v)]),
+    "dl.facts",
+    there.map(([k, v]) => [h("dt", k), h("dd", v)]),
   );
 }
 
 export function table(columns, rows, { label, empty = "Nothing yet." } = {}) {
-  const edge = (c) => (c.end ? "end" : null);
   const body = h("tbody");
   const add = (more) =>
     body.append(
-      ...more.map((row) => h("tr", null, columns.map((c) => h("td", { class: edge(c) }, c.cell(row))))),
+      ...more.map((row) => h("tr", columns.map(([, cell, edge]) => h("td", { class: edge }, cell(row))))),
     );
   const el = h(
-    "div",
-    { class: "table-box", tabindex: "0", role: "region", "aria-label": label ?? "Table" },
+    "div.table-box", { tabindex: "0", role: "region", "aria-label": label ?? "Table" },
     h(
-      "table",
-      { class: "data" },
-      h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: edge(c) }, c.title)))),
+      "table.data",
+      h("thead", h("tr", columns.map(([title, , edge]) => h("th", { scope: "col", class: edge }, title)))),
       body,
     ),
-    rows.length === 0 ? h("p", { class: "quiet nothing" }, empty) : null,
+    rows.length === 0 ? h("p.quiet.nothing", empty) : null,
   );
   add(rows);
   el.add = (more) => {
@@ -112,6 +109,8 @@ export function table(columns, rows, { label, empty = "Nothing yet." } = {}) {
   };
   return el;
 }
+
+export const count = (title, key) => [title, (row) => number(row[key]), "end"];
 
 // A button that loads the next page until a page is short.  Returns the element.
 export function pager(page, load, add) {
@@ -146,10 +145,10 @@ export function status(text) {
   return tag(visible(String(text)), kind);
 }
 
-export const name = (text) => h("span", { class: "name", dir: "auto" }, visible(String(text ?? "").slice(0, 300)));
+export const name = (text) => h("span.name", { dir: "auto" }, visible(String(text ?? "").slice(0, 300)));
 
 export const words = (text) =>
-  longText(String(text ?? ""), (t) => h("p", { class: "plain-text", dir: "auto" }, t));
+  longText(String(text ?? ""), (t) => h("p.plain-text", { dir: "auto" }, t));
 
 export const json = (value, label = "json") => codeBlock(pretty(value), label);
 
@@ -160,8 +159,8 @@ export function jsonFold(value, most = 160) {
 }
 
 export function folded(summary, make, open = false) {
-  const body = h("div", { class: "card-body" });
-  const el = h("details", { class: "card" }, h("summary", null, summary, icon("chevron")), body);
+  const body = h("div.card-body");
+  const el = h("details.card", h("summary", summary, icon("chevron")), body);
   const fill = () => {
     if (el.open && body.childNodes.length === 0) body.append(...[].concat(make()).filter(Boolean));
   };
@@ -171,9 +170,14 @@ export function folded(summary, make, open = false) {
   return el;
 }
 
+export function select(label, values, value, onchange) {
+  const option = ([v, text]) => h("option", { value: v, selected: v === String(value) }, text);
+  return h("select", { "aria-label": label, onchange }, Object.entries(values).map(option));
+}
+
 export function field(label, control) {
   control.id ||= `control-${++serial}`;
-  return h("div", { class: "control" }, h("label", { for: control.id }, label), control);
+  return h("div.control", h("label", { for: control.id }, label), control);
 }
 
 // panels: [{ title, make() -> nodes }]; a panel is made when it is first shown.
@@ -210,7 +214,7 @@ export function tabs(label, panels, first = 0) {
       p.title,
     ),
   );
-  const el = h("div", { class: "tabs" }, h("div", { role: "tablist", "aria-label": label }, buttons), bodies);
+  const el = h("div.tabs", h("div", { role: "tablist", "aria-label": label }, buttons), bodies);
   select(first);
   el.select = select;
   return el;
@@ -218,9 +222,9 @@ export function tabs(label, panels, first = 0) {
 
 // A button of the bar with an icon and words (words fold on narrow screens).
 export const barButton = (iconName, text, onclick, props = {}) =>
-  h("button", { type: "button", class: "bar-button", onclick, ...props }, icon(iconName), h("span", null, text));
+  h("button", { type: "button", class: "bar-button", onclick, ...props }, icon(iconName), h("span", text));
 
-export { icon, iconButton };
+export { actions, button, form, icon, iconButton };
 
 // ---- numbers and times -------------------------------------------------------
 

@@ -44,7 +44,7 @@ function figuresOf(e) {
 // ---- one report --------------------------------------------------------------
 
 const range = (f) => (f.spread ? `${number(f.spread.low)} to ${number(f.spread.high)}` : "");
-const measured = (f) => [number(f.value), " ", h("span", { class: "quiet" }, text(f.unit, 20))];
+const measured = (f) => [number(f.value), " ", h("span.quiet", text(f.unit, 20))];
 
 function met(t) {
   const out = [];
@@ -58,13 +58,13 @@ function changesView(changes) {
   const percent = (x) => (typeof x === "number" ? `${x > 0 ? "+" : ""}${x.toFixed(1)} %` : "");
   return table(
     [
-      { title: "Metric", cell: (c) => h("code", null, text(c.metric)) },
-      { title: "Before", end: true, cell: (c) => number(c.baseline) },
-      { title: "Now", end: true, cell: (c) => number(c.current) },
-      { title: "Change", end: true, cell: (c) => percent(c.change_percent) },
-      { title: "Interval", cell: (c) => `${percent(c.low_percent)} to ${percent(c.high_percent)}` },
-      { title: "Pairs", end: true, cell: (c) => number(c.pairs) },
-      { title: "Verdict", cell: (c) => tag(text(c.verdict, 20), verdicts[c.verdict] ?? "") },
+      ["Metric", (c) => h("code", text(c.metric))],
+      ["Before", (c) => number(c.baseline), "end"],
+      ["Now", (c) => number(c.current), "end"],
+      ["Change", (c) => percent(c.change_percent), "end"],
+      ["Interval", (c) => `${percent(c.low_percent)} to ${percent(c.high_percent)}`],
+      ["Pairs", (c) => number(c.pairs), "end"],
+      ["Verdict", (c) => tag(text(c.verdict, 20), verdicts[c.verdict] ?? "")],
     ],
     changes.slice(0, 500),
     { label: "Changes" },
@@ -72,9 +72,9 @@ function changesView(changes) {
 }
 
 function times(e) {
-  const columns = ["p50", "p90", "p95", "p99", "p99_9", "max"].map((k) => ({ title: k.replace("_", "."), end: true, cell: (m) => number(m[k]) }));
-  const what = (m) => h("code", null, text(m.name), m.operation ? ` ${text(m.operation)}` : "");
-  return table([{ title: "Times in ms", cell: what }, { title: "Count", end: true, cell: (m) => number(m.count) }, ...columns, { title: "Errors", end: true, cell: (m) => (m.errors > 0 ? tag(number(m.errors), "bad") : "0") }], arrayOf(e.metrics).slice(0, 200), { label: "Times" });
+  const columns = ["p50", "p90", "p95", "p99", "p99_9", "max"].map((k) => [k.replace("_", "."), (m) => number(m[k]), "end"]);
+  const what = (m) => h("code", text(m.name), m.operation ? ` ${text(m.operation)}` : "");
+  return table([["Times in ms", what], ["Count", (m) => number(m.count), "end"], ...columns, ["Errors", (m) => (m.errors > 0 ? tag(number(m.errors), "bad") : "0"), "end"]], arrayOf(e.metrics).slice(0, 200), { label: "Times" });
 }
 
 const pointsOf = (x) => (Array.isArray(x.points) ? x.points.filter((p) => Array.isArray(p)).slice(0, 5000) : []);
@@ -99,35 +99,35 @@ function plots(elements, names) {
   });
   const draw = ([title, p]) => {
     const figure = lines(p.sets, p.axes, title);
-    return figure && h("div", null, h("h4", null, title), figure);
+    return figure && h("div", h("h4", title), figure);
   };
   const drawn = [...seen].slice(0, 12).map(draw).filter(Boolean);
-  return drawn.length > 0 ? h("div", { class: "plots" }, drawn) : null;
+  return drawn.length > 0 ? h("div.plots", drawn) : null;
 }
 
 function checks(e) {
   const all = arrayOf(e.checks);
   if (all.length === 0) return null;
-  return h("ul", { class: "checks" }, all.slice(0, 200).map((c) => h("li", null, tag(c.passed ? "passed" : "failed", c.passed ? "good" : "bad"), " ", text(c.check, 400))));
+  return h("ul.checks", all.slice(0, 200).map((c) => h("li", tag(c.passed ? "passed" : "failed", c.passed ? "good" : "bad"), " ", text(c.check, 400))));
 }
 
 function element(e) {
   const state = e.state && e.state !== "measured" ? tag(text(e.state, 30), "warn") : tag(e.passed ? "passed" : "failed", e.passed ? "good" : "bad");
   const columns = [
-    { title: "Figure", cell: (f) => h("code", null, text(f.key)) },
-    { title: e.repeat > 1 ? `Median of ${e.repeat}` : "Value", end: true, cell: measured },
-    { title: "Spread", cell: range },
-    { title: "Target", cell: (f) => met(f.target) },
+    ["Figure", (f) => h("code", text(f.key))],
+    [e.repeat > 1 ? `Median of ${e.repeat}` : "Value", measured, "end"],
+    ["Spread", range],
+    ["Target", (f) => met(f.target)],
   ];
   return card(
-    h("span", { class: "said-head" }, idOf(e), e.title ? h("span", { class: "quiet" }, text(e.title)) : null, state),
-    e.why ? h("p", { class: "wrong" }, text(e.why, 600)) : null,
-    e.measures ? h("p", { class: "help" }, "Measures ", text(e.measures, 600), e.does_not_measure ? ["; does not measure ", text(e.does_not_measure, 600)] : null) : null,
+    h("span.said-head", idOf(e), e.title ? h("span.quiet", text(e.title)) : null, state),
+    e.why ? h("p.wrong", text(e.why, 600)) : null,
+    e.measures ? h("p.help", "Measures ", text(e.measures, 600), e.does_not_measure ? ["; does not measure ", text(e.does_not_measure, 600)] : null) : null,
     figuresOf(e).length > 0 ? table(columns, figuresOf(e).slice(0, 300), { label: `Figures of ${idOf(e)}` }) : null,
     arrayOf(e.metrics).length > 0 ? times(e) : null,
     plots([e], [idOf(e)]),
     checks(e),
-    e.command ? folded("Command", () => h("pre", { class: "plain-text" }, text(e.command, 4000))) : null,
+    e.command ? folded("Command", () => h("pre.plain-text", text(e.command, 4000))) : null,
   );
 }
 
@@ -137,7 +137,7 @@ function about(r) {
   const worse = r.changes.filter((c) => c.verdict === "worse").length;
   const machine = m.cpu ? `${text(m.cpu, 60)}, ${number(m.cores)} cores, ${number(m.memory_mb)} MB, ${text(m.os, 60)}` : null;
   return card(
-    h("span", { class: "said-head" }, name(r.file), typeof a.passed === "boolean" ? tag(a.passed ? "passed" : "failed", a.passed ? "good" : "bad") : null, r.changes.length > 0 ? tag(worse > 0 ? `${worse} worse` : "nothing worse", worse > 0 ? "bad" : "good") : null),
+    h("span.said-head", name(r.file), typeof a.passed === "boolean" ? tag(a.passed ? "passed" : "failed", a.passed ? "good" : "bad") : null, r.changes.length > 0 ? tag(worse > 0 ? `${worse} worse` : "nothing worse", worse > 0 ? "bad" : "good") : null),
     facts([["What", a.suite ?? a.workload ? text(a.suite ?? a.workload) : null], ["Version", a.version && `${text(a.version, 40)} (${text(a.commit, 40)})`], ["When", a.date && new Date(a.date).toLocaleString()], ["Machine", machine], ["Against", isObject(a.baseline) ? `${text(a.baseline.name, 60)} ${text(a.baseline.version, 40)} (${text(a.baseline.commit, 40)})` : null]]),
   );
 }
@@ -160,29 +160,29 @@ function both(a, b) {
     const there = new Map(figuresOf(y).map((f) => [f.key, f]));
     const rows = figuresOf(x).filter((f) => there.has(f.key)).map((f) => ({ f, g: there.get(f.key) }));
     const change = ({ f, g }) => (f.value ? `${g.value >= f.value ? "+" : ""}${((g.value / f.value - 1) * 100).toFixed(1)} %` : "");
-    const side = (f) => [measured(f), range(f) ? h("p", { class: "help" }, range(f)) : null];
+    const side = (f) => [measured(f), range(f) ? h("p.help", range(f)) : null];
     const columns = [
-      { title: "Figure", cell: (r) => h("code", null, text(r.f.key)) },
-      { title: text(a.file, 40), end: true, cell: (r) => side(r.f) },
-      { title: text(b.file, 40), end: true, cell: (r) => side(r.g) },
-      { title: "Difference", end: true, cell: change },
-      { title: "Spreads", cell: (r) => apart(r.f, r.g) },
+      ["Figure", (r) => h("code", text(r.f.key))],
+      [text(a.file, 40), (r) => side(r.f), "end"],
+      [text(b.file, 40), (r) => side(r.g), "end"],
+      ["Difference", change, "end"],
+      ["Spreads", (r) => apart(r.f, r.g)],
     ];
-    return card(h("span", { class: "said-head" }, idOf(x), x.title ? h("span", { class: "quiet" }, text(x.title)) : null), table(columns, rows.slice(0, 300), { label: `${idOf(x)} of both` }), plots([x, y], [text(a.file, 40), text(b.file, 40)]));
+    return card(h("span.said-head", idOf(x), x.title ? h("span.quiet", text(x.title)) : null), table(columns, rows.slice(0, 300), { label: `${idOf(x)} of both` }), plots([x, y], [text(a.file, 40), text(b.file, 40)]));
   };
   const none = emptyState("gauge", "They have nothing in common", "No workload is in both reports.");
-  return [h("div", { class: "pair" }, about(a), about(b)), h("p", { class: "help" }, "Two files were not measured in turns: for a verdict use cohort bench compare."), pairs.length > 0 ? pairs.map(one) : none];
+  return [h("div.pair", about(a), about(b)), h("p.help", "Two files were not measured in turns: for a verdict use cohort bench compare."), pairs.length > 0 ? pairs.map(one) : none];
 }
 
 // ---- the view ----------------------------------------------------------------
 
 export function show(host, rest, context) {
   const reports = [];
-  const body = h("div", { class: "stack" });
-  const list = h("ul", { class: "files", "aria-label": "Reports" });
-  const wrong = h("p", { class: "wrong", role: "alert" });
+  const body = h("div.stack");
+  const list = h("ul.files", { "aria-label": "Reports" });
+  const wrong = h("p.wrong", { role: "alert" });
   const input = h("input", { type: "file", multiple: true, accept: ".json,application/json", "aria-label": "Open reports", onchange: () => open([...input.files]) });
-  const zone = h("div", { class: "drop" }, h("p", null, "Open reports that cohort bench wrote with --json, or drop them here. They stay in this browser."), input);
+  const zone = h("div.drop", h("p", "Open reports that cohort bench wrote with --json, or drop them here. They stay in this browser."), input);
   host.addEventListener("dragover", (e) => {
     e.preventDefault();
     zone.classList.add("over");
@@ -220,7 +220,7 @@ export function show(host, rest, context) {
 
   function draw() {
     const chosen = reports.filter((r) => r.chosen);
-    const row = (r) => h("li", null, h("label", { class: "choice" }, h("input", { type: "checkbox", checked: r.chosen, onchange: (e) => choose(r, e.target.checked) }), name(r.file)));
+    const row = (r) => h("li", h("label.choice", h("input", { type: "checkbox", checked: r.chosen, onchange: (e) => choose(r, e.target.checked) }), name(r.file)));
     const focus = [...list.querySelectorAll("input")].indexOf(document.activeElement);
     list.replaceChildren(...reports.map(row));
     list.querySelectorAll("input")[focus]?.focus();

@@ -3,25 +3,25 @@ import { h, visible } from "./dom.js";
 import { name, number, table, tag } from "./parts.js";
 
 const sources = { file: "accent", langgraph: "accent", environment: "warn", flag: "good" };
-const quiet = (text) => h("span", { class: "quiet" }, text);
-const help = (...text) => h("p", { class: "help" }, text);
+const quiet = (text) => h("span.quiet", text);
+const help = (...text) => h("p.help", text);
 
 function valueOf(s) {
   if (s.type === "secret") return s.set ? tag("set", "good") : quiet("not set");
   if (s.value === "") return quiet("empty");
   const text = visible(s.value);
   const code = h("code", { dir: "auto" }, text, s.unit ? ` ${s.unit}` : "");
-  return text.length <= 200 ? code : h("details", null, h("summary", null, h("code", null, `${text.slice(0, 80)}\u2026`)), code);
+  return text.length <= 200 ? code : h("details", h("summary", h("code", `${text.slice(0, 80)}\u2026`)), code);
 }
 
 const differs = (s) => s.source !== "default";
 const was = (s) => differs(s) && s.type !== "secret" && s.default !== s.value;
 
 const columns = [
-  { title: "Setting", cell: (s) => [h("code", { class: "setting" }, s.key), help(visible(s.help))] },
-  { title: "Value", cell: (s) => [valueOf(s), was(s) ? help("default: ", visible(s.default) || "empty") : null] },
-  { title: "From", cell: (s) => [tag(s.source, sources[s.source]), differs(s) ? help(name(s.origin)) : null] },
-  { title: "At SIGHUP", cell: (s) => (s.reread ? "read again" : quiet("restart")) },
+  ["Setting", (s) => [h("code.setting", s.key), help(visible(s.help))]],
+  ["Value", (s) => [valueOf(s), was(s) ? help("default: ", visible(s.default) || "empty") : null]],
+  ["From", (s) => [tag(s.source, sources[s.source]), differs(s) ? help(name(s.origin)) : null]],
+  ["At SIGHUP", (s) => (s.reread ? "read again" : quiet("restart"))],
 ];
 
 export async function show(host, rest, context) {
@@ -38,6 +38,6 @@ export async function show(host, rest, context) {
     context.announce(`${shown.length} settings`);
   };
   context.title("Settings", `${number(all.filter(differs).length)} of ${number(all.length)} were set`);
-  host.replaceChildren(h("div", { class: "toolbar" }, box, h("label", { class: "choice" }, only, "Only what was set")), body);
+  host.replaceChildren(h("div.toolbar", box, h("label.choice", only, "Only what was set")), body);
   draw();
 }

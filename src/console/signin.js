@@ -11,18 +11,17 @@ export function signInView(words, signIn) {
     spellcheck: "false",
     "aria-describedby": "secret-help secret-wrong",
   });
-  const wrong = h("p", { class: "wrong", id: "secret-wrong", role: "alert", hidden: true });
-  const button = h("button", { class: "primary wide" }, "Sign in");
+  const wrong = h("p.wrong", { id: "secret-wrong", role: "alert", hidden: true });
+  const button = h("button.primary.wide", "Sign in");
   const tell = (text) => {
     wrong.textContent = text;
     wrong.hidden = text === "";
   };
   tell(words);
   return h(
-    "main",
-    { class: "sign-card" },
+    "main.sign-card",
     h("img", { src: "ui/icon.svg", alt: "", width: "44", height: "44" }),
-    h("h1", null, "Sign in to Cohort"),
+    h("h1", "Sign in to Cohort"),
     h(
       "form",
       {
@@ -49,10 +48,9 @@ export function signInView(words, signIn) {
       h("label", { for: "secret" }, "Token or API key"),
       secret,
       h(
-        "p",
-        { class: "help", id: "secret-help" },
+        "p.help", { id: "secret-help" },
         "From whoever runs this server, or from ",
-        h("code", null, "cohort token"),
+        h("code", "cohort token"),
         ". It is exchanged for a session of this browser and not kept.",
       ),
       wrong,

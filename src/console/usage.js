@@ -1,7 +1,7 @@
 // usage.js - what models took, in tokens and money, and what the caller may have.
 import { h, visible } from "./dom.js";
 import { bars, legend } from "./figures.js";
-import { card, errorState, field, money, name, number, percent, table } from "./parts.js";
+import { card, count, errorState, field, money, name, number, percent, table } from "./parts.js";
 
 const PAGE = 400;
 const groups = { day: "Day", model: "Model", thread: "Thread", run: "Run", owner: "Owner" };
@@ -43,18 +43,17 @@ function figures(all, by, from, to) {
   const costs = rows.map((g) => ({ name: label(g), parts: [g.cost], tip: tip(g) }));
   const per = groups[by].toLowerCase();
   return h(
-    "div",
-    { class: "pair" },
+    "div.pair",
     card("Tokens", legend(kinds), bars(tokens, `Tokens a ${per}`)),
     card("Cost in US dollars", bars(costs, `Cost a ${per}`)),
   );
 }
 
-const big = (label, text, note) => h("div", { class: "big" }, h("span", { class: "quiet" }, label), h("strong", null, text), h("span", { class: "quiet" }, note ?? ""));
+const big = (label, text, note) => h("div.big", h("span.quiet", label), h("strong", text), h("span.quiet", note ?? ""));
 
 function totals(t) {
   const cached = t.input_tokens > 0 ? `${percent(t.cached_tokens / t.input_tokens)} from a cache` : "";
-  return h("div", { class: "bigs" }, big("Cost", money(t.cost)), big("Calls", number(t.calls)), big("Tokens in", number(t.input_tokens), cached), big("Tokens out", number(t.output_tokens), t.reasoning_tokens > 0 ? `${number(t.reasoning_tokens)} of thoughts` : ""));
+  return h("div.bigs", big("Cost", money(t.cost)), big("Calls", number(t.calls)), big("Tokens in", number(t.input_tokens), cached), big("Tokens out", number(t.output_tokens), t.reasoning_tokens > 0 ? `${number(t.reasoning_tokens)} of thoughts` : ""));
 }
 
 function quotaView(quota) {
@@ -62,15 +61,15 @@ function quotaView(quota) {
     const part = q.limit ? q.used / q.limit : 0;
     const said = q.limit ? `${number(q.used)} of ${number(q.limit)}` : `${number(q.used)}, no limit`;
     const meter = q.limit ? h("progress", { max: String(q.limit), value: String(Math.min(q.used, q.limit)), class: part >= 0.9 ? "full" : null, "aria-label": quotas[key] ?? key }) : null;
-    return h("li", null, h("span", null, quotas[key] ?? visible(key)), h("span", { class: "quiet" }, said), meter);
+    return h("li", h("span", quotas[key] ?? visible(key)), h("span.quiet", said), meter);
   };
-  return h("ul", { class: "quotas" }, Object.entries(quota).map(row));
+  return h("ul.quotas", Object.entries(quota).map(row));
 }
 
 export async function show(host, rest, context) {
   const { wire, signal } = context;
   const now = { by: "day", from: day(29), to: day(0), owner: rest[0] ?? "" };
-  const body = h("div", { class: "stack" });
+  const body = h("div.stack");
   const pick = (owner) => context.navigate(`#/usage/${encodeURIComponent(owner)}`);
 
   async function load() {
@@ -90,16 +89,15 @@ export async function show(host, rest, context) {
   }
 
   function draw({ total, groups: all }, quota) {
-    const num = (title, f) => ({ title, end: true, cell: f });
     const columns = [
-      { title: groups[now.by], cell: (g) => cellOf(g, now.by, pick) },
-      num("Calls", (g) => number(g.calls)),
-      num("Tokens in", (g) => number(g.input_tokens)),
-      num("From the cache", (g) => number(g.cached_tokens)),
-      num("Tokens out", (g) => number(g.output_tokens)),
-      num("Cost", (g) => money(g.cost)),
+      [groups[now.by], (g) => cellOf(g, now.by, pick)],
+      count("Calls", "calls"),
+      count("Tokens in", "input_tokens"),
+      count("From the cache", "cached_tokens"),
+      count("Tokens out", "output_tokens"),
+      ["Cost", (g) => money(g.cost), "end"],
     ];
-    const cut = all.length === PAGE ? h("p", { class: "quiet" }, `The first ${PAGE}.`) : null;
+    const cut = all.length === PAGE ? h("p.quiet", `The first ${PAGE}.`) : null;
     body.replaceChildren(
       totals(total),
       ...(all.length > 0 ? [figures(all, now.by, now.from, now.to)] : []),
@@ -118,7 +116,7 @@ export async function show(host, rest, context) {
   const choice = Object.entries(groups).filter(([k]) => k !== "owner" || (operator && !now.owner));
   const by = h("select", { onchange: set("by") }, choice.map(([k, t]) => h("option", { value: k }, t)));
   const date = (key) => h("input", { type: "date", value: now[key], onchange: set(key) });
-  const whose = now.owner ? h("p", { class: "owner" }, "Owner ", name(now.owner), " ", h("a", { href: "#/usage" }, "Show mine")) : null;
-  host.replaceChildren(h("div", { class: "toolbar" }, field("By", by), field("From", date("from")), field("To", date("to")), whose), body);
+  const whose = now.owner ? h("p.owner", "Owner ", name(now.owner), " ", h("a", { href: "#/usage" }, "Show mine")) : null;
+  host.replaceChildren(h("div.toolbar", field("By", by), field("From", date("from")), field("To", date("to")), whose), body);
   await load();
 }

@@ -108,12 +108,12 @@ export class View {
       t.viewing
         ? [
             icon("history"),
-            h("span", null, "This is how it was at an earlier point."),
+            h("span", "This is how it was at an earlier point."),
             button("Back to now", this.on.now),
           ]
         : [
-            h("span", { class: "dot busy" }),
-            h("span", null, "The connection to the server is lost. Reconnecting\u2026"),
+            h("span.dot.busy"),
+            h("span", "The connection to the server is lost. Reconnecting\u2026"),
           ],
     );
   }
@@ -125,20 +125,20 @@ export class View {
       if (t.missing)
         return [
           icon("warning"),
-          h("h3", null, "Nothing to show"),
-          h("p", null, t.missing),
+          h("h3", "Nothing to show"),
+          h("p", t.missing),
           button("New conversation", this.on.newThread),
         ];
-      if (t.loading) return h("p", { class: "quiet" }, "Loading\u2026");
+      if (t.loading) return h("p.quiet", "Loading\u2026");
       if (!t.agent)
         return [
           icon("warning"),
-          h("h3", null, "No agent"),
-          h("p", null, "This server has no agent that you may use."),
+          h("h3", "No agent"),
+          h("p", "This server has no agent that you may use."),
         ];
       return [
         h("img", { src: "ui/icon.svg", alt: "", width: "48", height: "48" }),
-        h("h3", null, nameOf(t.agent)),
+        h("h3", nameOf(t.agent)),
         h("p", { dir: "auto" }, t.agent.description || "What would you like to do?"),
       ];
     });
@@ -152,13 +152,12 @@ export class View {
     const rest = Object.entries(c.values).filter(([k, v]) => k !== "messages" && !isEmpty(v));
     const text = rest.length > 0 ? JSON.stringify(Object.fromEntries(rest), null, 2) : "";
     const open = $("values").querySelector("details")?.open ?? c.messages.length === 0;
-    const names = h("span", { class: "brief" }, rest.map(([k]) => k).join(", "));
+    const names = h("span.brief", rest.map(([k]) => k).join(", "));
     fill("values", text, () =>
       h(
-        "details",
-        { class: "card", open },
-        h("summary", null, icon("file"), h("span", { class: "tool-name" }, "State"), names, icon("chevron")),
-        h("div", { class: "card-body" }, codeBlock(text, "json")),
+        "details.card", { open },
+        h("summary", icon("file"), h("span.tool-name", "State"), names, icon("chevron")),
+        h("div.card-body", codeBlock(text, "json")),
       ),
     );
   }
@@ -168,14 +167,12 @@ export class View {
     const advice = "What was done before it is kept. Try again from there, or edit your message above.";
     fill("failure", text, () =>
       h(
-        "div",
-        { class: "card failed", role: "alert" },
-        h("h3", null, icon("warning"), "The run failed"),
-        h("p", { class: "plain-text", dir: "auto" }, text),
-        h("p", { class: "quiet" }, advice),
+        "div.card.failed", { role: "alert" },
+        h("h3", icon("warning"), "The run failed"),
+        h("p.plain-text", { dir: "auto" }, text),
+        h("p.quiet", advice),
         h(
-          "div",
-          { class: "actions" },
+          "div.actions",
           button("Try again", () => this.on.run(t, { input: null }), "again"),
         ),
       ),
@@ -189,9 +186,8 @@ export class View {
     const text = next.map((n) => visible(n)).join(", ");
     fill("paused", text, () =>
       h(
-        "div",
-        { class: "card paused" },
-        h("span", null, "Stopped before ", h("code", null, text)),
+        "div.card.paused",
+        h("span", "Stopped before ", h("code", text)),
         button("Go on", () => this.on.run(t, { input: null })),
       ),
     );
@@ -216,7 +212,7 @@ export class View {
     };
     fill("chip", t.at ?? "", () => [
       icon("fork"),
-      h("span", null, "Your message goes on from the earlier point"),
+      h("span", "Your message goes on from the earlier point"),
       iconButton("close", "Go on from the newest instead", forget),
     ]);
   }
@@ -258,8 +254,8 @@ export function notice(e) {
     $("notice").replaceChildren();
     return;
   }
-  const hint = hints[e.status] ? h("p", { class: "quiet" }, hints[e.status]) : null;
-  const words = h("div", null, h("p", { dir: "auto" }, String(e.message).slice(0, 600)), hint);
+  const hint = hints[e.status] ? h("p.quiet", hints[e.status]) : null;
+  const words = h("div", h("p", { dir: "auto" }, String(e.message).slice(0, 600)), hint);
   const close = iconButton("close", "Close", () => notice(null));
-  $("notice").replaceChildren(h("div", { class: "notice" }, icon("warning"), words, close));
+  $("notice").replaceChildren(h("div.notice", icon("warning"), words, close));
 }

@@ -92,19 +92,16 @@ const listed = ["thread_id", "created_at", "updated_at", "metadata", "status"];
 
 export const info = () => call("GET", "/info");
 
-export async function assistants() {
-  const all = [];
-  for (let offset = 0; ; offset += 100) {
-    const page = await call("POST", "/assistants/search", {
-      limit: 100,
-      offset,
-      sort_by: "name",
-      sort_order: "asc",
-    });
+// All of a list, at most about `most`, by pages.
+export async function searched(path, most, how) {
+  for (const all = []; ; ) {
+    const page = await call("POST", path, { ...how, limit: 100, offset: all.length });
     all.push(...page);
-    if (page.length < 100 || all.length >= 1000) return all;
+    if (page.length < 100 || all.length >= most) return all;
   }
 }
+
+export const assistants = () => searched("/assistants/search", 1000, { sort_by: "name", sort_order: "asc" });
 
 export const schemas = (id) => call("GET", `/assistants/${encodeURIComponent(id)}/schemas`);
 

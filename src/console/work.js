@@ -6,7 +6,7 @@ import * as parts from "./parts.js";
 import { showMarkdown } from "./markdown.js";
 import { frames } from "./wire.js";
 
-const { emptyState, errorState, field, name, status, tag, when } = parts;
+const { actions, button, emptyState, errorState, field, form, name, select, status, tag, when } = parts;
 const PAGE = 100;
 const types = ["task", "bug", "feature", "epic", "chore"];
 const urgency = ["critical", "high", "normal", "low", "least"].map((w, i) => `P${i} ${w}`);
@@ -23,30 +23,23 @@ const columns = [
 ];
 
 const encode = encodeURIComponent;
-const idOf = (text) => h("code", null, visible(String(text)));
+const idOf = (text) => h("code", visible(String(text)));
 const statusOf = (i) => [statuses[i.status] ?? visible(String(i.status)), i.assignee ? [", ", name(i.assignee)] : null];
 const priority = (i) => h("span", { class: `priority p${i.priority}`, title: urgency[i.priority] }, `P${i.priority}`);
 const labelsOf = (i) => (i.labels ?? []).slice(0, 6).map((l) => tag(visible(l).slice(0, 40)));
-const actions = (...buttons) => h("div", { class: "actions" }, buttons);
-const button = (text, onclick, kind, more) => h("button", { type: "button", onclick, class: kind, ...more }, text);
 const listOf = (text) => text.split(",").map((x) => x.trim()).filter((x) => x !== "");
 const empty = (v) => v === undefined || v === null || v.length === 0;
 const same = (a, b) => (empty(a) && empty(b)) || JSON.stringify(a) === JSON.stringify(b);
 
-function select(label, values, value, onchange) {
-  const option = ([v, text]) => h("option", { value: v, selected: v === String(value) }, text);
-  return h("select", { "aria-label": label, onchange }, Object.entries(values).map(option));
-}
-
 function prose(text) {
-  const box = h("div", { class: "prose" });
+  const box = h("div.prose");
   showMarkdown(box, String(text));
   return box;
 }
 
 const failed = (e) =>
   dialog(e.status === 409 ? "Somebody else was first" : "It was not changed", (done) =>
-    h("div", null, h("p", { dir: "auto" }, e.message), actions(button("Close", () => done(), null, { autofocus: "" }))),
+    h("div", h("p", { dir: "auto" }, e.message), actions(button("Close", () => done(), null, { autofocus: "" }))),
   );
 
 // ---- the server --------------------------------------------------------------
@@ -127,16 +120,12 @@ const valuesOf = ({ labels, priority: p, ...rest }) => ({
 });
 
 function formOf(box, extra, action, submit, cancel) {
-  const wrong = h("p", { class: "wrong", role: "alert" });
-  const onsubmit = (e) => {
-    e.preventDefault();
-    wrong.textContent = "";
-    submit().catch((x) => wrong.append(x.message));
-  };
-  const pair = h("div", { class: "pair" }, field("Priority", box.priority), field("Type", box.issue_type));
+  const wrong = h("p.wrong", { role: "alert" });
+  const save = () => submit(wrong.replaceChildren()).catch((x) => wrong.append(x.message));
+  const pair = h("div.pair", field("Priority", box.priority), field("Type", box.issue_type));
   const rest = Object.entries(texts).map(([k, t]) => field(t, box[k]));
-  const foot = actions(button("Cancel", cancel), h("button", { class: "primary" }, action));
-  return h("form", { class: "item-form", onsubmit }, field("Title", box.title), pair, rest, field("Labels", box.labels), extra, wrong, foot);
+  const foot = actions(button("Cancel", cancel), h("button.primary", action));
+  return form("item-form", save, field("Title", box.title), pair, rest, field("Labels", box.labels), extra, wrong, foot);
 }
 
 // ---- the board ---------------------------------------------------------------
@@ -147,20 +136,13 @@ class Board {
     this.by = new Map(); // id -> the newest event about it
     this.cards = new Map(); // id -> { el, item, text }
     this.lists = {};
-    this.side = h("aside", { class: "item", "aria-label": "Item", hidden: true });
-    this.board = h("div", { class: "board", role: "group", "aria-label": "Board" }, columns.map((c) => this.column(c)));
-    this.state = h("div", { class: "state" });
+    this.side = h("aside.item", { "aria-label": "Item", hidden: true });
+    this.board = h("div.board", { role: "group", "aria-label": "Board" }, columns.map((c) => this.column(c)));
+    this.state = h("div.state");
     const box = h("input", { value: project, "aria-label": "Project", spellcheck: "false", autocomplete: "off" });
-    const go = (e) => {
-      e.preventDefault();
-      if (box.value.trim()) context.navigate(`#/work/${encode(box.value.trim())}`);
-    };
+    const go = () => box.value.trim() && context.navigate(`#/work/${encode(box.value.trim())}`);
     context.tools(this.newItem());
-    host.replaceChildren(
-      h("form", { class: "toolbar inline", onsubmit: go }, h("span", { class: "quiet" }, "Project"), box),
-      this.state,
-      h("div", { class: "work" }, this.board, this.side),
-    );
+    host.replaceChildren(form("toolbar inline", go, h("span.quiet", "Project"), box), this.state, h("div.work", this.board, this.side));
     this.board.addEventListener("keydown", (e) => this.key(e));
   }
 
@@ -169,10 +151,10 @@ class Board {
   focus = (id) => this.cards.get(id)?.el.querySelector("a").focus({ preventScroll: true });
 
   column(c) {
-    const list = h("ul", { class: "card-list", "data-column": c.key, "aria-label": c.title });
-    const count = h("span", { class: "quiet" });
+    const list = h("ul.card-list", { "data-column": c.key, "aria-label": c.title });
+    const count = h("span.quiet");
     const more = button("Show more", () => this.more(c.key), "plain wide", { hidden: true });
-    const none = h("p", { class: "quiet nothing" }, c.empty);
+    const none = h("p.quiet.nothing", c.empty);
     const over = (yes) => (e) => {
       if (yes && this.dragged) e.preventDefault();
       el.classList.toggle("over", Boolean(yes && this.dragged));
@@ -182,8 +164,8 @@ class Board {
       e.preventDefault();
       if (this.dragged && this.dragged.column !== c.key) this.move(this.dragged.item, c.key === "in_progress" ? "claim" : c.to);
     };
-    const body = h("div", { class: "column-body" }, list, none, more);
-    const el = h("section", { class: "column", "aria-label": c.title, ondragover: over(true), ondragleave: over(false), ondrop }, h("h3", null, c.title, count), body);
+    const body = h("div.column-body", list, none, more);
+    const el = h("section.column", { "aria-label": c.title, ondragover: over(true), ondragleave: over(false), ondrop }, h("h3", c.title, count), body);
     this.lists[c.key] = { el, list, count, more, none, limit: PAGE };
     el.hidden = c.key === "deferred";
     return el;
@@ -228,7 +210,9 @@ class Board {
     try {
       const ask = columns.map((c) => this.tracker.column(c.key, this.lists[c.key].limit + 1));
       const [sums, ...lists] = await Promise.all([this.tracker.rpc("stats", {}), ...ask]);
+      const had = document.activeElement?.closest(".work-card")?.dataset.id;
       columns.forEach((c, i) => this.fill(c, lists[i], sums[`${c.key}_issues`]));
+      if (had && !document.activeElement?.closest(".work-card")) this.focus(had);
       const none = emptyState("board", "No work yet", "Agents and people put what there is to do here.", this.newItem());
       this.board.hidden = sums.total_issues === 0;
       this.state.replaceChildren(...(this.board.hidden ? [none] : []));
@@ -243,7 +227,6 @@ class Board {
   fill(c, items, total) {
     const { el, list, more, none, count, limit } = this.lists[c.key];
     const shown = items.slice(0, limit);
-    const had = document.activeElement?.closest(".work-card")?.dataset.id;
     more.hidden = items.length <= limit;
     none.hidden = shown.length > 0;
     count.textContent = total?.toLocaleString() ?? "";
@@ -260,7 +243,6 @@ class Board {
       if (this.cards.get(at.dataset.id)?.el === at) this.cards.delete(at.dataset.id);
       at = next;
     }
-    if (had && !document.activeElement?.closest(".work-card")) this.focus(had);
   }
 
   card(item, column) {
@@ -274,17 +256,15 @@ class Board {
     };
     const until = item.lease ? `until ${new Date(item.lease.until).toLocaleString()}` : null;
     const el = h(
-      "li",
-      { class: "work-card", draggable: "true", "data-id": item.id },
-      h("div", { class: "card-top" }, idOf(item.id), priority(item), h("span", { class: "spring" }), iconButton("fork", `Move ${item.id}`, () => this.menu(item, column))),
+      "li.work-card", { draggable: "true", "data-id": item.id },
+      h("div.card-top", idOf(item.id), priority(item), h("span.spring"), iconButton("fork", `Move ${item.id}`, () => this.menu(item, column))),
       h("a", { href: this.hash(item.id), dir: "auto", onclick }, visible(item.title.slice(0, 300))),
       h(
-        "div",
-        { class: "card-foot" },
+        "div.card-foot",
         item.issue_type === "task" ? null : tag(visible(item.issue_type)),
         labelsOf(item),
-        item.blocked_by?.length ? h("span", { class: "waits" }, `waits for ${item.blocked_by.length}`) : null,
-        item.assignee ? h("span", { class: "assignee", title: until }, icon("person"), name(item.assignee)) : null,
+        item.blocked_by?.length ? h("span.waits", `waits for ${item.blocked_by.length}`) : null,
+        item.assignee ? h("span.assignee", { title: until }, icon("person"), name(item.assignee)) : null,
         item.closed_at ? when(item.closed_at) : null,
       ),
     );
@@ -315,7 +295,7 @@ class Board {
   async menu(item, column) {
     const ways = [["claim", "Claim it for me"], ...columns.filter((c) => c.key !== column).map((c) => [c.to, c.title])];
     const to = await dialog(`Move ${visible(item.id)}`, (done) =>
-      h("div", { class: "menu" }, h("p", { dir: "auto", class: "quiet" }, visible(item.title.slice(0, 200))), ways.map(([way, text], i) => button(text, () => done(way), "wide", i === 0 ? { autofocus: "" } : {})), button("Cancel", () => done(), "plain wide")),
+      h("div.menu", h("p", { dir: "auto", class: "quiet" }, visible(item.title.slice(0, 200))), ways.map(([way, text], i) => button(text, () => done(way), "wide", i === 0 ? { autofocus: "" } : {})), button("Cancel", () => done(), "plain wide")),
     );
     if (to) await this.move(item, to);
     this.focus(item.id);
@@ -332,7 +312,7 @@ class Board {
     if (now.updated_at === item.updated_at) return true;
     const rows = [["Was", statusOf(item)], ["Is now", statusOf(now)], ["Title", now.title === item.title ? null : name(now.title)]];
     return dialog("It has changed meanwhile", (done) =>
-      h("div", null, h("p", null, this.who(item.id), ` changed ${visible(item.id)}.`), parts.facts(rows), actions(button("Leave it so", () => done(false), null, { autofocus: "" }), button("Change it anyway", () => done(true), "primary"))),
+      h("div", h("p", this.who(item.id), ` changed ${visible(item.id)}.`), parts.facts(rows), actions(button("Leave it so", () => done(false), null, { autofocus: "" }), button("Change it anyway", () => done(true), "primary"))),
     );
   }
 
@@ -392,7 +372,7 @@ class Board {
     }
   }
 
-  head = (id, ...more) => h("div", { class: "item-head" }, idOf(id), more, h("span", { class: "spring" }), iconButton("close", "Close item", () => this.close()));
+  head = (id, ...more) => h("div.item-head", idOf(id), more, h("span.spring"), iconButton("close", "Close item", () => this.close()));
 
   // What others do is shown, but a form that is being filled in stays.
   otherChanged(e) {
@@ -426,19 +406,18 @@ class Board {
     ];
     this.side.replaceChildren(
       this.head(item.id, priority(item), tag(visible(item.issue_type))),
-      h("div", { class: "banner", role: "status", hidden: true }),
+      h("div.banner", { role: "status", hidden: true }),
       h(
-        "div",
-        { class: "item-body" },
+        "div.item-body",
         heading,
-        h("div", { class: "item-tools" }, tools),
+        h("div.item-tools", tools),
         parts.facts(rows),
-        Object.entries(texts).map(([k, t]) => (item[k] ? [h("h4", null, t), prose(item[k])] : null)),
+        Object.entries(texts).map(([k, t]) => (item[k] ? [h("h4", t), prose(item[k])] : null)),
         this.links("Waits for", item.dependencies),
         this.links("Is waited for by", item.dependents),
         this.line("Depends on", "id of an item that it waits for", "Add", (to_id) => this.tracker.rpc("dep_add", { from_id: item.id, to_id })),
-        h("h4", null, "Comments"),
-        (item.comments ?? []).slice(-200).map((c) => h("div", { class: "comment" }, h("p", { class: "quiet" }, name(c.author), " ", when(c.created_at)), prose(c.text))),
+        h("h4", "Comments"),
+        (item.comments ?? []).slice(-200).map((c) => h("div.comment", h("p.quiet", name(c.author), " ", when(c.created_at)), prose(c.text))),
         this.line("Comment", "Write a comment", "Comment", (text) => this.tracker.rpc("comment", { id: item.id, text }), "textarea"),
         parts.folded("What happened to it", () => this.history(item.id)),
       ),
@@ -447,24 +426,23 @@ class Board {
   }
 
   links(title, all) {
-    const link = (i) => h("li", null, button([idOf(i.id), name(i.title ?? ""), h("span", { class: "spring" }), i.dependency_type === "blocks" ? null : tag(visible(String(i.dependency_type))), status(i.status ?? "missing")], () => this.show(i.id), "result"));
-    return all?.length ? [h("h4", null, title), h("ul", null, all.slice(0, 200).map(link))] : null;
+    const link = (i) => h("li", button([idOf(i.id), name(i.title ?? ""), h("span.spring"), i.dependency_type === "blocks" ? null : tag(visible(String(i.dependency_type))), status(i.status ?? "missing")], () => this.show(i.id), "result"));
+    return all?.length ? [h("h4", title), h("ul", all.slice(0, 200).map(link))] : null;
   }
 
   // A box with a button, which does something to the item that is shown.
   line(label, placeholder, action, f, kind = "input") {
     const box = h(kind, { "aria-label": label, placeholder, autocomplete: "off", dir: "auto" });
-    const onsubmit = (e) => {
-      e.preventDefault();
+    const send = () => {
       const id = this.open;
       if (box.value.trim() !== "") f(box.value.trim()).then(() => this.show(id), failed);
     };
-    return h("form", { class: "inline", onsubmit }, box, h("button", null, action));
+    return form("inline", send, box, h("button", action));
   }
 
   history(id) {
-    const box = h("ul", { class: "events" }, parts.loading());
-    const row = (e) => h("li", null, tag(visible(e.kind)), name(e.actor), when(e.at));
+    const box = h("ul.events", parts.loading());
+    const row = (e) => h("li", tag(visible(e.kind)), name(e.actor), when(e.at));
     this.tracker.rpc("history", { id, limit: 200 }).then((all) => box.replaceChildren(...all.reverse().map(row)), (e) => box.replaceChildren(errorState(e)));
     return box;
   }
@@ -498,12 +476,12 @@ class Board {
 
   // The fields in which theirs is kept; undefined: go on writing.
   choose(id, now, mine, both) {
-    const side = (title, value) => h("div", null, h("h4", null, title), h("p", { class: "plain-text", dir: "auto" }, visible(String(value ?? ""))));
+    const side = (title, value) => h("div", h("h4", title), h("p.plain-text", { dir: "auto" }, visible(String(value ?? ""))));
     return dialog("Two changes of the same", (done) => {
       const picks = both.map((k) => [k, select(`${k}: which`, { mine: "Keep mine", theirs: "Keep theirs" }, "mine")]);
       const save = () => done(picks.filter(([, el]) => el.value === "theirs").map(([k]) => k));
-      const row = ([k, el]) => h("section", null, h("h3", null, texts[k] ?? k), h("div", { class: "pair" }, side("Theirs", now[k]), side("Yours", mine[k])), el);
-      return h("div", { class: "conflict" }, h("p", null, this.who(id), " changed this item while you did."), picks.map(row), actions(button("Go on writing", () => done()), button("Save", save, "primary")));
+      const row = ([k, el]) => h("section", h("h3", texts[k] ?? k), h("div.pair", side("Theirs", now[k]), side("Yours", mine[k])), el);
+      return h("div.conflict", h("p", this.who(id), " changed this item while you did."), picks.map(row), actions(button("Go on writing", () => done()), button("Save", save, "primary")));
     });
   }
 }
