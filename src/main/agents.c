@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "main/agent_solo.h"
 #include "main/agent_tools.h"
 #include "main/agents.h"
 
@@ -33,6 +34,7 @@
 #include "main/langgraph_json.h"
 #include "main/needs.h"
 #include "main/pinned.h"
+#include "main/wasm_folder.h"
 #include "task/kinds.h"
 
 /* A text of a file; p NULL: there is none. */
@@ -139,7 +141,7 @@ add_text_of(const struct file *x, int at, struct buf *text, struct err *e)
 
 /* What cannot be read is as it was. */
 static void
-file_read(struct file *x, int at)
+file_read(struct file *x, int at, bool quiet)
 {
 	struct buf text = BUF(LIMIT_AGENT_BYTES);
 	struct err e;
@@ -152,7 +154,7 @@ file_read(struct file *x, int at)
 	if (rc == ERR_NOTFOUND && x->good.p == NULL)
 		say_once(&x->said, "", NULL);
 	else if (rc != OK && rc != ERR_NOTFOUND)
-		say_once(&x->said, "refused", &e);
+		say_once(&x->said, quiet ? NULL : "refused", &e);
 	buf_release(&text);
 }
 
@@ -235,7 +237,7 @@ scan(struct folder *f, struct err *pins, struct err *e)
 		if (f->files[i].in != NULL)
 			file_of_package(&f->files[i]);
 		else
-			file_read(&f->files[i], at);
+			file_read(&f->files[i], at, f->pinned.quiet);
 	if (at >= 0)
 		close(at);
 	return rc;
@@ -352,7 +354,7 @@ make(struct folder *f, struct agents **out, struct file **bad, struct err *e)
 		rc = agents_link(set, e);
 		*bad = file_of(f, agents_refused(set));
 	}
-	if (rc == OK) {
+	if (rc == OK && f->models != NULL) {
 		rc = needs_check(set, f->models, f->model, &a, e);
 		*bad = rc == OK ? NULL : file_of(f, a);
 	}
@@ -581,4 +583,54 @@ folder_vouch(const struct folder *f, struct str path, struct str content, struct
 	    path.p[folder.n] != '/')
 		return OK;
 	return pinned_vouch(&f->pinned, str_sub(path, folder.n + 1, path.n), content, e);
+}
+
+/* ---- checking ---------------------------------------------------------------------------- */
+
+/* By itself, so that all mistakes are told. */
+static bool
+check_file(const struct file *x, void (*told)(void *ctx, const char *text), void *ctx)
+{
+	struct agent *a = NULL;
+	struct err e;
+	int rc = x->said != NULL ? err_set(&e, ERR_IO, "%s", x->said) :
+	    agent_load_checked(&a, str_of_text(&x->now), str_of(x->path), &e);
+
+	if (rc == OK && a->tests.kind != VAL_UNDEFINED)
+		rc = agent_tests_check(a->tests, a->file, &e);
+	if (rc == OK)
+		rc = guest_files_check(a, &e);
+	if (rc != OK)
+		told(ctx, e.text);
+	agent_free(a);
+	return rc == OK;
+}
+
+bool
+folder_check(struct str path, void (*told)(void *ctx, const char *text), void *ctx)
+{
+	struct folder *f = mem_new(struct folder);
+	struct file *bad;
+	struct err e, pins;
+	bool good = true;
+	int rc;
+
+	f->path = mem_cstr(path);
+	f->pinned.quiet = true;
+	rc = scan(f, &pins, &e);
+	for (size_t i = 0; rc == OK && i < f->n; i++)
+		good = check_file(&f->files[i], told, ctx) && good;
+	if (rc == OK && pins.code != OK) {
+		e = pins;
+		rc = pins.code;
+	}
+	if (rc == OK && f->n == 0)
+		rc = err_set(&e, ERR_INVALID, "there is no agent's file in it, and no package of "
+		    PACKAGE_LOCK);
+	if (rc == OK && good)
+		rc = make(f, &f->set, &bad, &e);
+	if (rc != OK)
+		told(ctx, e.text);
+	folder_free(f);
+	return good && rc == OK;
 }

@@ -39,6 +39,10 @@ struct agents *folder_agents(const struct folder *f);
  * their files.  ERR_CONFLICT. */
 int  folder_vouch(const struct folder *f, struct str path, struct str content, struct err *e);
 
+/* Would a server begin with all of the folder?  Each mistake is told, as `path/file: words`.
+ * What depends on the server's models is not looked at. */
+bool folder_check(struct str path, void (*tell)(void *ctx, const char *text), void *ctx);
+
 /* May that file be an agent's? */
 bool folder_takes(struct str name);
 const char *folder_path(const struct folder *f);     /* NULL: none */

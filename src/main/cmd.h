@@ -37,7 +37,7 @@ int cmd_work_bd(int argc, char **argv);
 
 /* Flags of commands, and the text after them in help. */
 extern const struct flag cmd_serve_flags[], cmd_token_flags[], cmd_models_check_flags[], cmd_config_flags[],
-	cmd_chart_run_flags[], cmd_agent_show_flags[], cmd_transcript_flags[],
+	cmd_chart_run_flags[], cmd_agent_show_flags[], cmd_agent_sync_flags[], cmd_transcript_flags[],
 	cmd_replay_flags[], cmd_fork_flags[], cmd_agent_run_flags[], cmd_agent_schema_flags[],
 	cmd_agent_import_flags[], cmd_agent_spawn_flags[], cmd_agent_list_flags[],
 	cmd_eval_run_flags[], cmd_eval_compare_flags[], cmd_eval_report_flags[],

@@ -132,6 +132,12 @@ static const struct flag_command extras[COMMANDS] = {
 	    "Agent, or a machine of XState as JSON." },
 	[COMMAND_agent_hash] = { .min = 1, .max = -1, .detail = "docs/agents.md says what is "
 	    "hashed, and what a server does with it." },
+	[COMMAND_agent_sync] = { .min = 2, .max = 2, .own = cmd_agent_sync_flags, .detail =
+	    "REPOSITORY is a path or an address, as git has them; FOLDER is what the server has as "
+	    "--agents: a link that this command makes and replaces.  A commit of which an agent "
+	    "does not load changes nothing; the exit code is 1 then.  Needs git." },
+	[COMMAND_agent_rollback] = { .min = 1, .max = 1, .detail = "What is taken back, agent sync "
+	    "does not take again before the repository has something else, or with --force." },
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
 	[COMMAND_agent_spawn] = { .max = 1, .own = cmd_agent_spawn_flags,
 	    .detail = "GRAPH is the id of an agent's file; --kind external registers a "

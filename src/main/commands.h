@@ -133,6 +133,10 @@
 	    "print the JSON Schema of agent files, for editors")              \
 	X(agent_hash,    "agent hash",    "FOLDER...",                        \
 	    "print the hashes of packages of agents, as agents.lock has them") \
+	X(agent_sync,    "agent sync",    "REPOSITORY FOLDER",                \
+	    "make a server's folder of agents what a git repository has")     \
+	X(agent_rollback, "agent rollback", "FOLDER",                         \
+	    "make it what it was before the last sync that changed it")       \
 	X(agent_import,  "agent import",  "FILE",                             \
 	    "make files of another program's agents")                          \
 	X(agent_spawn,   "agent spawn",   "[GRAPH]",                          \

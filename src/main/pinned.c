@@ -20,7 +20,7 @@
 void
 say_once(char **said, const char *event, const struct err *e)
 {
-	if (e != NULL && (*said == NULL || strcmp(*said, e->text) != 0))
+	if (e != NULL && event != NULL && (*said == NULL || strcmp(*said, e->text) != 0))
 		log_error("agents", event, "%s", e->text);
 	free(*said);
 	*said = e != NULL ? mem_cstr(str_of(e->text)) : NULL;
@@ -62,7 +62,8 @@ lock_read(int at, const char *folder, struct pins *pins, struct err *e)
 }
 
 static int
-read_one(struct pinned *p, const struct pin *pin, int at, const char *folder, struct err *e)
+read_one(struct pinned *p, const struct pin *pin, int at, const char *folder, bool quiet,
+    struct err *e)
 {
 	struct buf shown = BUF(64 * KB);
 	int rc;
@@ -78,7 +79,7 @@ read_one(struct pinned *p, const struct pin *pin, int at, const char *folder, st
 	}
 	buf_release(&shown);
 	p->state = rc == OK ? PINNED_NEW : PINNED_STAYS;
-	say_once(&p->said, "refused", rc == OK ? NULL : e);
+	say_once(&p->said, quiet ? NULL : "refused", rc == OK ? NULL : e);
 	return rc;
 }
 
@@ -89,7 +90,7 @@ pinned_read(struct pinned_list *l, int at, const char *folder, struct err *e)
 	struct err why;
 	int rc = lock_read(at, folder, &pins, e);
 
-	say_once(&l->said, "refused", rc == OK ? NULL : e);
+	say_once(&l->said, l->quiet ? NULL : "refused", rc == OK ? NULL : e);
 	for (size_t i = 0; i < l->n; i++) {
 		l->at[i]->state = rc == OK ? PINNED_GONE : PINNED_STAYS;
 		l->at[i]->refused = false;
@@ -103,7 +104,7 @@ pinned_read(struct pinned_list *l, int at, const char *folder, struct err *e)
 			p = l->at[l->n++] = mem_new(struct pinned);
 			p->name = mem_cstr(str_of(pins.at[i].name));
 		}
-		one = read_one(p, &pins.at[i], at, folder, &why);
+		one = read_one(p, &pins.at[i], at, folder, l->quiet, &why);
 		if (rc == OK && one != OK) {
 			rc = one;
 			*e = why;

@@ -27,6 +27,7 @@ struct pinned_list {
 	struct pinned **at;
 	size_t n, cap;
 	char *said;                          /* the same of agents.lock */
+	bool quiet;                          /* nothing is logged */
 };
 
 /* Reads agents.lock and the packages of the open folder `at`.  What is wrong is logged, once,
@@ -43,7 +44,8 @@ void pinned_release(struct pinned_list *l);
 int  pinned_vouch(const struct pinned_list *l, struct str path, struct str content,
     struct err *e);
 
-/* Logs it unless it was the last thing that was logged; e NULL: all is well. */
+/* Logs it unless it was the last thing that was logged; e NULL: all is well.  event NULL: only
+ * notes it. */
 void say_once(char **said, const char *event, const struct err *e);
 
 #endif

@@ -9,6 +9,8 @@
 #include "main/watch.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 #include "base/log.h"
@@ -21,6 +23,7 @@ struct watch {
 	struct shard *shard;
 	char *folder;
 	uv_fs_event_t *handle;               /* NULL: not watched */
+	uv_fs_event_t *link;                 /* of the folder of the link; NULL: it is none */
 	struct wheel_timer settle;
 	bool waits;                          /* settle is set */
 	bool (*wanted)(struct str name);
@@ -39,7 +42,9 @@ stop(struct watch *w)
 {
 	if (w->handle != NULL)
 		uv_close((uv_handle_t *)w->handle, on_closed);
-	w->handle = NULL;
+	if (w->link != NULL)
+		uv_close((uv_handle_t *)w->link, on_closed);
+	w->handle = w->link = NULL;
 }
 
 static void
@@ -70,23 +75,58 @@ on_event(uv_fs_event_t *handle, const char *name, int events, int status)
 		notice(w);
 }
 
+/* Where the name of the folder begins in its path. */
+static const char *
+name_of(const struct watch *w)
+{
+	const char *slash = strrchr(w->folder, '/');
+
+	return slash != NULL ? slash + 1 : w->folder;
+}
+
+static void
+on_link(uv_fs_event_t *handle, const char *name, int events, int status)
+{
+	struct watch *w = handle->data;
+
+	(void)events;
+	if (status < 0 || name == NULL || strcmp(name, name_of(w)) == 0)
+		watch_again(w);
+}
+
+static uv_fs_event_t *
+watch_path(struct watch *w, const char *path, uv_fs_event_cb told)
+{
+	uv_fs_event_t *handle = mem_new(uv_fs_event_t);
+	int rc = uv_fs_event_init(shard_loop(w->shard), handle);
+
+	handle->data = w;
+	if (rc == 0)
+		rc = uv_fs_event_start(handle, told, path, 0);
+	if (rc == 0) {
+		uv_unref((uv_handle_t *)handle);
+		return handle;
+	}
+	log_warn("main", "not_watched", "folder=%s error=%s reason=%s", path,
+	    uv_strerror(rc), "changes are seen at SIGHUP only");
+	uv_close((uv_handle_t *)handle, on_closed);
+	return NULL;
+}
+
+/* The link first: what it leads to from here on is told. */
 static void
 start(struct watch *w)
 {
-	int rc;
+	struct stat st;
 
-	w->handle = mem_new(uv_fs_event_t);
-	rc = uv_fs_event_init(shard_loop(w->shard), w->handle);
-	w->handle->data = w;
-	if (rc == 0)
-		rc = uv_fs_event_start(w->handle, on_event, w->folder, 0);
-	if (rc == 0) {
-		uv_unref((uv_handle_t *)w->handle);
-		return;
+	if (lstat(w->folder, &st) == 0 && S_ISLNK(st.st_mode)) {
+		char *above = mem_cstr(name_of(w) - w->folder > 1 ? (struct str){ w->folder,
+		    (size_t)(name_of(w) - w->folder) - 1 } : w->folder[0] == '/' ? S("/") : S("."));
+
+		w->link = watch_path(w, above, on_link);
+		free(above);
 	}
-	log_warn("main", "not_watched", "folder=%s error=%s reason=%s", w->folder,
-	    uv_strerror(rc), "changes are seen at SIGHUP only");
-	stop(w);
+	w->handle = watch_path(w, w->folder, on_event);
 }
 
 struct watch *
@@ -94,9 +134,12 @@ watch_new(struct shard *s, const char *folder, bool (*wanted)(struct str name),
     void (*changed)(void *ctx), void *ctx)
 {
 	struct watch *w = mem_new(struct watch);
+	struct str path = str_of(folder);
 
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
 	w->shard = s;
-	w->folder = mem_cstr(str_of(folder));
+	w->folder = mem_cstr(path);
 	w->settle.fire = on_settled;
 	w->wanted = wanted;
 	w->changed = changed;

@@ -3,7 +3,8 @@
  *
  * The kernel tells (inotify).  What happens within a moment is told once, after
  * it: an editor that writes a file by several calls, or a temporary file and a
- * rename, makes one call.
+ * rename, makes one call.  A folder that is a link is watched where it leads, and the link in
+ * the folder that it is in.
  *
  * Threads: the shard's.
  *

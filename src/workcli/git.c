@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -138,6 +139,16 @@ has_terminal(void)
 	return fd >= 0;
 }
 
+static void
+limit(const struct git_limits *l)
+{
+	if (l == NULL)
+		return;
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){ l->file, l->file });
+	setrlimit(RLIMIT_AS, &(struct rlimit){ l->memory, l->memory });
+	signal(SIGXFSZ, SIG_IGN);            /* git says "File too large" */
+}
+
 /* In the child.  Removes variables of another repository, which a hook that calls
  * us has set.  The child gets SIGTERM when we end. */
 static void
@@ -165,7 +176,8 @@ become_git(const struct git *g, char **argv, const struct child *c, pid_t us)
 	setenv("GIT_TERMINAL_PROMPT", "0", 1);
 	setenv("GIT_EDITOR", "true", 1);
 	setenv(GIT_RUNS_FOR_US, "1", 1);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(c->out, 1) < 0 ||
+	limit(g->limits);
+	if (null < 0 || dup2(g->in > 0 ? g->in : null, 0) < 0 || dup2(c->out, 1) < 0 ||
 	    dup2(c->err, 2) < 0 || chdir(g->dir) != 0)
 		_exit(126);
 	execvp("git", argv);

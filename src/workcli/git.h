@@ -14,12 +14,16 @@
  * calls sync must not wait for the sync that runs it. */
 #define GIT_RUNS_FOR_US "COHORT_WORK_SYNC"
 
+struct git_limits { uint64_t file, memory; };        /* bytes: of a file, of addresses */
+
 struct git {
 	const char *dir;                     /* it runs there */
 	const char *const *config;           /* pairs of -c key=value, NULL-ended;
 	                                        may be NULL */
 	struct buf out, err;                 /* of the last run */
 	int status;                          /* its exit code; -1: a signal */
+	int in;                              /* its stdin, from where it stands; 0: empty */
+	const struct git_limits *limits;     /* NULL: none */
 	const char *index;                   /* GIT_INDEX_FILE; NULL: the user's */
 	bool tells;                          /* says on stderr what it waits for */
 	bool tidying;                        /* it undoes something: runs also after a
