@@ -97,12 +97,23 @@ table_head(struct str text)
 	return first.n + second.n + 1;
 }
 
+/* An item carries its number, as the tree has only the first of a list; to count from
+ * there for each would take the square of a long list. */
+static void
+number_item(cmark_node *item)
+{
+	cmark_node *before = cmark_node_previous(item);
+
+	cmark_node_set_user_data(item, before == NULL ?
+	    (void *)(intptr_t)cmark_node_get_list_start(cmark_node_parent(item)) :
+	    (void *)((intptr_t)cmark_node_get_user_data(before) + 1));
+}
+
 /* The mark of the item that the paragraph begins; an indentation of those below it. */
 static void
 add_mark(struct buf *b, const struct walk *w, cmark_node *node)
 {
 	cmark_node *item = cmark_node_parent(node), *list = cmark_node_parent(item);
-	int number = cmark_node_get_list_start(list);
 	unsigned depth = w->lists < INDENT_LEVELS ? w->lists : INDENT_LEVELS;
 
 	for (unsigned i = 1; i < depth; i++)
@@ -112,10 +123,7 @@ add_mark(struct buf *b, const struct walk *w, cmark_node *node)
 	} else if (cmark_node_get_list_type(list) != CMARK_ORDERED_LIST) {
 		buf_lit(b, "- ");
 	} else {
-		for (cmark_node *i = cmark_node_previous(item); i != NULL && number < 1000000;
-		    i = cmark_node_previous(i))
-			number++;
-		buf_add_fmt(b, "%d. ", number);
+		buf_add_fmt(b, "%lld. ", (long long)(intptr_t)cmark_node_get_user_data(item));
 	}
 }
 
@@ -212,6 +220,9 @@ on_enter(struct walk *w, cmark_node *node)
 		break;
 	case CMARK_NODE_LIST:
 		w->lists++;
+		break;
+	case CMARK_NODE_ITEM:
+		number_item(node);
 		break;
 	case CMARK_NODE_CODE_BLOCK:
 		code(w, node);

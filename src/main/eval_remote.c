@@ -128,7 +128,7 @@ eval_remote_run(const struct eval_place *x, const struct eval_given *g,
     struct eval_answer *out)
 {
 	struct buf path = BUF(LIMIT_HTTP_URL_BYTES);
-	struct val thread = VAL_UNDEF, gone = VAL_UNDEF;
+	struct val thread = VAL_UNDEF;
 	struct err e = { 0 }, ignored;
 	struct str id;
 	long status;
@@ -145,7 +145,6 @@ eval_remote_run(const struct eval_place *x, const struct eval_given *g,
 	}
 	if (rc != OK)
 		out->why = e;
-	val_drop(gone);
 	val_drop(thread);
 	buf_release(&path);
 }

@@ -190,6 +190,19 @@ TEST(knowledge_markdown_is_never_deep)
 	buf_release(&text);
 }
 
+/* To count from the first for each item took the square of them: minutes. */
+TEST(knowledge_markdown_long_list)
+{
+	struct buf text = BUF(1 << 20);
+	struct knowledge k;
+
+	for (int i = 0; i < 100000; i++)
+		buf_lit(&text, "7. a\n");
+	k = markdown(buf_str(&text), 1200, 100);
+	CHECK(k.n > 0 && str_ends(k.at[k.n - 1].text, S("\n100006. a")));
+	buf_release(&text);
+}
+
 TEST(knowledge_markdown_same_bytes_same_chunks)
 {
 	struct str text = S("# A\n\nText one.\n\n## B\n\n- x\n- y\n\n```\ncode\n```\n\n| a |\n|---|\n| b |\n");
