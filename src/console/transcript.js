@@ -1,9 +1,9 @@
 // transcript.js - what the runs of a thread did, as a timeline; replayed step by step with the
 // state of the checkpoint before each entry; forked there.  #/runs[/THREAD[/RUN]]
-import { dialog, h, visible } from "./dom.js";
+import { dialog, h, prompt, visible } from "./dom.js";
 import * as parts from "./parts.js";
 
-const { actions, button, card, duration, emptyState, field, folded, form, json, jsonFold, money, name, number, select, status, tag, time } = parts;
+const { actions, barButton, button, card, duration, emptyState, field, folded, form, json, jsonFold, money, name, number, select, status, tag, time } = parts;
 const PAGE = 250; // entries that are shown
 const READ = 500; // entries of a request
 const SCAN = 20; // requests for one page of a filter
@@ -75,6 +75,7 @@ class Timeline {
       h("div.replay", step(-1, "back", "Step back"), this.slider, step(1, "chevron", "Step forward"), this.where),
       h("div.pair.wide-first", h("div.stack", this.list, this.foot), this.side),
     );
+    context.tools(barButton("compare", "Compare with\u2026", () => this.compare()));
   }
 
   async start() {
@@ -240,7 +241,12 @@ class Timeline {
     }
   }
 
-  // ---- fork ----
+  // ---- fork and compare ----
+
+  async compare() {
+    const other = await prompt("Compare with another thread", "Its id", "", "Compare");
+    if (other) this.context.navigate(`#/runs/compare/${encode([this.thread, this.run].filter(Boolean).join("@"))}/${encode(other)}`);
+  }
 
   // A copy up to the checkpoint; what it is given is JSON, nothing is guessed.
   async fork(e) {
@@ -265,14 +271,14 @@ class Timeline {
           const { thread_id: id } = await wire.call("POST", `/threads/${encode(this.thread)}/copy`, { checkpoint_id: e.at.checkpoint_id });
           if (values !== undefined) await wire.call("POST", `/threads/${encode(id)}/state`, { values });
           if (run) await wire.call("POST", `/threads/${encode(id)}/runs`, { assistant_id: this.assistant, input: given ?? null });
-          done(id);
+          done({ id, run });
         } catch (x) {
           wrong.textContent = x.message;
         }
       };
       return form(null, () => make(true), h("p.help", `A new thread with the history up to entry ${e.at.seq}. This one stays as it is.`), field("Change of the state (JSON)", change), field("Input (JSON)", input), wrong, actions(button("Cancel", () => done()), button("Fork only", () => make(false)), h("button.primary", "Fork and run")));
     });
-    if (made) navigate(`#/runs/${made}`);
+    if (made) navigate(made.run ? `#/runs/compare/${encode(`${this.thread}@${placeOf(e.at)}`)}/${made.id}` : `#/runs/${made.id}`);
   }
 }
 
@@ -297,5 +303,6 @@ async function choose(host, context) {
 
 export async function show(host, [thread, ...rest], context) {
   if (!thread) return choose(host, context);
+  if (thread === "compare") return (await import("./compare.js")).show(host, rest, context);
   return new Timeline(host, context, thread, rest[0]).start();
 }

@@ -206,6 +206,39 @@ await scenario("10,000 entries", async () => {
   await close(tab, "10,000 entries");
 });
 
+// ---- two side by side --------------------------------------------------------
+
+await scenario("compare", async () => {
+  const twin = await thread("what time is it?", "and in Paris?"), other = await thread("what time is it?", "and in Rome?");
+  let tab = await page(`#/runs/compare/${asked}/${twin}`);
+  await shows(tab, () => document.querySelector(".verdict"));
+  const parted = await tab.evaluate(() => [...document.querySelectorAll(".pair-row.differs")].map((r) => r.textContent));
+  check(parted.every((t) => /current_time|\d\d:\d\d/.test(t)), "but for the clock they went the same way", parted);
+  await close(tab, "twins");
+  tab = await page(`#/runs/compare/${asked}/${other}`);
+  await shows(tab, () => document.querySelector(".first"));
+  const rows = await tab.evaluate(() => [...document.querySelectorAll(".pair-row.differs")].map((r) => r.textContent));
+  check(rows.some((t) => t.includes("Paris is cold.") && t.includes("Rome is warm.")), "both answers in one row", rows);
+  const fields = await tab.textContent("[aria-label='Final states']");
+  check(/messages\[5\]\.content/.test(fields) && /Rome is warm\./.test(fields) && !/messages\[0\]/.test(fields), "the fields that differ", fields);
+  const { total } = await api("GET", `/usage?thread_id=${other}`);
+  check((await tab.textContent("[aria-label='What they took']")).includes(`$${total.cost.toFixed(2)}`), "what it cost");
+  equal(await tab.evaluate(() => document.querySelectorAll("#first-difference").length), 1, "the first difference is marked");
+  await close(tab, "compare");
+  await looks(`#/runs/compare/${asked}/${other}`, () => document.querySelector(".first"), "compare");
+});
+
+await scenario("align, differences", async () => {
+  const tab = await page("#/runs");
+  const got = await tab.evaluate(async () => {
+    const { align, differences } = await import("/ui/compare.js");
+    const e = (...states) => states.map((state) => ({ kind: "entered", state }));
+    return [align(e("a", "b", "c"), e("a", "c", "d")).map((r) => r.map((x) => x?.state ?? null)), differences({ a: 1, b: { c: [1, 2] }, id: 1 }, { a: 1, b: { c: [1, 3] }, d: null, id: 2 })];
+  });
+  equal(got, [[["a", "a"], ["b", null], ["c", "c"], [null, "d"]], [["b.c[1]", 2, 3], ["d", null, null]]], "what is common is aligned, what differs has its path");
+  await close(tab, "align");
+});
+
 await scenario("how runs look", async () => {
   await looks("#/runs", () => document.querySelectorAll("tbody tr").length > 1, "runs");
   await looks(`#/runs/${asked}`, () => document.querySelectorAll(".entries li").length > 20 && document.querySelector("#page-note").textContent.includes("calls"), "timeline");
