@@ -2,42 +2,42 @@
 import { $, dialog, h } from "./dom.js";
 
 const shortcuts = [
-  ["Enter", "Send"],
-  ["Shift+Enter", "New line"],
-  ["Esc", "Stop the run; close what is open"],
-  ["\u2191", "In an empty box: edit your last message"],
-  ["Alt+N", "New conversation"],
-  ["Alt+T", "To the conversations"],
-  ["Alt+W", "To what waits for you"],
-  ["Alt+M", "To the message box"],
-  ["Alt+H", "History"],
-  ["Alt+V", "To the views"],
-  ["Alt+/", "This help"],
+	["Enter", "Send"],
+	["Shift+Enter", "New line"],
+	["Esc", "Stop the run; close what is open"],
+	["\u2191", "In an empty box: edit your last message"],
+	["Alt+N", "New conversation"],
+	["Alt+T", "To the conversations"],
+	["Alt+W", "To what waits for you"],
+	["Alt+M", "To the message box"],
+	["Alt+H", "History"],
+	["Alt+V", "To the views"],
+	["Alt+/", "This help"],
 ];
 
 export function help() {
-  const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", key)]);
-  const rows = shortcuts.map(([keys, words]) => [h("dt", keyed(keys)), h("dd", words)]);
-  return dialog("Keyboard", (done) => {
-    const close = h("button", { type: "button", autofocus: "", onclick: () => done() }, "Close");
-    return h("div", h("dl.keys", rows), h("div.actions", close));
-  });
+	const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", key)]);
+	const rows = shortcuts.map(([keys, words]) => [h("dt", keyed(keys)), h("dd", words)]);
+	return dialog("Keyboard", (done) => {
+		const close = h("button", { type: "button", autofocus: "", onclick: () => done() }, "Close");
+		return h("div", h("dl.keys", rows), h("div.actions", close));
+	});
 }
 
 // by: { KeyN: f, ... } with Alt; escape: what Esc does.
 export function listenToKeys(by, escape) {
-  addEventListener("keydown", (e) => {
-    if ($("app").hidden || document.querySelector("dialog")) return;
-    if (e.key === "Escape") escape();
-    if (!e.altKey || e.ctrlKey || e.metaKey || !by[e.code]) return;
-    e.preventDefault();
-    by[e.code]();
-  });
+	addEventListener("keydown", (e) => {
+		if ($("app").hidden || document.querySelector("dialog")) return;
+		if (e.key === "Escape") escape();
+		if (!e.altKey || e.ctrlKey || e.metaKey || !by[e.code]) return;
+		e.preventDefault();
+		by[e.code]();
+	});
 }
 
 export function grow(box) {
-  box.style.height = "auto";
-  box.style.height = `${Math.min(box.scrollHeight + 2, innerHeight * 0.4)}px`;
+	box.style.height = "auto";
+	box.style.height = `${Math.min(box.scrollHeight + 2, innerHeight * 0.4)}px`;
 }
 
 export const sends = (e) => e.key === "Enter" && !e.shiftKey && !e.isComposing;

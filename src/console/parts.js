@@ -33,37 +33,37 @@ import { codeBlock } from "./markdown.js";
 export const loading = () => h("p.loading.quiet", { role: "status" }, "Loading\u2026");
 
 export function emptyState(iconName, title, text, ...actions) {
-  return h(
-    "div.empty-state",
-    icon(iconName),
-    h("h3", title),
-    text ? h("p", text) : null,
-    actions.length > 0 ? h("div.actions", actions) : null,
-  );
+	return h(
+		"div.empty-state",
+		icon(iconName),
+		h("h3", title),
+		text ? h("p", text) : null,
+		actions.length > 0 ? h("div.actions", actions) : null,
+	);
 }
 
 const reasons = {
-  0: ["No connection", "Is the server running?"],
-  403: ["You may not see this", "Sign in as somebody who may, or ask whoever runs this server."],
-  404: ["Not here", "It may have been deleted, belong to somebody else, or be turned off on this server."],
-  501: ["Not on this server", ""],
+	0: ["No connection", "Is the server running?"],
+	403: ["You may not see this", "Sign in as somebody who may, or ask whoever runs this server."],
+	404: ["Not here", "It may have been deleted, belong to somebody else, or be turned off on this server."],
+	501: ["Not on this server", ""],
 };
 
 // again: called by a button; left out for what will not change.
 export function errorState(error, again) {
-  const [title, advice] = reasons[error.status] ?? ["It could not be shown", ""];
-  const retry =
-    again && error.status !== 403 && error.status !== 404
-      ? h("button", { type: "button", onclick: again }, icon("again"), "Try again")
-      : null;
-  return h(
-    "div.empty-state.failed", { role: "alert" },
-    icon("warning"),
-    h("h3", title),
-    h("p", { dir: "auto", class: "said" }, String(error.message ?? error).slice(0, 600)),
-    advice ? h("p", advice) : null,
-    retry ? h("div.actions", retry) : null,
-  );
+	const [title, advice] = reasons[error.status] ?? ["It could not be shown", ""];
+	const retry =
+		again && error.status !== 403 && error.status !== 404
+			? h("button", { type: "button", onclick: again }, icon("again"), "Try again")
+			: null;
+	return h(
+		"div.empty-state.failed", { role: "alert" },
+		icon("warning"),
+		h("h3", title),
+		h("p", { dir: "auto", class: "said" }, String(error.message ?? error).slice(0, 600)),
+		advice ? h("p", advice) : null,
+		retry ? h("div.actions", retry) : null,
+	);
 }
 
 // ---- what views are made of --------------------------------------------------
@@ -71,158 +71,158 @@ export function errorState(error, again) {
 let serial = 0;
 
 export function card(title, ...children) {
-  const id = `card-${++serial}`;
-  return h(
-    "section.panel-card", { "aria-labelledby": id },
-    h("h3", { id }, title),
-    children,
-  );
+	const id = `card-${++serial}`;
+	return h(
+		"section.panel-card", { "aria-labelledby": id },
+		h("h3", { id }, title),
+		children,
+	);
 }
 
 export function facts(rows) {
-  const there = rows.filter(([, v]) => v !== null && v !== undefined && v !== "");
-  return h(
-    "dl.facts",
-    there.map(([k, v]) => [h("dt", k), h("dd", v)]),
-  );
+	const there = rows.filter(([, v]) => v !== null && v !== undefined && v !== "");
+	return h(
+		"dl.facts",
+		there.map(([k, v]) => [h("dt", k), h("dd", v)]),
+	);
 }
 
 export function table(columns, rows, { label, empty = "Nothing yet." } = {}) {
-  const body = h("tbody");
-  const add = (more) =>
-    body.append(
-      ...more.map((row) => h("tr", columns.map(([, cell, edge]) => h("td", { class: edge }, cell(row))))),
-    );
-  const el = h(
-    "div.table-box", { tabindex: "0", role: "region", "aria-label": label ?? "Table" },
-    h(
-      "table.data",
-      h("thead", h("tr", columns.map(([title, , edge]) => h("th", { scope: "col", class: edge }, title)))),
-      body,
-    ),
-    rows.length === 0 ? h("p.quiet.nothing", empty) : null,
-  );
-  add(rows);
-  el.add = (more) => {
-    if (more.length > 0) el.querySelector(".nothing")?.remove();
-    add(more);
-  };
-  return el;
+	const body = h("tbody");
+	const add = (more) =>
+		body.append(
+			...more.map((row) => h("tr", columns.map(([, cell, edge]) => h("td", { class: edge }, cell(row))))),
+		);
+	const el = h(
+		"div.table-box", { tabindex: "0", role: "region", "aria-label": label ?? "Table" },
+		h(
+			"table.data",
+			h("thead", h("tr", columns.map(([title, , edge]) => h("th", { scope: "col", class: edge }, title)))),
+			body,
+		),
+		rows.length === 0 ? h("p.quiet.nothing", empty) : null,
+	);
+	add(rows);
+	el.add = (more) => {
+		if (more.length > 0) el.querySelector(".nothing")?.remove();
+		add(more);
+	};
+	return el;
 }
 
 export const count = (title, key) => [title, (row) => number(row[key]), "end"];
 
 // A button that loads the next page until a page is short.  Returns the element.
 export function pager(page, load, add) {
-  let offset = page;
-  const button = h("button", { type: "button", class: "plain wide" }, "Show more");
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      const rows = await load(offset);
-      offset += rows.length;
-      add(rows);
-      button.hidden = rows.length < page;
-    } catch (e) {
-      button.textContent = `${e.message} Try again`;
-    }
-    button.disabled = false;
-  });
-  return button;
+	let offset = page;
+	const button = h("button", { type: "button", class: "plain wide" }, "Show more");
+	button.addEventListener("click", async () => {
+		button.disabled = true;
+		try {
+			const rows = await load(offset);
+			offset += rows.length;
+			add(rows);
+			button.hidden = rows.length < page;
+		} catch (e) {
+			button.textContent = `${e.message} Try again`;
+		}
+		button.disabled = false;
+	});
+	return button;
 }
 
 export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text);
 
 const kinds = {
-  good: ["success", "idle", "done", "closed", "ok", "better", "delivered", "answered", "completed"],
-  accent: ["running", "busy", "active", "in_progress", "claimed", "started"],
-  warn: ["pending", "interrupted", "waiting", "blocked", "queued", "open", "draining"],
-  bad: ["error", "failed", "timeout", "dead", "worse", "lost"],
+	good: ["success", "idle", "done", "closed", "ok", "better", "delivered", "answered", "completed"],
+	accent: ["running", "busy", "active", "in_progress", "claimed", "started"],
+	warn: ["pending", "interrupted", "waiting", "blocked", "queued", "open", "draining"],
+	bad: ["error", "failed", "timeout", "dead", "worse", "lost"],
 };
 
 export function status(text) {
-  const kind = Object.keys(kinds).find((k) => kinds[k].includes(text)) ?? "";
-  return tag(visible(String(text)), kind);
+	const kind = Object.keys(kinds).find((k) => kinds[k].includes(text)) ?? "";
+	return tag(visible(String(text)), kind);
 }
 
 export const name = (text) => h("span.name", { dir: "auto" }, visible(String(text ?? "").slice(0, 300)));
 
 export const words = (text) =>
-  longText(String(text ?? ""), (t) => h("p.plain-text", { dir: "auto" }, t));
+	longText(String(text ?? ""), (t) => h("p.plain-text", { dir: "auto" }, t));
 
 export const json = (value, label = "json") => codeBlock(pretty(value), label);
 
 export function jsonFold(value, most = 160) {
-  const text = typeof value === "string" ? value.slice(0, most * 4) : (JSON.stringify(value) ?? "");
-  const line = visible(text.slice(0, most * 4).replace(/\s+/g, " "));
-  return line.length > most ? `${line.slice(0, most)}\u2026` : line;
+	const text = typeof value === "string" ? value.slice(0, most * 4) : (JSON.stringify(value) ?? "");
+	const line = visible(text.slice(0, most * 4).replace(/\s+/g, " "));
+	return line.length > most ? `${line.slice(0, most)}\u2026` : line;
 }
 
 export function folded(summary, make, open = false) {
-  const body = h("div.card-body");
-  const el = h("details.card", h("summary", summary, icon("chevron")), body);
-  const fill = () => {
-    if (el.open && body.childNodes.length === 0) body.append(...[].concat(make()).filter(Boolean));
-  };
-  el.addEventListener("toggle", fill);
-  el.open = open;
-  fill();
-  return el;
+	const body = h("div.card-body");
+	const el = h("details.card", h("summary", summary, icon("chevron")), body);
+	const fill = () => {
+		if (el.open && body.childNodes.length === 0) body.append(...[].concat(make()).filter(Boolean));
+	};
+	el.addEventListener("toggle", fill);
+	el.open = open;
+	fill();
+	return el;
 }
 
 export function select(label, values, value, onchange) {
-  const option = ([v, text]) => h("option", { value: v, selected: v === String(value) }, text);
-  return h("select", { "aria-label": label, onchange }, Object.entries(values).map(option));
+	const option = ([v, text]) => h("option", { value: v, selected: v === String(value) }, text);
+	return h("select", { "aria-label": label, onchange }, Object.entries(values).map(option));
 }
 
 export function field(label, control) {
-  control.id ||= `control-${++serial}`;
-  return h("div.control", h("label", { for: control.id }, label), control);
+	control.id ||= `control-${++serial}`;
+	return h("div.control", h("label", { for: control.id }, label), control);
 }
 
 // panels: [{ title, make() -> nodes }]; a panel is made when it is first shown.
 export function tabs(label, panels, first = 0) {
-  const id = `tabs-${++serial}`;
-  const bodies = panels.map((_, i) =>
-    h("div", { id: `${id}-p${i}`, role: "tabpanel", "aria-labelledby": `${id}-t${i}`, hidden: true }),
-  );
-  const select = (i, focus) => {
-    buttons.forEach((b, k) => {
-      b.setAttribute("aria-selected", String(k === i));
-      b.tabIndex = k === i ? 0 : -1;
-      bodies[k].hidden = k !== i;
-    });
-    if (bodies[i].childNodes.length === 0) bodies[i].append(...[].concat(panels[i].make()));
-    if (focus) buttons[i].focus();
-  };
-  const buttons = panels.map((p, i) =>
-    h(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        id: `${id}-t${i}`,
-        "aria-controls": `${id}-p${i}`,
-        onclick: () => select(i),
-        onkeydown: (e) => {
-          const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
-          if (!step) return;
-          e.preventDefault();
-          select((i + step + panels.length) % panels.length, true);
-        },
-      },
-      p.title,
-    ),
-  );
-  const el = h("div.tabs", h("div", { role: "tablist", "aria-label": label }, buttons), bodies);
-  select(first);
-  el.select = select;
-  return el;
+	const id = `tabs-${++serial}`;
+	const bodies = panels.map((_, i) =>
+		h("div", { id: `${id}-p${i}`, role: "tabpanel", "aria-labelledby": `${id}-t${i}`, hidden: true }),
+	);
+	const select = (i, focus) => {
+		buttons.forEach((b, k) => {
+			b.setAttribute("aria-selected", String(k === i));
+			b.tabIndex = k === i ? 0 : -1;
+			bodies[k].hidden = k !== i;
+		});
+		if (bodies[i].childNodes.length === 0) bodies[i].append(...[].concat(panels[i].make()));
+		if (focus) buttons[i].focus();
+	};
+	const buttons = panels.map((p, i) =>
+		h(
+			"button",
+			{
+				type: "button",
+				role: "tab",
+				id: `${id}-t${i}`,
+				"aria-controls": `${id}-p${i}`,
+				onclick: () => select(i),
+				onkeydown: (e) => {
+					const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+					if (!step) return;
+					e.preventDefault();
+					select((i + step + panels.length) % panels.length, true);
+				},
+			},
+			p.title,
+		),
+	);
+	const el = h("div.tabs", h("div", { role: "tablist", "aria-label": label }, buttons), bodies);
+	select(first);
+	el.select = select;
+	return el;
 }
 
 // A button of the bar with an icon and words (words fold on narrow screens).
 export const barButton = (iconName, text, onclick, props = {}) =>
-  h("button", { type: "button", class: "bar-button", onclick, ...props }, icon(iconName), h("span", text));
+	h("button", { type: "button", class: "bar-button", onclick, ...props }, icon(iconName), h("span", text));
 
 export { actions, button, form, icon, iconButton };
 
@@ -232,36 +232,36 @@ const isNumber = (n) => typeof n === "number" && Number.isFinite(n);
 
 export const number = (n) => (isNumber(n) ? n.toLocaleString(undefined, { maximumFractionDigits: 2 }) : "");
 export const percent = (x) =>
-  isNumber(x) ? x.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 }) : "";
+	isNumber(x) ? x.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 }) : "";
 
 export function money(n, currency = "USD") {
-  if (!isNumber(n)) return "";
-  const digits = n !== 0 && Math.abs(n) < 1 ? 4 : 2;
-  return n.toLocaleString(undefined, { style: "currency", currency, maximumFractionDigits: digits });
+	if (!isNumber(n)) return "";
+	const digits = n !== 0 && Math.abs(n) < 1 ? 4 : 2;
+	return n.toLocaleString(undefined, { style: "currency", currency, maximumFractionDigits: digits });
 }
 
 export function bytes(n) {
-  if (!isNumber(n)) return "";
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let i = 0;
-  for (; n >= 1024 && i < units.length - 1; i++) n /= 1024;
-  return `${n.toLocaleString(undefined, { maximumFractionDigits: i > 0 && n < 100 ? 1 : 0 })} ${units[i]}`;
+	if (!isNumber(n)) return "";
+	const units = ["B", "KB", "MB", "GB", "TB"];
+	let i = 0;
+	for (; n >= 1024 && i < units.length - 1; i++) n /= 1024;
+	return `${n.toLocaleString(undefined, { maximumFractionDigits: i > 0 && n < 100 ? 1 : 0 })} ${units[i]}`;
 }
 
 export function duration(ms) {
-  if (!isNumber(ms)) return "";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60e3) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3600e3) return `${Math.floor(ms / 60e3)} min ${Math.round((ms % 60e3) / 1000)} s`;
-  return `${Math.floor(ms / 3600e3)} h ${Math.round((ms % 3600e3) / 60e3)} min`;
+	if (!isNumber(ms)) return "";
+	if (ms < 1000) return `${Math.round(ms)} ms`;
+	if (ms < 60e3) return `${(ms / 1000).toFixed(1)} s`;
+	if (ms < 3600e3) return `${Math.floor(ms / 60e3)} min ${Math.round((ms % 60e3) / 1000)} s`;
+	return `${Math.floor(ms / 3600e3)} h ${Math.round((ms % 3600e3) / 60e3)} min`;
 }
 
 const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false };
 
 function timeOf(iso, text) {
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return "";
-  return h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, text(date));
+	const date = new Date(iso);
+	if (Number.isNaN(date.getTime())) return "";
+	return h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, text(date));
 }
 
 export const when = (iso) => timeOf(iso, () => ago(iso));
@@ -272,23 +272,23 @@ export const time = (iso) => timeOf(iso, (d) => d.toLocaleTimeString(undefined, 
 // f may be async; the pause begins when it is done.  Its first failure is thrown, later
 // ones are left to the next call.  Ends with context.signal.
 export async function poll(context, ms, f) {
-  let timer;
-  let busy = false;
-  const again = async () => {
-    clearTimeout(timer);
-    if (context.signal.aborted || busy) return;
-    busy = true;
-    if (!document.hidden) await f().catch(() => {});
-    busy = false;
-    if (!context.signal.aborted) timer = setTimeout(again, ms);
-  };
-  const seen = () => !document.hidden && again();
-  await f();
-  if (context.signal.aborted) return;
-  timer = setTimeout(again, ms);
-  document.addEventListener("visibilitychange", seen);
-  context.signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", seen);
-  });
+	let timer;
+	let busy = false;
+	const again = async () => {
+		clearTimeout(timer);
+		if (context.signal.aborted || busy) return;
+		busy = true;
+		if (!document.hidden) await f().catch(() => {});
+		busy = false;
+		if (!context.signal.aborted) timer = setTimeout(again, ms);
+	};
+	const seen = () => !document.hidden && again();
+	await f();
+	if (context.signal.aborted) return;
+	timer = setTimeout(again, ms);
+	document.addEventListener("visibilitychange", seen);
+	context.signal.addEventListener("abort", () => {
+		clearTimeout(timer);
+		document.removeEventListener("visibilitychange", seen);
+	});
 }

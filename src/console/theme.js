@@ -5,34 +5,34 @@ const order = ["auto", "light", "dark"];
 const icons = { auto: "auto", light: "sun", dark: "moon" };
 
 const stored = () => {
-  try {
-    return localStorage.getItem("cohort.theme");
-  } catch {
-    return null;
-  }
+	try {
+		return localStorage.getItem("cohort.theme");
+	} catch {
+		return null;
+	}
 };
 
 export function theme() {
-  let now = order.includes(stored()) ? stored() : "auto";
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "icon-button";
-  const apply = () => {
-    document.documentElement.dataset.theme = now;
-    button.replaceChildren(icon(icons[now]));
-    button.title = `Theme: ${now === "auto" ? "as the system" : now}`;
-    button.setAttribute("aria-label", button.title);
-  };
-  button.addEventListener("click", () => {
-    now = order[(order.indexOf(now) + 1) % order.length];
-    try {
-      localStorage.setItem("cohort.theme", now);
-    } catch {
-      /* it is not remembered */
-    }
-    apply();
-    say(button.title);
-  });
-  apply();
-  return button;
+	let now = order.includes(stored()) ? stored() : "auto";
+	const button = document.createElement("button");
+	button.type = "button";
+	button.className = "icon-button";
+	const apply = () => {
+		document.documentElement.dataset.theme = now;
+		button.replaceChildren(icon(icons[now]));
+		button.title = `Theme: ${now === "auto" ? "as the system" : now}`;
+		button.setAttribute("aria-label", button.title);
+	};
+	button.addEventListener("click", () => {
+		now = order[(order.indexOf(now) + 1) % order.length];
+		try {
+			localStorage.setItem("cohort.theme", now);
+		} catch {
+			/* it is not remembered */
+		}
+		apply();
+		say(button.title);
+	});
+	apply();
+	return button;
 }
