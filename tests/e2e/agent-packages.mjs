@@ -142,6 +142,8 @@ await scenario("one agent of a package that does not load", async () => {
   put("other.yaml", says("other", "two").replace("set:", "sett:"));
   pin();
   await until(() => /support\/other\.yaml:3/.test(server.log.slice(from)), "its place is told");
+  writeFileSync(path.join(folder, "flat.yaml"), says("flat", "after"));
+  await saying("flat", "after");               // the set is a later one
   equal([await said("support"), await said("other")], [["three"], ["one"]], "the package stays as a whole");
   put("other.yaml", says("other", "two"));
   pin();

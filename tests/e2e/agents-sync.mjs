@@ -166,6 +166,18 @@ await scenario("rollback", async () => {
   equal(readdirSync(state).filter((n) => /^\d/.test(n)).length, 5, "five versions are kept");
 });
 
+await scenario("a package in the repository", async () => {
+  mkdirSync(path.join(repo, "prod/pack/data"), { recursive: true });
+  put("prod/pack/packed.yaml", says("packed", "one"));
+  put("prod/pack/data/schema.json", "{}");
+  const pin = run(["hash", path.join(repo, "prod/pack")]).stdout;
+  commit({ "prod/agents.lock": pin });
+  good(sync(), "a sync");
+  await saying("packed", "one");
+  await stays({ "prod/pack/data/schema.json": "[]" }, /package 'pack': the folder has the hash/, "a file that is not as its pin says");
+  equal(await said("packed"), "one", "the server goes on");
+});
+
 await scenario("killed anywhere", async () => {
   const shim = path.join(dir, "shim.so");
   writeFileSync(path.join(dir, "shim.c"), `
