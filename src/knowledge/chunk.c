@@ -6,6 +6,7 @@
  *	it as overlap if both are of one section.  What is larger than a chunk is cut:
  *	prose at the end of a line, a sentence, a word, a character, whichever there is
  *	first; code and tables at line ends, each piece with its fence or first row.
+ *	A row that begins a chunk has the heading rows of its table above it.
  *
  *	Code is cut when it is larger than two chunks.
  *
@@ -189,7 +190,8 @@ overlap_of(const struct packer *p, struct block *out)
 	const struct block *last = p->n > 0 ? &p->at[p->n - 1] : NULL;
 	size_t from, max = p->size.overlap;
 
-	if (last == NULL || last->level > 0 || last->whole || last->head.n > 0 || max == 0)
+	if (last == NULL || last->level > 0 || last->whole || last->head.n > 0 ||
+	    last->above.n > 0 || max == 0)
 		return false;
 	*out = *last;
 	out->tight = false;
@@ -231,6 +233,22 @@ room_left(const struct packer *p, const struct block *b)
 	return p->size.target > taken + least ? p->size.target - taken : least;
 }
 
+/* Heading rows, unless they are there or would fill the chunk. */
+static size_t
+above_bytes(const struct packer *p, const struct block *b)
+{
+	return p->body == 0 && b->above.n > 0 && b->above.n <= p->size.target / 4 &&
+	    !str_starts(b->above, b->text) ? b->above.n + 2 : 0;
+}
+
+static void
+pack_above(struct packer *p, const struct block *b)
+{
+	if (above_bytes(p, b) > 0)
+		pack_add(p, &(struct block){ .text = b->above, .heading = b->heading,
+		    .first = b->first, .last = b->first }, false);
+}
+
 static void
 pack_pieces(struct packer *p, const struct block *b)
 {
@@ -238,9 +256,12 @@ pack_pieces(struct packer *p, const struct block *b)
 	unsigned line = b->first;
 
 	while (rest.n > 0) {
-		size_t room = room_left(p, b);
-		size_t n = rest.n <= room ? rest.n : cut_at(rest, room, b->whole);
 		struct block piece = *b;
+		size_t room, n;
+
+		pack_above(p, b);
+		room = room_left(p, b);
+		n = rest.n <= room ? rest.n : cut_at(rest, room, b->whole);
 
 		piece.text = str_sub(rest, 0, n);
 		piece.tight = b->tight && rest.p == b->text.p;
@@ -267,13 +288,15 @@ pack_pieces(struct packer *p, const struct block *b)
 static void
 pack_body(struct packer *p, const struct block *b)
 {
-	size_t n = block_bytes(b), target = p->size.target;
+	size_t n = block_bytes(b) + above_bytes(p, b), target = p->size.target;
 	size_t most = b->whole ? WHOLE_CHUNKS * target : target;
 
 	if (p->bytes + n <= target || (n <= most && p->body == 0 && p->bytes + n <= most)) {
+		pack_above(p, b);
 		pack_add(p, b, true);
-	} else if (n <= most) {
+	} else if (n + b->above.n + 2 <= most || (n <= most && b->above.n == 0)) {
 		pack_turn(p, b);
+		pack_above(p, b);
 		pack_add(p, b, true);
 	} else {
 		if (p->body > 0)

@@ -17,6 +17,7 @@
 #define TEXT_BYTES (3 * (size_t)LIMIT_KNOWLEDGE_DOCUMENT_BYTES)
 #define TREE_TIMES 96                        /* `<p>` alone takes some 60 */
 #define TREE_BYTES MB                        /* of a small page */
+#define TABLE_HEAD 400                       /* bytes of heading rows that are repeated */
 
 struct page {
 	struct reader *r;
@@ -26,6 +27,8 @@ struct page {
 	unsigned line;                       /* of the last element that was begun */
 	unsigned pre;                        /* inside <pre> */
 	unsigned lists, rows;
+	struct str above;                    /* heading rows of the table */
+	bool heads;                          /* all rows of the table so far are headings */
 	bool tight;
 };
 
@@ -97,7 +100,8 @@ flush(struct page *p)
 		buf_add(&b, buf_str(&p->mark));
 		buf_add(&b, str_trim(buf_str(&p->text)));
 		reader_add_block(p->r, &(struct block){ .text = buf_str(&b),
-		    .first = p->first > 0 ? p->first : p->line, .last = p->last, .tight = p->tight });
+		    .first = p->first > 0 ? p->first : p->line, .last = p->last, .tight = p->tight,
+		    .above = p->rows > 0 ? p->above : STR_NONE });
 		buf_clear(&p->mark);
 		p->tight = false;
 	}
@@ -211,13 +215,47 @@ on_list(struct page *p, const GumboElement *el)
 	flush(p);
 }
 
+/* Has it cells, and all of them are headings? */
+static bool
+is_heading_row(const GumboElement *el)
+{
+	bool has = false;
+
+	for (unsigned i = 0; i < el->children.length; i++) {
+		const GumboNode *c = el->children.data[i];
+
+		if (c->type == GUMBO_NODE_ELEMENT && c->v.element.tag == GUMBO_TAG_TD)
+			return false;
+		has = has || (c->type == GUMBO_NODE_ELEMENT && c->v.element.tag == GUMBO_TAG_TH);
+	}
+	return has;
+}
+
+/* The row that is open is one more of the headings, which the rows below may repeat. */
+static void
+add_above(struct page *p)
+{
+	struct buf b = BUF(TEXT_BYTES);
+
+	buf_add(&b, p->above);
+	if (b.n > 0)
+		buf_add_char(&b, '\n');
+	buf_add(&b, str_trim(buf_str(&p->text)));
+	p->above = b.n <= TABLE_HEAD ? arena_str(p->r->a, buf_str(&b)) : STR_NONE;
+	p->heads = p->above.n > 0;
+	buf_release(&b);
+}
+
 /* Cells with bars between, a row a line. */
 static void
 on_row(struct page *p, const GumboElement *el)
 {
 	flush(p);
 	p->tight = p->rows++ > 0;
+	p->heads = p->heads && is_heading_row(el);
 	walk_all(p, el);
+	if (p->heads)
+		add_above(p);
 	flush(p);
 	p->tight = false;
 }
@@ -241,11 +279,16 @@ on_block(struct page *p, const GumboElement *el)
 static void
 on_table(struct page *p, const GumboElement *el)
 {
-	unsigned rows = p->rows;
+	struct page outer = { .rows = p->rows, .above = p->above, .heads = p->heads };
 
+	flush(p);
 	p->rows = 0;
+	p->above = STR_NONE;
+	p->heads = true;
 	on_block(p, el);
-	p->rows = rows;
+	p->rows = outer.rows;
+	p->above = outer.above;
+	p->heads = outer.heads;
 }
 
 static void

@@ -15,6 +15,8 @@ struct block {
 	struct str heading;                  /* the path it stands under; its own */
 	struct str head, tail;               /* lines around each piece of it: a fence, the
 	                                        first row of a table */
+	struct str above;                    /* heading rows of the table that it is a row of;
+	                                        the parser's */
 	unsigned first, last;                /* lines */
 	unsigned level;                      /* 1 to 6: a heading */
 	unsigned under;                      /* level of the heading above it; 0: none */

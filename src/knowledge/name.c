@@ -10,7 +10,7 @@
 #define NAME_BYTES     400                   /* with a version and a number it fits a key */
 #define NAME_CUT       360
 #define NAME_HASH      8                     /* bytes of it */
-#define RULES          "1"                   /* other: all documents are read anew */
+#define RULES          "2"                   /* other: all documents are read anew */
 
 static bool
 is_plain(struct str s, size_t n)
