@@ -518,6 +518,9 @@ const struct agent *agent_work_child(const struct agent_work *w);
 /* {"nodes":[...],"edges":[...]}; down to `depth` levels a node that calls an agent
  * is drawn as that agent's nodes.  ERR_LIMIT. */
 int  agent_add_drawing(struct buf *b, const struct agent *a, unsigned depth, struct err *e);
+/* Its picture, laid out: {"width", "height", "nodes":[...],"edges":[...]}, docs/agents.md
+ * has the members.  ERR_TOOBIG. */
+int  agent_add_picture(struct buf *b, const struct agent *a, struct err *e);
 /* {"graph_id", "input_schema", ...} */
 void agent_add_schemas(struct buf *b, const struct agent *a);
 /* Its input's schema, with one more member, `context`, for the context of a run; unless

@@ -77,15 +77,18 @@ static void
 fill_graph(struct draw *d, const struct agent *a, const struct str *active, size_t active_n)
 {
 	struct buf label = BUF(64 * KB);
-	int start = add_box(d, (struct draw_box){ .shape = DRAW_PILL, .title = S("START") });
+	int start = add_box(d, (struct draw_box){ .shape = DRAW_PILL,
+	    .id = S("__start__"), .title = S("START") });
 	int first = start + 1, end;
 
 	for (size_t i = 0; i < a->nodes_n; i++)
-		(void)add_box(d, (struct draw_box){ .title = a->nodes[i].name,
+		(void)add_box(d, (struct draw_box){ .id = a->nodes[i].name,
+		    .title = a->nodes[i].name,
 		    .detail = work_words(d, &a->nodes[i].work),
 		    .note = a->nodes[i].description,
 		    .active = is_active(a->nodes[i].name, active, active_n) });
-	end = add_box(d, (struct draw_box){ .shape = DRAW_PILL, .title = S("END") });
+	end = add_box(d, (struct draw_box){ .shape = DRAW_PILL, .id = S("__end__"),
+	    .title = S("END") });
 	for (size_t i = 0; i < a->edges_n; i++) {
 		const struct graph_edge *g = &a->spec->edges[i];
 
@@ -173,7 +176,7 @@ fill_chart(struct draw *d, const struct agent *a, const struct str *active, size
 		int node = agent_node_find(a, id);
 
 		box[i] = add_box(d, (struct draw_box){ .up = box[chart_state_parent(c, i)],
-		    .shape = shape_of(kind),
+		    .id = id, .shape = shape_of(kind),
 		    .title = str_eq(kind, S("history")) ? S("H") : id, .note = id,
 		    .detail = node < 0 ? STR_NONE : work_words(d, &a->nodes[node].work),
 		    .active = is_active(id, active, active_n) });
@@ -182,6 +185,42 @@ fill_chart(struct draw *d, const struct agent *a, const struct str *active, size
 		add_initial(d, c, i, box);
 	for (size_t i = 0; i < chart_transitions(c); i++)
 		add_transition(d, a, i, box);
+}
+
+/* ---- graphs of workers ------------------------------------------------------------- */
+
+static int
+box_of(struct draw *d, struct str id)
+{
+	for (size_t i = 1; i < d->boxes_n; i++)
+		if (str_eq(d->boxes[i].id, id))
+			return (int)i;
+	return 0;
+}
+
+/* Sub-graphs are not drawn. */
+static void
+fill_hosted(struct draw *d, const struct agent_hosted *h)
+{
+	struct val nodes = val_get(h->drawing, S("nodes")), edges = val_get(h->drawing, S("edges"));
+
+	for (size_t i = 0; i < val_count(nodes); i++) {
+		struct str id = val_str(val_get(val_at(nodes, i), S("id")));
+		bool start = str_eq(id, S("__start__")), end = str_eq(id, S("__end__"));
+
+		(void)add_box(d, (struct draw_box){ .id = id,
+		    .shape = start || end ? DRAW_PILL : DRAW_BOX,
+		    .title = start ? S("START") : end ? S("END") : id });
+	}
+	for (size_t i = 0; i < val_count(edges); i++) {
+		struct val e = val_at(edges, i), label = val_get(e, S("data"));
+		int from = box_of(d, val_str(val_get(e, S("source"))));
+		int to = box_of(d, val_str(val_get(e, S("target"))));
+
+		if (from > 0 && to > 0)
+			add_arrow(d, from, to, label.kind == VAL_STRING ? val_str(label) : STR_NONE,
+			    val_truthy(val_get(e, S("conditional"))));
+	}
 }
 
 /* ---- the door ---------------------------------------------------------------------- */
@@ -217,6 +256,19 @@ check_active(struct draw *d, const struct agent *a, const struct str *active, si
 	return OK;
 }
 
+static void
+fill(struct draw *d, const struct agent *a, const struct str *active, size_t active_n)
+{
+	(void)add_box(d, (struct draw_box){ .up = -1, .shape = DRAW_GROUP,
+	    .title = a->name, .note = a->description });
+	if (a->hosted != NULL)
+		fill_hosted(d, a->hosted);
+	else if (a->chart != NULL)
+		fill_chart(d, a, active, active_n);
+	else
+		fill_graph(d, a, active, active_n);
+}
+
 int
 agent_add_svg(struct buf *b, const struct agent *a, const struct str *active,
     size_t active_n, struct err *e)
@@ -224,16 +276,30 @@ agent_add_svg(struct buf *b, const struct agent *a, const struct str *active,
 	struct draw d = { .arena = ARENA(64 * MB) };
 	int rc = check_active(&d, a, active, active_n, e);
 
-	(void)add_box(&d, (struct draw_box){ .up = -1, .shape = DRAW_GROUP,
-	    .title = a->name, .note = a->description });
-	if (rc == OK && a->chart != NULL)
-		fill_chart(&d, a, active, active_n);
-	else if (rc == OK)
-		fill_graph(&d, a, active, active_n);
+	if (rc == OK)
+		fill(&d, a, active, active_n);
 	if (rc == OK)
 		rc = draw_layout(&d, e);
 	if (rc == OK)
 		draw_add_svg(b, &d, a->name);
+	arena_release(&d.arena);
+	return rc == OK && b->failed ? err_set(e, ERR_TOOBIG, "too large for a drawing") : rc;
+}
+
+int
+agent_add_picture(struct buf *b, const struct agent *a, struct err *e)
+{
+	struct draw d = { .arena = ARENA(64 * MB) };
+	int rc;
+
+	fill(&d, a, NULL, 0);
+	if (d.boxes_n > LIMIT_PICTURE_NODES || d.arrows_n > LIMIT_PICTURE_EDGES)
+		rc = err_set(e, ERR_TOOBIG, "the drawing has more than %d nodes or %d edges",
+		    LIMIT_PICTURE_NODES, LIMIT_PICTURE_EDGES);
+	else
+		rc = draw_layout(&d, e);
+	if (rc == OK)
+		draw_add_json(b, &d);
 	arena_release(&d.arena);
 	return rc == OK && b->failed ? err_set(e, ERR_TOOBIG, "too large for a drawing") : rc;
 }

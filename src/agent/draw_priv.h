@@ -2,7 +2,8 @@
  * draw_priv.h - a picture of an agent: boxes in boxes, and arrows.
  *
  * draw.c says what is in it, draw_layout.c and draw_layers.c where it stands,
- * draw_svg.c writes it.  Lengths are pixels; y grows downwards.
+ * draw_svg.c and
+ * draw_json.c write it.  Lengths are pixels; y grows downwards.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +27,7 @@ struct draw_point { double x, y; };
 struct draw_box {
 	int up;                              /* the group around it; -1: of box 0 */
 	enum draw_shape shape;
+	struct str id;                       /* of its node or state; empty: of none */
 	struct str title, detail, note;      /* note: shown when it is pointed at */
 	bool active;
 	double x, y, w, h;                   /* top left; in its group, then in the picture */
@@ -57,6 +59,8 @@ struct draw {
 
 int  draw_layout(struct draw *d, struct err *e);     /* ERR_TOOBIG */
 void draw_add_svg(struct buf *b, const struct draw *d, struct str title);
+void draw_add_path(struct buf *b, const struct draw_arrow *x);       /* SVG's path data */
+void draw_add_json(struct buf *b, const struct draw *d);             /* agent_add_picture */
 
 /* ---- one group, in layers (draw_layers.c) --------------------------------- */
 

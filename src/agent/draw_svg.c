@@ -92,15 +92,12 @@ add_box(struct buf *b, const struct draw_box *at, bool picture)
 }
 
 /* Straight down at every bend: curves join without a corner. */
-static void
-add_arrow(struct buf *b, const struct draw_arrow *x)
+void
+draw_add_path(struct buf *b, const struct draw_arrow *x)
 {
 	bool smooth = x->bends > 0;
 
-	if (x->path == NULL)
-		return;
-	buf_add_fmt(b, "<path class=\"a%s\" marker-end=\"url(#tip)\" d=\"M%.1f %.1f",
-	    x->dashed ? " dashed" : "", x->path[0].x, x->path[0].y);
+	buf_add_fmt(b, "M%.1f %.1f", x->path[0].x, x->path[0].y);
 	for (size_t i = 1; i < x->path_n; i++) {
 		bool straight = x->path[i - 1].x == x->path[i].x;
 		double y = (x->path[i - 1].y + x->path[i].y) / 2;
@@ -114,6 +111,16 @@ add_arrow(struct buf *b, const struct draw_arrow *x)
 			buf_add_char(b, 'L');
 		buf_add_fmt(b, " %.1f %.1f", x->path[i].x, x->path[i].y);
 	}
+}
+
+static void
+add_arrow(struct buf *b, const struct draw_arrow *x)
+{
+	if (x->path == NULL)
+		return;
+	buf_add_fmt(b, "<path class=\"a%s\" marker-end=\"url(#tip)\" d=\"",
+	    x->dashed ? " dashed" : "");
+	draw_add_path(b, x);
 	buf_lit(b, "\"><title>");
 	show_xml_text(b, x->note);
 	buf_lit(b, "</title></path>\n");

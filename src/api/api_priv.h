@@ -512,7 +512,7 @@ handler api_session_create, api_session_get, api_session_delete, api_session_tic
 handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_delete, api_assistant_search, api_assistant_count,
     api_assistant_versions, api_assistant_latest, api_assistant_graph,
-    api_assistant_schemas, api_assistant_subgraphs;
+    api_assistant_drawing, api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
 handler api_truncate, api_system_docs, api_console;

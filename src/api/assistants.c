@@ -346,6 +346,17 @@ api_assistant_graph(struct call *c)
 }
 
 int
+api_assistant_drawing(struct call *c)
+{
+	const struct agent *a;
+	int rc = graph_of(c, &a);
+
+	if (rc == OK)
+		rc = agent_add_picture(call_out(c), a, &c->err);
+	return rc < 0 ? rc : call_json(c, STR_NONE);
+}
+
+int
 api_assistant_schemas(struct call *c)
 {
 	const struct agent *a;

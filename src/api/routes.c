@@ -116,6 +116,10 @@ const struct route routes[] = {
 	{ "GET", "/assistants/{assistant_id}/graph", ASSISTANTS_READ, ROUTE_READS, NONE,
 	  api_assistant_graph, "Draw an assistant's graph",
 	  "xray (true, or levels of sub-agents)", "nodes, edges", 200 },
+	{ "GET", "/assistants/{assistant_id}/drawing", ASSISTANTS_READ, ROUTE_READS, NONE,
+	  api_assistant_drawing, "A picture of an assistant's nodes or states, laid out", NULL,
+	  "width, height, nodes (id, type, parent, label, detail, description, x, y, width, "
+	  "height), edges (source, target, label, conditional, path, lines, x, y)", 200 },
 	{ "GET", "/assistants/{assistant_id}/schemas", ASSISTANTS_READ, ROUTE_READS, NONE,
 	  api_assistant_schemas, "Get the schemas of an assistant's graph", NULL,
 	  "graph_id, input_schema, output_schema, state_schema, config_schema, "
@@ -197,8 +201,8 @@ const struct route routes[] = {
 	{ "GET", "/threads/{thread_id}/transcript", THREADS_READ,
 	  ROUTE_READS | ROUTE_OWNER, NONE, api_transcript,
 	  "What the thread's runs did, oldest first", "run_id, after (RUN_ID:SEQ), limit, "
-	  "format (json, jsonl)", "an array of entries, empty at the end; as lines all of "
-	  "it", 200 },
+	  "format (json, jsonl), kinds (entered,exited; with jsonl)", "an array of entries, "
+	  "empty at the end; as lines all of it", 200 },
 	{ "GET", "/interrupts", THREADS_SEARCH, ROUTE_READS, NONE, api_interrupt_list,
 	  "List everything that waits for a person, newest first",
 	  "status (waiting), assignee, limit, offset", "an array of interrupts: id, value, "

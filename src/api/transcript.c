@@ -57,11 +57,38 @@ read_which(struct call *c, struct store_transcript *op)
 	read_after(c, op);
 }
 
+/* Pages would be empty before the end. */
+static uint32_t
+read_kinds(struct call *c, bool lines)
+{
+	struct str s = param_str(c, "kinds"), word;
+	uint32_t kinds = 0;
+
+	static_assert(TRANSCRIPT_KINDS <= 32, "a bit each");
+	if (s.n > 0 && !lines)
+		fields_fail(c->in, "kinds", ERR_INVALID, "goes with format=jsonl");
+	while (s.n > 0) {
+		ptrdiff_t comma = str_index(s, ',');
+		int k = 0;
+
+		word = str_sub(s, 0, comma < 0 ? s.n : (size_t)comma);
+		s = comma < 0 ? STR_NONE : str_sub(s, (size_t)comma + 1, s.n);
+		while (k < TRANSCRIPT_KINDS && !str_eq(word, str_of(transcript_kind_names[k])))
+			k++;
+		if (k == TRANSCRIPT_KINDS)
+			fields_fail(c->in, "kinds", ERR_INVALID, "there is no kind of entry "
+			    "\"%.*s\"", FMT(param_shown(word)));
+		kinds |= k < TRANSCRIPT_KINDS ? 1u << k : 0;
+	}
+	return kinds;
+}
+
 /* ---- entries ----------------------------------------------------------------------- */
 
 struct entries {
 	struct buf *out;
 	bool list;                           /* with commas, else with line ends */
+	uint32_t kinds;                      /* a bit each that is wanted; 0: all */
 	int64_t left;                        /* at most so many */
 	struct uuid skip_run;                /* up to `skip` of it are not wanted */
 	int64_t skip;
@@ -85,6 +112,12 @@ add_row(struct entries *x, const struct store_transcript_row *row)
 			break;
 		if (first_run && seq <= x->skip)
 			continue;
+		if (x->kinds != 0 && !(x->kinds & 1u << r.e.kind)) {
+			x->skip_run = row->run_id;
+			x->skip = seq;
+			first_run = false;
+			continue;
+		}
 		if (x->list)
 			json_add_comma(x->out);
 		transcript_add_json(x->out, &r, (struct str){ id, UUID_TEXT },
@@ -287,7 +320,7 @@ export_read(struct export *x)
 }
 
 static int
-export_begin(struct call *c)
+export_begin(struct call *c, uint32_t kinds)
 {
 	struct export *x = mem_new(struct export);
 
@@ -299,6 +332,7 @@ export_begin(struct call *c)
 	x->arena = ARENA((size_t)LIMIT_TRANSCRIPT_HELD * 2 + PAGE_BYTES);
 	x->lines = BUF(JSON_BYTES);
 	x->at = entries_of(&x->cmd, &x->lines, false);
+	x->at.kinds = kinds;
 	x->timer.fire = on_timer;
 	c->exporting = x;
 	http_on_gone(c->r, export_gone);
@@ -315,14 +349,16 @@ api_transcript(struct call *c)
 	struct store_transcript *op = &c->op.transcript;
 	struct str accept = http_header(c->r, S("accept"));
 	int format = str_eq(accept, S("application/x-ndjson"));
+	uint32_t kinds;
 
 	read_which(c, op);
 	param_word(c, "format", formats, &format);
+	kinds = read_kinds(c, format == 1);
 	c->page = LIST_DEFAULT;
 	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &c->page);
 	if (c->in->rc < 0)
 		return c->in->rc;
-	return format == 1 ? export_begin(c) : call_submit(c, STORE_TRANSCRIPT, page_came);
+	return format == 1 ? export_begin(c, kinds) : call_submit(c, STORE_TRANSCRIPT, page_came);
 }
 
 /* ---- a run's definition ------------------------------------------------------------------ */

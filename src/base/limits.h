@@ -331,6 +331,8 @@
 	X(AGENT_NAMES,         256,       "names",  "from `as` in one node's work") \
 	X(DRAWING_NODES,       10000,     "nodes",  "in one drawing of an agent with its sub-agents, or sub-agents in one list of them") \
 	X(DRAWING_EDGES,       50000,     "edges",  "in one drawing") \
+	X(PICTURE_NODES,       1000,      "nodes",  "in a drawing that is laid out, with the dots where groups begin") \
+	X(PICTURE_EDGES,       2000,      "edges",  "in such a drawing") \
 	X(AGENT_NESTING,       16,        "levels", "of agents that call agents") \
 	X(AGENT_TOOLS,         1024,      "tools",  "that one agent describes, or one llm names; providers take 128") \
 	X(AGENT_CALLED,        512,       "agents", "that one agent calls, with those that they call, as tools too") \

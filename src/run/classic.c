@@ -241,7 +241,8 @@ static void
 add_run_metadata(struct buf *b, struct str members)
 {
 	json_add_key(b, "metadata");
-	json_add_fmt(b, "{'ls_integration':'langgraph',%-.*s}", FMT(members));
+	json_add_fmt(b, "{'ls_integration':'langgraph'%-s%-.*s}", members.n > 0 ? "," : "",
+	    FMT(members));
 }
 
 /* The debug form of what `type` says, around a payload. */

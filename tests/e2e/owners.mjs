@@ -65,6 +65,7 @@ const rows = {
   "PATCH /assistants/{assistant_id}": [{ name: "bob's" }, 404],
   "DELETE /assistants/{assistant_id}": [, 404],
   "GET /assistants/{assistant_id}/graph": [, 404],
+  "GET /assistants/{assistant_id}/drawing": [, 404],
   "GET /assistants/{assistant_id}/schemas": [, 404],
   "GET /assistants/{assistant_id}/subgraphs": [, 404],
   "GET /assistants/{assistant_id}/subgraphs/{namespace}": [, 404],
@@ -291,7 +292,7 @@ await scenario("alice's things are as they were", async () => {
   equal((await call(work, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
   equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 4, "state");
   equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 2, "runs");
-  for (const route of [`GET /assistants/${a}/graph`, `GET /assistants/${a}/schemas`, `GET /assistants/${a}/subgraphs`, `GET /threads/${t}/storage`, `GET /threads/${t}/state/${checkpoint}`])
+  for (const route of [`GET /assistants/${a}/graph`, `GET /assistants/${a}/drawing`, `GET /assistants/${a}/schemas`, `GET /assistants/${a}/subgraphs`, `GET /threads/${t}/storage`, `GET /threads/${t}/state/${checkpoint}`])
     equal((await call(server, ...route.split(" "), undefined, alice)).status, 200, `${route.replace(/[0-9a-f-]{36}/g, "ID")}: alice`);
   equal((await call(server, "POST", `/threads/${t}/copy`, undefined, alice)).status, 200, "a copy is hers to make");
   equal((await call(server, "GET", "/interrupts", undefined, alice)).json.map((x) => x.thread_id), [made.asked], "what she is asked");

@@ -141,7 +141,7 @@ await scenario("a run executes an assistant that the caller may read", async () 
 // store), aegra#435 (another's run by one's own thread), langchain-ai/docs#2420 (stamps).
 await scenario("what was reported of others", async () => {
   const blue = (await call(server, "POST", "/assistants", { graph_id: "agent", name: "blue", metadata: { team: ["blue"] } }, ada)).json.assistant_id;
-  for (const more of ["", "/graph", "/schemas", "/subgraphs", "/subgraphs/x"]) {
+  for (const more of ["", "/graph", "/drawing", "/schemas", "/subgraphs", "/subgraphs/x"]) {
     equal((await call(server, "GET", `/assistants/${blue}${more}`, undefined, wim)).status, 404, `a hidden assistant's ${more || "row"}`);
     equal((await call(server, "GET", `/assistants/${blue}${more}`, undefined, wes)).status, 200, `a seen assistant's ${more || "row"}`);
   }

@@ -206,6 +206,11 @@ await scenario("a chart: states, transitions, dropped events, a question and its
     ["exited ask", "entered check", "exited check", "entered out", "exited out"], "its path");
   equal(of(list, "event-dropped").map((e) => [e.event, e.why]), [["nobody", "no transition"]], "the event that nobody took");
   equal(of(list, "transition").map((e) => [e.from, e.to[0], e.event]), [["ask", "check", "done.invoke.ask"], ["check", "out", "move"]], "transitions");
+  const lines = async (query) => (await call(server, "GET", `/threads/${t}/transcript?format=jsonl&kinds=${query}`)).text.trim().split("\n").map((l) => JSON.parse(l));
+  equal((await lines("entered,exited")).map((e) => `${e.kind} ${e.state}`), ["entered ask", "exited ask", "entered check", "exited check", "entered out", "exited out"], "only these kinds, of all runs");
+  equal((await lines(`entered&after=${list[0].run_id}:${of(list, "entered")[0].seq}`)).map((e) => e.state), ["out"], "behind an entry");
+  for (const query of ["kinds=entered", "format=jsonl&kinds=entered,nothing"])
+    equal((await call(server, "GET", `/threads/${t}/transcript?${query}`)).status, 422, query);
 });
 
 await scenario("a model's events after the one that left the state", async () => {

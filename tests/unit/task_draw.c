@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "task/kinds.h"
 
@@ -157,4 +158,40 @@ TEST(draw_random_graphs)
 		buf_release(&b);
 		buf_release(&t);
 	}
+}
+
+/* Goal: the drawing as data has states in states, and is JSON whatever names it has. */
+TEST(draw_as_data)
+{
+	struct agent *a = load(S("id: x\ninitial: a\nstates:\n"
+	    "  a:\n    type: parallel\n    states:\n"
+	    "      b: {initial: d, states: {d: {on: {go: e}}, e: {type: final}}}\n"
+	    "      c: {}\n"
+	    "    on: {\"no\": {target: \"z'\\\"<\", guard: \"'\\\"' == 'x'\"}}\n"
+	    "  \"z'\\\"<\": {type: final}\n"));
+	struct buf b = BUF(1 * MB);
+	struct json_doc doc;
+	struct err e = { 0 };
+	jnode nodes, edges, d;
+
+	CHECK_RC(agent_add_picture(&b, a, &e), OK);
+	CHECK_RC(json_parse(&doc, buf_str(&b), &e), OK);
+	nodes = json_get(doc.root, S("nodes"));
+	edges = json_get(doc.root, S("edges"));
+	CHECK_INT(json_count(nodes), 8);         /* a b d e c z, two dots */
+	CHECK_INT(json_count(edges), 4);
+	d = json_at(nodes, 2);
+	CHECK(str_eq(json_str(json_get(d, S("id"))), S("d")));
+	CHECK_INT(json_int(json_get(d, S("parent"))), 1);
+	CHECK(str_eq(json_str(json_get(json_at(nodes, 0), S("type"))), S("parallel")));
+	CHECK(str_eq(json_str(json_get(json_at(nodes, 5), S("id"))), S("z'\"<")));
+	for (size_t i = 0; i < json_count(edges); i++) {
+		jnode x = json_at(edges, i);
+
+		CHECK(json_str(json_get(x, S("path"))).n > 0);
+		CHECK(json_int(json_get(x, S("target"))) < 8);
+	}
+	json_release(&doc);
+	buf_release(&b);
+	agent_free(a);
 }
