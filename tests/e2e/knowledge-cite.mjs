@@ -1,9 +1,10 @@
 // knowledge-cite.mjs - answers of a model that invents sources: what is stored, what is
 // streamed, what the model is offered; arguments that the file gives to a tool.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import http from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { binary, call, check, cleanEnv, equal, finish, scenario, scratch, startServer } from "./lib.mjs";
 
 const dir = scratch(), agents = path.join(dir, "agents");
@@ -48,10 +49,10 @@ const server = await startServer({ dir, args: ["--agents", agents, "--model", "o
 const texts = path.join(dir, "texts");
 mkdirSync(texts);
 writeFileSync(path.join(texts, "lamps.md"), "# Lamps\n\n## Green\n\nA green lamp says ready. ".padEnd(400, "Really ready. ") + "\n\n## Red\n\nA red lamp says stop.\n");
-const knowledge = (...args) => execFileSync(binary, ["knowledge", ...args, "--url", server.url], { cwd: texts, env: cleanEnv({}) }).toString();
-knowledge("add", ".", "--collection", "handbook");
+const knowledge = (...args) => promisify(execFile)(binary, ["knowledge", ...args, "--url", server.url], { cwd: texts, env: cleanEnv({}) });
+await knowledge("add", ".", "--collection", "handbook");
 writeFileSync(path.join(texts, "other.md"), "A green lamp in a secret text.\n");
-knowledge("add", "other.md", "--collection", "secret");
+await knowledge("add", "other.md", "--collection", "secret");
 
 const thread = async () => (await call(server, "POST", "/threads", {})).json.thread_id;
 const run = async (t, id, text = "green lamp") => (await call(server, "POST", `/threads/${t}/runs/wait`, { assistant_id: id, input: { messages: [{ role: "user", content: text }] } })).json.messages;
@@ -93,7 +94,7 @@ await scenario("arguments of the file: not shown, not changed", async () => {
 });
 
 await scenario("a document that was removed is not cited again", async () => {
-  knowledge("remove", "lamps.md", "--collection", "handbook");
+  await knowledge("remove", "lamps.md", "--collection", "handbook");
   answer = "Ready [lamps.md#1].";
   equal((await run(await thread(), "strict")).at(-1).content, "Ready.", "it is not found, so its mark is none");
 });
