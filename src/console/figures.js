@@ -1,7 +1,7 @@
 // figures.js - drawings: SVG made of elements, text as text nodes.
 import { h } from "./dom.js";
 
-function s(tag, props, ...children) {
+export function s(tag, props, ...children) {
   const el = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [key, value] of Object.entries(props ?? {})) el.setAttribute(key, value);
   el.append(...children.flat(Infinity).filter((c) => c || c === 0));

@@ -17,9 +17,9 @@ const at = (id) => `/threads/${encodeURIComponent(id)}`;
 
 // on: { event(e), connected(yes, again), refused(e) }.  The thread need not exist yet.
 // Returns a function that ends it.
-export function follow(id, on) {
+export function follow(id, on, channels = CHANNELS) {
   const end = new AbortController();
-  loop(id, on, end.signal);
+  loop(id, on, channels, end.signal);
   return () => end.abort();
 }
 
@@ -36,7 +36,7 @@ const seen = (signal) =>
     look();
   });
 
-async function loop(id, on, signal) {
+async function loop(id, on, channels, signal) {
   for (let wait = PAUSE, since, again = false; !signal.aborted; again = true) {
     await seen(signal);
     const one = new AbortController();
@@ -57,7 +57,7 @@ async function loop(id, on, signal) {
       alive();
       const response = await request("POST", `${at(id)}/stream/events`, {
         signal: one.signal,
-        body: { channels: CHANNELS, ...(since === undefined ? {} : { since }) },
+        body: { channels, ...(since === undefined ? {} : { since }) },
       });
       wait = PAUSE;
       on.connected(true, again);

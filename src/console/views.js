@@ -6,6 +6,7 @@
 // Chat has none: app.js shows it, at #/ and #/t/ID.
 export const views = [
   { path: "", title: "Chat", icon: "chat" },
+  { path: "agents", title: "Agents", icon: "graph", load: () => import("./agents.js") },
   { path: "work", title: "Work", icon: "board", load: () => import("./work.js") },
   { path: "messages", title: "Messages", icon: "mail", load: () => import("./messages.js") },
   { path: "runs", title: "Runs", icon: "steps", load: () => import("./transcript.js") },
