@@ -1,6 +1,6 @@
 // agents.js - the agents of a server, and the drawing of one: nodes or states as the server
 // lays them out, those that are active in a thread marked as it runs.
-import { h, visible } from "./dom.js";
+import { encode, h, visible } from "./dom.js";
 import { s } from "./figures.js";
 import { follow } from "./follow.js";
 import { barButton, emptyState, field, folded, name, table, tag, when } from "./parts.js";
@@ -10,13 +10,13 @@ const SPAN = 120; // ms between two looks at what happened
 const CHANNELS = ["lifecycle", "tasks", "checkpoints", "input"];
 const KINDS = "run_start,input,entered,exited,run_end";
 
-const href = (id, thread) => `#/agents/${encodeURIComponent(id)}${thread ? `/${encodeURIComponent(thread)}` : ""}`;
+const href = (id, thread) => `#/agents/${encode(id)}${thread ? `/${encode(thread)}` : ""}`;
 
-// ---- all of them ---------------------------------------------------------------
+// ---- all of them ----
 
 function list(host, { agents }) {
 	const search = h("input", { type: "search", placeholder: "Name or description", autocomplete: "off" });
-	const body = h("div", { class: "stack" });
+	const body = h("div.stack");
 	const columns = [
 		["Agent", (a) => h("a", { href: href(a.assistant_id) }, name(a.name))],
 		["Graph", (a) => h("code", visible(a.graph_id))],
@@ -34,7 +34,7 @@ function list(host, { agents }) {
 	host.replaceChildren(h("div.toolbar", field("Search", search)), body);
 }
 
-// ---- a drawing -----------------------------------------------------------------
+// ---- a drawing ----
 
 const groups = ["compound", "parallel"];
 const text = (x, y, kind, words) => s("text", { x, y, class: kind }, visible(words));
@@ -94,7 +94,7 @@ function outline(d, agents) {
 	return { marks, el: of(null) ?? h("p.quiet", "Nothing is known of what is inside.") };
 }
 
-// ---- what is active ----------------------------------------------------------------
+// ---- what is active ----
 
 // From the entries of a thread's transcript.  A chart that waits for an answer goes on
 // where it was; a graph's nodes begin anew.
@@ -118,15 +118,14 @@ class Path {
 // With the states around each.
 function around(d, ids) {
 	const all = new Set();
-	for (const id of ids)
-		for (let n = d.nodes.find((x) => x.id === id); n; n = d.nodes[n.parent]) all.add(n.id);
+	for (const id of ids) for (let n = d.nodes.find((x) => x.id === id); n; n = d.nodes[n.parent]) all.add(n.id);
 	return all;
 }
 
 // Calls tell(ids, words, running) for what is active now, and each time that changes.
 async function watch(thread, d, { wire, signal }, tell) {
 	const path = new Path(!d.nodes.some((n) => n.type === "start"));
-	const at = `/threads/${encodeURIComponent(thread)}/transcript?format=jsonl&kinds=${KINDS}`;
+	const at = `/threads/${encode(thread)}/transcript?format=jsonl&kinds=${KINDS}`;
 	let after = "";
 	let timer = null;
 	let again = false;
@@ -157,7 +156,7 @@ async function watch(thread, d, { wire, signal }, tell) {
 	signal.addEventListener("abort", stop);
 }
 
-// ---- one -----------------------------------------------------------------------------
+// ---- one ----
 
 const shortly = (t) => `${visible(String(t.metadata?.title ?? `\u2026${t.thread_id.slice(-8)}`)).slice(0, 60)}, ${t.status}`;
 
@@ -165,7 +164,7 @@ async function one(host, agent, asked, context) {
 	const { wire, signal } = context;
 	const { assistant_id: id } = agent;
 	const [d, threads] = await Promise.all([
-		wire.call("GET", `/assistants/${encodeURIComponent(id)}/drawing`, undefined, { signal }),
+		wire.call("GET", `/assistants/${encode(id)}/drawing`, undefined, { signal }),
 		wire.call("POST", "/threads/search", { metadata: { assistant_id: id }, limit: 50, sort_by: "updated_at", select: ["thread_id", "status", "metadata"] }, { signal }),
 	]);
 	const label = `Drawing of ${visible(agent.name)}`;
@@ -196,7 +195,7 @@ async function one(host, agent, asked, context) {
 		h(
 			"div.toolbar",
 			thread ? field("Thread", pick) : null,
-			thread ? h("a", { href: `#/t/${encodeURIComponent(thread)}` }, "Open it") : null,
+			thread ? h("a", { href: `#/t/${encode(thread)}` }, "Open it") : null,
 			h("label.inline", fit, "Fit"),
 		),
 		now,
@@ -211,6 +210,6 @@ export async function show(host, [id, thread], context) {
 		if (context.agents.length > 0) return list(host, context);
 		return host.replaceChildren(emptyState("graph", "No agents", "Agents are files in the folder that the setting agents names."));
 	}
-	const agent = context.agents.find((a) => a.assistant_id === id || a.graph_id === id) ?? (await context.wire.call("GET", `/assistants/${encodeURIComponent(id)}`));
+	const agent = context.agents.find((a) => a.assistant_id === id || a.graph_id === id) ?? (await context.wire.call("GET", `/assistants/${encode(id)}`));
 	await one(host, agent, thread, context);
 }

@@ -1,5 +1,5 @@
 // app.js - the console: which agent and thread is shown, and what a person does with it.
-import { $, confirm, h, icon, iconButton, prompt, say, visible } from "./dom.js";
+import { $, actions, button, confirm, encode, form, h, icon, iconButton, prompt, say, visible } from "./dom.js";
 import { Conversation, read, textOf } from "./conversation.js";
 import { follow, respond, start } from "./follow.js";
 import { Wrong } from "./form.js";
@@ -34,7 +34,7 @@ const agentOf = (id) => agents.find((a) => a.assistant_id === id || a.graph_id =
 const listed = (t) => list.threads.find((x) => x.thread_id === t?.id);
 const later = () => shown && view.later(shown);
 
-// ---- what is shown ---------------------------------------------------------
+// ---- what is shown ----
 
 // A thread: its conversation, the events that change it (until stop()), an earlier state
 // that is looked at, and the checkpoint that the next message goes on from.  isFresh: the
@@ -76,7 +76,7 @@ function leaveChat() {
 
 function show(t) {
 	shown?.stop();
-	shell.chatAt(t.fresh ? "#/" : `#/t/${encodeURIComponent(t.id)}`);
+	shell.chatAt(t.fresh ? "#/" : `#/t/${encode(t.id)}`);
 	shown = t;
 	view.reset();
 	hidePanel();
@@ -104,9 +104,7 @@ async function open(id) {
 		t.conversation.load(state);
 	} catch (e) {
 		const unknown = e.status === 404 || e.status === 422;
-		t.missing = unknown
-			? "There is no such conversation. It may have been deleted, or belong to somebody else."
-			: e.message;
+		t.missing = unknown ? "There is no such conversation. It may have been deleted, or belong to somebody else." : e.message;
 	}
 	t.loading = false;
 	if (shown !== t) return;
@@ -179,7 +177,7 @@ function changed() {
 	later();
 }
 
-// ---- doing -----------------------------------------------------------------
+// ---- doing ----
 
 // Starts a run.  what: { input, at }; message: what of it is shown at once, and comes back
 // to the box if it could not be sent.
@@ -283,15 +281,14 @@ async function runBefore(t, id, message) {
 
 function edit(message, messageView) {
 	const t = shown;
-	const box = h("textarea", { class: "grows", dir: "auto", "aria-label": "Edit the message" });
+	const box = h("textarea.grows", { dir: "auto", "aria-label": "Edit the message" });
 	const close = () => {
-		form.replaceWith(messageView.body);
+		el.replaceWith(messageView.body);
 		messageView.foot.hidden = false;
 		messageView.foot.querySelector("[title^=Edit]")?.focus();
 	};
-	const submit = (e) => {
+	const submit = () => {
 		const content = box.value.trim();
-		e.preventDefault();
 		if (content === "") return;
 		close();
 		runBefore(t, message.id, messageOf(content));
@@ -301,13 +298,12 @@ function edit(message, messageView) {
 		e.preventDefault();
 		e.stopPropagation();
 		if (e.key === "Escape") close();
-		else form.requestSubmit();
+		else el.requestSubmit();
 	};
-	const cancel = h("button", { type: "button", onclick: close }, "Cancel");
-	const actions = h("div", { class: "actions" }, cancel, h("button", { class: "primary" }, "Send"));
-	const form = h("form", { class: "edit-form", onsubmit: submit, onkeydown: key }, box, actions);
+	const el = form("edit-form", submit, box, actions(button("Cancel", close), h("button.primary", "Send")));
+	el.addEventListener("keydown", key);
 	box.value = textOf(message);
-	messageView.body.replaceWith(form);
+	messageView.body.replaceWith(el);
 	messageView.foot.hidden = true;
 	grow(box);
 	box.focus();
@@ -316,13 +312,7 @@ function edit(message, messageView) {
 async function rename() {
 	const t = shown;
 	const title = await prompt("Rename", "Title", $("title").textContent, "Save");
-	if (!title) return;
-	try {
-		await wire.rename(t.id, title);
-		list.soon();
-	} catch (e) {
-		notice(e);
-	}
+	if (title) await wire.rename(t.id, title).then(() => list.soon(), notice);
 }
 
 async function remove() {
@@ -340,7 +330,7 @@ async function remove() {
 	}
 }
 
-// ---- history, drawer, keys -------------------------------------------------
+// ---- history, drawer, keys ----
 
 // Shows an earlier state, or (null) what is there now.
 function look(state) {
@@ -435,7 +425,7 @@ function boxKey(e) {
 	}
 }
 
-// ---- beginning -------------------------------------------------------------
+// ---- beginning ----
 
 // Buttons have their icons from here, so the page says each of them once.
 function buildButtons() {
@@ -503,17 +493,8 @@ function listenToPage() {
 function build() {
 	shell = new Shell(views, { openDrawer, closeDrawer, title: (text) => list.name(text) });
 	buildButtons();
-	list = new ThreadList({
-		changed,
-		failed: () => shown?.fresh && reach(false),
-		ok: () => shown?.fresh && reach(true),
-	});
-	panel = new HistoryPanel($("history"), {
-		view: look,
-		latest: () => look(null),
-		fork: forkFrom,
-		replay: replayFrom,
-	});
+	list = new ThreadList({ changed, failed: () => shown?.fresh && reach(false), ok: () => shown?.fresh && reach(true) });
+	panel = new HistoryPanel($("history"), { view: look, latest: () => look(null), fork: forkFrom, replay: replayFrom });
 	view = new View({
 		titleOf,
 		edit,
@@ -570,13 +551,8 @@ function signIn(words) {
 }
 
 function broken(e) {
-	const again = h(
-		"button",
-		{ type: "button", class: "primary", onclick: () => location.reload() },
-		"Try again",
-	);
-	const title = h("h1", null, "The console cannot begin");
-	replaceApp(h("main", { class: "sign-card" }, title, h("p", { class: "wrong" }, e.message), again));
+	const again = button("Try again", () => location.reload(), "primary");
+	replaceApp(h("main.sign-card", h("h1", "The console cannot begin"), h("p.wrong", e.message), again));
 }
 
 async function begin() {

@@ -3,13 +3,13 @@
 // Reviews of tool calls ({ action_requests, review_configs }) take a decision for each
 // call; a question with a schema gets a form; any other is shown and answered with text
 // or JSON.  Several are answered together.
-import { h, icon, pretty, visible } from "./dom.js";
-import { codeBlock, showMarkdown } from "./markdown.js";
+import { actions, form, h, icon, pretty, visible } from "./dom.js";
+import { codeBlock, prose } from "./markdown.js";
 import { field, Wrong } from "./form.js";
 
 const words = { approve: "Approve", edit: "Edit", reject: "Reject", respond: "Answer for it" };
 
-// ---- a review --------------------------------------------------------------
+// ---- a review ----
 
 const objects = (x) => (Array.isArray(x) ? x.filter((o) => typeof o === "object" && o !== null) : []);
 
@@ -21,9 +21,8 @@ function configOf(configs, request, i) {
 
 function review(requests, configs) {
 	const place = (i) => (requests.length > 1 ? `${i + 1} of ${requests.length}` : "");
-	const actions = requests.map((r, i) => action(r, configOf(configs, r, i), place(i)));
-	const els = actions.map((a) => a.el);
-	return { el: h("div", els), read: () => ({ decisions: actions.map((a) => a.read()) }) };
+	const all = requests.map((r, i) => action(r, configOf(configs, r, i), place(i)));
+	return { el: h("div", all.map((a) => a.el)), read: () => ({ decisions: all.map((a) => a.read()) }) };
 }
 
 function action(request, config, place) {
@@ -39,24 +38,13 @@ function action(request, config, place) {
 		more.replaceChildren();
 		read = null;
 		args.hidden = kind === "edit";
-		if (kind === "edit") {
-			const f = field({ ...config.args_schema, type: "object" }, request.args ?? {}, "Arguments");
-			more.append(f.el);
-			read = f.read;
-		} else if (kind !== "approve") {
-			const f = field(
-				{
-					type: "string",
-					minLength: 0,
-					title: kind === "reject" ? "Why (the model is told)" : "What the tool is said to have answered",
-				},
-				"",
-				"",
-				kind === "respond",
-			);
-			more.append(f.el);
-			read = f.read;
-		}
+		if (kind === "approve") return;
+		const why = kind === "reject" ? "Why (the model is told)" : "What the tool is said to have answered";
+		const f = kind === "edit"
+			? field({ ...config.args_schema, type: "object" }, request.args ?? {}, "Arguments")
+			: field({ type: "string", minLength: 0, title: why }, "", "", kind === "respond");
+		more.append(f.el);
+		read = f.read;
 	};
 	const radios = allowed
 		.filter((kind) => Object.hasOwn(words, kind))
@@ -67,12 +55,8 @@ function action(request, config, place) {
 	const args = codeBlock(pretty(request.args ?? {}), "arguments");
 	const el = h(
 		"fieldset.action", { tabindex: "-1" },
-		h(
-			"legend", icon("tool"),
-			h("span", { dir: "ltr" }, visible(String(request.name ?? "tool"))),
-			h("span.optional", place),
-		),
-		/^Tool execution requires approval\b/.test(request.description ?? "") ? null : prose(request.description),
+		h("legend", icon("tool"), h("span", { dir: "ltr" }, visible(String(request.name ?? "tool"))), h("span.optional", place)),
+		/^Tool execution requires approval\b/.test(request.description ?? "") ? null : proseOf(request.description),
 		args,
 		h("div.choices", radios),
 		more,
@@ -95,14 +79,9 @@ function action(request, config, place) {
 	};
 }
 
-// ---- a question ------------------------------------------------------------
+// ---- a question ----
 
-function prose(text) {
-	if (typeof text !== "string" || text === "") return null;
-	const el = h("div.prose");
-	showMarkdown(el, text);
-	return el;
-}
+const proseOf = (text) => (typeof text === "string" && text !== "" ? prose(text) : null);
 
 // Members of a question that its form shows.
 const inForm = ["options", "schema", "response_schema", "type", "draft", "min", "max", "assignee", "timeout"];
@@ -115,7 +94,7 @@ function question(interrupt) {
 	const details = asked === undefined ? v : rest.length > 0 ? Object.fromEntries(rest) : undefined;
 	const schema = interrupt.response_schema ?? v?.response_schema ?? v?.schema ?? schemaOf(v);
 	const f = field(schema, v?.draft, "Your answer");
-	const shown = [prose(asked), details === undefined ? null : codeBlock(pretty(details), "details")];
+	const shown = [proseOf(asked), details === undefined ? null : codeBlock(pretty(details), "details")];
 	return { el: h("div.stack", shown, f.el), read: f.read };
 }
 
@@ -131,7 +110,7 @@ function schemaOf(v) {
 	return {};
 }
 
-// ---- all of them -----------------------------------------------------------
+// ---- all of them ----
 
 // answer(responses) gets [{ interrupt, response }] and returns a promise; when it is
 // refused, its words are shown and everything that was filled in stays.
@@ -143,42 +122,22 @@ export function askView(interrupts, answer) {
 	});
 	const wrong = h("p.wrong", { hidden: true, role: "alert" });
 	const send = h("button.primary", cards.length > 1 ? `Send ${cards.length} answers` : "Send answer");
-	const submit = async (responses) => {
-		send.disabled = true;
+	const submit = async () => {
 		wrong.hidden = true;
 		try {
+			const responses = cards.map((c) => ({ interrupt: c.interrupt, response: c.read() }));
+			send.disabled = true;
 			await answer(responses);
 		} catch (e) {
 			wrong.textContent = e.message;
-			wrong.hidden = false;
+			wrong.hidden = e instanceof Wrong; // it is said at its field
 		} finally {
 			send.disabled = false;
 		}
 	};
-	return h(
-		"form",
-		{
-			class: "asks",
-			"aria-label": "Waiting for you",
-			novalidate: true,
-			onsubmit: (e) => {
-				e.preventDefault();
-				let responses;
-				try {
-					responses = cards.map((c) => ({ interrupt: c.interrupt, response: c.read() }));
-				} catch (x) {
-					if (!(x instanceof Wrong)) throw x;
-					return;
-				}
-				submit(responses);
-			},
-		},
-		h(
-			"h2", icon("person"),
-			cards.length > 1 ? `${cards.length} questions wait for you` : "Waiting for you",
-		),
-		cards.map((c) => h("section.card.ask", c.el)),
-		wrong,
-		h("div.actions", send),
-	);
+	const heading = h("h2", icon("person"), cards.length > 1 ? `${cards.length} questions wait for you` : "Waiting for you");
+	const el = form("asks", submit, heading, cards.map((c) => h("section.card.ask", c.el)), wrong, actions(send));
+	el.noValidate = true;
+	el.setAttribute("aria-label", "Waiting for you");
+	return el;
 }

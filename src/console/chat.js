@@ -1,7 +1,7 @@
 // chat.js - a conversation on the page.  Of a long one the newest messages are shown,
 // and earlier ones when somebody asks; a message is made again only when it changed,
 // and of a message that is streamed only what changed.
-import { copyText, h, icon, iconButton, longText, pretty, visible } from "./dom.js";
+import { button, copyText, h, icon, iconButton, pretty, visible, words } from "./dom.js";
 import { codeBlock, link, safeUrl, showMarkdown } from "./markdown.js";
 import { read, textOf } from "./conversation.js";
 
@@ -9,7 +9,7 @@ const INNER = 20; // sub-agents that are shown
 const BRIEF = 120; // characters
 const WINDOW = 60; // messages at first, and with each "earlier"
 
-// ---- parts -----------------------------------------------------------------
+// ---- parts ----
 
 // Each kind: make(part) gives { el, update(part) }.
 const kinds = {
@@ -18,20 +18,14 @@ const kinds = {
 		return {
 			el,
 			update: (p) =>
-				role === "human"
-					? el.replaceChildren(longText(p.text, (t) => h("p.plain-text", { dir: "auto" }, t)))
-					: showMarkdown(el, p.text),
+				role === "human" ? el.replaceChildren(words(p.text)) : showMarkdown(el, p.text),
 		};
 	},
 
 	reasoning() {
 		const body = h("div.prose");
 		const label = h("span");
-		const el = h(
-			"details.card.reasoning",
-			h("summary", icon("brain"), label, icon("chevron")),
-			body,
-		);
+		const el = h("details.card.reasoning", h("summary", icon("brain"), label, icon("chevron")), body);
 		return {
 			el,
 			update: (p, live) => {
@@ -56,34 +50,18 @@ const kinds = {
 		let shown = "";
 		const update = (p, live, result) => {
 			const text = typeof p.args === "string" ? p.args : pretty(p.args);
-			const status = result
-				? result.failed
-					? "failed"
-					: result.live
-						? "running"
-						: "done"
-				: p.wrong
-					? "failed"
-					: live
-						? "running"
-						: "waiting";
+			const ran = result && (result.failed ? "failed" : result.live ? "running" : "done");
+			const status = ran ?? (p.wrong ? "failed" : live ? "running" : "waiting");
 			const key = [p.name, text, status, result?.output, p.wrong].join("\n");
 			if (key === shown) return;
 			shown = key;
 			name.textContent = visible(p.name || "tool").slice(0, 200);
 			brief.textContent = visible(briefly(p.args));
-			state.textContent = {
-				running: "Running\u2026",
-				done: "Done",
-				failed: "Failed",
-				waiting: "Not run yet",
-			}[status];
+			state.textContent = { running: "Running\u2026", done: "Done", failed: "Failed", waiting: "Not run yet" }[status];
 			el.className = `card tool ${status}`;
 			args.replaceChildren(codeBlock(text, "json"));
 			output.replaceChildren(
-				result || p.wrong
-					? codeBlock(result ? pretty(result.output) : String(p.wrong), "result")
-					: h("p.quiet", "Nothing yet."),
+				result || p.wrong ? codeBlock(result ? pretty(result.output) : String(p.wrong), "result") : h("p.quiet", "Nothing yet."),
 			);
 		};
 		return { el, update };
@@ -111,18 +89,14 @@ const kinds = {
 
 function briefly(args) {
 	if (typeof args === "string") return args.slice(0, 120);
-	return Object.entries(args ?? {})
-		.map(([k, v]) => `${k}: ${typeof v === "string" ? v : JSON.stringify(v)}`)
-		.join(", ")
-		.slice(0, 120);
+	return Object.entries(args ?? {}).map(([k, v]) => `${k}: ${typeof v === "string" ? v : JSON.stringify(v)}`).join(", ").slice(0, 120);
 }
 
 // Images of a few formats are shown when they are part of the message; everything else
 // is a file to save or an address to follow, and nothing is fetched by itself.
 function mediaOf(p) {
 	const name = visible(p.name || `${p.media}, ${p.mime}`);
-	if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(p.url))
-		return h("img", { src: p.url, alt: p.name || "An image", loading: "lazy" });
+	if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(p.url)) return h("img", { src: p.url, alt: p.name || "An image", loading: "lazy" });
 	if (p.url.startsWith("data:"))
 		return h(
 			"a",
@@ -135,12 +109,10 @@ function mediaOf(p) {
 			`Save ${name}`,
 		);
 	const url = safeUrl(p.url);
-	return url
-		? link(url, icon("file"), `${name}: ${visible(url)}`)
-		: h("span.quiet", `${name} (its address cannot be followed)`);
+	return url ? link(url, icon("file"), `${name}: ${visible(url)}`) : h("span.quiet", `${name} (its address cannot be followed)`);
 }
 
-// ---- messages --------------------------------------------------------------
+// ---- messages ----
 
 class MessageView {
 	parts = [];
@@ -150,13 +122,7 @@ class MessageView {
 		this.role = message.role;
 		this.body = h("div.message-body");
 		this.foot = h("div.message-actions");
-		this.el = h(
-			"li",
-			{ class: `message ${message.role}` },
-			h("span.offscreen", actions.author(message.role)),
-			this.body,
-			this.foot,
-		);
+		this.el = h("li", { class: `message ${message.role}` }, h("span.offscreen", actions.author(message.role)), this.body, this.foot);
 	}
 
 	// Makes anew what changed since the last time.  A message of the state is another object
@@ -205,10 +171,8 @@ class MessageView {
 			add(b);
 		}
 		if (!this.actions.editable || !message.id) return;
-		if (message.role === "human")
-			add(iconButton("pencil", "Edit and send again", () => this.actions.edit(message, this)));
-		if (message.role === "ai" && text)
-			add(iconButton("again", "Answer again", () => this.actions.regenerate(message)));
+		if (message.role === "human") add(iconButton("pencil", "Edit and send again", () => this.actions.edit(message, this)));
+		if (message.role === "ai" && text) add(iconButton("again", "Answer again", () => this.actions.regenerate(message)));
 	}
 }
 
@@ -234,14 +198,10 @@ export class ChatView {
 	constructor(box, actions) {
 		this.box = box;
 		this.actions = actions;
-		this.earlier = h("button", { type: "button", class: "plain earlier", onclick: () => this.showEarlier() });
+		this.earlier = button("", () => this.showEarlier(), "plain earlier");
 		this.list = h("ol.messages");
 		this.activity = h("div.activity");
-		this.working = h(
-			"p.working", { hidden: true },
-			h("span.dot.busy"),
-			"Working\u2026",
-		);
+		this.working = h("p.working", { hidden: true }, h("span.dot.busy"), "Working\u2026");
 		box.append(this.earlier, this.list, this.activity, this.working);
 	}
 

@@ -1,7 +1,7 @@
 // compare.js - two threads, or parts of them, side by side: their entries aligned, where they
 // part, their final states by field, what each took.  #/runs/compare/A/B; A, B: THREAD,
 // THREAD@RUN, or THREAD@RUN:SEQ, what is behind that entry.
-import { h, visible } from "./dom.js";
+import { encode, h, visible } from "./dom.js";
 import * as parts from "./parts.js";
 import { entriesAt, lineOf } from "./transcript.js";
 
@@ -50,7 +50,7 @@ async function sideOf(text, context) {
 		entries.push(...got);
 	}
 	const by = run ? `run&limit=400` : "thread";
-	const usage = await wire.call("GET", `/usage?group_by=${by}&thread_id=${encodeURIComponent(thread)}`, undefined, { signal }).catch(() => null);
+	const usage = await wire.call("GET", `/usage?group_by=${by}&thread_id=${encode(thread)}`, undefined, { signal }).catch(() => null);
 	const used = usage && { ...usage.total, ...(run ? usage.groups.find((g) => g.run_id === run) : {}) };
 	const last = run && !seq ? entries.findLast((e) => e.kind === "checkpoint" && !e.ns) : null;
 	const state = await (last ? wire.stateAt(thread, last.checkpoint_id) : wire.state(thread)).catch(() => null);
@@ -73,7 +73,7 @@ function took(sides) {
 		["Time of runs", ...sides.map((s) => duration(s.ms))],
 		["Entries", ...sides.map((s) => `${number(s.n)}${s.n >= MOST ? ", the first" : ""}`)],
 	];
-	const link = (s) => h("a", { href: `#/runs/${encodeURIComponent(s.thread)}` }, visible(`\u2026${s.thread.slice(-12)}`));
+	const link = (s) => h("a", { href: `#/runs/${encode(s.thread)}` }, visible(`\u2026${s.thread.slice(-12)}`));
 	return table([["", (r) => r[0]], [link(sides[0]), (r) => r[1], "end"], [link(sides[1]), (r) => r[2], "end"]], rows, { label: "What they took" });
 }
 

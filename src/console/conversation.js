@@ -9,14 +9,9 @@
 const arrayOf = (x) => (Array.isArray(x) ? x : []);
 const textIn = (x) => (typeof x === "string" ? x : x === undefined || x === null ? "" : JSON.stringify(x));
 
-// ---- the parts of a message ------------------------------------------------
+// ---- the parts of a message ----
 
-const mimes = {
-	image: "image/png",
-	audio: "audio/wav",
-	video: "video/mp4",
-	file: "application/octet-stream",
-};
+const mimes = { image: "image/png", audio: "audio/wav", video: "video/mp4", file: "application/octet-stream" };
 
 function media(kind, b) {
 	const source = b.source ?? b[kind] ?? b;
@@ -40,14 +35,7 @@ function part(b) {
 		case "thinking":
 			return {
 				kind: "reasoning",
-				text: textIn(
-					b.reasoning ??
-						b.thinking ??
-						b.text ??
-						arrayOf(b.summary)
-							.map((s) => textIn(s?.text))
-							.join("\n\n"),
-				),
+				text: textIn(b.reasoning ?? b.thinking ?? b.text ?? arrayOf(b.summary).map((s) => textIn(s?.text)).join("\n\n")),
 			};
 		case "redacted_thinking":
 			return { kind: "reasoning", text: "Thoughts that the model's provider keeps to itself." };
@@ -72,14 +60,7 @@ function part(b) {
 	}
 }
 
-const roles = {
-	user: "human",
-	assistant: "ai",
-	AIMessageChunk: "ai",
-	AIMessage: "ai",
-	HumanMessage: "human",
-	ToolMessage: "tool",
-};
+const roles = { user: "human", assistant: "ai", AIMessageChunk: "ai", AIMessage: "ai", HumanMessage: "human", ToolMessage: "tool" };
 
 // A message of the state: { id, role, parts, call, failed }.
 export function read(m) {
@@ -95,8 +76,7 @@ export function read(m) {
 	add({ kind: "reasoning", text: textIn(m.additional_kwargs?.reasoning_content) });
 	for (const b of Array.isArray(m.content) ? m.content : [m.content ?? ""]) add(part(b));
 	for (const c of arrayOf(m.tool_calls)) add(part({ ...c, type: "tool_call" }));
-	for (const c of arrayOf(m.invalid_tool_calls))
-		add(part({ error: "its arguments are not JSON", ...c, type: "invalid_tool_call" }));
+	for (const c of arrayOf(m.invalid_tool_calls)) add(part({ error: "its arguments are not JSON", ...c, type: "invalid_tool_call" }));
 	return {
 		id: m.id,
 		role: Object.hasOwn(roles, said) ? roles[said] : textIn(said),
@@ -115,13 +95,9 @@ function errorText(error) {
 	}
 }
 
-export const textOf = (message) =>
-	message.parts
-		.filter((p) => p.kind === "text")
-		.map((p) => p.text)
-		.join("\n\n");
+export const textOf = (message) => message.parts.filter((p) => p.kind === "text").map((p) => p.text).join("\n\n");
 
-// ---- the conversation ------------------------------------------------------
+// ---- the conversation ----
 
 export class Conversation {
 	values = {};
@@ -144,9 +120,8 @@ export class Conversation {
 		if (!this.run) this.live.clear();
 		this.take(state.values ?? {});
 		const spaces = new Map(this.interrupts.map((i) => [i.id, i.namespace]));
-		this.interrupts = (state.tasks ?? []).flatMap((t) =>
-			(t.interrupts ?? []).map((i) => ({ ...i, namespace: spaces.get(i.id) })),
-		);
+		const waits = (state.tasks ?? []).flatMap((t) => t.interrupts ?? []);
+		this.interrupts = waits.map((i) => ({ ...i, namespace: spaces.get(i.id) }));
 		const failed = (state.tasks ?? []).find((t) => t.error);
 		this.error = !this.run && failed ? errorText(failed.error) : this.error;
 	}
@@ -268,8 +243,7 @@ export class Conversation {
 		if (!m) return;
 		const i = data.index ?? 0;
 		if (data.event === "content-block-start") m.parts[i] = { ...part(data.content), live: true };
-		else if (data.event === "content-block-delta")
-			this.delta((m.parts[i] ??= { kind: "text", text: "" }), data.delta ?? {});
+		else if (data.event === "content-block-delta") this.delta((m.parts[i] ??= { kind: "text", text: "" }), data.delta ?? {});
 		else if (data.event === "content-block-finish") {
 			if (data.content) m.parts[i] = part(data.content);
 		} else if (data.event === "error" && data.code === "retracted") this.live.delete(m.id);
@@ -285,32 +259,22 @@ export class Conversation {
 		} else if (d.type === "block-delta") {
 			const { id = p.id, name = p.name, args = p.args } = d.fields ?? {};
 			Object.assign(p, { id, name, args });
-		} else if (d.type === "tool-call-delta")
-			p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
+		} else if (d.type === "tool-call-delta") p.args = (typeof p.args === "string" ? p.args : "") + (d.args ?? "");
 		else if (d.type === "data-delta") p.url = (p.url ?? "") + (d.data ?? "");
 	}
 
 	// The last words of a sub-agent are shown while it works.
 	showInner(m, key) {
-		const s = this.inner.get(key) ?? {
-			name: key.split("|").at(-1).split(":")[0],
-			depth: key.split("|").length,
-			status: "running",
-		};
-		s.text = m.parts
-			.filter((p) => p?.kind === "text")
-			.map((p) => p.text)
-			.join("\n\n");
+		const s = this.inner.get(key) ?? { name: key.split("|").at(-1).split(":")[0], depth: key.split("|").length, status: "running" };
+		s.text = m.parts.filter((p) => p?.kind === "text").map((p) => p.text).join("\n\n");
 		this.inner.set(key, s);
 		if (m.done) this.live.delete(m.id);
 	}
 
 	tool(data) {
 		const { event } = data;
-		if (event === "tool-finished")
-			this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
-		else if (event === "tool-error")
-			this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
+		if (event === "tool-finished") this.outputs.set(data.tool_call_id, { output: outputText(data.output), failed: false });
+		else if (event === "tool-error") this.outputs.set(data.tool_call_id, { output: data.message, failed: true });
 		else if (event === "tool-output-delta") {
 			const o = this.outputs.get(data.tool_call_id) ?? { output: "", live: true };
 			o.output += typeof data.delta === "string" ? data.delta : JSON.stringify(data.delta);
@@ -319,5 +283,4 @@ export class Conversation {
 	}
 }
 
-const outputText = (o) =>
-	o && typeof o === "object" && "content" in o ? textOf(read({ type: "tool", ...o })) || o.content : o;
+const outputText = (o) => o && typeof o === "object" && "content" in o ? textOf(read({ type: "tool", ...o })) || o.content : o;

@@ -18,6 +18,7 @@ export function h(tag, ...children) {
 }
 
 export const $ = (id) => document.getElementById(id);
+export const encode = encodeURIComponent;
 
 // 24 x 24, drawn with lines of the text's colour.
 const icons = {
@@ -55,12 +56,9 @@ const icons = {
 	bars: "M4 19.5h16M6.5 16.5v-5M12 16.5v-11M17.5 16.5v-8",
 	gauge: "M4.5 17.5a8.5 8.5 0 1 1 15 0M12 14.5l4-5",
 	sliders: "M4 7h9M17 7h3M15 4.8v4.4M4 12h3M11 12h9M9 9.8v4.4M4 17h10M18 17h2M16 14.8v4.4",
-	play: "M8 5.5v13l10.5-6.5z",
-	hold: "M8 5.5v13M16 5.5v13",
 	back: "M15 6l-6 6 6 6",
 	search: "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5",
 	compare: "M9 4.5v15M15 4.5v15M3.5 8.5H9M15 15.5h5.5M4 5h16v14H4z",
-	link: "M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1",
 };
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -78,11 +76,7 @@ export function icon(name) {
 
 // A button with an icon alone says its label to those who do not see it.
 export function iconButton(name, label, onclick, props = {}) {
-	return h(
-		"button",
-		{ type: "button", class: "icon-button", title: label, "aria-label": label, onclick, ...props },
-		icon(name),
-	);
+	return button(icon(name), onclick, "icon-button", { title: label, "aria-label": label, ...props });
 }
 
 // What people and models write may turn the direction of text around.  In prose it is
@@ -128,29 +122,22 @@ export function longText(text, make) {
 	const box = h("div.long", make(text.slice(0, PIECE)));
 	let at = PIECE;
 	const left = () => `Show more (${size(text.length - at)} left)`;
-	const more = h(
-		"button",
-		{
-			type: "button",
-			class: "plain",
-			onclick: () => {
-				more.before(make(text.slice(at, (at += PIECE))));
-				if (at >= text.length) more.remove();
-				else more.textContent = left();
-			},
-		},
-		left(),
-	);
+	const more = button(left(), () => {
+		more.before(make(text.slice(at, (at += PIECE))));
+		if (at >= text.length) more.remove();
+		else more.textContent = left();
+	}, "plain");
 	box.append(more);
 	return box;
 }
 
+// Words of others, whatever their length.
+export const words = (text) => longText(text, (t) => h("p.plain-text", { dir: "auto" }, t));
+
 export function size(n) {
 	return n < 1000
 		? `${n} characters`
-		: n < 1e6
-			? `${Math.round(n / 1000)} thousand characters`
-			: `${(n / 1e6).toFixed(1)} million characters`;
+		: n < 1e6 ? `${Math.round(n / 1000)} thousand characters` : `${(n / 1e6).toFixed(1)} million characters`;
 }
 
 export function ago(iso) {

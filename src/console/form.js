@@ -3,7 +3,7 @@
 //
 // field(schema, value, label) gives { el, read }.  read() returns the value, undefined
 // for nothing, and throws Wrong after it has marked the field that is not right.
-import { h, iconButton, pretty } from "./dom.js";
+import { button, h, iconButton, pretty } from "./dom.js";
 
 export class Wrong extends Error {}
 
@@ -13,14 +13,9 @@ const wordsOf = (x) => (typeof x === "object" ? JSON.stringify(x) : String(x));
 
 // The choices of a schema: [{ value, label }], or null.
 function choicesOf(s) {
-	if (Array.isArray(s.enum))
-		return s.enum.map((value, i) => ({ value, label: wordsOf(s.enumNames?.[i] ?? value) }));
+	if (Array.isArray(s.enum)) return s.enum.map((value, i) => ({ value, label: wordsOf(s.enumNames?.[i] ?? value) }));
 	const options = s.oneOf ?? s.anyOf;
-	if (
-		Array.isArray(options) &&
-		options.length > 0 &&
-		options.every((o) => typeof o === "object" && o !== null && "const" in o)
-	)
+	if (Array.isArray(options) && options.length > 0 && options.every((o) => typeof o === "object" && o !== null && "const" in o))
 		return options.map((o) => ({ value: o.const, label: wordsOf(o.title ?? o.const) }));
 	return null;
 }
@@ -39,13 +34,11 @@ function simple(s) {
 
 export function field(schema, value, label, required = true) {
 	const s = simple(schema);
-	const choices = choicesOf(s);
+	const all = choicesOf(s);
 	const of = { s, label: s.title ?? label, required, id: `f${++serial}`, value: value ?? s.default };
-	if (choices) return choices.length <= 5 ? radios(of, choices) : select(of, choices);
-	if (s.type === "array" && s.items && choicesOf(simple(s.items)))
-		return checks(of, choicesOf(simple(s.items)));
-	if (s.type === "array" && ["string", "number", "integer", "boolean"].includes(simple(s.items).type))
-		return list(of);
+	if (all) return all.length <= 5 ? radios(of, all) : select(of, all);
+	if (s.type === "array" && s.items && choicesOf(simple(s.items))) return checks(of, choicesOf(simple(s.items)));
+	if (s.type === "array" && ["string", "number", "integer", "boolean"].includes(simple(s.items).type)) return list(of);
 	if (s.type === "object" && s.properties && Object.keys(s.properties).length > 0) return object(of);
 	if (s.type === "boolean") return checkbox(of);
 	if (s.type === "string") return text(of);
@@ -53,28 +46,18 @@ export function field(schema, value, label, required = true) {
 	return json(of);
 }
 
-// ---- one field with its label, help and complaint --------------------------
+// ---- one field with its label, help and complaint ----
+
+const helpOf = ({ s, id }) => (s.description ? h("p.help", { id: `${id}h`, dir: "auto" }, String(s.description)) : null);
+const labelOf = (of) => [of.label, of.required ? null : h("span.optional", " optional")];
 
 function frame(of, control) {
-	const help = of.s.description
-		? h("p.help", { id: `${of.id}h`, dir: "auto" }, String(of.s.description))
-		: null;
+	const help = helpOf(of);
 	const wrong = h("p.wrong", { id: `${of.id}w`, hidden: true });
 	control.id = of.id;
 	control.setAttribute("aria-describedby", `${help ? `${of.id}h ` : ""}${of.id}w`);
 	if (of.required) control.setAttribute("aria-required", "true");
-	const el = h(
-		"div.field",
-		h(
-			"label",
-			{ for: of.id, dir: "auto" },
-			of.label,
-			of.required ? null : h("span.optional", " optional"),
-		),
-		help,
-		control,
-		wrong,
-	);
+	const el = h("div.field", h("label", { for: of.id, dir: "auto" }, labelOf(of)), help, control, wrong);
 	return { el, control, ...complaints(control, wrong, of.label) };
 }
 
@@ -100,31 +83,17 @@ function group(of, ...children) {
 	const wrong = h("p.wrong", { id: `${of.id}w`, hidden: true });
 	const el = h(
 		"fieldset.field", { "aria-describedby": `${of.id}w`, tabindex: "-1" },
-		of.label
-			? h(
-					"legend",
-					{ dir: "auto" },
-					of.label,
-					of.required ? null : h("span.optional", " optional"),
-				)
-			: null,
-		of.s.description ? h("p.help", { dir: "auto" }, String(of.s.description)) : null,
+		of.label ? h("legend", { dir: "auto" }, labelOf(of)) : null,
+		helpOf(of),
 		...children,
 		wrong,
 	);
 	return { el, ...complaints(el, wrong, of.label) };
 }
 
-// ---- kinds -----------------------------------------------------------------
+// ---- kinds ----
 
-const formats = {
-	date: "date",
-	"date-time": "datetime-local",
-	time: "time",
-	email: "email",
-	uri: "url",
-	password: "password",
-};
+const formats = { date: "date", "date-time": "datetime-local", time: "time", email: "email", uri: "url", password: "password" };
 
 function text(of) {
 	const { s } = of;
@@ -176,27 +145,21 @@ function checkbox(of) {
 		el: h(
 			"div.field",
 			h("label.choice", { dir: "auto" }, box, h("span", of.label)),
-			of.s.description ? h("p.help", { dir: "auto" }, String(of.s.description)) : null,
+			helpOf(of),
 		),
 		read: () => box.checked,
 	};
 }
 
-function radios(of, choices) {
-	const inputs = choices.map((c) => {
-		const r = h("input", { type: "radio", name: of.id });
-		r.checked = c.value === of.value;
-		return r;
-	});
-	const g = group(
-		of,
-		h(
-			"div.choices",
-			choices.map((c, i) =>
-				h("label.choice", { dir: "auto" }, inputs[i], h("span", c.label)),
-			),
-		),
-	);
+// An input for each choice.
+function choices(of, all, type, isOn) {
+	const inputs = all.map((c) => h("input", { type, name: of.id, checked: isOn(c.value) }));
+	const rows = all.map((c, i) => h("label.choice", { dir: "auto" }, inputs[i], h("span", c.label)));
+	return { inputs, ...group(of, h("div.choices", rows)) };
+}
+
+function radios(of, all) {
+	const { inputs, ...g } = choices(of, all, "radio", (v) => v === of.value);
 	return {
 		el: g.el,
 		read() {
@@ -205,7 +168,7 @@ function radios(of, choices) {
 				inputs[0].focus();
 				g.complain("Choose one.");
 			}
-			return choices[i]?.value;
+			return all[i]?.value;
 		},
 	};
 }
@@ -227,23 +190,12 @@ function select(of, choices) {
 	};
 }
 
-function checks(of, choices) {
-	const boxes = choices.map((c) => {
-		const b = h("input", { type: "checkbox" });
-		b.checked = [].concat(of.value ?? []).includes(c.value);
-		return b;
-	});
-	const g = group(
-		of,
-		h(
-			"div.choices",
-			choices.map((c, i) => h("label.choice", { dir: "auto" }, boxes[i], h("span", c.label))),
-		),
-	);
+function checks(of, all) {
+	const { inputs, ...g } = choices(of, all, "checkbox", (v) => [].concat(of.value ?? []).includes(v));
 	return {
 		el: g.el,
 		read() {
-			const chosen = choices.filter((_, i) => boxes[i].checked).map((c) => c.value);
+			const chosen = all.filter((_, i) => inputs[i].checked).map((c) => c.value);
 			if (chosen.length < (of.s.minItems ?? 0)) g.complain(`Choose at least ${of.s.minItems}.`);
 			if (chosen.length > of.s.maxItems) g.complain(`Choose at most ${of.s.maxItems}.`);
 			return chosen;
@@ -269,15 +221,7 @@ function list(of) {
 		rows.append(row);
 		return f;
 	};
-	const more = h(
-		"button",
-		{
-			type: "button",
-			class: "plain",
-			onclick: () => add().el.querySelector("input,textarea,select").focus(),
-		},
-		"Add another",
-	);
+	const more = button("Add another", () => add().el.querySelector("input,textarea,select").focus(), "plain");
 	[].concat(of.value ?? []).forEach(add);
 	const g = group(of, rows, more);
 	return {
@@ -292,20 +236,10 @@ function list(of) {
 
 function object(of) {
 	const required = new Set(Array.isArray(of.s.required) ? of.s.required : []);
-	const fields = Object.entries(of.s.properties).map(([key, s]) => [
-		key,
-		field(s, of.value?.[key], key, required.has(key)),
-	]);
-	const g = group(
-		of,
-		fields.map(([, f]) => f.el),
-	);
+	const fields = Object.entries(of.s.properties).map(([key, s]) => [key, field(s, of.value?.[key], key, required.has(key))]);
+	const g = group(of, fields.map(([, f]) => f.el));
 	g.el.classList.add("object");
-	return {
-		el: g.el,
-		read: () =>
-			Object.fromEntries(fields.map(([key, f]) => [key, f.read()]).filter(([, v]) => v !== undefined)),
-	};
+	return { el: g.el, read: () => Object.fromEntries(fields.map(([key, f]) => [key, f.read()]).filter(([, v]) => v !== undefined)) };
 }
 
 // Without a type: text that is JSON is taken as what it says, other text as text.
@@ -313,10 +247,7 @@ function json(of) {
 	const any = of.s.type === undefined;
 	const control = h("textarea", { rows: "3", class: "grows mono", spellcheck: "false", dir: "auto" });
 	control.value = of.value === undefined || of.value === null ? "" : pretty(of.value);
-	const f = frame(
-		{ ...of, s: { ...of.s, description: of.s.description ?? (any ? undefined : `JSON: ${of.s.type}`) } },
-		control,
-	);
+	const f = frame({ ...of, s: { ...of.s, description: of.s.description ?? (any ? undefined : `JSON: ${of.s.type}`) } }, control);
 	return {
 		el: f.el,
 		read() {
@@ -326,8 +257,7 @@ function json(of) {
 			try {
 				const value = JSON.parse(v);
 				const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-				if (!any && kind !== of.s.type && !Array.isArray(of.s.type))
-					f.complain(`Write JSON: an ${of.s.type}.`);
+				if (!any && kind !== of.s.type && !Array.isArray(of.s.type)) f.complain(`Write JSON: an ${of.s.type}.`);
 				return value;
 			} catch (e) {
 				if (e instanceof Wrong) throw e;

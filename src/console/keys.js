@@ -1,5 +1,5 @@
 // keys.js - shortcuts, the help that tells them, and boxes that grow with their text.
-import { $, dialog, h } from "./dom.js";
+import { $, actions, button, dialog, h } from "./dom.js";
 
 const shortcuts = [
 	["Enter", "Send"],
@@ -19,8 +19,8 @@ export function help() {
 	const keyed = (keys) => keys.split("+").map((key, i) => [i > 0 ? "+" : "", h("kbd", key)]);
 	const rows = shortcuts.map(([keys, words]) => [h("dt", keyed(keys)), h("dd", words)]);
 	return dialog("Keyboard", (done) => {
-		const close = h("button", { type: "button", autofocus: "", onclick: () => done() }, "Close");
-		return h("div", h("dl.keys", rows), h("div.actions", close));
+		const close = button("Close", () => done(), null, { autofocus: "" });
+		return h("div", h("dl.keys", rows), actions(close));
 	});
 }
 
@@ -32,6 +32,18 @@ export function listenToKeys(by, escape) {
 		if (!e.altKey || e.ctrlKey || e.metaKey || !by[e.code]) return;
 		e.preventDefault();
 		by[e.code]();
+	});
+}
+
+// Up and down lead from one of these links to the next.
+export function walk(box, selector) {
+	box.addEventListener("keydown", (e) => {
+		const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+		const all = [...document.querySelectorAll(selector)];
+		const at = all.indexOf(document.activeElement);
+		if (!step || at < 0) return;
+		e.preventDefault();
+		all[at + step]?.focus();
 	});
 }
 

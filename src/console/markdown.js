@@ -4,7 +4,7 @@
 // A text is cut into blocks; while an answer is streamed only the blocks that changed
 // are made again, so a selection in an earlier one stays.  Time is linear in the text:
 // the place of a delimiter's partner is remembered.
-import { copyText, h, iconButton, longText, visible } from "./dom.js";
+import { copyText, h, iconButton, longText, visible, words } from "./dom.js";
 
 const BLOCK = 20000; // a longer block is shown as plain text
 const DEPTH = 6; // of quotes and emphasis inside each other
@@ -42,8 +42,7 @@ function isOtherList(line, open) {
 	return Boolean(mark) && mark.indent <= open.indent + 1 && mark.ordered !== open.ordered;
 }
 
-const isFenceOf = (open, line) =>
-	line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "";
+const isFenceOf = (open, line) => line.trimStart().startsWith(open.fence) && line.trim().replaceAll(open.fence[0], "") === "";
 
 // The blocks of a text: { kind, lines, at: where it begins, ... }.
 function split(text, at = 0) {
@@ -63,8 +62,7 @@ function split(text, at = 0) {
 		} else {
 			const kind = kindOf(line, lines[i + 1] ?? "", open);
 			const stands = kind === "heading" || kind === "rule";
-			if (kind !== open?.kind || stands || isOtherList(line, open))
-				begin(kind, kind === "list" ? markOf(line) : {});
+			if (kind !== open?.kind || stands || isOtherList(line, open)) begin(kind, kind === "list" ? markOf(line) : {});
 			open.lines.push(kind === "quote" ? line.replace(quote, "") : line);
 		}
 		at += line.length + 1;
@@ -117,14 +115,10 @@ function inline(text, depth = 0) {
 	const code = () => {
 		const ticks = /^`+/.exec(text.slice(i, i + 20))[0];
 		const end = find(ticks, i + ticks.length);
-		return (
-			end > 0 &&
-			put(h("code", { dir: "ltr" }, visible(text.slice(i + ticks.length, end).trim())), end + ticks.length)
-		);
+		return end > 0 && put(h("code", { dir: "ltr" }, visible(text.slice(i + ticks.length, end).trim())), end + ticks.length);
 	};
 	const emphasis = (mark, tag) => {
-		if (!text.startsWith(mark, i) || depth >= DEPTH || /\s|^$/.test(text[i + mark.length] ?? ""))
-			return false;
+		if (!text.startsWith(mark, i) || depth >= DEPTH || /\s|^$/.test(text[i + mark.length] ?? "")) return false;
 		if (mark[0] === "_" && /\w/.test(text[i - 1] ?? "")) return false;
 		const end = find(mark, i + mark.length + 1);
 		if (end < 0 || /\s/.test(text[end - 1])) return false;
@@ -135,16 +129,11 @@ function inline(text, depth = 0) {
 		const end = close > 0 ? find(")", close + 2, LINK) : -1;
 		if (end < 0 || depth >= DEPTH) return false;
 		const words = text.slice(start + 1, close);
-		const target = text
-			.slice(close + 2, end)
-			.trim()
-			.split(/\s/)[0];
+		const target = text.slice(close + 2, end).trim().split(/\s/)[0];
 		const url = safeUrl(target);
 		// A target that is not followed is shown, so that nothing hides behind the words.
 		return put(
-			url
-				? link(url, inline(words, depth + 1))
-				: h("span", words, " (", h("code", { dir: "ltr" }, visible(target)), ")"),
+			url ? link(url, inline(words, depth + 1)) : h("span", words, " (", h("code", { dir: "ltr" }, visible(target)), ")"),
 			end + 1,
 		);
 	};
@@ -185,8 +174,7 @@ function inline(text, depth = 0) {
 				continue;
 			}
 		}
-		if (c === "h" && bare(i, i + /^[^\s<>"'`]*[^\s<>"'`.,;:!?)\]*_]/.exec(text.slice(i, i + LINK))[0].length))
-			continue;
+		if (c === "h" && bare(i, i + /^[^\s<>"'`]*[^\s<>"'`.,;:!?)\]*_]/.exec(text.slice(i, i + LINK))[0].length)) continue;
 		plain += text[i++];
 	}
 	flush();
@@ -207,10 +195,7 @@ function list(lines, depth) {
 	const first = bullet.exec(lines[0]);
 	const indent = first[1].length;
 	const ordered = /\d/.test(first[2]);
-	const el = h(
-		ordered ? "ol" : "ul",
-		ordered && parseInt(first[2], 10) !== 1 ? { start: String(parseInt(first[2], 10)) } : null,
-	);
+	const el = h(ordered ? "ol" : "ul", ordered && parseInt(first[2], 10) !== 1 ? { start: String(parseInt(first[2], 10)) } : null);
 	let item = null;
 	const items = [];
 	for (const line of lines) {
@@ -218,8 +203,7 @@ function list(lines, depth) {
 		if (m && m[1].length <= indent + 1) {
 			item = { words: [m[3]], inner: [] };
 			items.push(item);
-		} else if (item.inner.length > 0 || m)
-			item.inner.push(line.slice(Math.min(indent + 2, line.length - line.trimStart().length)));
+		} else if (item.inner.length > 0 || m) item.inner.push(line.slice(Math.min(indent + 2, line.length - line.trimStart().length)));
 		else item.words.push(line.trim());
 	}
 	for (const { words, inner } of items) {
@@ -237,40 +221,21 @@ function list(lines, depth) {
 	return el;
 }
 
-const cells = (line) =>
-	line
-		.trim()
-		.replace(/^\||\|$/g, "")
-		.split("|")
-		.slice(0, 50);
+const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").slice(0, 50);
 
 function table(lines) {
 	const [head, , ...rows] = lines;
+	const row = (line, kind, props) => h("tr", cells(line).map((c) => h(kind, { ...props, dir: "auto" }, inline(c.trim()))));
 	return h(
 		"div.table", { tabindex: "0", role: "region", "aria-label": "Table" },
-		h(
-			"table", h(
-				"thead", h(
-					"tr", cells(head).map((c) => h("th", { scope: "col", dir: "auto" }, inline(c.trim()))),
-				),
-			),
-			h(
-				"tbody", rows.slice(0, 500).map((r) =>
-					h(
-						"tr", cells(r).map((c) => h("td", { dir: "auto" }, inline(c.trim()))),
-					),
-				),
-			),
-		),
+		h("table", h("thead", row(head, "th", { scope: "col" })), h("tbody", rows.slice(0, 500).map((r) => row(r, "td")))),
 	);
 }
-
-const plainBlock = (text) => longText(text, (t) => h("p.plain-text", { dir: "auto" }, t));
 
 function element(block, depth) {
 	const text = block.lines.join("\n");
 	if (block.kind === "code") return codeBlock(text, block.language);
-	if (text.length > BLOCK || depth > DEPTH) return plainBlock(text);
+	if (text.length > BLOCK || depth > DEPTH) return words(text);
 	switch (block.kind) {
 		case "heading": {
 			const m = heading.exec(text);
@@ -303,9 +268,14 @@ export function showMarkdown(box, text) {
 	const kept = last ? old.blocks.slice(0, -1) : [];
 	const blocks = last ? kept.concat(split(text.slice(last.at), last.at)) : split(text);
 	let same = kept.length;
-	while (same < old.blocks.length && same < blocks.length && keyOf(old.blocks[same]) === keyOf(blocks[same]))
-		same++;
+	while (same < old.blocks.length && same < blocks.length && keyOf(old.blocks[same]) === keyOf(blocks[same])) same++;
 	while (box.children.length > same) box.lastElementChild.remove();
 	box.append(...blocks.slice(same).map((b) => element(b, 0)));
 	box.shown = { text, blocks };
+}
+
+export function prose(text) {
+	const box = h("div.prose");
+	showMarkdown(box, String(text));
+	return box;
 }

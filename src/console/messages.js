@@ -1,6 +1,6 @@
 // messages.js - what agents say to each other: who talks to whom, conversations as sequence
 // charts, dead letters, and books that have to balance.  #/messages[/talk/ID | /dead | /books]
-import { confirm, h, visible } from "./dom.js";
+import { confirm, encode, h, visible } from "./dom.js";
 import { graph, sequence } from "./figures.js";
 import { barButton, button, card, count, emptyState, errorState, facts, folded, json, name, number, poll, status, table, tag, when } from "./parts.js";
 
@@ -21,10 +21,9 @@ async function pages(context, path, most) {
 	return all;
 }
 
-const agentsOf = ({ wire }) => wire.searched("/agents/search", 2000);
-const byId = (list) => new Map(list.map((a) => [a.agent_id, a]));
+const agentsOf = async ({ wire }) => new Map((await wire.searched("/agents/search", 2000)).map((a) => [a.agent_id, a]));
 
-// ---- who is who --------------------------------------------------------------
+// ---- who is who ----
 
 const idShort = (id) => (/^[0-9a-f]{8}-/.test(id) ? `\u2026${id.slice(-8)}` : id);
 
@@ -35,7 +34,7 @@ function nameOf(agents, id, said) {
 
 const act = (m) => visible(String(m.message?.performative ?? "?").slice(0, 40));
 const talkOf = (m) => m.message?.conversation_id ?? null;
-const talkLink = (id) => h("a", { href: `#/messages/talk/${encodeURIComponent(id)}`, dir: "auto" }, visible(String(id).slice(0, 80)));
+const talkLink = (id) => h("a", { href: `#/messages/talk/${encode(id)}`, dir: "auto" }, visible(String(id).slice(0, 80)));
 
 // { names, of(message) -> [from, to] }: names by their place.
 function people(agents, messages) {
@@ -48,7 +47,7 @@ function people(agents, messages) {
 	return { names, pairs };
 }
 
-// ---- traffic -----------------------------------------------------------------
+// ---- traffic ----
 
 function traffic(agents, messages) {
 	const { names, pairs } = people(agents, messages);
@@ -115,7 +114,7 @@ function talks(agents, messages) {
 	return card("Conversations", table(columns, [...by.values()].reverse().slice(0, 300), { label: "Conversations", empty: "No message names a conversation." }));
 }
 
-// ---- books -------------------------------------------------------------------
+// ---- books ----
 
 export const balance = (b) => b.sent - b.delivered - b.dead - b.expired - b.pending;
 
@@ -141,7 +140,7 @@ function books(agents) {
 	return [verdict, card("Books of each agent", table(columns, [...all, ...order].slice(0, 500), { label: "Books", empty: "There are no agents." }))];
 }
 
-// ---- one conversation --------------------------------------------------------
+// ---- one conversation ----
 
 function said(agents, m) {
 	const rest = { ...m.message };
@@ -155,8 +154,7 @@ function said(agents, m) {
 }
 
 async function talk(host, id, context) {
-	const [list, messages] = await Promise.all([agentsOf(context), pages(context, `/conversations/${encodeURIComponent(id)}`, MOST)]);
-	const agents = new Map(list.map((a) => [a.agent_id, a]));
+	const [agents, messages] = await Promise.all([agentsOf(context), pages(context, `/conversations/${encode(id)}`, MOST)]);
 	const { names, pairs } = people(agents, messages);
 	const rows = messages.slice(0, DRAWN).map((m, i) => ({ from: pairs[i][0], to: pairs[i][1], text: act(m), bad: m.dead > 0, tip: `${act(m)}: ${names[pairs[i][0]]} to ${names[pairs[i][1]]}, ${m.state}` }));
 	const drawn = names.length <= 12 ? sequence(names, rows, `${rows.length} messages between ${names.length} agents`) : h("p.quiet", `${names.length} agents are too many for a drawing.`);
@@ -171,15 +169,14 @@ async function talk(host, id, context) {
 	);
 }
 
-// ---- dead letters ------------------------------------------------------------
+// ---- dead letters ----
 
 const reasons = { "no-agent": "there is no such agent", stopped: "the agent stopped", failed: "it failed each time", full: "the mailbox stayed full", refused: "the agent refused it" };
 
 async function dead(host, context) {
-	const [list, letters] = await Promise.all([agentsOf(context), pages(context, "/messages/dead", MOST)]);
-	const agents = new Map(list.map((a) => [a.agent_id, a]));
+	const [agents, letters] = await Promise.all([agentsOf(context), pages(context, "/messages/dead", MOST)]);
 	const again = () => dead(host, context);
-	const of = (l) => `/messages/dead/${encodeURIComponent(l.message_id)}`;
+	const of = (l) => `/messages/dead/${encode(l.message_id)}`;
 	const send = (method, path, words) =>
 		context.wire.call(method, path).then(() => context.announce(words)).then(again, (e) => host.prepend(errorState(e, again)));
 	const retry = (l) => send("POST", `${of(l)}/retry`, "Delivered once more");
@@ -197,16 +194,15 @@ async function dead(host, context) {
 	host.replaceChildren(letters.length > 0 ? card(`${number(letters.length)} dead letters`, table(columns, letters.slice(0, 500), { label: "Dead letters" })) : emptyState("check", "No dead letters", "Every durable message was delivered, or waits."));
 }
 
-// ---- the view ----------------------------------------------------------------
+// ---- the view ----
 
 async function overview(host, context, part) {
 	let seen = "";
 	await poll(context, 4000, async () => {
-		const [list, messages] = await Promise.all([agentsOf(context), part === "books" ? [] : pages(context, "/messages", MOST)]);
-		const text = JSON.stringify([list.map((a) => [a.agent_id, a.state, a.books]), messages.length, messages.reduce((n, m) => n + m.waiting + 7 * m.dead, 0)]);
+		const [agents, messages] = await Promise.all([agentsOf(context), part === "books" ? [] : pages(context, "/messages", MOST)]);
+		const text = JSON.stringify([[...agents.values()].map((a) => [a.agent_id, a.state, a.books]), messages.length, messages.reduce((n, m) => n + m.waiting + 7 * m.dead, 0)]);
 		if (text === seen || host.contains(document.activeElement?.closest("a, button, .table-box") ?? null)) return;
 		seen = text;
-		const agents = new Map(list.map((a) => [a.agent_id, a]));
 		const none = emptyState("mail", "No durable messages", "Agents' messages are listed here when they are durable. The books count all of them.");
 		if (part === "books") host.replaceChildren(...books(agents));
 		else if (messages.length === 0) host.replaceChildren(...books(agents).slice(0, 1), none);
@@ -216,7 +212,7 @@ async function overview(host, context, part) {
 
 export async function show(host, [part, id], context) {
 	const body = h("div.stack");
-	const link = (to, text) => h("a", { href: `#/messages${to}`, class: "tab", "aria-current": (part ?? "") === to.slice(1) ? "page" : null }, text);
+	const link = (to, text) => h("a", { href: `#/messages${to}`, "aria-current": (part ?? "") === to.slice(1) ? "page" : null }, text);
 	if (part !== "talk") host.replaceChildren(h("nav.toolbar", { "aria-label": "Messages" }, link("", "Traffic"), link("/books", "Books"), link("/dead", "Dead letters")), body);
 	else host.replaceChildren(body);
 	context.tools(barButton("again", "Read again", () => context.navigate(`#/messages${part ? `/${part}` : ""}`)));

@@ -9,26 +9,23 @@
 //   table(columns, rows, options)  columns: [title, cell(row) -> text or node, "end" for numbers];
 //                                  options: { label, empty }.  Scrolls by itself
 //   count(title, key)              a column of numbers
-//   pager(load, add)               load(offset) -> rows, add(rows); a button while there are more
 //   tag(text, kind)                a word in a pill; kind: good, warn, bad, accent or none
 //   status(text)                   the same, its kind by the word (success, error, running, ...)
 //   name(text)                     what people or models called something
-//   words(text)                    prose of others, isolated
 //   json(value, label)             a value as code, long ones piece by piece
 //   folded(summary, make, open)    details whose body is made when it is first opened
 //   button(text, onclick, kind, props), actions(...buttons)    a button; a row of them
 //   select(label, { value: text }, value, onchange)
 //   form(kind, submit, ...)        submit(event) instead of sending
 //   field(label, control)          a label and its control, side by side
-//   tabs(label, [{ title, make }]) one of several panels
 //   when(iso), time(iso)           a <time> of its age; of its clock time.  The tip has all of it
-//   number(n), bytes(n), money(n, currency), duration(ms), percent(x)     texts; "" for no number
+//   number(n), money(n, currency), duration(ms), percent(x)     texts; "" for no number
 //   poll(context, ms, f)           calls f now and after each pause; not while nobody looks
 //   jsonFold(value)                text of a value, cut to something a line can hold
-import { actions, ago, button, form, h, icon, iconButton, longText, pretty, visible } from "./dom.js";
+import { actions, ago, button, form, h, icon, iconButton, pretty, visible } from "./dom.js";
 import { codeBlock } from "./markdown.js";
 
-// ---- states of a view --------------------------------------------------------
+// ---- states of a view ----
 
 export const loading = () => h("p.loading.quiet", { role: "status" }, "Loading\u2026");
 
@@ -52,54 +49,37 @@ const reasons = {
 // again: called by a button; left out for what will not change.
 export function errorState(error, again) {
 	const [title, advice] = reasons[error.status] ?? ["It could not be shown", ""];
-	const retry =
-		again && error.status !== 403 && error.status !== 404
-			? h("button", { type: "button", onclick: again }, icon("again"), "Try again")
-			: null;
+	const retry = again && error.status !== 403 && error.status !== 404 ? button([icon("again"), "Try again"], again) : null;
 	return h(
 		"div.empty-state.failed", { role: "alert" },
 		icon("warning"),
 		h("h3", title),
 		h("p", { dir: "auto", class: "said" }, String(error.message ?? error).slice(0, 600)),
 		advice ? h("p", advice) : null,
-		retry ? h("div.actions", retry) : null,
+		retry ? actions(retry) : null,
 	);
 }
 
-// ---- what views are made of --------------------------------------------------
+// ---- what views are made of ----
 
 let serial = 0;
 
 export function card(title, ...children) {
 	const id = `card-${++serial}`;
-	return h(
-		"section.panel-card", { "aria-labelledby": id },
-		h("h3", { id }, title),
-		children,
-	);
+	return h("section.panel-card", { "aria-labelledby": id }, h("h3", { id }, title), children);
 }
 
 export function facts(rows) {
 	const there = rows.filter(([, v]) => v !== null && v !== undefined && v !== "");
-	return h(
-		"dl.facts",
-		there.map(([k, v]) => [h("dt", k), h("dd", v)]),
-	);
+	return h("dl.facts", there.map(([k, v]) => [h("dt", k), h("dd", v)]));
 }
 
 export function table(columns, rows, { label, empty = "Nothing yet." } = {}) {
 	const body = h("tbody");
-	const add = (more) =>
-		body.append(
-			...more.map((row) => h("tr", columns.map(([, cell, edge]) => h("td", { class: edge }, cell(row))))),
-		);
+	const add = (more) => body.append(...more.map((row) => h("tr", columns.map(([, cell, edge]) => h("td", { class: edge }, cell(row))))));
 	const el = h(
 		"div.table-box", { tabindex: "0", role: "region", "aria-label": label ?? "Table" },
-		h(
-			"table.data",
-			h("thead", h("tr", columns.map(([title, , edge]) => h("th", { scope: "col", class: edge }, title)))),
-			body,
-		),
+		h("table.data", h("thead", h("tr", columns.map(([title, , edge]) => h("th", { scope: "col", class: edge }, title)))), body),
 		rows.length === 0 ? h("p.quiet.nothing", empty) : null,
 	);
 	add(rows);
@@ -111,25 +91,6 @@ export function table(columns, rows, { label, empty = "Nothing yet." } = {}) {
 }
 
 export const count = (title, key) => [title, (row) => number(row[key]), "end"];
-
-// A button that loads the next page until a page is short.  Returns the element.
-export function pager(page, load, add) {
-	let offset = page;
-	const button = h("button", { type: "button", class: "plain wide" }, "Show more");
-	button.addEventListener("click", async () => {
-		button.disabled = true;
-		try {
-			const rows = await load(offset);
-			offset += rows.length;
-			add(rows);
-			button.hidden = rows.length < page;
-		} catch (e) {
-			button.textContent = `${e.message} Try again`;
-		}
-		button.disabled = false;
-	});
-	return button;
-}
 
 export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text);
 
@@ -146,9 +107,6 @@ export function status(text) {
 }
 
 export const name = (text) => h("span.name", { dir: "auto" }, visible(String(text ?? "").slice(0, 300)));
-
-export const words = (text) =>
-	longText(String(text ?? ""), (t) => h("p.plain-text", { dir: "auto" }, t));
 
 export const json = (value, label = "json") => codeBlock(pretty(value), label);
 
@@ -180,72 +138,23 @@ export function field(label, control) {
 	return h("div.control", h("label", { for: control.id }, label), control);
 }
 
-// panels: [{ title, make() -> nodes }]; a panel is made when it is first shown.
-export function tabs(label, panels, first = 0) {
-	const id = `tabs-${++serial}`;
-	const bodies = panels.map((_, i) =>
-		h("div", { id: `${id}-p${i}`, role: "tabpanel", "aria-labelledby": `${id}-t${i}`, hidden: true }),
-	);
-	const select = (i, focus) => {
-		buttons.forEach((b, k) => {
-			b.setAttribute("aria-selected", String(k === i));
-			b.tabIndex = k === i ? 0 : -1;
-			bodies[k].hidden = k !== i;
-		});
-		if (bodies[i].childNodes.length === 0) bodies[i].append(...[].concat(panels[i].make()));
-		if (focus) buttons[i].focus();
-	};
-	const buttons = panels.map((p, i) =>
-		h(
-			"button",
-			{
-				type: "button",
-				role: "tab",
-				id: `${id}-t${i}`,
-				"aria-controls": `${id}-p${i}`,
-				onclick: () => select(i),
-				onkeydown: (e) => {
-					const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
-					if (!step) return;
-					e.preventDefault();
-					select((i + step + panels.length) % panels.length, true);
-				},
-			},
-			p.title,
-		),
-	);
-	const el = h("div.tabs", h("div", { role: "tablist", "aria-label": label }, buttons), bodies);
-	select(first);
-	el.select = select;
-	return el;
-}
-
 // A button of the bar with an icon and words (words fold on narrow screens).
 export const barButton = (iconName, text, onclick, props = {}) =>
-	h("button", { type: "button", class: "bar-button", onclick, ...props }, icon(iconName), h("span", text));
+	button([icon(iconName), h("span", text)], onclick, "bar-button", props);
 
 export { actions, button, form, icon, iconButton };
 
-// ---- numbers and times -------------------------------------------------------
+// ---- numbers and times ----
 
 const isNumber = (n) => typeof n === "number" && Number.isFinite(n);
 
 export const number = (n) => (isNumber(n) ? n.toLocaleString(undefined, { maximumFractionDigits: 2 }) : "");
-export const percent = (x) =>
-	isNumber(x) ? x.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 }) : "";
+export const percent = (x) => isNumber(x) ? x.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 }) : "";
 
 export function money(n, currency = "USD") {
 	if (!isNumber(n)) return "";
 	const digits = n !== 0 && Math.abs(n) < 1 ? 4 : 2;
 	return n.toLocaleString(undefined, { style: "currency", currency, maximumFractionDigits: digits });
-}
-
-export function bytes(n) {
-	if (!isNumber(n)) return "";
-	const units = ["B", "KB", "MB", "GB", "TB"];
-	let i = 0;
-	for (; n >= 1024 && i < units.length - 1; i++) n /= 1024;
-	return `${n.toLocaleString(undefined, { maximumFractionDigits: i > 0 && n < 100 ? 1 : 0 })} ${units[i]}`;
 }
 
 export function duration(ms) {
@@ -267,7 +176,7 @@ function timeOf(iso, text) {
 export const when = (iso) => timeOf(iso, () => ago(iso));
 export const time = (iso) => timeOf(iso, (d) => d.toLocaleTimeString(undefined, clock));
 
-// ---- asking again ------------------------------------------------------------
+// ---- asking again ----
 
 // f may be async; the pause begins when it is done.  Its first failure is thrown, later
 // ones are left to the next call.  Ends with context.signal.

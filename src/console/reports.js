@@ -13,7 +13,7 @@ const isObject = (x) => typeof x === "object" && x !== null && !Array.isArray(x)
 const arrayOf = (x) => (Array.isArray(x) ? x.filter(isObject) : []);
 const text = (x, n = 200) => visible(String(x ?? "").slice(0, n));
 
-// ---- reading -----------------------------------------------------------------
+// ---- reading ----
 
 // { file, about, elements, changes } of a workload's result, a suite's, or of what
 // `bench compare --json` gives.
@@ -41,7 +41,7 @@ function figuresOf(e) {
 	});
 }
 
-// ---- one report --------------------------------------------------------------
+// ---- one report ----
 
 const range = (f) => (f.spread ? `${number(f.spread.low)} to ${number(f.spread.high)}` : "");
 const measured = (f) => [number(f.value), " ", h("span.quiet", text(f.unit, 20))];
@@ -144,7 +144,7 @@ function about(r) {
 
 const whole = (r) => [about(r), r.changes.length > 0 ? card("Changes", changesView(r.changes)) : null, r.elements.slice(0, 100).map(element)];
 
-// ---- two reports -------------------------------------------------------------
+// ---- two reports ----
 
 // Two files were not measured in turns, so there is no verdict: only whether what was seen in
 // one lies apart from what was seen in the other.
@@ -174,7 +174,7 @@ function both(a, b) {
 	return [h("div.pair", about(a), about(b)), h("p.help", "Two files were not measured in turns: for a verdict use cohort bench compare."), pairs.length > 0 ? pairs.map(one) : none];
 }
 
-// ---- the view ----------------------------------------------------------------
+// ---- the view ----
 
 export function show(host, rest, context) {
 	const reports = [];

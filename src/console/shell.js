@@ -19,6 +19,7 @@
 //   announce(text)     to a screen reader
 //   badge(path, n)     the number at a row of the rail; 0: none
 import { $, h, icon, iconButton, say } from "./dom.js";
+import { walk } from "./keys.js";
 import { errorState, loading } from "./parts.js";
 import * as wire from "./wire.js";
 
@@ -44,35 +45,14 @@ export class Shell {
 		this.agents = [];
 		this.leave = new AbortController();
 		const link = (v) =>
-			h(
-				"li",
-				null,
-				h(
-					"a",
-					{ href: `#/${v.path}`, class: "rail-link", "data-view": v.path },
-					icon(v.icon),
-					h("span", null, v.title),
-					h("span", { class: "count", hidden: true }),
-				),
-			);
+			h("li", h("a.rail-link", { href: `#/${v.path}`, "data-view": v.path }, icon(v.icon), h("span", v.title), h("span.count", { hidden: true })));
 		$("views").append(...views.map(link));
-		$("views").addEventListener("keydown", (e) => this.move(e));
-		$("page-left").append(
-			iconButton("menu", "Views", on.openDrawer, { class: "icon-button narrow-only" }),
-		);
+		walk($("views"), ".rail-link");
+		$("page-left").append(iconButton("menu", "Views", on.openDrawer, { class: "icon-button narrow-only" }));
 	}
 
 	link(path) {
 		return $("views").querySelector(`[data-view="${CSS.escape(path)}"]`);
-	}
-
-	// Arrows go from one to the next.
-	move(e) {
-		const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
-		if (!step) return;
-		const all = [...$("views").querySelectorAll("a")];
-		e.preventDefault();
-		all[all.indexOf(document.activeElement) + step]?.focus();
 	}
 
 	badge(path, n) {

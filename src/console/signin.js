@@ -1,6 +1,6 @@
 // signin.js - asks for a token or key, once.  It goes to POST /session, which gives the
 // browser a cookie that scripts cannot read; nothing is kept here.
-import { h } from "./dom.js";
+import { form, h } from "./dom.js";
 
 export function signInView(words, signIn) {
 	const secret = h("input", {
@@ -17,44 +17,30 @@ export function signInView(words, signIn) {
 		wrong.textContent = text;
 		wrong.hidden = text === "";
 	};
+	const submit = async () => {
+		const value = secret.value.trim();
+		if (value === "") return;
+		button.disabled = true;
+		tell("");
+		try {
+			await signIn(value);
+		} catch (x) {
+			tell(x.status === 401 ? "This token or key is not good. Check that it was copied whole, and that it has not expired." : x.message);
+			secret.focus();
+		} finally {
+			button.disabled = false;
+		}
+	};
+	const help = [
+		"From whoever runs this server, or from ",
+		h("code", "cohort token"),
+		". It is exchanged for a session of this browser and not kept.",
+	];
 	tell(words);
 	return h(
 		"main.sign-card",
 		h("img", { src: "ui/icon.svg", alt: "", width: "44", height: "44" }),
 		h("h1", "Sign in to Cohort"),
-		h(
-			"form",
-			{
-				onsubmit: async (e) => {
-					e.preventDefault();
-					const value = secret.value.trim();
-					if (value === "") return;
-					button.disabled = true;
-					tell("");
-					try {
-						await signIn(value);
-					} catch (x) {
-						tell(
-							x.status === 401
-								? "This token or key is not good. Check that it was copied whole, and that it has not expired."
-								: x.message,
-						);
-						secret.focus();
-					} finally {
-						button.disabled = false;
-					}
-				},
-			},
-			h("label", { for: "secret" }, "Token or API key"),
-			secret,
-			h(
-				"p.help", { id: "secret-help" },
-				"From whoever runs this server, or from ",
-				h("code", "cohort token"),
-				". It is exchanged for a session of this browser and not kept.",
-			),
-			wrong,
-			button,
-		),
+		form(null, submit, h("label", { for: "secret" }, "Token or API key"), secret, h("p.help", { id: "secret-help" }, help), wrong, button),
 	);
 }

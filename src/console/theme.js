@@ -1,5 +1,5 @@
 // theme.js - light, dark, or what the system says; remembered in this browser.
-import { icon, say } from "./dom.js";
+import { icon, iconButton, say } from "./dom.js";
 
 const order = ["auto", "light", "dark"];
 const icons = { auto: "auto", light: "sun", dark: "moon" };
@@ -14,16 +14,7 @@ const stored = () => {
 
 export function theme() {
 	let now = order.includes(stored()) ? stored() : "auto";
-	const button = document.createElement("button");
-	button.type = "button";
-	button.className = "icon-button";
-	const apply = () => {
-		document.documentElement.dataset.theme = now;
-		button.replaceChildren(icon(icons[now]));
-		button.title = `Theme: ${now === "auto" ? "as the system" : now}`;
-		button.setAttribute("aria-label", button.title);
-	};
-	button.addEventListener("click", () => {
+	const button = iconButton("auto", "", () => {
 		now = order[(order.indexOf(now) + 1) % order.length];
 		try {
 			localStorage.setItem("cohort.theme", now);
@@ -33,6 +24,12 @@ export function theme() {
 		apply();
 		say(button.title);
 	});
+	const apply = () => {
+		document.documentElement.dataset.theme = now;
+		button.replaceChildren(icon(icons[now]));
+		button.title = `Theme: ${now === "auto" ? "as the system" : now}`;
+		button.setAttribute("aria-label", button.title);
+	};
 	apply();
 	return button;
 }

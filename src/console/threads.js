@@ -1,7 +1,8 @@
 // threads.js - the list of threads and the list of what waits for a person, kept up to
 // date by asking: often while things change, seldom while nothing does or nobody looks at
 // the page (its title tells how much waits).
-import { $, ago, h, visible } from "./dom.js";
+import { $, ago, encode, h, visible } from "./dom.js";
+import { walk } from "./keys.js";
 import * as wire from "./wire.js";
 
 const OFTEN = 2000;
@@ -10,22 +11,15 @@ const PAGE = 50;
 
 const statuses = { busy: "Running", interrupted: "Waiting for you", error: "Failed", idle: "" };
 
+const line = (text, n) => text.slice(0, 1000).replace(/\s+/g, " ").trim().slice(0, n);
+
 const textOf = (content) =>
-	(Array.isArray(content)
-		? content.map((b) => b?.text ?? "").join(" ")
-		: typeof content === "string"
-			? content
-			: ""
-	)
-		.slice(0, 1000)
-		.replace(/\s+/g, " ")
-		.trim()
-		.slice(0, 120);
+	line(Array.isArray(content) ? content.map((b) => b?.text ?? "").join(" ") : typeof content === "string" ? content : "", 120);
 
 const briefly = (v) => {
 	const calls = Array.isArray(v?.action_requests) ? v.action_requests.map((a) => a?.name).join(", ") : "";
 	const asked = [v, v?.prompt, v?.question].find((x) => typeof x === "string") ?? JSON.stringify(v) ?? "";
-	return visible((calls || asked).slice(0, 1000).replace(/\s+/g, " ").slice(0, 140));
+	return visible(line(calls || asked, 140));
 };
 
 export class ThreadList {
@@ -45,7 +39,7 @@ export class ThreadList {
 			this.limit += PAGE;
 			this.refresh();
 		});
-		for (const box of [this.list, this.waiting]) box.addEventListener("keydown", (e) => this.move(e));
+		for (const box of [this.list, this.waiting]) walk(box, ".thread");
 		document.addEventListener("visibilitychange", () => {
 			if (!document.hidden) this.soon();
 		});
@@ -90,15 +84,12 @@ export class ThreadList {
 			this.pause = Math.min(this.pause * 2, SELDOM);
 			this.on.failed(e);
 		}
-		if (!this.stopped && mine === this.asked)
-			this.timer = setTimeout(() => this.refresh(), document.hidden ? SELDOM : this.pause);
+		if (!this.stopped && mine === this.asked) this.timer = setTimeout(() => this.refresh(), document.hidden ? SELDOM : this.pause);
 	}
 
 	// First words are asked for once: they may be long, and they do not change.
 	async learn(threads) {
-		const ids = threads
-			.filter((t) => !t.metadata?.title && !this.titles.has(t.thread_id))
-			.map((t) => t.thread_id);
+		const ids = threads.filter((t) => !t.metadata?.title && !this.titles.has(t.thread_id)).map((t) => t.thread_id);
 		if (ids.length === 0) return;
 		for (const t of await wire.firstWords(ids)) {
 			const words = textOf(t.extracted?.first);
@@ -109,9 +100,7 @@ export class ThreadList {
 	titleOf(t) {
 		const { title, graph_id: graph } = t.metadata ?? {};
 		return visible(
-			typeof title === "string" && title
-				? title
-				: (this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled")),
+			typeof title === "string" && title ? title : (this.titles.get(t.thread_id) ?? (typeof graph === "string" ? graph : "Untitled")),
 		);
 	}
 
@@ -137,30 +126,15 @@ export class ThreadList {
 		const focused = document.activeElement?.dataset?.key;
 		this.list.replaceChildren(
 			...this.threads.map((t) =>
-				this.row(
-					`t${t.thread_id}`,
-					t.thread_id,
-					t.status,
-					this.titleOf(t),
-					ago(t.updated_at),
-					statuses[t.status] ?? t.status,
-				),
+				this.row(`t${t.thread_id}`, t.thread_id, t.status, this.titleOf(t), ago(t.updated_at), statuses[t.status] ?? t.status),
 			),
 		);
-		if (this.threads.length === 0)
-			this.list.append(h("li", { class: "quiet empty" }, "No conversations yet."));
+		if (this.threads.length === 0) this.list.append(h("li.quiet.empty", "No conversations yet."));
 		$("more-threads").hidden = this.threads.length < this.limit;
 		const titles = new Map(this.threads.map((t) => [t.thread_id, this.titleOf(t)]));
 		this.waiting.replaceChildren(
 			...this.waits.map((w) =>
-				this.row(
-					`w${w.id}`,
-					w.thread_id,
-					"interrupted",
-					briefly(w.value),
-					ago(w.created_at),
-					titles.get(w.thread_id) ?? "",
-				),
+				this.row(`w${w.id}`, w.thread_id, "interrupted", briefly(w.value), ago(w.created_at), titles.get(w.thread_id) ?? ""),
 			),
 		);
 		$("waiting-section").hidden = this.waits.length === 0;
@@ -170,33 +144,16 @@ export class ThreadList {
 	}
 
 	row(key, id, status, title, when, note) {
+		const current = id === this.selected && key[0] === "t" ? "page" : null;
 		return h(
 			"li",
-			null,
 			h(
-				"a",
-				{
-					href: `#/t/${encodeURIComponent(id)}`,
-					class: "thread",
-					"data-key": key,
-					"aria-current": id === this.selected && key[0] === "t" ? "page" : null,
-				},
+				"a.thread", { href: `#/t/${encode(id)}`, "data-key": key, "aria-current": current },
 				h("span", { class: `dot ${status}` }),
-				h("span", { class: "thread-title", dir: "auto" }, title),
-				h("span", { class: "thread-when" }, when),
-				note ? h("span", { class: "thread-note", dir: "auto" }, note) : null,
+				h("span.thread-title", { dir: "auto" }, title),
+				h("span.thread-when", when),
+				note ? h("span.thread-note", { dir: "auto" }, note) : null,
 			),
 		);
-	}
-
-	// Arrows go from one to the next.
-	move(e) {
-		const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
-		if (!step) return;
-		const all = [...document.querySelectorAll(".thread")];
-		const at = all.indexOf(document.activeElement);
-		if (at < 0) return;
-		e.preventDefault();
-		all[at + step]?.focus();
 	}
 }

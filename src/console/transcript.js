@@ -1,6 +1,6 @@
 // transcript.js - what the runs of a thread did, as a timeline; replayed step by step with the
 // state of the checkpoint before each entry; forked there.  #/runs[/THREAD[/RUN]]
-import { dialog, h, prompt, visible } from "./dom.js";
+import { dialog, encode, h, prompt, visible } from "./dom.js";
 import * as parts from "./parts.js";
 
 const { actions, barButton, button, card, duration, emptyState, field, folded, form, json, jsonFold, money, name, number, select, status, tag, time } = parts;
@@ -8,7 +8,6 @@ const PAGE = 250; // entries that are shown
 const READ = 500; // entries of a request
 const SCAN = 20; // requests for one page of a filter
 const active = ["pending", "running"];
-const encode = encodeURIComponent;
 export const groups = { run: "Runs", state: "States", model: "Models", tool: "Tools", data: "Messages and data", question: "Questions", checkpoint: "Checkpoints", error: "Errors" };
 
 const calls = (m) => (m?.tool_calls ?? []).map((c) => c.name).join(", ");
@@ -282,7 +281,7 @@ class Timeline {
 	}
 }
 
-// ---- which thread ------------------------------------------------------------
+// ---- which thread ----
 
 async function choose(host, context) {
 	const box = h("input", { "aria-label": "Thread", placeholder: "id of a thread", autocomplete: "off", spellcheck: "false" });

@@ -1,7 +1,7 @@
 // usage.js - what models took, in tokens and money, and what the caller may have.
-import { h, visible } from "./dom.js";
+import { encode, h, visible } from "./dom.js";
 import { bars, legend } from "./figures.js";
-import { card, count, errorState, field, money, name, number, percent, table } from "./parts.js";
+import { button, card, count, errorState, field, money, name, number, percent, table } from "./parts.js";
 
 const PAGE = 400;
 const groups = { day: "Day", model: "Model", thread: "Thread", run: "Run", owner: "Owner" };
@@ -18,8 +18,8 @@ function keyOf(g, by) {
 }
 
 function cellOf(g, by, pick) {
-	if (by === "owner") return h("button", { type: "button", class: "plain", onclick: () => pick(g.owner) }, name(g.owner));
-	if (by === "thread" || by === "run") return h("a", { href: `#/t/${encodeURIComponent(g.thread_id)}` }, keyOf(g, by));
+	if (by === "owner") return button(name(g.owner), () => pick(g.owner), "plain");
+	if (by === "thread" || by === "run") return h("a", { href: `#/t/${encode(g.thread_id)}` }, keyOf(g, by));
 	return name(keyOf(g, by));
 }
 
@@ -70,10 +70,10 @@ export async function show(host, rest, context) {
 	const { wire, signal } = context;
 	const now = { by: "day", from: day(29), to: day(0), owner: rest[0] ?? "" };
 	const body = h("div.stack");
-	const pick = (owner) => context.navigate(`#/usage/${encodeURIComponent(owner)}`);
+	const pick = (owner) => context.navigate(`#/usage/${encode(owner)}`);
 
 	async function load() {
-		const owner = now.owner ? `&owner=${encodeURIComponent(now.owner)}` : "";
+		const owner = now.owner ? `&owner=${encode(now.owner)}` : "";
 		const range = `&from=${now.from}&to=${now.to}`;
 		const which = { ...now };
 		try {

@@ -1,6 +1,6 @@
 // view.js - the thread that is shown: title, messages, what stands below them, and the
 // message box.  draw() may be called at any time; what did not change stays as it is.
-import { $, h, icon, iconButton, visible } from "./dom.js";
+import { $, actions, button, h, icon, iconButton, visible } from "./dom.js";
 import { askView } from "./ask.js";
 import { ChatView } from "./chat.js";
 import { field } from "./form.js";
@@ -21,9 +21,6 @@ function fill(id, key, make) {
 	return key !== "";
 }
 
-const button = (words, onclick, name) =>
-	h("button", { type: "button", onclick }, name ? icon(name) : null, words);
-
 export class View {
 	stay = true; // who is at the end stays there, whatever is added or grows
 
@@ -39,8 +36,7 @@ export class View {
 			regenerate: on.regenerate,
 			editable: true,
 		});
-		for (const id of ["values", "failure", "paused", "asks"])
-			this.box.append(h("div", { id, class: "after", hidden: true }));
+		for (const id of ["values", "failure", "paused", "asks"]) this.box.append(h("div", { id, class: "after", hidden: true }));
 		this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
 		const grown = new ResizeObserver(() => (this.stay ? this.toEnd() : this.scrolled()));
 		for (const box of [this.box, ...this.box.children]) grown.observe(box);
@@ -94,9 +90,7 @@ export class View {
 
 	head(t, c) {
 		$("title").textContent = this.on.titleOf(t);
-		$("subtitle").textContent = t.agent
-			? `${nameOf(t.agent)}${c.run && !t.viewing ? " \u00b7 running" : ""}`
-			: "";
+		$("subtitle").textContent = t.agent ? `${nameOf(t.agent)}${c.run && !t.viewing ? " \u00b7 running" : ""}` : "";
 		for (const id of ["rename", "delete", "history-button"]) $(id).hidden = t.fresh || Boolean(t.missing);
 		$("agent").value = t.agent?.assistant_id ?? "";
 	}
@@ -106,15 +100,8 @@ export class View {
 		$("banner").className = `banner ${t.viewing ? "view" : "lost"}`;
 		fill("banner", key, () =>
 			t.viewing
-				? [
-						icon("history"),
-						h("span", "This is how it was at an earlier point."),
-						button("Back to now", this.on.now),
-					]
-				: [
-						h("span.dot.busy"),
-						h("span", "The connection to the server is lost. Reconnecting\u2026"),
-					],
+				? [icon("history"), h("span", "This is how it was at an earlier point."), button("Back to now", this.on.now)]
+				: [h("span.dot.busy"), h("span", "The connection to the server is lost. Reconnecting\u2026")],
 		);
 	}
 
@@ -122,20 +109,9 @@ export class View {
 		const plain = t.fresh && !c.run && c.list().length === 0;
 		const key = t.missing ?? (t.loading ? "loading" : plain ? `of ${t.agent?.assistant_id}` : "");
 		fill("empty", key, () => {
-			if (t.missing)
-				return [
-					icon("warning"),
-					h("h3", "Nothing to show"),
-					h("p", t.missing),
-					button("New conversation", this.on.newThread),
-				];
+			if (t.missing) return [icon("warning"), h("h3", "Nothing to show"), h("p", t.missing), button("New conversation", this.on.newThread)];
 			if (t.loading) return h("p.quiet", "Loading\u2026");
-			if (!t.agent)
-				return [
-					icon("warning"),
-					h("h3", "No agent"),
-					h("p", "This server has no agent that you may use."),
-				];
+			if (!t.agent) return [icon("warning"), h("h3", "No agent"), h("p", "This server has no agent that you may use.")];
 			return [
 				h("img", { src: "ui/icon.svg", alt: "", width: "48", height: "48" }),
 				h("h3", nameOf(t.agent)),
@@ -171,10 +147,7 @@ export class View {
 				h("h3", icon("warning"), "The run failed"),
 				h("p.plain-text", { dir: "auto" }, text),
 				h("p.quiet", advice),
-				h(
-					"div.actions",
-					button("Try again", () => this.on.run(t, { input: null }), "again"),
-				),
+				actions(button([icon("again"), "Try again"], () => this.on.run(t, { input: null }))),
 			),
 		);
 	}
@@ -185,11 +158,7 @@ export class View {
 		const next = over ? [] : (c.state?.next ?? []).filter((n) => n !== "__start__");
 		const text = next.map((n) => visible(n)).join(", ");
 		fill("paused", text, () =>
-			h(
-				"div.card.paused",
-				h("span", "Stopped before ", h("code", text)),
-				button("Go on", () => this.on.run(t, { input: null })),
-			),
+			h("div.card.paused", h("span", "Stopped before ", h("code", text)), button("Go on", () => this.on.run(t, { input: null }))),
 		);
 	}
 
@@ -235,7 +204,7 @@ export class View {
 	}
 }
 
-// ---- complaints ------------------------------------------------------------
+// ---- complaints ----
 
 const hints = {
 	0: "Is it running? Your text is still in the box: send it again.",

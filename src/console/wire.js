@@ -47,7 +47,7 @@ export async function call(method, path, body, more) {
 	return text === "" ? null : JSON.parse(text);
 }
 
-// ---- server-sent events ----------------------------------------------------
+// ---- server-sent events ----
 
 // { event, data, id } of a response, as they come.
 export async function* frames(response, alive) {
@@ -85,7 +85,7 @@ export const pause = (ms, signal) =>
 		);
 	});
 
-// ---- agents and threads ----------------------------------------------------
+// ---- agents and threads ----
 
 const thread = (id) => `/threads/${encodeURIComponent(id)}`;
 const listed = ["thread_id", "created_at", "updated_at", "metadata", "status"];
@@ -105,24 +105,16 @@ export const assistants = () => searched("/assistants/search", 1000, { sort_by: 
 
 export const schemas = (id) => call("GET", `/assistants/${encodeURIComponent(id)}/schemas`);
 
-export const threads = (limit) =>
-	call("POST", "/threads/search", { limit, sort_by: "updated_at", sort_order: "desc", select: listed });
+export const threads = (limit) => call("POST", "/threads/search", { limit, sort_by: "updated_at", sort_order: "desc", select: listed });
 // What their first messages say, as a title for those that have no other.
 export const firstWords = (ids) =>
-	call("POST", "/threads/search", {
-		ids,
-		limit: ids.length,
-		select: ["thread_id"],
-		extract: { first: "values.messages[0].content" },
-	});
+	call("POST", "/threads/search", { ids, limit: ids.length, select: ["thread_id"], extract: { first: "values.messages[0].content" } });
 
 export const waiting = () => call("GET", "/interrupts?status=waiting&limit=100");
 export const deleteThread = (id) => call("DELETE", thread(id));
-export const rename = (id, title) =>
-	call("PATCH", thread(id), { metadata: { title } }, { headers: { prefer: "return=minimal" } });
+export const rename = (id, title) => call("PATCH", thread(id), { metadata: { title } }, { headers: { prefer: "return=minimal" } });
 export const state = (id) => call("GET", `${thread(id)}/state`);
-export const stateAt = (id, checkpoint) =>
-	call("GET", `${thread(id)}/state/${encodeURIComponent(checkpoint)}`);
+export const stateAt = (id, checkpoint) => call("GET", `${thread(id)}/state/${encodeURIComponent(checkpoint)}`);
 export const history = (id, limit, before) =>
 	call("POST", `${thread(id)}/history`, {
 		limit,
@@ -132,10 +124,9 @@ export const history = (id, limit, before) =>
 export const runs = (id, limit = 1) => call("GET", `${thread(id)}/runs?limit=${limit}`);
 export const cancel = (id, run) => call("POST", `${thread(id)}/runs/${run}/cancel?action=interrupt`);
 
-// ---- who is there ----------------------------------------------------------
+// ---- who is there ----
 
 // Credentials are sent once; the browser keeps the cookie, which no script can read.
 export const whoami = () => call("GET", "/session");
-export const signIn = (secret) =>
-	call("POST", "/session", {}, { headers: { authorization: `Bearer ${secret}` } });
+export const signIn = (secret) => call("POST", "/session", {}, { headers: { authorization: `Bearer ${secret}` } });
 export const signOut = () => call("DELETE", "/session");

@@ -1,9 +1,9 @@
 // work.js - the tracker's board: columns as the server tells them, read again when the
 // project's events say that something happened; one item with all it has.
 // #/work/PROJECT/ITEM.
-import { confirm, dialog, h, icon, iconButton, prompt, say, visible } from "./dom.js";
+import { confirm, dialog, encode, h, icon, iconButton, prompt, say, visible } from "./dom.js";
 import * as parts from "./parts.js";
-import { showMarkdown } from "./markdown.js";
+import { prose } from "./markdown.js";
 import { frames } from "./wire.js";
 
 const { actions, button, emptyState, errorState, field, form, name, select, status, tag, when } = parts;
@@ -22,7 +22,6 @@ const columns = [
 	{ key: "closed", title: "Closed", to: "closed", empty: "Nothing is done yet." },
 ];
 
-const encode = encodeURIComponent;
 const idOf = (text) => h("code", visible(String(text)));
 const statusOf = (i) => [statuses[i.status] ?? visible(String(i.status)), i.assignee ? [", ", name(i.assignee)] : null];
 const priority = (i) => h("span", { class: `priority p${i.priority}`, title: urgency[i.priority] }, `P${i.priority}`);
@@ -31,18 +30,12 @@ const listOf = (text) => text.split(",").map((x) => x.trim()).filter((x) => x !=
 const empty = (v) => v === undefined || v === null || v.length === 0;
 const same = (a, b) => (empty(a) && empty(b)) || JSON.stringify(a) === JSON.stringify(b);
 
-function prose(text) {
-	const box = h("div.prose");
-	showMarkdown(box, String(text));
-	return box;
-}
-
 const failed = (e) =>
 	dialog(e.status === 409 ? "Somebody else was first" : "It was not changed", (done) =>
 		h("div", h("p", { dir: "auto" }, e.message), actions(button("Close", () => done(), null, { autofocus: "" }))),
 	);
 
-// ---- the server --------------------------------------------------------------
+// ---- the server ----
 
 class Tracker {
 	constructor({ wire, signal }, project) {
@@ -100,7 +93,7 @@ class Tracker {
 	}
 }
 
-// ---- forms -------------------------------------------------------------------
+// ---- forms ----
 
 function boxesOf(item) {
 	const box = {
@@ -128,7 +121,7 @@ function formOf(box, extra, action, submit, cancel) {
 	return form("item-form", save, field("Title", box.title), pair, rest, field("Labels", box.labels), extra, wrong, foot);
 }
 
-// ---- the board ---------------------------------------------------------------
+// ---- the board ----
 
 class Board {
 	constructor(host, context, project, open) {
