@@ -9,7 +9,7 @@ const { button, card, duration, folded, json, jsonFold, money, number, table, ta
 const MOST = 1000; // entries of a side
 const ROWS = 300;
 // What two runs never have in common.
-const own = new Set(["seq", "run_id", "time", "task", "call", "call_id", "checkpoint_id", "checkpoint", "id", "tool_call_id", "interrupt_id", "key", "as_before", "took", "response_metadata"]);
+const own = new Set(["seq", "run_id", "time", "task", "call", "call_id", "checkpoint_id", "checkpoint", "id", "tool_call_id", "interrupt_id", "key", "as_before", "took", "response_metadata", "usage_metadata"]);
 const numbering = ["run_start", "checkpoint"];
 const isObject = (x) => typeof x === "object" && x !== null;
 

@@ -290,7 +290,7 @@ async function choose(host, context) {
 	const first = threads.length > 0 ? await context.wire.firstWords(threads.slice(0, 100).map((t) => t.thread_id)).catch(() => []) : [];
 	const words = new Map(first.map((t) => [t.thread_id, t.extracted?.first]));
 	const columns = [
-		["Thread", (t) => h("a", { href: `#/runs/${encode(t.thread_id)}`, dir: "auto" }, jsonFold(t.metadata?.title ?? words.get(t.thread_id) ?? t.thread_id, 80))],
+		["Thread", (t) => h("a", { href: `#/runs/${encode(t.thread_id)}`, dir: "auto" }, name(jsonFold(t.metadata?.title ?? words.get(t.thread_id) ?? t.thread_id, 80)))],
 		["", (t) => status(t.status)],
 		["Changed", (t) => parts.when(t.updated_at)],
 	];

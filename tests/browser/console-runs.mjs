@@ -79,7 +79,7 @@ const asked = await thread("what time is it?", "and in Paris?");
 
 await scenario("the timeline", async () => {
   const tab = await page("#/runs");
-  await tab.click("td a:text-is('what time is it?')");
+  await tab.click("td a .name:text-is('what time is it?')");
   await shows(tab, () => document.querySelectorAll(".entries li").length > 20);
   const all = await api("GET", `/threads/${asked}/transcript?limit=1000`);
   equal((await kindsOf(tab)).length, all.length, "every entry");
