@@ -616,6 +616,9 @@
 	X(EVAL_RESULT_BYTES,   536870912, "bytes",  "all outputs and reasons of one eval") \
 	X(EVAL_SCRIPT_MS,      60000,     "ms",     "that a script may take to score one case") \
 	X(EVAL_SCRIPT_BYTES,   65536,     "bytes",  "of what it says") \
+	X(EVAL_PAGE_CASES,     2000,      "cases",  "that a page of an eval shows; those that differ come first") \
+	X(EVAL_PAGE_OUTPUT,    16384,     "bytes",  "of each output on it; the rest is cut off") \
+	X(EVAL_PAGE_RESULTS,   8,         "results", "on one page") \
 	X(EVAL_JOBS,           64,        "cases",  "that one eval runs at once") \
 	X(WASM_EMPTY_WAKES,    10000,     "wakes",  "in a row by a host process without a frame; then it is killed")
 

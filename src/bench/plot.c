@@ -19,13 +19,23 @@ static const char colors[PLOT_CURVES][8] = { "#2a78d6", "#d6692a", "#2f9e44", "#
 	"#c92a2a", "#0b7285", "#e8a400", "#666666" };
 
 static const char style[] =
-	"<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;"
+	"<style>:root{color-scheme:light dark;--bad:#b3261e;--good:#1f7a33}"
+	"@media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--good:#7ddc8f}}"
+	"html{background:Canvas;color:CanvasText}body{font:15px/1.5 system-ui,sans-serif;"
 	"max-width:80rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;"
 	"margin:1rem 0}td,th{padding:.25rem .7rem;border-bottom:1px solid #8884;"
 	"text-align:right}td:first-child,th:first-child{text-align:left}figure{margin:0;"
-	"display:inline-block}svg text{font:12px system-ui,sans-serif;fill:currentColor}"
-	"pre{white-space:pre-wrap}.bad{color:#c33;font-weight:bold}.good{color:#2f9e44}"
-	".dim{opacity:.6}</style>";
+	"display:inline-block;max-width:100%;overflow:auto}"
+	"svg text{font:12px system-ui,sans-serif;fill:currentColor}"
+	"pre{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext}"
+	".wide{overflow-x:auto}h1,h2,h3,p,li,summary,td{overflow-wrap:anywhere}"
+	".bad{color:var(--bad);font-weight:bold}.good{color:var(--good)}"
+	".dim{opacity:.7}</style>";
+
+/* Nothing of a page runs, and nothing is fetched, whatever its texts say. */
+static const char policy[] =
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+	"style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">";
 
 void
 page_add_text(struct buf *b, struct str s)
@@ -45,7 +55,9 @@ page_add_text(struct buf *b, struct str s)
 void
 page_add_head(struct buf *b, const char *title)
 {
-	buf_lit(b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>");
+	buf_lit(b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">");
+	buf_add(b, (struct str){ policy, sizeof policy - 1 });
+	buf_lit(b, "<meta name=\"viewport\" content=\"width=device-width\"><title>");
 	page_add_text(b, str_of(title));
 	buf_lit(b, "</title>");
 	buf_add(b, (struct str){ style, sizeof style - 1 });

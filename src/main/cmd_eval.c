@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "main/cmd.h"
 #include "main/eval_files.h"
+#include "main/eval_page.h"
 #include "main/eval_run.h"
 
 #define SHOWN_BYTES (256 * MB)
@@ -55,6 +56,8 @@ const struct flag cmd_eval_compare_flags[] = {
 const struct flag cmd_eval_report_flags[] = {
 	{ "all", .help = "show cases that passed too" },
 	{ "markdown", .help = "as Markdown" },
+	{ "html", .kind = FLAG_TEXT, .value = "FILE", .help = "as a page that needs nothing else, "
+	    "with outputs, and of several results compared with the first; - is stdout" },
 	{ NULL }
 };
 
@@ -275,18 +278,47 @@ compare(const char *command, const struct flag_line *line)
 }
 
 static int
+put_page(const struct flag_line *line, const struct eval_result *r, size_t n, struct err *e)
+{
+	struct str file = line_text(line, "html");
+	struct buf out = BUF(SHOWN_BYTES);
+	int rc = eval_page_add(&out, r, n, e);
+
+	if (rc == OK && out.failed)
+		rc = err_set(e, ERR_TOOBIG, "the page is too large");
+	if (rc == OK && !str_eq(file, S("-")))
+		rc = eval_file_put(file.p, buf_str(&out), e);
+	else if (rc == OK)
+		fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+	return rc;
+}
+
+static int
 report(const char *command, const struct flag_line *line)
 {
-	struct eval_result r = { 0 };
+	struct eval_result r[LIMIT_EVAL_PAGE_RESULTS] = { 0 };
 	struct buf out = BUF(SHOWN_BYTES);
 	struct err e = { 0 };
-	int rc = eval_result_get(&r, line->operand[0].p, &e);
+	bool html = line_text(line, "html").n > 0;
+	size_t n = line->operands_n;
+	int rc = OK;
 
-	if (rc == OK)
-		eval_add_report(&out, &r, line_has(line, "markdown") ? EVAL_MARKDOWN : EVAL_TEXT,
+	if (n > (html ? COUNT(r) : 1)) {
+		n = 0;
+		rc = err_set(&e, ERR_INVALID, html ? "%d results are the most on one page" :
+		    "several results: only with --html", LIMIT_EVAL_PAGE_RESULTS);
+	}
+	for (size_t i = 0; i < n && rc == OK; i++)
+		rc = eval_result_get(&r[i], line->operand[i].p, &e);
+	if (rc == OK && html)
+		rc = put_page(line, r, n, &e);
+	else if (rc == OK)
+		eval_add_report(&out, r, line_has(line, "markdown") ? EVAL_MARKDOWN : EVAL_TEXT,
 		    line_has(line, "all"));
 	print(&out);
-	eval_result_release(&r);
+	for (size_t i = 0; i < n; i++)
+		eval_result_release(&r[i]);
 	return rc == OK ? 0 : failed(command, &e);
 }
 

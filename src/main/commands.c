@@ -125,7 +125,7 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_eval_case] = { .min = 1, .max = 1, .own = cmd_eval_case_flags, .detail = "The "
 	    "input, the answers of people, and what the run answered as expected; by itself the "
 	    "thread's last run that ended well.  What cannot be taken is refused, or told." },
-	[COMMAND_eval_report] = { .min = 1, .max = 1, .own = cmd_eval_report_flags },
+	[COMMAND_eval_report] = { .min = 1, .max = -1, .own = cmd_eval_report_flags },
 	[COMMAND_agent_import] = { .min = 1, .max = 1, .own = cmd_agent_import_flags,
 	    .detail = "FILE is Markdown with front matter (skills beside it in "
 	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "

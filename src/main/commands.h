@@ -125,8 +125,8 @@
 	    "run an agent over a dataset, and score what it answers")         \
 	X(eval_compare,  "eval compare",  "A [B]",                            \
 	    "compare two results of an eval; exit 1 if B is worse")           \
-	X(eval_report,   "eval report",   "RESULT",                           \
-	    "show a result of an eval")                                       \
+	X(eval_report,   "eval report",   "RESULT...",                        \
+	    "show a result of an eval, or several as a page")                 \
 	X(eval_case,     "eval case",     "THREAD",                           \
 	    "make a case of a dataset from a thread's transcript")            \
 	X(agent_schema,  "agent schema",  "",                                 \

@@ -40,6 +40,10 @@ await scenario("a regression is found, equal pairs are not", async () => {
   equal(evals("compare", a.file).code, 1, "without B: the newest beside A");
   const report = evals("report", b.file, "--markdown");
   check(report.code === 0 && report.out.includes("| c0 | right | 0 |"), "the report as Markdown", report.out);
+  const page = evals("report", a.file, b.file, again.file, "--html", "-");
+  equal([page.code, [...page.out.matchAll(/<h3>([^<]*)/g)].map((m) => m[1]), (page.out.match(/<h2>B: /g) ?? []).length], [0, ["Worse in B (10)", "Same (30)", "Same (40)"], 2], "a page of three, each compared with the first");
+  check(/<td class="bad">worse/.test(page.out) && !/<script|https?:/.test(page.out), "verdicts, and nothing from elsewhere");
+  equal([evals("report", a.file, b.file).err, evals("report", a.file, "--html", "no/where.html").code, evals("report", ...Array(9).fill(a.file), "--html", "-").code], ["cohort eval report: several results: only with --html\n", 1, 1], "what no page is made of");
 });
 
 await scenario("a few cases are no verdict", async () => {
