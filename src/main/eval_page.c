@@ -230,8 +230,8 @@ add_rows(struct buf *b, const struct eval_result *r, bool passed, struct room *r
 		for (size_t s = 0; s < r->scorers_n && row->error.n == 0; s++) {
 			bool ok = row->score[s].score >= r->scorer[s].pass;
 
-			add_text(b, ok ? "<span class=\"good\">" : "<span class=\"bad\">",
-			    r->scorer[s].name, "");
+			add_text(b, ok ? "<span class=\"good\"><bdi>" : "<span class=\"bad\"><bdi>",
+			    r->scorer[s].name, "</bdi>");
 			buf_add_fmt(b, " %.3g</span>", row->score[s].score);
 		}
 		buf_lit(b, "</summary>\n");
@@ -358,8 +358,8 @@ add_pair(struct buf *b, const struct paired *p, const struct pair *x,
 		double was = x->a->score[p->scorer[i].a].score;
 		double now = x->b->score[p->scorer[i].b].score;
 
-		add_text(b, now < was ? "<span class=\"bad\">" : now > was ?
-		    "<span class=\"good\">" : "<span class=\"dim\">", p->scorer[i].name, "");
+		buf_add_fmt(b, "<span class=\"%s\">", now < was ? "bad" : now > was ? "good" : "dim");
+		add_text(b, "<bdi>", p->scorer[i].name, "</bdi>");
 		if (now < was || now > was)
 			buf_add_fmt(b, " %.3g to %.3g</span>", was, now);
 		else
