@@ -304,7 +304,11 @@ report(const char *command, const struct flag_line *line)
 	size_t n = line->operands_n;
 	int rc = OK;
 
-	if (n > (html ? COUNT(r) : 1)) {
+	if (html && (line_has(line, "all") || line_has(line, "markdown"))) {
+		n = 0;
+		rc = err_set(&e, ERR_INVALID, "--html: a page shows all cases; --all and --markdown "
+		    "are for the terminal");
+	} else if (n > (html ? COUNT(r) : 1)) {
 		n = 0;
 		rc = err_set(&e, ERR_INVALID, html ? "%d results are the most on one page" :
 		    "several results: only with --html", LIMIT_EVAL_PAGE_RESULTS);

@@ -44,6 +44,7 @@ await scenario("a regression is found, equal pairs are not", async () => {
   equal([page.code, [...page.out.matchAll(/<h3>([^<]*)/g)].map((m) => m[1]), (page.out.match(/<h2>B: /g) ?? []).length], [0, ["Worse in B (10)", "Same (30)", "Same (40)"], 2], "a page of three, each compared with the first");
   check(/<td class="bad">worse/.test(page.out) && !/<script|https?:/.test(page.out), "verdicts, and nothing from elsewhere");
   equal([evals("report", a.file, b.file).err, evals("report", a.file, "--html", "no/where.html").code, evals("report", ...Array(9).fill(a.file), "--html", "-").code], ["cohort eval report: several results: only with --html\n", 1, 1], "what no page is made of");
+  check(/--html: a page shows all/.test(evals("report", a.file, "--all", "--html", "-").err), "a flag without effect");
 });
 
 await scenario("a few cases are no verdict", async () => {
