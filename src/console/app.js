@@ -1,7 +1,7 @@
 // app.js - the console: which agent and thread is shown, and what a person does with it.
 import { $, actions, button, confirm, encode, form, h, icon, iconButton, prompt, say, visible } from "./dom.js";
 import { Conversation, read, textOf } from "./conversation.js";
-import { follow, respond, start } from "./follow.js";
+import { answer, follow, start } from "./follow.js";
 import { Wrong } from "./form.js";
 import { checkpointOf, HistoryPanel, idOf } from "./history.js";
 import { grow, help, listenToKeys, sends } from "./keys.js";
@@ -250,18 +250,8 @@ async function stop() {
 	}
 }
 
-// What somebody configured for a run, without what the server adds.
-const added = /^(run_id|thread_id|graph_id|assistant_id|checkpoint_.*|user-agent|x-.*|__.*|langgraph_.*)$/;
-
-function configured(config) {
-	const own = Object.entries(config?.configurable ?? {}).filter(([k]) => !added.test(k));
-	return own.length > 0 ? { configurable: Object.fromEntries(own) } : undefined;
-}
-
-// A run that goes on does so as it began: with what was configured for it.
-async function answer(t, responses) {
-	const [last] = await wire.runs(t.id);
-	await respond(t.id, responses, configured(last?.kwargs?.config));
+async function answered(t, responses) {
+	await answer(t.id, responses);
 	t.conversation.interrupts = [];
 	list.soon();
 	view.draw(t);
@@ -500,7 +490,7 @@ function build() {
 		edit,
 		regenerate: (message) => runBefore(shown, message.id),
 		run,
-		answer,
+		answer: answered,
 		newThread,
 		now: () => panel.close(),
 	});

@@ -4,7 +4,7 @@
 // One connection carries all runs.  When it breaks it is opened again, after a pause
 // that doubles up to a limit, behind the last event that came.  A page that nobody looks
 // at has none: a browser has six for all its pages of one server.
-import { call, frames, pause, Refused, request } from "./wire.js";
+import { call, frames, pause, Refused, request, runs } from "./wire.js";
 
 const PAUSE = 500;
 const PAUSE_MAX = 8000; // ms between two attempts
@@ -106,9 +106,18 @@ export async function start(id, assistant, input, from) {
 	return (await command(id, "run.start", params)).run_id;
 }
 
-// responses: [{ interrupt, response }], for all that waits.
-export const respond = (id, responses, config) =>
-	command(id, "input.respond", {
-		responses: responses.map(({ interrupt, response }) => ({ namespace: interrupt.namespace ?? [], interrupt_id: interrupt.id, response })),
-		...(config ? { config } : {}),
-	});
+// What somebody configured for a run, without what the server adds.
+const added = /^(run_id|thread_id|graph_id|assistant_id|checkpoint_.*|user-agent|x-.*|__.*|langgraph_.*)$/;
+
+function configured(config) {
+	const own = Object.entries(config?.configurable ?? {}).filter(([k]) => !added.test(k));
+	return own.length > 0 ? { config: { configurable: Object.fromEntries(own) } } : {};
+}
+
+// responses: [{ interrupt, response }], for all that waits.  The run goes on as it began: with
+// what was configured for it.
+export async function answer(id, responses) {
+	const [last] = await runs(id);
+	const one = ({ interrupt, response }) => ({ namespace: interrupt.namespace ?? [], interrupt_id: interrupt.id, response });
+	await command(id, "input.respond", { responses: responses.map(one), ...configured(last?.kwargs?.config) });
+}

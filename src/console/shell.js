@@ -60,8 +60,6 @@ export class Shell {
 		if (!count) return;
 		count.hidden = !n;
 		count.textContent = n > 99 ? "99+" : String(n);
-		this.link(path).setAttribute("aria-label", n ? `${count.previousSibling.textContent}, ${n}` : "");
-		if (!n) this.link(path).removeAttribute("aria-label");
 	}
 
 	current(path) {

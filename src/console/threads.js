@@ -16,7 +16,8 @@ const line = (text, n) => text.slice(0, 1000).replace(/\s+/g, " ").trim().slice(
 const textOf = (content) =>
 	line(Array.isArray(content) ? content.map((b) => b?.text ?? "").join(" ") : typeof content === "string" ? content : "", 120);
 
-const briefly = (v) => {
+// A question in a line.
+export const briefly = (v) => {
 	const calls = Array.isArray(v?.action_requests) ? v.action_requests.map((a) => a?.name).join(", ") : "";
 	const asked = [v, v?.prompt, v?.question].find((x) => typeof x === "string") ?? JSON.stringify(v) ?? "";
 	return visible(line(calls || asked, 140));

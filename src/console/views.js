@@ -6,6 +6,7 @@
 // Chat has none: app.js shows it, at #/ and #/t/ID.
 export const views = [
 	{ path: "", title: "Chat", icon: "chat" },
+	{ path: "inbox", title: "Inbox", icon: "inbox", load: () => import("./inbox.js") },
 	{ path: "agents", title: "Agents", icon: "graph", load: () => import("./agents.js") },
 	{ path: "work", title: "Work", icon: "board", load: () => import("./work.js") },
 	{ path: "messages", title: "Messages", icon: "mail", load: () => import("./messages.js") },

@@ -1,6 +1,7 @@
-// console-agents.mjs - the console's agents and their drawings in Chromium: states in states,
-// what is active live, its text equivalent, keyboard, what axe-core says, narrow screens.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// console-agents.mjs - the console's agents, their drawings and the inbox in Chromium: states in
+// states, what is active live, its text equivalent, what waits answered, keyboard, what axe-core
+// says, narrow screens; and how large the console may be.
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer } from "../e2e/lib.mjs";
 import { chromium, here, noFaults, openTab, screenshot, shows, showsText } from "./lib.mjs";
@@ -158,6 +159,39 @@ await scenario("60 states, names that mean harm", async () => {
   await tab.evaluate(() => { location.hash = "#/agents/nobody"; });
   await showsText(tab, ".empty-state h3", "Not here");
   await close(tab, "60 states");
+});
+
+// ---- inbox -------------------------------------------------------------------
+
+await scenario("the inbox: what waits, whatever thread asks", async () => {
+  await begin("steps");
+  const tab = await page("#/inbox"), first = (what) => tab.locator(`#page-body ${what}`).first();
+  await showsText(tab, "#page-body summary .brief", "One?");
+  const n = new Set((await api("GET", "/interrupts?status=waiting&limit=100")).map((w) => w.thread_id)).size;
+  const rows = (k, what) => shows(tab, (k) => document.querySelectorAll("#page-body summary").length === k, k, what);
+  await rows(n, "one for each thread");
+  await showsText(tab, "#page-body summary .name", "steps");
+  await shows(tab, () => Number(document.querySelector("[data-view=inbox] .count").textContent) > 0, undefined, "the number at the rail");
+  await first("summary").click();
+  await first("textarea").fill("mine");
+  await begin("order");
+  await rows(n + 1, "another comes");
+  equal(await first("textarea").inputValue(), "mine", "what is written stays");
+  await first("form button.primary").click();
+  await shows(tab, () => [...document.querySelectorAll("#page-body .brief")].some((x) => x.textContent === "Two?"), undefined, "it goes on, and asks again");
+  await rows(n + 1, "what was answered is gone");
+  await close(tab, "the inbox");
+});
+await scenario("how the inbox looks", () => looks("#/inbox", () => {
+  const first = document.querySelector("#page-body details");
+  if (first) first.open = true;
+  return first?.querySelector("form");
+}, "inbox"));
+
+await scenario("the console's size", async () => {
+  const source = path.join(here, "..", "..", "src", "console");
+  const bytes = readdirSync(source).reduce((n, f) => n + statSync(path.join(source, f)).size, 0);
+  check(bytes <= 256_000, `${bytes} bytes, at most 256,000`);
 });
 
 await scenario("how agents look", () => looks("#/agents", () => document.querySelectorAll("tbody tr").length >= 5, "agents"));
