@@ -235,7 +235,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 {
 	struct err e;
 	struct run *run;
-	size_t at = 0;
+	size_t at = 0, cut = 0;
 
 	assert(rs->drained == NULL && done != NULL);
 	err_set(&e, ERR_CLOSED, "the server is stopping");
@@ -248,7 +248,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 	runs_busy(rs, 1);
 	for (run = map_each(&rs->runs, &at); run != NULL; run = map_each(&rs->runs, &at)) {
 		if (run->phase == PHASE_LIVE) {
-			sleep_drain(run);
+			cut += !sleep_drain(run) && !run->stateless;
 			job_stop(run);
 			record_stream(run);
 		} else if (run->phase != PHASE_PENDING && !record_give_up(run)) {
@@ -256,6 +256,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		}
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
 	}
+	sleep_tell_cut(cut);
 	hosted_turns_clear(rs);
 	embedder_drain(rs->embedder);
 	ear_drain(rs);

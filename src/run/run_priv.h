@@ -266,8 +266,9 @@ void sleep_note(struct runs *rs, msec due);
 void sleep_asked(struct runs *rs, const struct store_changes *x);
 /* One of a batch of those that fell due is in memory, or need not be. */
 void sleep_woken(struct runs *rs, bool ok);
-/* The shard drains: what of the run is asleep is kept as parked. */
-void sleep_drain(struct run *run);
+/* The shard drains: what of the run is asleep is kept as parked.  Is it? */
+bool sleep_drain(struct run *run);
+void sleep_tell_cut(size_t n);
 void sleep_close(struct runs *rs);
 /* One of a batch, on the sleeper's shard: a question whose time is over; then
  * sleep_woken (timeout.c). */

@@ -223,13 +223,23 @@ job_sleeps(struct job *j)
 	look_later(j, LOOK_MS);
 }
 
-void
+bool
 sleep_drain(struct run *run)
 {
 	msec until;
+	bool asleep = is_asleep(run->job, &until) && changes_empty(&run->job->changes);
 
-	if (is_asleep(run->job, &until) && changes_empty(&run->job->changes))
+	if (asleep)
 		park(run, until);
+	return asleep;
+}
+
+void
+sleep_tell_cut(size_t n)
+{
+	if (n > 0)
+		log_info("run", "cut_off", "runs=%zu reason=%s", n, "the server stops while "
+		    "they work; the next one tries them again from their last checkpoint");
 }
 
 /* ---- the sleeper ------------------------------------------------------------------------ */

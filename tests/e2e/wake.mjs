@@ -71,11 +71,17 @@ for (const shards of shardsList) {
     for (let i = 0; i < 8; i++) list.push(...await Promise.all(Array.from({ length: 50 }, () => begin(s, "nap", { ms: day }))));
     await parked(s);
     await s.stop();
-    for (let i = 0; i < 3; i++) await (await open(dir, shards, day + 60000)).stop();
+    let working = 0;                       // those that a stop finds at work have lost an attempt, and it says so
+    for (let i = 0; i < 3; i++) {
+      s = await open(dir, shards, day + 60000);
+      await s.stop();
+      for (const [, n] of s.log.matchAll(/cut_off runs=(\d+)/g)) working += Number(n);
+    }
     s = await open(dir, shards, day + 120000);
     await until(async () => (await call(s, "POST", "/threads/count", { status: "busy" })).json === 0, "all to end");
     const attempts = await Promise.all(list.map(async (x) => (await call(s, "GET", `/threads/${x.t}/state`)).json.metadata.run_attempt));
-    equal(attempts.filter((n) => n !== 1), [], "no attempt was lost by it");
+    const lost = attempts.reduce((sum, n) => sum + n - 1, 0);
+    check(lost <= working, "no attempt was lost by those that were being taken up", { lost, working });
     await s.stop();
   });
 

@@ -139,7 +139,7 @@ weight(struct fix *f, void *c, enum store_op op)
 
 /* Goal: every text that waits counts, so that the bound on the queue is one on
  * memory. */
-CONTRACT(queue_weighs_every_text)
+CONTRACT_OF_FILES(queue_weighs_every_text)
 {
 	static char text[100 * KB];
 	const struct str t = { text, sizeof text };
