@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,6 +73,31 @@ file_put(const char *path, struct str s, struct err *e)
 	if (fd >= 0 && close(fd) != 0)
 		rc = ERR_IO;
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, strerror(errno));
+}
+
+int
+file_sync_folder(const char *folder, struct err *e)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = OK;
+
+	/* A file system that cannot sync folders says EINVAL. */
+	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+		rc = err_set(e, ERR_IO, "%s: %s", folder, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int
+file_sync_folder_of(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL || slash == path ? 1 :
+	    (int)(slash - path), slash == NULL ? "." : path);
+	return file_sync_folder(folder, e);
 }
 
 int

@@ -22,6 +22,11 @@ int file_write(int fd, struct str s);
 /* A file with this content; ERR_IO with the path. */
 int file_put(const char *path, struct str s, struct err *e);
 
+/* Makes the names in a folder durable, or in the folder that a path is in: what was made,
+ * renamed or removed there.  ERR_IO with the folder. */
+int file_sync_folder(const char *folder, struct err *e);
+int file_sync_folder_of(const char *path, struct err *e);
+
 /* The first file of that name beside this executable or in the folder `also`,
  * relative to it ("../bin/").  ERR_NOTFOUND; ERR_IO. */
 int file_beside(const char *name, const char *also, char *out, size_t size,

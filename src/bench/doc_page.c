@@ -14,14 +14,6 @@
 
 #define POINTS 4096
 
-static void
-add_text(struct buf *out, const char *before, struct str s, const char *after)
-{
-	buf_add(out, str_of(before));
-	page_add_text(out, s);
-	buf_add(out, str_of(after));
-}
-
 /* [[x, y], ...]; the number of points. */
 static size_t
 points(jnode list, double *x, double *y)
@@ -115,9 +107,9 @@ add_target_rows(jnode x, struct buf *out)
 
 	if (json_count(json_get(x, S("targets"))) == 0) {
 		doc_why(x, &cell);
-		add_text(out, "<tr><td>", doc_id(x), "</td><td>");
-		add_text(out, "", doc_str(x, "title"), "</td><td colspan=\"4\">");
-		add_text(out, "", doc_measured(x) ? S("measured") : doc_str(x, "state"), " ");
+		page_add_between(out, "<tr><td>", doc_id(x), "</td><td>");
+		page_add_between(out, "", doc_str(x, "title"), "</td><td colspan=\"4\">");
+		page_add_between(out, "", doc_measured(x) ? S("measured") : doc_str(x, "state"), " ");
 		if (!str_eq(doc_str(x, "state"), S("not measured")))
 			page_add_text(out, buf_str(&cell));
 		buf_lit(out, "</td></tr>\n");
@@ -125,9 +117,9 @@ add_target_rows(jnode x, struct buf *out)
 	for (struct json_iter it = json_each(json_get(x, S("targets"))); json_next(&it);) {
 		jnode met = json_get(it.value, S("met"));
 
-		add_text(out, "<tr><td>", doc_id(x), "</td><td>");
-		add_text(out, "", doc_str(x, "title"), "</td><td>");
-		add_text(out, "", doc_str(it.value, "key"), "</td><td>");
+		page_add_between(out, "<tr><td>", doc_id(x), "</td><td>");
+		page_add_between(out, "", doc_str(x, "title"), "</td><td>");
+		page_add_between(out, "", doc_str(it.value, "key"), "</td><td>");
 		buf_clear(&cell);
 		doc_add_value(x, it.value, &cell);
 		page_add_text(out, buf_str(&cell));
@@ -136,7 +128,7 @@ add_target_rows(jnode x, struct buf *out)
 		buf_clear(&cell);
 		doc_add_goal(it.value, &cell);
 		page_add_text(out, buf_str(&cell));
-		add_text(out, "</td><td>", doc_str(it.value, "grade"), "</td></tr>\n");
+		page_add_between(out, "</td><td>", doc_str(it.value, "grade"), "</td></tr>\n");
 	}
 	buf_release(&cell);
 }
@@ -146,7 +138,7 @@ add_change_row(jnode x, struct buf *out)
 {
 	struct str verdict = doc_str(x, "verdict");
 
-	add_text(out, "<tr><td>", doc_str(x, "metric"), "</td><td>");
+	page_add_between(out, "<tr><td>", doc_str(x, "metric"), "</td><td>");
 	doc_add_number(out, json_number(json_get(x, S("baseline"))));
 	buf_lit(out, "</td><td>");
 	doc_add_number(out, json_number(json_get(x, S("current"))));
@@ -156,7 +148,7 @@ add_change_row(jnode x, struct buf *out)
 	    json_number(json_get(x, S("high_percent"))),
 	    (long long)json_int(json_get(x, S("pairs"))), str_eq(verdict, S("worse")) ? "bad" :
 	    str_eq(verdict, S("better")) ? "good" : "dim");
-	add_text(out, "", verdict, "</td></tr>\n");
+	page_add_between(out, "", verdict, "</td></tr>\n");
 }
 
 static void
@@ -186,7 +178,7 @@ add_checks(jnode x, struct buf *out)
 		bool ok = json_bool(json_get(it.value, S("passed")));
 
 		buf_add_fmt(out, "<li class=\"%s\">%s", ok ? "" : "bad", ok ? "met: " : "missed: ");
-		add_text(out, "", doc_str(it.value, "check"), "</li>\n");
+		page_add_between(out, "", doc_str(it.value, "check"), "</li>\n");
 	}
 	buf_lit(out, "</ul>\n");
 }
@@ -194,11 +186,11 @@ add_checks(jnode x, struct buf *out)
 static void
 add_workload(jnode x, struct buf *out)
 {
-	add_text(out, "<h2>", doc_id(x), " ");
-	add_text(out, "", doc_str(x, "title"), "</h2>\n<p><code>");
-	add_text(out, "", doc_str(x, "command"), "</code></p><p>Measures: ");
-	add_text(out, "", doc_str(x, "measures"), " Does not measure: ");
-	add_text(out, "", doc_str(x, "does_not_measure"), "</p>\n");
+	page_add_between(out, "<h2>", doc_id(x), " ");
+	page_add_between(out, "", doc_str(x, "title"), "</h2>\n<p><code>");
+	page_add_between(out, "", doc_str(x, "command"), "</code></p><p>Measures: ");
+	page_add_between(out, "", doc_str(x, "measures"), " Does not measure: ");
+	page_add_between(out, "", doc_str(x, "does_not_measure"), "</p>\n");
 	add_histograms(x, out);
 	add_series(x, out);
 	add_runs(x, out);
@@ -218,7 +210,7 @@ doc_add_page(const struct doc *d, struct buf *out)
 	page_add_head(out, title);
 	if (d->n > 0) {
 		doc_add_origin(d, &text);
-		add_text(out, "<pre>", buf_str(&text), "</pre>\n");
+		page_add_between(out, "<pre>", buf_str(&text), "</pre>\n");
 	}
 	buf_lit(out, "<table><tr><th>id</th><th>workload</th><th>metric</th><th>value</th>"
 	    "<th>ours</th><th>page</th></tr>\n");

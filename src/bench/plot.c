@@ -53,6 +53,14 @@ page_add_text(struct buf *b, struct str s)
 }
 
 void
+page_add_between(struct buf *b, const char *before, struct str s, const char *after)
+{
+	buf_add(b, str_of(before));
+	page_add_text(b, s);
+	buf_add(b, str_of(after));
+}
+
+void
 page_add_head(struct buf *b, const char *title)
 {
 	buf_lit(b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">");

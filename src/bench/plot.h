@@ -36,6 +36,8 @@ void plot_add_file(const struct plot *p, struct buf *out);
 
 /* Of HTML and XML. */
 void page_add_text(struct buf *out, struct str s);
+/* before and after as they are. */
+void page_add_between(struct buf *out, const char *before, struct str s, const char *after);
 /* From <!doctype> to <h1>; the page ends with </html>.  Classes: bad, good, dim; wide, around
  * a table. */
 void page_add_head(struct buf *out, const char *title);

@@ -69,10 +69,16 @@ struct eval_summary {
 	double ms_p50, ms_p95;
 };
 void eval_summarize(const struct eval_result *r, struct eval_summary *out);
+/* Did the run end, with as much as each scorer wants? */
+bool eval_row_passed(const struct eval_result *r, const struct eval_row *row);
 /* Is the mean of this scorer below the threshold? */
 bool eval_below(const struct eval_result *r, const struct eval_summary *s, size_t scorer);
 
 /* ---- comparing (compare.c) -------------------------------------------------------------- */
+
+/* Differences of scores within it are none, where nothing else is said. */
+#define EVAL_MARGIN      0.02
+#define EVAL_MARGIN_TEXT "0.02"
 
 enum eval_verdict { EVAL_SAME, EVAL_BETTER, EVAL_WORSE, EVAL_UNCLEAR };
 extern const char *const eval_verdicts[];    /* by value */

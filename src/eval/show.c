@@ -145,8 +145,8 @@ add_scores(struct buf *b, const struct eval_result *r, const struct eval_summary
 	table_end(&t, b);
 }
 
-static bool
-row_passed(const struct eval_result *r, const struct eval_row *row)
+bool
+eval_row_passed(const struct eval_result *r, const struct eval_row *row)
 {
 	bool ok = row->error.n == 0;
 
@@ -191,7 +191,7 @@ add_cases(struct buf *b, const struct eval_result *r, enum eval_form form, bool 
 	cell(&t, "score");
 	cell(&t, "why");
 	for (size_t i = 0; i < r->rows_n; i++)
-		if (all || !row_passed(r, &r->row[i])) {
+		if (all || !eval_row_passed(r, &r->row[i])) {
 			add_case(&t, r, &r->row[i], all);
 			n++;
 		}

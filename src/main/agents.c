@@ -130,7 +130,8 @@ add_text_of(const struct file *x, int at, struct buf *text, struct err *e)
 
 	if (x->as != NULL)
 		return file_add(x->path, text, e);
-	fd = openat(at, x->name, O_RDONLY | O_CLOEXEC);
+	/* A pipe may have no writer. */
+	fd = openat(at, x->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", x->path,
 		    strerror(errno));

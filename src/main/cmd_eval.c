@@ -16,6 +16,7 @@
 #include "main/eval_files.h"
 #include "main/eval_page.h"
 #include "main/eval_run.h"
+#include "workcli/replace.h"
 
 #define SHOWN_BYTES (256 * MB)
 #define SAVE_EVERY  NS_PER_S                 /* a partial result: what a kill leaves */
@@ -47,7 +48,7 @@ const struct flag cmd_eval_run_flags[] = {
 };
 
 const struct flag cmd_eval_compare_flags[] = {
-	{ "margin", .kind = FLAG_TEXT, .value = "SCORE", .fallback = "0.02",
+	{ "margin", .kind = FLAG_TEXT, .value = "SCORE", .fallback = EVAL_MARGIN_TEXT,
 	    .help = "differences of a mean within it do not matter" },
 	{ "markdown", .help = "as Markdown" },
 	{ NULL }
@@ -244,7 +245,7 @@ run(const char *command, const struct flag_line *line)
 static int
 compare(const char *command, const struct flag_line *line)
 {
-	struct str margin = line_has(line, "margin") ? line_text(line, "margin") : S("0.02");
+	struct str margin = line_has(line, "margin") ? line_text(line, "margin") : S(EVAL_MARGIN_TEXT);
 	struct eval_result a = { 0 }, b = { 0 };
 	struct eval_comparison c = { 0 };
 	struct buf newest = BUF(4096), out = BUF(SHOWN_BYTES);
@@ -287,7 +288,7 @@ put_page(const struct flag_line *line, const struct eval_result *r, size_t n, st
 	if (rc == OK && out.failed)
 		rc = err_set(e, ERR_TOOBIG, "the page is too large");
 	if (rc == OK && !str_eq(file, S("-")))
-		rc = eval_file_put(file.p, buf_str(&out), e);
+		rc = replace_file(file.p, buf_str(&out), e);
 	else if (rc == OK)
 		fwrite(out.p, 1, out.n, stdout);
 	buf_release(&out);

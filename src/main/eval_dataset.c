@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "main/eval_files.h"
+#include "workcli/replace.h"
 
 static int
 failed(const char *path, struct err *e)
@@ -43,40 +44,21 @@ open_locked(const char *path, int *fd, struct stat *st, struct err *e)
 	}
 }
 
+/* As it was before, but for the text. */
 static int
-sync_folder(const char *path, struct err *e)
+put(const char *path, struct str text, mode_t mode, struct err *e)
 {
-	char folder[PATH_MAX];
-	int fd, rc = OK;
+	struct replace p;
+	int rc = replace_begin(&p, path, e);
 
-	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path + 1), path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-		rc = failed(folder, e);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* path is absolute.  Locked: path.part is ours. */
-static int
-replace(const char *path, struct str text, mode_t mode, struct err *e)
-{
-	char part[PATH_MAX + 8];
-	int fd, rc = OK;
-
-	snprintf(part, sizeof part, "%s.part", path);
-	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return failed(part, e);
-	if (file_write(fd, text) != OK || fchmod(fd, mode & 07777) != 0 || fsync(fd) != 0)
-		rc = failed(part, e);
-	close(fd);
-	if (rc == OK && rename(part, path) != 0)
+	if (rc == OK && fchmod(p.fd, mode & 07777) != 0)
 		rc = failed(path, e);
-	if (rc != OK)
-		(void)unlink(part);
-	return rc == OK ? sync_folder(path, e) : rc;
+	if (rc == OK)
+		rc = replace_add(&p, text, e);
+	if (rc == OK)
+		rc = replace_end(&p, e);
+	replace_release(&p);
+	return rc;
 }
 
 int
@@ -105,7 +87,7 @@ eval_dataset_append(const char *name, struct str line, struct err *e)
 		eval_cases_release(&c);
 	}
 	if (rc == OK)
-		rc = replace(path, buf_str(&text), st.st_mode, e);
+		rc = put(path, buf_str(&text), st.st_mode, e);
 	if (fd >= 0)
 		close(fd);
 	buf_release(&text);

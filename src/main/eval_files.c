@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/hmac.h"
 #include "bench/report.h"
+#include "workcli/replace.h"
 
 #define PATH_BYTES   4096
 #define RESULT_BYTES (2 * (size_t)LIMIT_EVAL_RESULT_BYTES)
@@ -118,23 +119,6 @@ eval_result_path(struct buf *out, const char *dir, const struct eval_result *r, 
 }
 
 int
-eval_file_put(const char *path, struct str text, struct err *e)
-{
-	struct buf part = BUF(PATH_BYTES);
-	int rc;
-
-	buf_add_fmt(&part, "%s.part", path);
-	rc = part.failed ? err_set(e, ERR_TOOBIG, "%s: too long a path", path) :
-	    file_put(part.p, text, e);
-	if (rc == OK && rename(part.p, path) != 0)
-		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	if (rc != OK && !part.failed)
-		(void)unlink(part.p);
-	buf_release(&part);
-	return rc;
-}
-
-int
 eval_result_put(struct eval_result *r, const char *path, struct err *e)
 {
 	struct buf text = BUF(RESULT_BYTES);
@@ -142,7 +126,7 @@ eval_result_put(struct eval_result *r, const char *path, struct err *e)
 
 	eval_result_add_json(&text, r);
 	rc = text.failed ? err_set(e, ERR_TOOBIG, "%s: too large", path) :
-	    eval_file_put(path, buf_str(&text), e);
+	    replace_file(path, buf_str(&text), e);
 	buf_release(&text);
 	return rc;
 }

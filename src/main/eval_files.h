@@ -29,7 +29,6 @@ int  eval_dataset_append(const char *name, struct str line, struct err *e);
 int  eval_result_path(struct buf *out, const char *dir, const struct eval_result *r,
     struct err *e);
 /* The file is whole or not there, whenever the process ends. */
-int  eval_file_put(const char *path, struct str text, struct err *e);
 int  eval_result_put(struct eval_result *r, const char *path, struct err *e);
 int  eval_result_get(struct eval_result *r, const char *path, struct err *e);
 /* The newest result beside `path`, but for that one.  ERR_NOTFOUND. */

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "bench/plot.h"
 
-#define MARGIN 0.02                          /* as cohort eval compare has it */
 #define OPENED 20                            /* cases that are unfolded at first */
 
 static const char style[] =
@@ -22,15 +21,6 @@ static const char style[] =
 	"summary span{margin-left:.8rem}details pre{background:#8881;padding:.6rem;margin:.4rem 0}"
 	"td.why,th.why{text-align:left}bdi{unicode-bidi:isolate}</style>\n";
 
-static void
-add_text(struct buf *b, const char *before, struct str s, const char *after)
-{
-	buf_add(b, str_of(before));
-	page_add_text(b, s);
-	buf_add(b, str_of(after));
-}
-
-/* A row of a table; the last cell is words. */
 static void
 add_cell(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -43,7 +33,7 @@ add_cell(struct buf *b, const char *format, ...)
 	va_start(ap, format);
 	buf_add_vfmt(&text, format, ap);
 	va_end(ap);
-	add_text(b, "<td>", buf_str(&text), "</td>");
+	page_add_between(b, "<td>", buf_str(&text), "</td>");
 	buf_release(&text);
 }
 
@@ -60,20 +50,20 @@ static void
 add_head(struct buf *b, const char *side, const struct eval_result *r)
 {
 	buf_add_fmt(b, "<p><b>%s</b>%s", side, side[0] != '\0' ? " " : "");
-	add_text(b, "agent <bdi>", r->agent, "</bdi>");
+	page_add_between(b, "agent <bdi>", r->agent, "</bdi>");
 	if (r->agent_hash.n > 0)
-		add_text(b, " (", str_cut(r->agent_hash, 12), ")");
+		page_add_between(b, " (", str_cut(r->agent_hash, 12), ")");
 	if (r->model.n > 0)
-		add_text(b, ", <bdi>", r->model, "</bdi>");
+		page_add_between(b, ", <bdi>", r->model, "</bdi>");
 	if (r->url.n > 0)
-		add_text(b, ", <bdi>", r->url, "</bdi>");
+		page_add_between(b, ", <bdi>", r->url, "</bdi>");
 	buf_add_fmt(b, ", %zu run%s of %lld case%s", r->rows_n, r->rows_n == 1 ? "" : "s",
 	    (long long)r->cases, r->cases == 1 ? "" : "s");
-	add_text(b, " of <bdi>", r->dataset, "</bdi>");
+	page_add_between(b, " of <bdi>", r->dataset, "</bdi>");
 	if (r->dataset_hash.n > 0)
-		add_text(b, " (", str_cut(r->dataset_hash, 12), ")");
-	add_text(b, ", ", r->started, ", cohort ");
-	add_text(b, "", r->version, "</p>\n");
+		page_add_between(b, " (", str_cut(r->dataset_hash, 12), ")");
+	page_add_between(b, ", ", r->started, ", cohort ");
+	page_add_between(b, "", r->version, "</p>\n");
 	if (r->partial)
 		buf_add_fmt(b, "<p class=\"bad\">It is partial: it was stopped before all of %lld "
 		    "runs.</p>\n", (long long)(r->cases * r->repeat));
@@ -141,20 +131,10 @@ add_output(struct buf *b, struct str json)
 	if (v.kind == VAL_STRING)
 		text = val_str(v);
 	shown = str_cut(text, LIMIT_EVAL_PAGE_OUTPUT);
-	add_text(b, "<pre>", shown, "</pre>\n");
+	page_add_between(b, "<pre>", shown, "</pre>\n");
 	if (shown.n < text.n)
 		buf_add_fmt(b, "<p class=\"dim\">%zu bytes more</p>\n", text.n - shown.n);
 	val_drop(v);
-}
-
-static bool
-row_passed(const struct eval_result *r, const struct eval_row *row)
-{
-	bool ok = row->error.n == 0;
-
-	for (size_t i = 0; i < r->scorers_n && ok; i++)
-		ok = row->score[i].score >= r->scorer[i].pass;
-	return ok;
 }
 
 static void
@@ -164,14 +144,14 @@ add_run(struct buf *b, const struct eval_result *r, const struct eval_row *row)
 	for (size_t i = 0; i < r->scorers_n; i++) {
 		bool ok = row->error.n == 0 && row->score[i].score >= r->scorer[i].pass;
 
-		add_text(b, "<tr><td>", r->scorer[i].name, "</td>");
+		page_add_between(b, "<tr><td>", r->scorer[i].name, "</td>");
 		buf_add_fmt(b, "<td class=\"%s\">%.3g</td>", ok ? "good" : "bad",
 		    row->score[i].score);
-		add_text(b, "<td class=\"why\"><bdi>", row->score[i].why, "</bdi></td></tr>\n");
+		page_add_between(b, "<td class=\"why\"><bdi>", row->score[i].why, "</bdi></td></tr>\n");
 	}
 	buf_lit(b, "</table>\n");
 	if (row->error.n > 0)
-		add_text(b, "<p class=\"bad\"><bdi>", row->error, "</bdi></p>\n");
+		page_add_between(b, "<p class=\"bad\"><bdi>", row->error, "</bdi></p>\n");
 	else
 		add_output(b, row->output_json);
 	buf_lit(b, "<p class=\"dim\">");
@@ -183,7 +163,7 @@ static void
 add_summary(struct buf *b, const struct eval_row *row, int64_t repeats, bool open)
 {
 	buf_add_fmt(b, "<details%s><summary>", open ? " open" : "");
-	add_text(b, "<b><bdi>", row->id, "</bdi></b>");
+	page_add_between(b, "<b><bdi>", row->id, "</bdi></b>");
 	if (repeats > 1)
 		buf_add_fmt(b, " #%lld", (long long)row->repeat);
 }
@@ -215,14 +195,14 @@ add_rows(struct buf *b, const struct eval_result *r, bool passed, struct room *r
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->rows_n; i++)
-		n += row_passed(r, &r->row[i]) == passed;
+		n += eval_row_passed(r, &r->row[i]) == passed;
 	if (n == 0)
 		return;
 	buf_add_fmt(b, "<h2>%s (%zu)</h2>\n", passed ? "Passed" : "Not passed", n);
 	for (size_t i = 0, k = 0; i < r->rows_n; i++) {
 		const struct eval_row *row = &r->row[i];
 
-		if (row_passed(r, row) != passed || !take_room(room))
+		if (eval_row_passed(r, row) != passed || !take_room(room))
 			continue;
 		add_summary(b, row, r->repeat, !passed && k++ < OPENED);
 		if (row->error.n > 0)
@@ -230,7 +210,7 @@ add_rows(struct buf *b, const struct eval_result *r, bool passed, struct room *r
 		for (size_t s = 0; s < r->scorers_n && row->error.n == 0; s++) {
 			bool ok = row->score[s].score >= r->scorer[s].pass;
 
-			add_text(b, ok ? "<span class=\"good\"><bdi>" : "<span class=\"bad\"><bdi>",
+			page_add_between(b, ok ? "<span class=\"good\"><bdi>" : "<span class=\"bad\"><bdi>",
 			    r->scorer[s].name, "</bdi>");
 			buf_add_fmt(b, " %.3g</span>", row->score[s].score);
 		}
@@ -359,7 +339,7 @@ add_pair(struct buf *b, const struct paired *p, const struct pair *x,
 		double now = x->b->score[p->scorer[i].b].score;
 
 		buf_add_fmt(b, "<span class=\"%s\">", now < was ? "bad" : now > was ? "good" : "dim");
-		add_text(b, "<bdi>", p->scorer[i].name, "</bdi>");
+		page_add_between(b, "<bdi>", p->scorer[i].name, "</bdi>");
 		if (now < was || now > was)
 			buf_add_fmt(b, " %.3g to %.3g</span>", was, now);
 		else
@@ -434,11 +414,11 @@ add_two(struct buf *b, const struct eval_result *ra, const struct eval_result *r
 {
 	struct eval_comparison c = { 0 };
 	struct eval_summary s;
-	int rc = eval_compare(ra, rb, MARGIN, &c, e);
+	int rc = eval_compare(ra, rb, EVAL_MARGIN, &c, e);
 
 	if (rc == OK) {
 		if (many)
-			add_text(b, "<h2>B: ", rb->started, "</h2>\n");
+			page_add_between(b, "<h2>B: ", rb->started, "</h2>\n");
 		add_head(b, "A", ra);
 		add_head(b, "B", rb);
 		if (!str_eq(ra->dataset_hash, rb->dataset_hash))

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "workcli/git.h"
+#include "workcli/replace.h"
 
 #define DIGITS 6                             /* of a version's number */
 
@@ -200,17 +201,6 @@ versions_close(struct versions *v)
 
 /* ---- switching -------------------------------------------------------------------------- */
 
-static void
-sync_folder(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	(void)fsync(fd);
-	close(fd);
-}
-
 /* All that was written, as it is many files. */
 static int
 sync_all(const char *path, struct err *e)
@@ -231,7 +221,6 @@ link_put(struct versions *v, const char *name, struct err *e)
 	const char *base = strrchr(v->dir, '/');
 	char *to = path_of("%s/%s", base != NULL ? base + 1 : v->dir, name);
 	char *made = path_of("%s/%s", v->dir, "link");
-	char *above = path_of("%s/%s", v->dir, "..");
 	int rc = OK;
 
 	unlink(made);
@@ -240,11 +229,10 @@ link_put(struct versions *v, const char *name, struct err *e)
 	else if (rename(made, v->link) != 0)
 		rc = err_set(e, ERR_IO, "%s: %s", v->link, strerror(errno));
 	if (rc == OK) {
-		sync_folder(above);
 		free(v->now);
 		v->now = mem_cstr(str_of(name));
+		rc = file_sync_folder_of(v->link, e);
 	}
-	free(above);
 	free(made);
 	free(to);
 	return rc;
@@ -283,10 +271,10 @@ versions_switch(struct versions *v, const char *commit, struct err *e)
 	path = path_of("%s/%s", v->dir, name);
 	if (rc == OK && rename(v->next, path) != 0)
 		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	if (rc == OK) {
-		sync_folder(v->dir);
+	if (rc == OK)
+		rc = file_sync_folder(v->dir, e);
+	if (rc == OK)
 		rc = link_put(v, name, e);
-	}
 	if (rc == OK) {
 		char *held = path_of("%s/%s", v->dir, "held");
 
@@ -301,11 +289,10 @@ versions_switch(struct versions *v, const char *commit, struct err *e)
 
 /* ---- back ------------------------------------------------------------------------------- */
 
-/* By rename, so that it is never half. */
 static int
 held_put(const struct versions *v, struct err *e)
 {
-	char *held = path_of("%s/%s", v->dir, "held"), *made = path_of("%s/%s", v->dir, "held.new");
+	char *held = path_of("%s/%s", v->dir, "held");
 	struct package p;
 	int rc = package_read(&p, AT_FDCWD, v->link, v->link, e);
 
@@ -313,13 +300,10 @@ held_put(const struct versions *v, struct err *e)
 		unlink(held);
 		rc = OK;
 	} else {
-		rc = file_put(made, (struct str){ p.hash, PACKAGE_HASH }, e);
-		if (rc == OK && rename(made, held) != 0)
-			rc = err_set(e, ERR_IO, "%s: %s", held, strerror(errno));
+		rc = replace_file(held, (struct str){ p.hash, PACKAGE_HASH }, e);
 		package_release(&p);
 	}
 	free(held);
-	free(made);
 	return rc;
 }
 

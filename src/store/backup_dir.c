@@ -138,31 +138,6 @@ backup_dir_lock(const char *dir, struct err *e)
 	    "is done", dir);
 }
 
-int
-backup_dir_sync(const char *dir, struct err *e)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = OK;
-
-	/* A file system that cannot sync folders says EINVAL. */
-	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-		rc = err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-int
-backup_dir_sync_of(const char *path, struct err *e)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[BACKUP_PATH_MAX];
-
-	snprintf(folder, sizeof folder, "%.*s", slash == NULL || slash == path ? 1 :
-	    (int)(slash - path), slash == NULL ? "." : path);
-	return backup_dir_sync(folder, e);
-}
-
 /* ---- what may go ----------------------------------------------------------------------- */
 
 /* Those who make a backup hold the lock; a log is begun without it, in less than a second. */

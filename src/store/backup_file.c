@@ -339,7 +339,7 @@ backup_writer_show(struct backup_writer *w, struct err *e)
 	snprintf(to, sizeof to, "%s/%s", w->dir, w->name);
 	if (rc == OK && rename(path, to) != 0)
 		rc = failed(w, e);
-	return rc == OK ? backup_dir_sync(w->dir, e) : rc;
+	return rc == OK ? file_sync_folder(w->dir, e) : rc;
 }
 
 void

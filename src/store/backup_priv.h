@@ -146,8 +146,6 @@ const struct backup_item *backup_set_newest(const struct backup_set *s, msec at)
 /* One process makes and removes backups there at a time: a descriptor, or < 0: ERR_BUSY,
  * ERR_IO. */
 int  backup_dir_lock(const char *dir, struct err *e);
-int  backup_dir_sync(const char *dir, struct err *e);
-int  backup_dir_sync_of(const char *path, struct err *e);     /* of the folder that it is in */
 /* Removes chains of which nothing is needed for the time from `since` on. */
 int  backup_dir_prune(const char *dir, msec since, size_t *removed, struct err *e);
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/backup_priv.h"
 #include "store/driver_priv.h"
@@ -325,7 +326,7 @@ put_in_place(struct restoring *r, const char *path, bool force, struct err *e)
 	r->out->kept = fd >= 0;
 	if (fd >= 0)
 		close(fd);
-	return rc == OK ? backup_dir_sync_of(path, e) : rc;
+	return rc == OK ? file_sync_folder_of(path, e) : rc;
 }
 
 static int

@@ -38,6 +38,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/hmac.h"
 #include "base/mem.h"
 #include "store/backup_priv.h"
@@ -212,7 +213,7 @@ tail_of(sqlite3_file *f)
 
 /* SQLite reads whole pages, and parts of the first. */
 static int
-file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+main_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
 	struct crypt_tail *t = tail_of(f);
 	sqlite3_int64 first = at / CRYPT_PAGE * CRYPT_PAGE;
@@ -233,7 +234,7 @@ file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 }
 
 static int
-file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+main_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
 	struct crypt_tail *t = tail_of(f);
 	uint8_t page[CRYPT_PAGE];
@@ -309,8 +310,8 @@ layer_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *
 	*t = (struct crypt_tail){ k, f->pMethods, *f->pMethods,
 	    (flags & SQLITE_OPEN_WAL) != 0 };
 	t->methods.iVersion = 2;
-	t->methods.xRead = t->log ? log_read : file_read;
-	t->methods.xWrite = t->log ? log_write : file_write;
+	t->methods.xRead = t->log ? log_read : main_read;
+	t->methods.xWrite = t->log ? log_write : main_write;
 	f->pMethods = &t->methods;
 	return rc;
 }
@@ -460,7 +461,7 @@ convert(const char *path, const char *from, const char *to, struct err *e)
 		unlink(part);
 		return rc;
 	}
-	return backup_dir_sync_of(path, e);  /* the name is the new file's for good */
+	return file_sync_folder_of(path, e);  /* the name is the new file's for good */
 }
 
 int

@@ -124,17 +124,6 @@ copy(int from, int to, const char *what, struct err *e)
 	return n < 0 ? err_set(e, ERR_IO, "%s: %s", what, strerror(errno)) : OK;
 }
 
-static void
-folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
-}
-
 /* A copy, because another process may still have the compiler's own file open. */
 static int
 put_from(int from, const char *cache, const char *path, struct err *e)
@@ -156,7 +145,7 @@ put_from(int from, const char *cache, const char *path, struct err *e)
 	if (rc == OK && rename(temporary, path) != 0)
 		rc = err_set(e, ERR_IO, "wasm.cache: %s: %s", path, strerror(errno));
 	if (rc == OK)
-		folder_sync(cache);
+		(void)file_sync_folder(cache, &(struct err){ 0 });
 	else
 		(void)unlink(temporary);
 	return rc;

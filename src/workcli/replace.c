@@ -91,8 +91,12 @@ replace_begin(struct replace *p, const char *path, struct err *e)
 {
 	struct buf temp = BUF(2 * 4096);
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+	struct stat st;
 
 	*p = (struct replace){ .fd = -1 };
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_IO, "%s: it is no regular file, and would be replaced by one",
+		    path);
 	buf_add_fmt(&temp, "%s" MARK "%ld", path, (long)getpid());
 	if (temp.failed) {
 		buf_release(&temp);
@@ -120,21 +124,6 @@ replace_add(struct replace *p, struct str text, struct err *e)
 	return file_write(p->fd, text) == OK ? OK : failed(p->path, e);
 }
 
-/* Makes the file's name durable. */
-static int
-folder_sync(const char *path)
-{
-	char *dir = folder_of(path);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
-
-	free(dir);
-	if (fd >= 0) {
-		rc = fsync(fd);
-		close(fd);
-	}
-	return rc;
-}
-
 int
 replace_end(struct replace *p, struct err *e)
 {
@@ -144,9 +133,7 @@ replace_end(struct replace *p, struct err *e)
 	if (fsync(fd) != 0 || rename(p->temp, p->path) != 0)
 		return failed(p->path, e);
 	p->fd = -1;
-	if (close(fd) != 0 || folder_sync(p->path) != 0)
-		return failed(p->path, e);
-	return OK;
+	return close(fd) != 0 ? failed(p->path, e) : file_sync_folder_of(p->path, e);
 }
 
 void

@@ -1,7 +1,7 @@
 // evals.mjs - `cohort eval`: the built-in agents with the scripted model over a dataset, scored by
 // each scorer; a seeded regression is found, equal pairs are not; a server's assistant.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, call, cleanEnv, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
@@ -45,6 +45,8 @@ await scenario("a regression is found, equal pairs are not", async () => {
   check(/<td class="bad">worse/.test(page.out) && !/<script|https?:/.test(page.out), "verdicts, and nothing from elsewhere");
   equal([evals("report", a.file, b.file).err, evals("report", a.file, "--html", "no/where.html").code, evals("report", ...Array(9).fill(a.file), "--html", "-").code], ["cohort eval report: several results: only with --html\n", 1, 1], "what no page is made of");
   check(/--html: a page shows all/.test(evals("report", a.file, "--all", "--html", "-").err), "a flag without effect");
+  spawnSync("mkfifo", [path.join(dir, "pipe")]);
+  equal([evals("report", a.file, "--html", "pipe").code, statSync(path.join(dir, "pipe")).isFIFO()], [1, true], "a pipe is not replaced by a file");
 });
 
 await scenario("a few cases are no verdict", async () => {
