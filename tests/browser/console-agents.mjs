@@ -1,13 +1,13 @@
 // console-agents.mjs - the console's agents, their drawings and the inbox in Chromium: states in
 // states, what is active live, its text equivalent, what waits answered, keyboard, what axe-core
 // says, narrow screens; and how large the console may be.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer } from "../e2e/lib.mjs";
-import { chromium, here, noFaults, openTab, screenshot, shows, showsText } from "./lib.mjs";
+import { chromium, here, shows, showsText } from "./lib.mjs";
+import { consoleOf } from "./console-lib.mjs";
 
 const browser = await chromium();
-const axe = readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js"), "utf8");
 const dir = scratch();
 const agents = path.join(dir, "agents");
 mkdirSync(agents);
@@ -62,41 +62,7 @@ const api = async (method, target, body) => {
   return r.json;
 };
 
-async function page(hash, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: "light", reducedMotion: "reduce", ...options });
-  await context.addInitScript(() => {
-    window.breaches = [];
-    addEventListener("securitypolicyviolation", (e) => window.breaches.push(`${e.violatedDirective} ${e.blockedURI}`));
-  });
-  const tab = await openTab(context);
-  await tab.goto(`${server.url}/ui${hash}`);
-  await tab.waitForSelector("#app:not([hidden])");
-  return tab;
-}
-
-async function close(tab, what) {
-  noFaults(tab, what);
-  equal(await tab.evaluate(() => [window.breaches, window.harm ?? null]), [[], null], `${what}: the policy held, and nothing ran`);
-  await tab.context().close();
-}
-
-async function faultless(tab, what) {
-  await tab.evaluate(axe);
-  const { violations } = await tab.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  const grave = violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`);
-  equal(grave, [], `${what}: axe-core`);
-  check(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what}: nothing sticks out to the side`);
-}
-
-async function looks(hash, ready, name) {
-  for (const [suffix, options] of [["", {}], ["-dark", { colorScheme: "dark" }], ["-phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }]]) {
-    const tab = await page(hash, options);
-    await shows(tab, ready);
-    await faultless(tab, `${name}${suffix}`);
-    await screenshot(tab, "console-agents", `${name}${suffix}`);
-    await close(tab, `${name}${suffix}`);
-  }
-}
+const { page, close, looks } = consoleOf(browser, server, "console-agents");
 
 const begin = async (assistant_id) => {
   const { thread_id: t } = await api("POST", "/threads", {});

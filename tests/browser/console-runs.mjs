@@ -1,12 +1,12 @@
 // console-runs.mjs - the console's runs in Chromium: the transcript as a timeline, live and
 // replayed, forks, comparisons; hostile data and 10,000 entries.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "../e2e/lib.mjs";
-import { chromium, here, noFaults, openTab, screenshot, shows } from "./lib.mjs";
+import { chromium, shows } from "./lib.mjs";
+import { consoleOf } from "./console-lib.mjs";
 
 const browser = await chromium();
-const axe = readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js"), "utf8");
 const dir = scratch();
 const hostile = '<img src=x onerror="window.harm=1">\u202etxt.exe</script>';
 const script = path.join(dir, "script.json");
@@ -36,42 +36,7 @@ const thread = async (...texts) => {
   return id;
 };
 
-async function page(hash, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: "light", reducedMotion: "reduce", ...options });
-  await context.addInitScript(() => {
-    window.breaches = [];
-    addEventListener("securitypolicyviolation", (e) => window.breaches.push(`${e.violatedDirective} ${e.blockedURI}`));
-  });
-  const tab = await openTab(context);
-  await tab.goto(`${server.url}/ui${hash}`);
-  await tab.waitForSelector("#app:not([hidden])");
-  return tab;
-}
-
-async function close(tab, what) {
-  noFaults(tab, what);
-  equal(await tab.evaluate(() => [window.breaches, window.harm ?? null]), [[], null], `${what}: the policy held, and nothing ran`);
-  await tab.context().close();
-}
-
-// Serious and critical faults, and a page that sticks out to the side.
-async function faultless(tab, what) {
-  await tab.evaluate(axe);
-  const { violations } = await tab.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  const grave = violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`);
-  equal(grave, [], `${what}: axe-core`);
-  check(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what}: nothing sticks out to the side`);
-}
-
-async function looks(hash, ready, name) {
-  for (const [suffix, options] of [["", {}], ["-dark", { colorScheme: "dark" }], ["-phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }]]) {
-    const tab = await page(hash, options);
-    await shows(tab, ready);
-    await faultless(tab, `${name}${suffix}`);
-    await screenshot(tab, "console-runs", `${name}${suffix}`);
-    await close(tab, `${name}${suffix}`);
-  }
-}
+const { page, close, looks } = consoleOf(browser, server, "console-runs");
 
 const kindsOf = (tab) => tab.evaluate(() => [...document.querySelectorAll(".entries li")].map((li) => li.dataset.kind));
 const sideOf = (tab) => tab.textContent(".view-runs .pair > .stack:last-child");

@@ -1,13 +1,12 @@
 // console.mjs - the console at /ui in Chromium: each feature, its policy, keyboard,
 // narrow screens, what axe-core says, and output that is meant to do harm.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createHmac } from "node:crypto";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
-import { chromium, here, noFaults, openTab, screenshot, shows } from "./lib.mjs";
+import { chromium, faultless, noFaults, openTab, screenshot, shows } from "./lib.mjs";
 
 const browser = await chromium();
-const axe = readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js"), "utf8");
 
 // ---- the server --------------------------------------------------------------
 
@@ -143,16 +142,6 @@ const idle = (tab) => shows(tab, () => !document.getElementById("subtitle").text
 const fromTheTop = (tab) => tab.evaluate(() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); });
 const pickAgent = (tab, name) => tab.selectOption("#agent", { label: name });
 const threadOf = (tab) => decodeURIComponent(new URL(tab.url()).hash.slice(4));
-
-// Serious and critical faults, and text that sticks out to the side.
-async function faultless(tab, what) {
-  await tab.evaluate(axe);
-  const { violations } = await tab.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  const bad = violations.filter((v) => ["serious", "critical"].includes(v.impact));
-  check(bad.length === 0, `${what}: axe-core finds nothing serious`, bad.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join("; ")}`).join("\n"));
-  const over = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  equal(over, 0, `${what}: nothing sticks out`);
-}
 
 // ---- a conversation ----------------------------------------------------------
 

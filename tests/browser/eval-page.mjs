@@ -1,13 +1,12 @@
 // eval-page.mjs - the page of `cohort eval report --html` in Chromium: one result, two compared,
 // in light, dark and on a phone; what axe-core says; texts that are meant to do harm.
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, cleanEnv, equal, finish, scenario, scratch } from "../e2e/lib.mjs";
-import { chromium, here, noFaults, openTab, screenshot } from "./lib.mjs";
+import { chromium, faultless, noFaults, openTab, screenshot } from "./lib.mjs";
 
 const browser = await chromium();
-const axe = readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js"), "utf8");
 const dir = scratch();
 const hostile = '<img src=x onerror="window.harm=1">\u202etxt.exe</script><script>window.harm=1</script>';
 const cases = Array.from({ length: 12 }, (_, i) => ({ id: `c${i}${i < 2 ? hostile : ""}`, input: `q${i};`, expected: `a${i}` }));
@@ -28,11 +27,8 @@ async function open(file, options = {}) {
   await tab.goto(`file://${path.join(dir, file)}`);
   return tab;
 }
-async function faultless(tab, what) {
-  await tab.evaluate(axe);
-  const { violations } = await tab.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  equal(violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`), [], `${what}: axe-core`);
-  check(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what}: nothing sticks out to the side`);
+async function harmless(tab, what) {
+  await faultless(tab, what);
   equal([await tab.evaluate(() => window.harm ?? null), await tab.evaluate(() => document.querySelectorAll("img, script").length), tab.asked], [null, 0, []], `${what}: texts are texts, and nothing is fetched`);
   noFaults(tab, what);
 }
@@ -45,7 +41,7 @@ for (const [name, results] of [["one", [bad]], ["two", [good, bad]]])
     for (const [how, options] of looks) {
       const tab = await open(`${name}.html`, options);
       await screenshot(tab, "eval-page", `${name}-${how}`);
-      await faultless(tab, `${name}, ${how}`);
+      await harmless(tab, `${name}, ${how}`);
       await tab.context().close();
     }
   });

@@ -4,11 +4,11 @@
 //
 // A set begins with `const browser = await chromium()`: without a Chromium, or
 // without the packages of tests/browser, it says `skipped: ` and why, and ends.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { check, freePort, repo } from "../e2e/lib.mjs";
+import { check, equal, freePort, repo } from "../e2e/lib.mjs";
 
 export const here = path.dirname(fileURLToPath(import.meta.url));
 export const artifacts = path.join(repo, "results", "browser");    // git ignores it
@@ -66,6 +66,15 @@ export const showsText = (tab, selector, text, ms) =>
   }, [selector, text instanceof RegExp ? text.source : text, text instanceof RegExp], `${selector} with ${text}`, ms);
 
 export const noFaults = (tab, what) => check(tab.faults.length === 0, `${what}: no error thrown in the page`, tab.faults.join("\n"));
+
+// Serious and critical faults, and a page that sticks out to the side.
+export async function faultless(tab, what) {
+  await tab.evaluate(readFileSync(path.join(here, "node_modules", "axe-core", "axe.min.js"), "utf8"));
+  const { violations } = await tab.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const grave = violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`);
+  equal(grave, [], `${what}: axe-core`);
+  equal(await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `${what}: nothing sticks out to the side`);
+}
 
 // One script of `entry` and all it imports; alias: {name: folder or file}.
 export async function bundle(entry, { alias = {}, define = {} } = {}) {

@@ -1,5 +1,6 @@
 // agents-folder.mjs - a folder of agents while the server runs: files that appear,
 // change, break and go; what waits goes on with the version it began with.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
@@ -49,6 +50,7 @@ edges:
 put("hello.yaml", says("hello", "one"));
 put("asker.yaml", asks("first", "old"));
 put("broken.yaml", "id: broken\nnodes: {a: {sett: {}}}\nedges: []\n");
+execFileSync("mkfifo", [file("pipe.yaml")]);     // nobody writes to it: the server starts all the same
 let server = await startServer({ dir, args: ["--agents", folder, "--shards", "2"] });
 
 const post = async (target, body) => call(server, "POST", target, body);
