@@ -2,8 +2,7 @@
  * draw_priv.h - a picture of an agent: boxes in boxes, and arrows.
  *
  * draw.c says what is in it, draw_layout.c and draw_layers.c where it stands,
- * draw_svg.c and
- * draw_json.c write it.  Lengths are pixels; y grows downwards.
+ * draw_svg.c and draw_json.c write it.  Lengths are pixels; y grows downwards.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -67,18 +67,10 @@ read_kinds(struct call *c, bool lines)
 	static_assert(TRANSCRIPT_KINDS <= 32, "a bit each");
 	if (s.n > 0 && !lines)
 		fields_fail(c->in, "kinds", ERR_INVALID, "goes with format=jsonl");
-	while (s.n > 0) {
-		ptrdiff_t comma = str_index(s, ',');
-		int k = 0;
+	while (c->in->rc == OK && str_next(&s, ',', &word)) {
+		int k = words_index(c, "kinds", transcript_kind_names, word);
 
-		word = str_sub(s, 0, comma < 0 ? s.n : (size_t)comma);
-		s = comma < 0 ? STR_NONE : str_sub(s, (size_t)comma + 1, s.n);
-		while (k < TRANSCRIPT_KINDS && !str_eq(word, str_of(transcript_kind_names[k])))
-			k++;
-		if (k == TRANSCRIPT_KINDS)
-			fields_fail(c->in, "kinds", ERR_INVALID, "there is no kind of entry "
-			    "\"%.*s\"", FMT(param_shown(word)));
-		kinds |= k < TRANSCRIPT_KINDS ? 1u << k : 0;
+		kinds |= k < 0 ? 0 : 1u << k;
 	}
 	return kinds;
 }
